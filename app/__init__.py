@@ -1,0 +1,1 @@
+"""The job finder service: accounts, sessions and users over REST, with final logout."""

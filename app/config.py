@@ -1,0 +1,238 @@
+"""Every setting with its default: `Settings` from the environment, `Tuning` from the live tuning file."""
+
+import os
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from app.errors import ConfigError
+
+Network = IPv4Network | IPv6Network
+
+
+def setting(default: Any, doc: str) -> Any:
+    """A field of `Settings`; `doc` is its line in the configuration table."""
+    return field(default=default, metadata={"doc": doc})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Read once at start; the environment variable is the upper-case name, `<NAME>_FILE` reads it from a file."""
+
+    environment: Literal["production", "development"] = setting("production", "`development` loosens limits; secrets are needed in both")
+    host: str = setting("127.0.0.1", "address to listen on")
+    port: int = setting(8000, "port to listen on")
+    worker: Literal["meinheld", "gthread"] = setting("meinheld", "gunicorn worker class")
+    workers: int = setting(0, "worker processes; 0: one for each core that the container may use")
+    threads: int = setting(16, "threads of a gthread worker")
+    backlog: int = setting(4096, "connections that the kernel queues before they are accepted")
+    timeout: int = setting(30, "seconds after which a hung worker is replaced")
+    graceful_timeout: int = setting(25, "seconds that requests in flight get on SIGTERM and reload")
+    keepalive: int = setting(75, "seconds that an idle connection is kept")
+    header_timeout: int = setting(5, "seconds within which a request's headers must arrive")
+    body_timeout: int = setting(30, "seconds within which a request's body must arrive")
+    body_limit: int = setting(1_048_576, "largest body in bytes")
+    max_requests: int = setting(0, "requests after which a worker is replaced; 0: never")
+    max_requests_jitter: int = setting(0, "random addition to `MAX_REQUESTS`")
+    trusted_proxies: tuple[Network, ...] = setting((), "networks whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed, comma-separated")
+    database_url: str = setting("", "PostgreSQL through the local PgBouncer, a libpq connection string")
+    database_direct_url: str = setting("", "PostgreSQL itself, for migrations only")
+    pgbouncer_console_url: str = setting("", "the `pgbouncer` console of that PgBouncer; empty: there is no pooler in front")
+    prepared_statements: bool = setting(True, "use the statements that PgBouncer's `connect_query` prepares")
+    statement_timeout_ms: int = setting(5000, "limit of one query, set on the role by the migrations")
+    memcached_servers: tuple[str, ...] = setting((), "`host:port` or `unix:/path`, comma-separated, in a fixed order; none: no shared cache")
+    memcached_timeout_ms: int = setting(250, "limit of one memcached exchange")
+    pepper: str = setting("", "secret of at least 32 bytes that keys passwords and refresh tokens; never change it")
+    keys_dir: Path | None = setting(None, "folder of token keys: `<kid>.pem` (Ed25519) or `<kid>.key` (HS256)")
+    signing_kid: str = setting("", "key that signs new tokens; empty: the greatest name in the folder")
+    jwt_algorithm: Literal["EdDSA", "HS256"] = setting("EdDSA", "the one algorithm of access tokens")
+    jwt_issuer: str = setting("jobfinder", "`iss` of access tokens")
+    jwt_audience: str = setting("jobfinder-api", "`aud` of access tokens")
+    access_token_seconds: int = setting(900, "life of an access token")
+    refresh_token_seconds: int = setting(2_592_000, "life of a session since its last refresh")
+    tuning_file: Path | None = setting(None, "JSON file of the live settings below")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = setting("INFO", "least level that is logged")
+    log_requests: float = setting(0.0, "share of requests that get a log line, 0 to 1; errors always do")
+
+    @property
+    def development(self) -> bool:
+        return self.environment == "development"
+
+
+Count = Annotated[int, Meta(ge=1)]
+Limit = Annotated[int, Meta(ge=0)]
+
+
+class CacheTuning(Struct, frozen=True, forbid_unknown_fields=True):
+    """Bounds of one in-process cache."""
+
+    capacity: Count
+    ttl_seconds: Count
+
+
+class Caches(Struct, frozen=True, forbid_unknown_fields=True):
+    """`lease_ms` can only lower the LEASE_MAX of the code; 0 looks on every request."""
+
+    user: CacheTuning = CacheTuning(10_000, 3600)
+    blacklist: CacheTuning = CacheTuning(50_000, 86_400)
+    lease_ms: Annotated[int, Meta(ge=0, le=50)] = 50
+
+
+class DatabaseTuning(Struct, frozen=True, forbid_unknown_fields=True):
+    """The worker's own pool of client connections to PgBouncer."""
+
+    pool_min: Annotated[int, Meta(ge=1, le=1000)] = 8
+    pool_max: Annotated[int, Meta(ge=1, le=1000)] = 32
+    acquire_timeout_ms: Annotated[int, Meta(ge=10, le=60_000)] = 8000
+    idle_timeout_seconds: Count = 300
+
+
+class Limits(Struct, frozen=True, forbid_unknown_fields=True):
+    """Requests a minute; 0 sets no limit."""
+
+    login_failures_per_account: Limit = 10
+    logins_per_address: Limit = 60
+    registrations_per_address: Limit = 20
+    requests_per_user: Limit = 600
+
+
+class Passwords(Struct, frozen=True, forbid_unknown_fields=True):
+    """bcrypt: `threads` 0 is one for each core; more than `queue` waiting answers 503. Costs below 10 are for tests."""
+
+    bcrypt_cost: Annotated[int, Meta(ge=4, le=16)] = 10
+    threads: Annotated[int, Meta(ge=0, le=64)] = 0
+    queue: Annotated[int, Meta(ge=1, le=10_000)] = 64
+
+
+class Compression(Struct, frozen=True, forbid_unknown_fields=True):
+    """Bodies of at least `minimum_bytes` are compressed for clients that accept it."""
+
+    enabled: bool = True
+    minimum_bytes: Count = 1024
+    brotli_quality: Annotated[int, Meta(ge=0, le=11)] = 4
+    gzip_level: Annotated[int, Meta(ge=1, le=9)] = 5
+
+
+class Tuning(Struct, frozen=True, forbid_unknown_fields=True):
+    """What can change while the service runs; `generation` names the file's version in `/metrics`."""
+
+    generation: Annotated[int, Meta(ge=0)] = 0
+    cache: Caches = Caches()
+    database: DatabaseTuning = DatabaseTuning()
+    limits: Limits = Limits()
+    passwords: Passwords = Passwords()
+    compression: Compression = Compression()
+
+
+DEVELOPMENT_TUNING = Tuning(limits=Limits(30, 600, 600, 0))
+
+
+def default_tuning(settings: Settings) -> Tuning:
+    """What holds where no tuning file says otherwise."""
+    return DEVELOPMENT_TUNING if settings.development else Tuning()
+
+
+def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the environment; raises `ConfigError` that names every bad variable at once."""
+    source = os.environ if environ is None else environ
+    values: dict[str, Any] = {}
+    problems: list[str] = []
+    hints = typing.get_type_hints(Settings)
+    for each in fields(Settings):
+        name = each.name.upper()
+        try:
+            text = _read(source, name)
+            if text is not None:
+                values[each.name] = _parse(text, hints[each.name])
+        except (ValueError, OSError) as error:
+            problems.append(f"{name}: {error}")
+    settings = Settings(**values)
+    problems += _unsafe(settings)
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return settings
+
+
+def documented_settings() -> list[tuple[str, str, str]]:
+    """Rows (variable, default, meaning) of the configuration table."""
+    return [(f.name.upper(), _show(f), f.metadata["doc"]) for f in fields(Settings)]
+
+
+def _show(each: "Field[Any]") -> str:
+    value = each.default
+    return "" if value in ("", None, ()) or value is MISSING else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _read(source: Mapping[str, str], name: str) -> str | None:
+    if file := source.get(f"{name}_FILE"):
+        if name in source:
+            raise ValueError(f"set either {name} or {name}_FILE, not both")
+        return Path(file).read_text().strip()
+    return source.get(name)
+
+
+def _parse(text: str, kind: Any) -> Any:
+    """Turn `text` into a value of the annotated `kind`; raises ValueError with the reason."""
+    text = text.strip()
+    origin, args = typing.get_origin(kind), typing.get_args(kind)
+    if origin is Literal:
+        if text not in args:
+            raise ValueError(f"{text!r} is not one of {', '.join(args)}")
+        return text
+    if origin is tuple:
+        item = _network if args[0] is not str else str
+        return tuple(item(part.strip()) for part in text.split(",") if part.strip())
+    if origin is types.UnionType:
+        return Path(text) if text else None
+    if kind is bool:
+        if text.lower() not in ("true", "false", "1", "0"):
+            raise ValueError(f"{text!r} is neither true nor false")
+        return text.lower() in ("true", "1")
+    number = kind(text)
+    if kind in (int, float) and number < 0:
+        raise ValueError(f"{text} is negative")
+    return number
+
+
+def _network(text: str) -> Network:
+    return ip_network(text, strict=False)
+
+
+def _unsafe(settings: Settings) -> list[str]:
+    """What the service refuses to start with."""
+    problems = []
+    if len(settings.pepper.encode()) < 32:
+        problems.append("PEPPER: at least 32 bytes are needed, for example from `openssl rand -hex 32`")
+    if settings.keys_dir is None:
+        problems.append("KEYS_DIR: a folder with at least one signing key is needed")
+    if not settings.database_url:
+        problems.append("DATABASE_URL: the connection string of PostgreSQL behind PgBouncer is needed")
+    if not 0 <= settings.log_requests <= 1:
+        problems.append("LOG_REQUESTS: a share between 0 and 1 is needed")
+    return problems
+
+
+def read_tuning(text: bytes, default: Tuning) -> Tuning:
+    """Decode a tuning file; what it leaves out keeps `default`. Raises ValueError with the place and the reason."""
+    given = msgspec.json.decode(text)
+    if not isinstance(given, dict):
+        raise ValueError("the tuning file must hold one JSON object")
+    tuning = msgspec.convert(_merged(msgspec.to_builtins(default), given), Tuning)
+    if tuning.database.pool_min > tuning.database.pool_max:
+        raise ValueError("database.pool_min is above database.pool_max")
+    return tuning
+
+
+def _merged(default: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(default)
+    for name, value in given.items():
+        both = isinstance(value, dict) and isinstance(default.get(name), dict)
+        merged[name] = _merged(default[name], value) if both else value
+    return merged
