@@ -1,0 +1,1 @@
+"""The outside world: PostgreSQL, memcached, keys, files, threads, and how to wait for them."""

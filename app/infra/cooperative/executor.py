@@ -1,0 +1,106 @@
+"""Threads for work that would hold up the other requests of the worker, such as hashing a password."""
+
+import os
+import threading
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import Any, ParamSpec, TypeVar, cast
+
+from app.infra.cooperative.event import Event
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class QueueFull(Exception):  # noqa: N818
+    """As many calls wait as may wait; the caller should come back later."""
+
+
+class _Job:
+    __slots__ = ("abandoned", "args", "done", "error", "fn", "result")
+
+    def __init__(self, fn: Callable[..., Any], args: tuple[Any, ...]) -> None:
+        self.fn, self.args, self.done = fn, args, Event()
+        self.result: Any = None
+        self.error: BaseException | None = None
+        self.abandoned = False
+
+    def execute(self) -> None:
+        if not self.abandoned:
+            try:
+                self.result = self.fn(*self.args)
+            except BaseException as error:  # noqa: BLE001
+                self.error = error
+        self.done.set()
+
+
+class Executor:
+    """At most `threads` calls run and at most `queue` more wait; the threads yield to others by `nice` (0 to 19).
+
+    Threads start when they are needed, so that an executor may be made before the worker forks.
+    """
+
+    def __init__(self, threads: int, queue: int, nice: int = 10) -> None:
+        self._threads, self._queue, self._nice = threads, queue, nice
+        self._lock = threading.Lock()
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._admitted = 0
+        self._started = 0
+        self._closed = False
+
+    def run(self, fn: Callable[..., R], *args: Any, timeout_s: float) -> R:
+        """The result of `fn(*args)`, or what it raised.
+
+        Raises `QueueFull`, and TimeoutError when `timeout_s` has passed: a call that waits is then dropped, one that
+        runs finishes unheard.
+        """
+        job = _Job(fn, args)
+        self._admit()
+        self._jobs.put(job)
+        if not job.done.wait(timeout_s):
+            job.abandoned = True
+            raise TimeoutError("no thread finished the call in time")
+        if job.error is not None:
+            raise job.error
+        return cast("R", job.result)
+
+    @property
+    def waiting(self) -> int:
+        """Calls that no thread has taken up."""
+        return self._jobs.qsize()
+
+    def resize(self, threads: int, queue: int) -> None:
+        """Change the bounds while calls run."""
+        with self._lock:
+            self._threads, self._queue = threads, queue
+            surplus, self._started = max(self._started - threads, 0), min(self._started, threads)
+        self._dismiss(surplus)
+
+    def close(self) -> None:
+        """End the threads once they have done what waits; later calls are refused with `QueueFull`."""
+        with self._lock:
+            self._closed = True
+            surplus, self._started = self._started, 0
+        self._dismiss(surplus)
+
+    def _admit(self) -> None:
+        with self._lock:
+            if self._closed or self._admitted >= self._threads + self._queue:
+                raise QueueFull
+            self._admitted += 1
+            start = self._started < min(self._threads, self._admitted)
+            self._started += start
+        if start:
+            threading.Thread(target=self._work, name="executor", daemon=True).start()
+
+    def _dismiss(self, number: int) -> None:
+        for _ in range(number):
+            self._jobs.put(None)
+
+    def _work(self) -> None:
+        thread = threading.get_native_id()
+        os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + self._nice)
+        while (job := self._jobs.get()) is not None:
+            job.execute()
+            with self._lock:
+                self._admitted -= 1

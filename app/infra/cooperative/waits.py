@@ -1,0 +1,103 @@
+"""Waiting for descriptors and for time, in a request greenlet or in an ordinary thread."""
+
+import importlib
+import math
+import select
+import threading
+import time
+from typing import Literal, Protocol, cast
+
+import psycopg2.extensions
+from greenlet import getcurrent
+
+from app.infra.cooperative import queries
+
+Kind = Literal["meinheld", "threads"]
+
+READ, WRITE = 1, 2
+
+
+class Parking(Protocol):
+    """A place where one caller waits until another one calls `unpark`, which any thread may do."""
+
+    def park(self, timeout_s: float) -> bool:
+        """Wait; False when `timeout_s` has passed. An `unpark` that came before is not lost."""
+
+    def unpark(self) -> None:
+        """Let the caller of `park` go on."""
+
+
+class Loop(Protocol):
+    """What the repaired `meinheld.server` offers to code that waits (`app/server/meinheld/csource/waiting.h`)."""
+
+    def Waiter(self) -> Parking:  # noqa: N802
+        """A place to wait in a request greenlet."""
+
+    def wait(self, fd: int, events: int, timeout_s: float) -> bool:
+        """False when `timeout_s` has passed before one of `events`."""
+
+
+class ThreadParking:
+    """`Parking` for an ordinary thread."""
+
+    __slots__ = ("_lock",)
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._lock.acquire()
+
+    def park(self, timeout_s: float) -> bool:  # noqa: D102
+        return self._lock.acquire(timeout=max(timeout_s, 0))
+
+    def unpark(self) -> None:  # noqa: D102
+        self._lock.release()
+
+
+_loop: Loop | None = None
+
+
+def install(kind: Kind) -> None:
+    """Choose how this process waits, once in each worker after the fork; psycopg2's waits get their limit too."""
+    global _loop  # noqa: PLW0603
+    _loop = cast("Loop", importlib.import_module("meinheld.server")) if kind == "meinheld" else None
+    psycopg2.extensions.set_wait_callback(queries.waiter(wait_readable, wait_writable))
+
+
+def parking() -> Parking:
+    """A place where the caller itself can wait."""
+    if _loop is not None and getcurrent().parent is not None:
+        return _loop.Waiter()
+    return ThreadParking()
+
+
+def wait_readable(fd: int, timeout_s: float) -> None:
+    """Return when `fd` can be read or is closed by its peer (sometimes early: read without blocking, and wait again).
+
+    Raises TimeoutError; whatever was asked of the peer may still be under way, so the caller closes the connection.
+    Only one caller at a time may wait for a descriptor.
+    """
+    _wait(fd, READ, select.POLLIN, timeout_s)
+
+
+def wait_writable(fd: int, timeout_s: float) -> None:
+    """Return when `fd` can be written to; raises as `wait_readable` does."""
+    _wait(fd, WRITE, select.POLLOUT, timeout_s)
+
+
+def _wait(fd: int, events: int, poll_events: int, timeout_s: float) -> None:
+    if _loop is not None and getcurrent().parent is not None:
+        ready = timeout_s > 0 and _loop.wait(fd, events, timeout_s)
+    else:
+        poll = select.poll()
+        poll.register(fd, poll_events)
+        ready = bool(poll.poll(max(math.ceil(timeout_s * 1000), 0)))
+    if not ready:
+        raise TimeoutError("no answer in time")
+
+
+def sleep(seconds: float) -> None:
+    """Let `seconds` pass."""
+    if _loop is not None and getcurrent().parent is not None:
+        _loop.Waiter().park(seconds)
+    else:
+        time.sleep(seconds)
