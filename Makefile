@@ -1,0 +1,50 @@
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+MAKEFLAGS += --no-print-directory
+.PHONY: help setup run demo test lint format bench lock clean reset
+
+PY := .venv/bin/python
+COMPILE := .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	--no-emit-index-url --no-emit-find-links $(if $(UPGRADE),--upgrade)
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Install what is missing: Debian packages (as root), the virtual environment, meinheld
+	@bash app/local/setup.sh
+
+run: setup ## Start the service with its PostgreSQL, PgBouncer and memcached (PORT=8000, WORKERS=..., WORKER=meinheld|gthread)
+	@exec $(PY) -m app run
+
+demo: setup ## Send the README's tour to the running service and show each request and answer
+	@exec $(PY) -m app demo
+
+test: setup ## Unit and integration tests with real servers (PYTEST_ARGS="-k name" chooses)
+	@exec $(PY) -m pytest $(PYTEST_ARGS)
+
+lint: setup ## Style, types, import directions and house rules
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+	$(PY) -m pytest -q tests/unit/test_house_rules.py
+
+format: setup ## Format the code and mend what can be mended
+	.venv/bin/ruff format .
+	.venv/bin/ruff check --fix .
+
+bench: setup ## Measure throughput and memory against the references (needs wrk)
+	@exec $(PY) -m loadtest
+
+lock: setup ## Write the lock files anew (UPGRADE=1 takes the newest versions)
+	$(COMPILE) pyproject.toml -o requirements.lock
+	$(COMPILE) pyproject.toml --all-extras -c requirements.lock -o requirements-dev.lock
+
+clean: ## Remove the virtual environment and every cache; the data in .run stay
+	rm -rf .venv .setup.lock .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage htmlcov
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+reset: ## Delete the local database and the development keys
+	@if [ -L .run/postgres ]; then rm -rf "$$(readlink .run/postgres)"; fi
+	rm -rf .run

@@ -1,0 +1,120 @@
+#!/usr/bin/env bash
+# Makes a checkout ready: Debian packages, the virtual environment of the lock file, the repaired meinheld.
+# A step that was done for the same inputs is skipped. What cannot be had is said with what it costs.
+#   PYTHON=python3.11   the interpreter of the virtual environment
+#   APT=no              install no Debian packages
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+python=${PYTHON:-python3.11}
+venv=.venv
+lock=requirements-dev.lock
+meinheld=app/server/meinheld
+
+say() { printf '\033[1m[setup]\033[0m %s\n' "$*"; }
+warn() { printf '[setup] %s\n' "$*" >&2; }
+die() { warn "$*"; exit 1; }
+have() { command -v "$1" >/dev/null || [ -x "/usr/sbin/$1" ] || [ -x "/usr/local/sbin/$1" ]; }
+stamped() { [ "$(cat "$venv/.$1" 2>/dev/null)" = "$2" ]; }
+stamp() { printf '%s\n' "$2" >"$venv/.$1"; }
+
+python_with() { "$python" -c "$1" 2>/dev/null; }
+digest() { find "$@" -type f -not -name '*.pyc' -print0 | sort -z | xargs -0 sha256sum | sha256sum | cut -c -64; }
+has_venv() { python_with 'import ensurepip, venv'; }
+has_headers() { python_with 'import os, sysconfig; os.stat(sysconfig.get_path("include") + "/Python.h")'; }
+
+missing_packages() {
+    have pgbouncer || echo pgbouncer
+    have memcached || echo memcached
+    if ! stamped packages "$packages_key"; then has_venv || echo python3-venv; fi
+    if ! stamped meinheld "$meinheld_key"; then
+        has_headers || echo python3-dev
+        have gcc || echo gcc libc6-dev
+    fi
+}
+
+policy=/usr/sbin/policy-rc.d
+mark='# jobfinder setup: the servers are started by "make run", not as services of this machine'
+
+keep_services_down() {
+    if [ -e "$policy" ] && ! grep -qF "$mark" "$policy"; then mv "$policy" "$policy.jobfinder"; fi
+    trap restore_policy EXIT
+    printf '#!/bin/sh\n%s\nexit 101\n' "$mark" >"$policy"
+    chmod 755 "$policy"
+}
+
+restore_policy() {
+    if grep -qsF "$mark" "$policy"; then rm -f "$policy"; fi
+    if [ -e "$policy.jobfinder" ]; then mv "$policy.jobfinder" "$policy"; fi
+}
+
+stay_down_at_boot() {
+    for service in "$@"; do
+        case $service in pgbouncer | memcached) ;; *) continue ;; esac
+        if have systemctl; then systemctl disable --quiet "$service" || true; else update-rc.d "$service" disable || true; fi
+    done
+}
+
+install_debian_packages() {
+    local wanted=("$@")
+    [ ${#wanted[@]} -gt 0 ] || return 0
+    if [ "${APT:-yes}" = no ] || [ "$(id -u)" != 0 ] || ! have apt-get; then
+        warn "not installed: ${wanted[*]} (as root: apt-get install ${wanted[*]})"
+        return 0
+    fi
+    say "Debian packages: ${wanted[*]}"
+    export DEBIAN_FRONTEND=noninteractive
+    keep_services_down
+    if apt-get -q update && apt-get -q -y --no-install-recommends -o DPkg::Lock::Timeout=120 install "${wanted[@]}"; then
+        stay_down_at_boot "${wanted[@]}" >/dev/null 2>&1
+    else
+        warn "apt-get could not install: ${wanted[*]}"
+    fi
+    restore_policy
+}
+
+install_python_packages() {
+    if stamped packages "$packages_key" && "$venv/bin/python" -c '' 2>/dev/null; then return 0; fi
+    command -v "$python" >/dev/null || die "$python is needed; PYTHON=/path/to/python3.11 names another one"
+    if ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
+        has_venv || die "$python has no venv module (Debian: apt-get install python3-venv)"
+        say "virtual environment $venv of $("$python" --version)"
+        "$python" -m venv --clear "$venv"
+    fi
+    say "Python packages of $lock"
+    "$venv/bin/python" -m pip install --disable-pip-version-check --require-hashes -r "$lock" ||
+        die "the packages of $lock could not be installed; is a package index reachable?"
+    stamp packages "$packages_key"
+}
+
+install_meinheld() {
+    if [ ! -e "$meinheld/build.py" ] || stamped meinheld "$meinheld_key"; then return 0; fi
+    if ! have gcc || ! has_headers; then
+        warn "meinheld is not built: gcc and Python's headers are needed (apt-get install gcc libc6-dev python3-dev)"
+        return 0
+    fi
+    say "meinheld, repaired and built (under a minute)"
+    local wheels
+    wheels=$(mktemp -d)
+    if "$venv/bin/python" -m app.server.meinheld.build --out "$wheels" >"$venv/meinheld-build.log" 2>&1 &&
+        "$venv/bin/python" -m pip install -q --disable-pip-version-check --no-index --no-deps --force-reinstall "$wheels"/*.whl; then
+        stamp meinheld "$meinheld_key"
+    else
+        warn "meinheld could not be built; the end of $venv/meinheld-build.log:"
+        tail -n 5 "$venv/meinheld-build.log" >&2
+    fi
+    rm -rf "$wheels"
+}
+
+exec 9>.setup.lock
+if command -v flock >/dev/null && ! flock -n 9; then
+    say "another setup of this checkout is running; waiting for it"
+    flock 9
+fi
+packages_key=$(digest "$lock")
+meinheld_key=$([ ! -e "$meinheld" ] || digest "$lock" "$meinheld")
+
+mapfile -t wanted < <(missing_packages | tr ' ' '\n')
+install_debian_packages "${wanted[@]}"
+install_python_packages
+install_meinheld
