@@ -3,7 +3,9 @@
 import os
 import pwd
 import stat
+import subprocess
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -49,3 +51,21 @@ def hand_over(folder: Path, account: Account | None) -> None:
 def open_to_all(folder: Path) -> bool:
     """Whether every account can enter `folder` (a checkout below /root usually is not)."""
     return all(each.stat().st_mode & stat.S_IXOTH for each in (folder, *folder.parents))
+
+
+def run_as(account: Account | None, command: Sequence[str | Path]) -> "subprocess.CompletedProcess[str]":
+    """Run a short command to its end; one that cannot be executed gives 126, as a shell does."""
+    try:
+        return subprocess.run(
+            [str(each) for each in command],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd="/",
+            env={"PATH": "/usr/bin:/bin", "LC_ALL": "C"},
+            user=account.uid if account else None,
+            group=account.gid if account else None,
+            extra_groups=[] if account else None,
+        )
+    except OSError as error:
+        return subprocess.CompletedProcess(command, 126, "", str(error))

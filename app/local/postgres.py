@@ -5,12 +5,11 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
 from pathlib import Path
 
 import psycopg2
 
-from app.local.account import hand_over, open_to_all, private_folder, server_account
+from app.local.account import hand_over, open_to_all, private_folder, run_as, server_account
 from app.local.process import Command, LocalError, Server, becomes_true
 from app.local.programs import postgres_programs
 
@@ -132,7 +131,7 @@ class Postgres(Server):
         return True
 
     def _create(self) -> None:
-        """initdb into a new folder that gets its name when it is complete, so that a broken start leaves nothing half done."""
+        """Make the cluster in a folder that gets its name when it is complete: a broken start leaves no half."""
         new = self.data.with_name(f"{self.data.name}.new")
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir(mode=0o700, parents=True)
@@ -152,18 +151,7 @@ class Postgres(Server):
 
     def _run(self, tool: str, *arguments: str, exists: str = "") -> None:
         """Run one of PostgreSQL's programs; raises LocalError with its words unless they contain `exists`."""
-        who = self._account
-        done = subprocess.run(  # noqa: S603 - a fixed program
-            [self._programs / tool, *arguments],
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd="/",
-            env={"PATH": "/usr/bin:/bin", "LC_ALL": "C"},
-            user=who.uid if who else None,
-            group=who.gid if who else None,
-            extra_groups=[] if who else None,
-        )
+        done = run_as(self._account, [self._programs / tool, *arguments])
         if done.returncode and not (exists and exists in done.stderr):
             raise LocalError(f"PostgreSQL's {tool} failed: {done.stderr.strip()}")
 

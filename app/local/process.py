@@ -18,7 +18,7 @@ _PR_SET_PDEATHSIG = 1
 _POLL_S = 0.02
 _prctl = ctypes.CDLL(None).prctl
 
-# The kernel sends the death signal when the *thread* that forked ends (prctl(2)), so one thread that never ends forks all.
+# The kernel sends the death signal when the *thread* that forked ends (prctl(2)): one that never ends forks them all.
 _spawner = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner")
 
 
@@ -28,12 +28,13 @@ class LocalError(Exception):
 
 @dataclass(frozen=True)
 class Command:
-    """What to execute: `death_signal` is what the kernel sends when this process dies; `log` None prints on the terminal."""
+    """What to execute; without a `log` it prints on the terminal. The kernel sends `death_signal` when we die."""
 
     arguments: Sequence[str | Path]
     log: Path | None = None
     account: Account | None = None
     environment: Mapping[str, str] | None = None
+    folder: Path = Path("/")
     death_signal: signal.Signals = signal.SIGTERM
 
 
@@ -174,12 +175,13 @@ def _spawn(name: str, command: Command) -> "subprocess.Popen[bytes]":
     output: IO[bytes] | None = command.log.open("ab") if command.log else None
     who = command.account
     try:
-        return subprocess.Popen(  # noqa: S603 - a fixed command with generated paths
+        return subprocess.Popen(
             [str(each) for each in command.arguments],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             env=command.environment,
+            cwd=command.folder,
             start_new_session=True,
             user=who.uid if who else None,
             group=who.gid if who else None,

@@ -4,13 +4,12 @@ import importlib.metadata
 import importlib.util
 import os
 import shutil
-import subprocess
 import tempfile
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from app.local.account import Account
+from app.local.account import Account, run_as
 from app.local.process import LocalError
 
 _SYSTEM_FOLDERS = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
@@ -67,12 +66,7 @@ def _bin(package: Path) -> Path:
 
 
 def _runs(package: Path, account: Account | None) -> bool:
-    command = [_bin(package) / "postgres", "--version"]
-    who = {"user": account.uid, "group": account.gid, "extra_groups": []} if account else {}
-    try:
-        return subprocess.run(command, capture_output=True, check=False, cwd="/", **who).returncode == 0  # type: ignore[call-overload,no-any-return]  # noqa: S603
-    except OSError:
-        return False
+    return run_as(account, [_bin(package) / "postgres", "--version"]).returncode == 0
 
 
 def _copy(package: Path) -> Path:

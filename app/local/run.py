@@ -1,0 +1,193 @@
+"""`python -m app run`: PostgreSQL, PgBouncer, memcached and the service, started, supervised and stopped together."""
+
+import argparse
+import os
+import signal
+import socket
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import FrameType
+
+from app.config import Settings, load_settings
+from app.errors import ConfigError, ProductError
+from app.infra.migrate import migrate
+from app.local.development import only_instance, publish_environment, secret_files
+from app.local.memcached import Memcached
+from app.local.pgbouncer import PgBouncer
+from app.local.postgres import Postgres
+from app.local.process import Command, LocalError, Process, Server
+from app.local.programs import MEINHELD, MEMCACHED, PGBOUNCER, has_meinheld, program
+from app.main import prepared_statements
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+SERVICE = (sys.executable, "-m", "app", "serve")
+READY_PATH = "/api/v1/health/ready"
+READY_TIMEOUT_S = 60.0
+SUPERVISION_S = 0.2
+
+DEFAULTS = {"ENVIRONMENT": "development", "HOST": "127.0.0.1", "PORT": "8000", "GRACEFUL_TIMEOUT": "5"}
+# What the supervisor decides itself; a variable of the user's shell must not lead the service elsewhere.
+OWN = ("DATABASE_URL", "DATABASE_DIRECT_URL", "MEMCACHED_SERVERS", "PREPARED_STATEMENTS", "PEPPER", "KEYS_DIR")
+
+
+FAILURES = (LocalError, ConfigError, ProductError, OSError)
+
+
+class Stopped(BaseException):
+    """Somebody asked for the end: Ctrl-C, SIGTERM or a closed terminal."""
+
+
+def main(arguments: Sequence[str] = ()) -> int:
+    """Run until stopped (exit code 0) or until something fails (1)."""
+    parser = argparse.ArgumentParser(prog="python -m app run", description=__doc__)
+    parser.add_argument("--state", type=Path, default=CHECKOUT / ".run", help="folder of data and secrets")
+    return run(parser.parse_args(arguments).state)
+
+
+def run(state: Path, overrides: Mapping[str, str] | None = None, service: Sequence[str] = SERVICE) -> int:
+    """Start and supervise everything; `overrides` win over the environment. Returns the exit code."""
+    state = state.absolute()
+    try:
+        _stop_on_signals()
+        with only_instance(state) as announce, ExitStack() as started:
+            try:
+                _run(state, overrides or {}, service, announce, started)
+            except Stopped:
+                _say("stopping")
+            except FAILURES as error:
+                return _fail(error)
+    except Stopped:
+        return 0
+    except FAILURES as error:
+        return _fail(error)
+    return 0
+
+
+def _run(
+    state: Path,
+    overrides: Mapping[str, str],
+    service: Sequence[str],
+    announce: Callable[[str], None],
+    started: ExitStack,
+) -> None:
+    began = time.monotonic()
+    environment = _environment(overrides, state)
+    settings = load_settings(environment)
+    _require_free(settings)
+    announce(_url(settings))
+    _say(f"data and development secrets are in {state}")
+    servers = _start_servers(state, environment, started)
+    process = Process("the service", Command(service, environment=environment, folder=CHECKOUT))
+    started.callback(process.end, signal.SIGTERM, settings.graceful_timeout + 5.0)
+    started.enter_context(publish_environment(state, environment))
+    process.wait_until(lambda: _watch(servers) and _ready(settings), READY_TIMEOUT_S)
+    _welcome(settings, time.monotonic() - began)
+    while _watch([*servers, process]):
+        time.sleep(SUPERVISION_S)
+
+
+def _environment(overrides: Mapping[str, str], state: Path) -> dict[str, str]:
+    """The environment of the service, as far as it is known before anything runs."""
+    own = {name for each in OWN for name in (each, f"{each}_FILE")}
+    inherited = {name: value for name, value in os.environ.items() if name not in own}
+    environment = DEFAULTS | inherited | dict(overrides)
+    if environment.get("WORKER") != "gthread" and not has_meinheld():
+        _say(MEINHELD)
+        environment["WORKER"] = "gthread"
+    return environment | secret_files(state) | {"DATABASE_URL": "postgresql:"}
+
+
+def _start_servers(state: Path, environment: dict[str, str], started: ExitStack) -> list[Process]:
+    """Start what the service needs, migrate, and write the addresses into `environment`."""
+    postgres = started.enter_context(Postgres(state / "postgres"))
+    servers: list[Server] = [postgres]
+    environment["DATABASE_URL"] = environment["DATABASE_DIRECT_URL"] = postgres.direct_url
+    migrate(postgres.direct_url)
+    if program("pgbouncer"):
+        statements = [each.prepare for each in prepared_statements()]
+        pooler = started.enter_context(PgBouncer(postgres, statements, log=state / "pgbouncer.log"))
+        environment["DATABASE_URL"] = pooler.url
+        servers.append(pooler)
+    else:
+        _say(PGBOUNCER)
+        environment["PREPARED_STATEMENTS"] = "false"
+    if program("memcached"):
+        cache = started.enter_context(Memcached(log=state / "memcached.log"))
+        environment["MEMCACHED_SERVERS"] = cache.address
+        servers.append(cache)
+    else:
+        _say(MEMCACHED)
+    return [each.process for each in servers if each.process]
+
+
+def _watch(processes: Sequence[Process]) -> bool:
+    """True while every process lives; raises LocalError that tells which one ended, and how."""
+    for each in processes:
+        if not each.alive:
+            raise LocalError(each.obituary())
+    return True
+
+
+def _require_free(settings: Settings) -> None:
+    try:
+        socket.create_server((settings.host, settings.port)).close()
+    except OSError as error:
+        raise LocalError(
+            f"port {settings.port} of {settings.host} cannot be used: {error.strerror}; another one: PORT=8001 make run"
+        ) from None
+
+
+def _url(settings: Settings) -> str:
+    return f"http://{settings.host}:{settings.port}"
+
+
+def _ready(settings: Settings) -> bool:
+    try:
+        with urllib.request.urlopen(_url(settings) + READY_PATH, timeout=5) as answer:  # noqa: S310 - our own address
+            return bool(answer.status == 200)
+    except (OSError, urllib.error.HTTPError):
+        return False
+
+
+def _welcome(settings: Settings, seconds: float) -> None:
+    url = _url(settings)
+    print(
+        f"""
+jobfinder answers after {seconds:.1f} s; Ctrl-C stops it.
+
+  service        {url}
+  documentation  {url}/docs
+  first request  curl -i {url}/api/v1/auth/register -H 'Content-Type: application/json' \\
+                   -d '{{"email":"ada@example.com","password":"a long walk in the rain","name":"Ada"}}'
+  a tour         make demo
+""",
+        flush=True,
+    )
+
+
+def _fail(error: Exception) -> int:
+    print(f"jobfinder: {error}", file=sys.stderr, flush=True)
+    return 1
+
+
+def _say(message: object) -> None:
+    print(f"[run] {message}", flush=True)
+
+
+def _stop_on_signals() -> None:
+    """The first signal unwinds everything, also where a shell started us with SIGINT ignored; later ones do nothing."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(each, signal.SIG_IGN)
+        raise Stopped
+
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, stop)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, stop)
