@@ -60,9 +60,11 @@ class PgBouncer(Server):
         """Settings that the budget of server connections relies on; see https://www.pgbouncer.org/config.html."""
         server = f"host={self._postgres.sockets} port={self._postgres.port} user={ROLE}"
         prepare = "; ".join(" ".join(each.splitlines()) for each in self._statements).replace("'", "''")
+        if prepare:
+            server += f" connect_query='{prepare}'"
         return f"""\
 [databases]
-* = {server} connect_query='{prepare or "SELECT 1"}'
+* = {server}
 
 [pgbouncer]
 listen_addr =

@@ -15,6 +15,7 @@ from app.local.programs import postgres_programs
 
 PORT = 5432  # names the socket where nothing listens on TCP
 ROLE = DATABASE = "jobfinder"
+SHUTDOWN_S = 10.0
 _ELSEWHERE = Path("/var/lib/jobfinder")
 
 # Only the socket's private folder protects the superuser; over TCP only the service's own role gets in.
@@ -25,11 +26,11 @@ _SAFE = {
     "log_min_messages": "warning",
     "log_line_prefix": "%m [%p] ",
 }
-_THROWAWAY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_wal_senders": "0"}
+_THROWAWAY = {"fsync": "off", "full_page_writes": "off", "max_wal_senders": "0"}
 
 
 class Postgres(Server):
-    """`durable=False` is for tests: a crash of the machine may lose data, and everything is faster.
+    """`durable=False` is for tests: a crash of the machine (not one of the server) may lose data.
 
     `direct_url` goes through the Unix socket; `tcp_url` through 127.0.0.1 when `tcp` is set.
     """
@@ -185,7 +186,7 @@ def _refuse_if_running(data: Path) -> None:
         pid = int(lock.read_text().split("\n", 1)[0])
     except (OSError, ValueError):
         return
-    if not becomes_true(lambda: not _serves(pid, data), timeout_s=10):
+    if not becomes_true(lambda: not _serves(pid, data), SHUTDOWN_S):
         raise LocalError(f"a PostgreSQL of an earlier run still uses {data}; stop it with: kill -INT {pid}")
     lock.unlink(missing_ok=True)
 

@@ -1,0 +1,77 @@
+"""Real servers for every test: one PostgreSQL, one PgBouncer and two memcached for the whole session."""
+
+import itertools
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from app.local.memcached import Memcached
+from app.local.pgbouncer import PgBouncer
+from app.local.postgres import Postgres
+
+TEMPLATE = "migrated"
+
+
+@dataclass(frozen=True)
+class LocalDatabase:
+    """A migrated, empty database: `url` goes through PgBouncer, `direct_url` to PostgreSQL itself."""
+
+    name: str
+    url: str
+    direct_url: str
+
+
+@pytest.fixture(scope="session")
+def open_folder() -> Iterator[Path]:
+    """A folder that the servers' unprivileged account can enter, unlike `tmp_path` of root."""
+    folder = Path(tempfile.mkdtemp(prefix="jobfinder-tests-"))
+    folder.chmod(0o711)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres(open_folder: Path) -> Iterator[Postgres]:
+    with Postgres(open_folder / "postgres", durable=False, max_connections=300) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def pgbouncer(postgres: Postgres, migrated: str) -> Iterator[PgBouncer]:
+    """Knows every database of `postgres` by its own name; has the service's statements prepared."""
+    from app.main import prepared_statements
+
+    with PgBouncer(postgres, [each.prepare for each in prepared_statements()], pool_size=16) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def memcached() -> Iterator[tuple[Memcached, Memcached]]:
+    """Two servers: the first is server 0, whose log all facts depend on."""
+    with Memcached() as first, Memcached() as second:
+        yield first, second
+
+
+@pytest.fixture(scope="session")
+def migrated(postgres: Postgres) -> str:
+    """The name of a template database with the whole schema."""
+    from app.infra.migrate import migrate
+
+    migrate(postgres.create_database(TEMPLATE))
+    return TEMPLATE
+
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="module")
+def database(postgres: Postgres, pgbouncer: PgBouncer, migrated: str) -> Iterator[LocalDatabase]:
+    """A database of the module's own, copied from the template in some ten milliseconds."""
+    name = f"test_{next(_numbers)}"
+    direct_url = postgres.create_database(name, template=migrated)
+    yield LocalDatabase(name, pgbouncer.url_of(name), direct_url)
+    postgres.drop_database(name)
