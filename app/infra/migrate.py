@@ -1,0 +1,70 @@
+"""Brings the database's schema up to date, and sets the limits that protect it from its clients."""
+
+import logging
+
+import psycopg2
+from alembic import command
+from alembic.config import Config
+from psycopg2 import sql
+from sqlalchemy import NullPool, create_engine
+from sqlalchemy.exc import DBAPIError
+
+from app.infra.postgres_errors import FAILURES, fail
+from app.infra.schema import MIGRATIONS
+
+log = logging.getLogger(__name__)
+
+STATEMENT_TIMEOUT_MS = 5000
+
+
+def migrate(direct_url: str, statement_timeout_ms: int = STATEMENT_TIMEOUT_MS, role: str = "") -> None:
+    """Apply what is missing, all or nothing; does nothing the second time, and two at once wait for each other.
+
+    `role` is what the service logs in as, when that is not the role of `direct_url`. Raises Unavailable.
+    """
+    try:
+        connection = psycopg2.connect(direct_url, connect_timeout=10)
+        connection.close()
+        _upgrade(direct_url)
+        _limit_sessions(direct_url, statement_timeout_ms, role)
+    except FAILURES as error:
+        fail(error)
+
+
+def _upgrade(direct_url: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    engine = create_engine(
+        "postgresql+psycopg2://", creator=lambda: psycopg2.connect(direct_url, connect_timeout=10), poolclass=NullPool
+    )
+    try:
+        with engine.connect() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    except DBAPIError as error:
+        raise error.orig or error from error
+    finally:
+        engine.dispose()
+
+
+def _limit_sessions(direct_url: str, statement_timeout_ms: int, role: str) -> None:
+    """Let PostgreSQL end what a killed worker leaves behind; holds for sessions that begin from now on."""
+    limits = {
+        "statement_timeout": f"{statement_timeout_ms}ms",
+        "lock_timeout": f"{max(statement_timeout_ms * 4 // 5, 1)}ms",
+        "idle_in_transaction_session_timeout": f"{3 * statement_timeout_ms}ms",
+        "client_connection_check_interval": "2s",
+    }
+    who = sql.Identifier(role) if role else sql.SQL("CURRENT_USER")
+    connection = psycopg2.connect(direct_url, connect_timeout=10)
+    try:
+        with connection, connection.cursor() as cursor:
+            where = sql.Identifier(connection.info.dbname)
+            cursor.execute("SELECT pg_advisory_xact_lock(7246390113)")
+            for name, value in limits.items():
+                statement = sql.SQL("ALTER ROLE {} IN DATABASE {} SET {} = {}")
+                cursor.execute(statement.format(who, where, sql.Identifier(name), sql.Literal(value)))
+    except psycopg2.errors.InsufficientPrivilege:
+        log.warning("the role may not be given its limits; set them by hand: %s", limits)
+    finally:
+        connection.close()

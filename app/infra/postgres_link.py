@@ -1,0 +1,91 @@
+"""One psycopg2 connection in autocommit mode, as the pool keeps it."""
+
+import select
+import time
+from typing import Any
+
+import psycopg2
+from psycopg2.extensions import (
+    TRANSACTION_STATUS_IDLE,
+    TRANSACTION_STATUS_INERROR,
+    TRANSACTION_STATUS_INTRANS,
+    connection,
+    make_dsn,
+    parse_dsn,
+)
+
+from app.infra.cooperative import query_timeout, resolve
+
+CONNECT_TIMEOUT_S = 3.0
+
+_OPEN_TRANSACTION = (TRANSACTION_STATUS_INTRANS, TRANSACTION_STATUS_INERROR)
+
+# libpq ignores these for a Unix socket.
+_NETWORK: dict[str, Any] = {
+    "connect_timeout": 3,
+    "keepalives_idle": 30,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 8000,
+}
+
+
+class Link:
+    """A connection with the one cursor that all its queries use."""
+
+    __slots__ = ("_poll", "connection", "cursor", "idle_since")
+
+    def __init__(self, opened: connection) -> None:
+        self.connection = opened
+        self.cursor = opened.cursor()
+        self.idle_since = time.monotonic()
+        self._poll = select.poll()
+        self._poll.register(opened.fileno(), select.POLLIN)
+
+    def usable(self) -> bool:
+        """Whether nothing can be read: an idle server has something to say only when it ends the connection."""
+        return not self._poll.poll(0)
+
+    def ready(self) -> bool:
+        """Whether a query that failed left the connection ready for another one."""
+        return not self.connection.closed and self.connection.info.transaction_status == TRANSACTION_STATUS_IDLE
+
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open, failed or not, and no query is under way."""
+        return not self.connection.closed and self.connection.info.transaction_status in _OPEN_TRANSACTION
+
+    def close(self) -> None:
+        """Also while a query is under way."""
+        try:
+            self.connection.close()
+        except psycopg2.Error:
+            return
+
+
+class Connector:
+    """Opens links to `dsn`, a libpq connection string or URL; resolving a host name does not block other requests."""
+
+    def __init__(self, dsn: str) -> None:
+        self._given = parse_dsn(dsn)
+        host = str(self._given.get("host", ""))
+        self._lookup = host if host and "," not in host and "/" not in host and "hostaddr" not in self._given else ""
+        self._dsn = make_dsn(**{**_NETWORK, **self._given})
+
+    @property
+    def database(self) -> str:
+        return str(self._given.get("dbname", ""))
+
+    def open(self) -> Link:
+        """Raises psycopg2.Error or OSError (TimeoutError, socket.gaierror)."""
+        dsn = self._dsn
+        if self._lookup:
+            address = resolve(self._lookup, int(self._given.get("port", 5432)))[0]
+            dsn = make_dsn(dsn, hostaddr=address)
+        with query_timeout(CONNECT_TIMEOUT_S):
+            opened = psycopg2.connect(dsn)
+        try:
+            opened.autocommit = True
+            return Link(opened)
+        except BaseException:
+            opened.close()
+            raise

@@ -1,0 +1,70 @@
+"""SQL statements that PgBouncer may have prepared on its server connections."""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+_PARAMETER = re.compile(r"\$(\d+)")
+
+
+@dataclass(frozen=True)
+class Statement:
+    """`sql` numbers its parameters $1..$n, `types` are their PostgreSQL types.
+
+    A `readonly` statement may be repeated after a lost connection. The name that the server knows ends in a hash of
+    the content, so that two versions of the service never run each other's statements. Comments (`--`) are refused,
+    because the text has to fit on one line of PgBouncer's ini file.
+    """
+
+    name: str
+    types: tuple[str, ...]
+    sql: str
+    readonly: bool = False
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for what could not be prepared."""
+        used = {int(number) for number in _PARAMETER.findall(self.sql)}
+        if used != set(range(1, len(self.types) + 1)):
+            raise ValueError(f"{self.name}: the parameters of the text and the types do not match")
+        if "--" in self.sql:
+            raise ValueError(f"{self.name}: a comment would swallow the rest of the line")
+
+    @cached_property
+    def server_name(self) -> str:
+        """The name under which the server has it."""
+        content = "\0".join((self.name, *self.types, self._line))
+        return f"{self.name}_{hashlib.sha256(content.encode()).hexdigest()[:8]}"
+
+    @cached_property
+    def prepare(self) -> str:
+        """What PgBouncer's `connect_query` says to each new server connection."""
+        types = f" ({', '.join(self.types)})" if self.types else ""
+        return f"PREPARE {self.server_name}{types} AS {self._line}"
+
+    @cached_property
+    def execute(self) -> str:
+        """The prepared form for psycopg2, with one `%s` for each parameter."""
+        values = f"({', '.join(['%s'] * len(self.types))})" if self.types else ""
+        return f"EXECUTE {self.server_name}{values}"
+
+    @cached_property
+    def plain(self) -> str:
+        """The same statement for psycopg2 without preparation, with parameters named p1 to pn."""
+        return _PARAMETER.sub(self._cast, self.sql.replace("%", "%%")) if self.types else self.sql
+
+    @staticmethod
+    def named(params: Sequence[Any]) -> dict[str, Any] | None:
+        """The parameters of the plain form."""
+        return {f"p{number}": value for number, value in enumerate(params, 1)} or None
+
+    @property
+    def _line(self) -> str:
+        return " ".join(line.strip() for line in self.sql.strip().splitlines())
+
+    def _cast(self, match: re.Match[str]) -> str:
+        """A cast gives a parameter the type that PREPARE would give it."""
+        number = int(match[1])
+        return f"CAST(%(p{number})s AS {self.types[number - 1]})"

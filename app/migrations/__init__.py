@@ -1,0 +1,1 @@
+"""The database's schema: Alembic runs the revisions in `versions`, each of them plain SQL."""
