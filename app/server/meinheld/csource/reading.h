@@ -1,0 +1,139 @@
+/* Accepting connections and reading requests, each within its time (in place of meinheld's functions of the same names). */
+
+#define ACCEPT_MOST 64
+#define ACCEPT_PAUSE_US 100000
+
+static uint64_t header_limit_us = 5 * MICROSECONDS;
+static uint64_t body_limit_us = 30 * MICROSECONDS;
+static int max_clients = INT_MAX;
+
+/* 1: answered when its turn comes, -1: the client is closed. A complete request before the error stays good. */
+static int set_read_error(client_t *client, int status_code) {
+  PyErr_Clear();
+  client->keep_alive = 0;
+  client->unread = 1;
+  if (status_code == 0) status_code = 400;
+  if (client->request_queue->size > 0) {
+    if (client->phase != PHASE_IDLE) client->request_queue->tail->bad_request_code = status_code;
+    return 1;
+  }
+  if (client->complete) {
+    client->unread = 0; /* nothing was asked: an idle connection just ends */
+  } else {
+    client->status_code = status_code;
+    send_error_page(client);
+  }
+  close_client(client);
+  return -1;
+}
+
+static int parse_http_request(client_t *client, char *buf, ssize_t r) {
+  size_t nread = execute_parse(client, buf, r);
+  request *req = client->current_req;
+  if (req == NULL) return set_read_error(client, 400);
+  if (nread != (size_t)r || req->bad_request_code > 0) return set_read_error(client, req->bad_request_code);
+  return parser_finish(client) > 0;
+}
+
+/* 1: at least one request can be served, 0: more is to come, -1: the client is closed. */
+static int read_request(client_t *client) {
+  char buf[READ_BUF_SIZE];
+  ssize_t r = read(client->fd, buf, sizeof(buf));
+  if (r > 0) return parse_http_request(client, buf, r);
+  if (r < 0 && (errno == EAGAIN || errno == EINTR)) return 0;
+  if (r < 0) client->header_done = client->response_closed = 1; /* nobody hears an error page */
+  return set_read_error(client, 400);
+}
+
+/* A budget for all headers and one for the whole body, however slowly their bytes arrive. */
+static void limit_reading(client_t *client) {
+  if (client->phase == PHASE_IDLE || client->phase == client->limited) return;
+  client->limited = client->phase;
+  picoev_limit(client->fd, client->phase == PHASE_BODY ? body_limit_us : header_limit_us);
+}
+
+static void read_callback(picoev_loop *loop, int fd, int events, void *cb_arg) {
+  client_t *client = (client_t *)cb_arg;
+  int finish = (events & PICOEV_TIMEOUT) ? set_read_error(client, 408) : read_request(client);
+  if (finish == 1) {
+    forget_fd(fd);
+    serve(client);
+  } else if (finish == 0) {
+    limit_reading(client);
+  }
+}
+
+static void describe_peer(struct sockaddr_storage *address, char *name, size_t size, uint32_t *port) {
+  name[0] = '\0'; /* stays empty for a Unix socket */
+  *port = 0;
+  if (address->ss_family == AF_INET) {
+    struct sockaddr_in *in = (struct sockaddr_in *)address;
+    inet_ntop(AF_INET, &in->sin_addr, name, size);
+    *port = ntohs(in->sin_port);
+  } else if (address->ss_family == AF_INET6) {
+    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)address;
+    inet_ntop(AF_INET6, &in6->sin6_addr, name, size);
+    *port = ntohs(in6->sin6_port);
+  }
+}
+
+static void greet_client(int fd, struct sockaddr_storage *address) {
+  char name[INET6_ADDRSTRLEN];
+  uint32_t port;
+  client_t *client;
+  int finish;
+  describe_peer(address, name, sizeof(name), &port);
+  if (address->ss_family != AF_UNIX) setup_sock(fd);
+  client = new_client_t(fd, name, port);
+  init_parser(client, server_name, server_port);
+  finish = read_request(client);
+  if (finish == 1) {
+    serve(client);
+  } else if (finish == 0) {
+    client->limited = PHASE_HEADERS;
+    if (watch_client(client, header_limit_us) != 0) {
+      client->keep_alive = 0;
+      close_client(client);
+    } else {
+      limit_reading(client);
+    }
+  }
+}
+
+/* 1: accepted, 0: nobody waits, -1: no descriptors or memory at the moment. */
+static int accept_client(int listener) {
+  struct sockaddr_storage address;
+  socklen_t length = sizeof(address);
+  int fd;
+  if (client_count >= max_clients) return -1;
+  memset(&address, 0, sizeof(address));
+  fd = accept4(listener, (struct sockaddr *)&address, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+  if (fd == -1) {
+    if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) return -1;
+    return errno == ECONNABORTED || errno == EINTR || errno == EPROTO;
+  }
+  client_count++;
+  if (fd >= max_fd)
+    close_fd(fd); /* the loop's table has no entry for it */
+  else
+    greet_client(fd, &address);
+  return 1;
+}
+
+/* An idle worker takes one connection at a time, which leaves the next ones to the other idle workers. */
+static void accept_callback(picoev_loop *loop, int fd, int events, void *cb_arg) {
+  int most = picoev_batch < ACCEPT_MOST ? picoev_batch : ACCEPT_MOST;
+  if ((events & PICOEV_TIMEOUT) != 0) {
+    picoev_set_events(loop, fd, PICOEV_READ);
+    return;
+  }
+  do {
+    int accepted = accept_client(fd);
+    if (accepted == 0) return;
+    if (accepted == -1) {
+      picoev_set_events(loop, fd, 0);
+      picoev_limit(fd, ACCEPT_PAUSE_US);
+      return;
+    }
+  } while (--most > 0);
+}

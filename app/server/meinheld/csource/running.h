@@ -1,0 +1,125 @@
+/* The loop, and how it ends without losing what was accepted (in place of meinheld's functions of the same names). */
+
+static deadline stop_deadline;
+static volatile int stop_requested;
+static uint64_t stop_limit_us;
+
+static void stop_expire(deadline *d) { loop_done = 0; }
+
+/* What connected before the stop is served; no more is taken. */
+static void leave_listener(int fd) {
+  while (accept_client(fd) == 1) {
+  }
+  if (!picoev_is_active(main_loop, fd)) return;
+  picoev_set_events(main_loop, fd, 0); /* the other workers keep it open, so that closing would not remove it */
+  forget_fd(fd);
+}
+
+/* An idle connection gets a moment for the request that its client may be sending; `read_callback` then closes it. */
+static void hurry_idle_clients(void) {
+  int fd = -1;
+  while ((fd = picoev_next_fd(main_loop, fd)) != -1) {
+    void *arg = NULL;
+    if (picoev_get_callback(main_loop, fd, &arg) == read_callback && ((client_t *)arg)->phase == PHASE_IDLE)
+      picoev_limit(fd, idle_linger_us);
+  }
+}
+
+static void begin_stop(void) {
+  Py_ssize_t i;
+  stop_requested = 0;
+  stop_deadline.expire = stop_expire;
+  deadline_set(&stop_deadline, stop_limit_us);
+  if (stopping) return;
+  stopping = 1;
+  is_keep_alive = 0;
+  for (i = 0; i < PyList_GET_SIZE(listen_socks); i++) leave_listener((int)PyLong_AsLong(PyList_GET_ITEM(listen_socks, i)));
+  hurry_idle_clients();
+}
+
+/* stop(timeout_s, idle_s): answer what is under way within `timeout_s`; idle connections close after `idle_s`. */
+static PyObject *meinheld_stop(PyObject *self, PyObject *args) {
+  PyObject *limit, *idle;
+  if (!PyArg_ParseTuple(args, "OO:stop", &limit, &idle)) return NULL;
+  if (to_microseconds(limit, &stop_limit_us) < 0 || to_microseconds(idle, &idle_linger_us) < 0) return NULL;
+  stop_requested = 1;
+  Py_RETURN_NONE;
+}
+
+static int listen_all_sockets(void) {
+  Py_ssize_t i;
+  for (i = 0; i < PyList_GET_SIZE(listen_socks); i++) {
+    int fd = (int)PyLong_AsLong(PyList_GET_ITEM(listen_socks, i));
+    setup_listen_sock(fd);
+    if (picoev_add(main_loop, fd, PICOEV_READ, 0, accept_callback, NULL) != 0) {
+      PyErr_SetFromErrno(PyExc_OSError);
+      return -1;
+    }
+    activecnt++;
+  }
+  return 0;
+}
+
+static void tick(void) {
+  static time_t last;
+  PyObject *result;
+  if (watchdog == NULL || last == main_loop->now) return;
+  last = main_loop->now;
+  result = PyObject_CallNoArgs(watchdog);
+  if (result == NULL) call_error_logger();
+  Py_XDECREF(result);
+}
+
+/* run(app, wakeup_read_fd, wakeup_write_fd): serve until stopped, or until a signal handler raises. */
+static PyObject *meinheld_run_loop(PyObject *self, PyObject *args) {
+  int wakeup_read_fd;
+  if (!PyArg_ParseTuple(args, "Oii:run", &wsgi_app, &wakeup_read_fd, &wakeup_fd)) return NULL;
+  if (listen_socks == NULL || main_loop != NULL) {
+    PyErr_SetString(PyExc_RuntimeError, "run needs listening sockets and can be called once");
+    return NULL;
+  }
+  Py_INCREF(wsgi_app);
+  setup_server_env();
+  init_main_loop();
+  loop_thread = PyThread_get_thread_ident();
+  loop_done = loop_running = 1;
+  if (listen_all_sockets() < 0) return NULL;
+  picoev_add(main_loop, wakeup_read_fd, PICOEV_READ, 0, wakeup_callback, NULL);
+  while (likely(loop_done == 1 && activecnt > 0)) {
+    resume_ready();
+    serve_pipelined();
+    picoev_loop_once(main_loop, ready_first != NULL || pipelined_first != NULL ? 0 : 1000);
+    if (PyErr_CheckSignals() < 0) break;
+    if (unlikely(stop_requested)) begin_stop();
+    tick();
+  }
+  loop_running = 0;
+  if (PyErr_Occurred()) return NULL;
+  Py_RETURN_NONE;
+}
+
+static PyObject *set_limit(PyObject *seconds, uint64_t *limit) {
+  if (to_microseconds(seconds, limit) < 0) return NULL;
+  Py_RETURN_NONE;
+}
+
+static PyObject *server_set_header_timeout(PyObject *self, PyObject *seconds) {
+  return set_limit(seconds, &header_limit_us);
+}
+
+static PyObject *server_set_body_timeout(PyObject *self, PyObject *seconds) {
+  return set_limit(seconds, &body_limit_us);
+}
+
+static PyObject *server_set_write_timeout(PyObject *self, PyObject *seconds) {
+  return set_limit(seconds, &write_limit_us);
+}
+
+static PyObject *server_set_max_clients(PyObject *self, PyObject *number) {
+  long value = PyLong_AsLong(number);
+  if (value == -1 && PyErr_Occurred()) return NULL;
+  max_clients = value < 1 ? 1 : value > INT_MAX ? INT_MAX : (int)value;
+  Py_RETURN_NONE;
+}
+
+static PyObject *server_client_count(PyObject *self, PyObject *unused) { return PyLong_FromLong(client_count); }

@@ -1,0 +1,34 @@
+"""The answers that the server gives by itself, as problem documents (RFC 9457)."""
+
+import json
+
+SERVER_NAME = "jobfinder"
+
+PROBLEMS = {
+    400: ("Bad Request", "bad_request", "The request cannot be understood"),
+    408: ("Request Timeout", "request_timeout", "The request took too long to arrive"),
+    413: ("Content Too Large", "body_too_large", "The body is too large"),
+    414: ("URI Too Long", "uri_too_long", "The URL is too long"),
+    417: ("Expectation Failed", "expectation_failed", "The expectation cannot be met"),
+    431: ("Request Header Fields Too Large", "headers_too_large", "The headers are too large"),
+    500: ("Internal Server Error", "internal", "Internal error"),
+    501: ("Not Implemented", "not_implemented", "The method is not known"),
+    503: ("Service Unavailable", "unavailable", "Try again later"),
+    505: ("HTTP Version Not Supported", "version_not_supported", "Only HTTP/1.0 and HTTP/1.1 are spoken"),
+}
+
+
+def problem(status: int) -> bytes:
+    """The body."""
+    _, code, title = PROBLEMS[status]
+    return json.dumps({"type": "about:blank", "title": title, "status": status, "code": code}).encode()
+
+
+def response(status: int) -> bytes:
+    """The whole response; the connection closes after it."""
+    body = problem(status)
+    head = (
+        f"HTTP/1.1 {status} {PROBLEMS[status][0]}\r\nServer: {SERVER_NAME}\r\nContent-Type: application/problem+json\r\n"
+        f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    )
+    return head.encode() + body
