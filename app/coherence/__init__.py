@@ -1,0 +1,42 @@
+"""Facts that are kept in memory and in memcached, and the proof that they are still true (final logout).
+
+Truth is PostgreSQL. A *fact* is a value and the *position* on the change log at which it was true; one rule decides
+whether it may be used, so that losing or delaying anything here costs time, never safety.
+
+How the rest of the service uses it:
+
+    coherence = Coherence(memcache, database, counters, tuning.cache, Kinds(users=USER_KIND, sessions=SESSION_KIND))
+    coherence.apply(tuning.cache)                      # live tuning
+    coherence.drain()                                  # from the ticker, about every 2 s
+
+    fact = coherence.users.load(7, read_user)          # cache, else one call of read_user(7) for all who ask; None: absent
+    facts = coherence.users.load_many(ids, read_users) # one shared read, one call of read_users(missing ids) at most
+    position = coherence.position()                    # before reading PostgreSQL by oneself ...
+    coherence.users.put(7, value, position)            # ... to keep what was read; does nothing for position None
+    coherence.users.get(7), .get_many(ids)             # what can be had without PostgreSQL
+
+    session_id in coherence.dead                       # known to have ended; says nothing about others
+    coherence.dead.add(session_id)                     # only of what can never live again
+
+    coherence.final([user_key(7)], outbox_ids, security=True)   # after the commit, before the answer
+
+`final` returns once no worker of any pod uses anything read before the commit; after 8 s without success it raises
+`errors.NotFinal` for security writes and returns for others, whose outbox row is published later. `outbox_ids` are
+rows of `outbox(key)` inserted in the transaction of the write with the same keys.
+
+A `Kind` says how values of one sort are kept:
+
+    USER_KIND = Kind("user", encode=encode_user, decode=decode_user, keys=lambda id, user: (user_key(id),))
+    SESSION_KIND = Kind("session", encode=..., decode=..., keys=lambda id, fact: (session_key(id), user_key(fact.user_id)),
+                        expires_at=lambda fact: fact.expires_at)
+
+`encode` gives bytes, `decode` takes them back (raising ValueError or msgspec.DecodeError for what it cannot read),
+`keys` names every change that would make the value false, `expires_at` is in seconds since 1970.
+"""
+
+from app.coherence.facade import Coherence, Kinds
+from app.coherence.facts import FactCache, Kind
+from app.coherence.keys import session_key, user_key
+from app.coherence.log import Position
+
+__all__ = ["Coherence", "FactCache", "Kind", "Kinds", "Position", "session_key", "user_key"]

@@ -1,0 +1,11 @@
+"""Names of what can change, as they stand on the log and in the outbox."""
+
+
+def user_key(user_id: int) -> str:
+    """Everything about a user: the profile, and whether sessions of the present epoch live."""
+    return f"user:{user_id}"
+
+
+def session_key(session_id: int) -> str:
+    """One session alone."""
+    return f"session:{session_id}"
