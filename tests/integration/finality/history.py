@@ -1,0 +1,105 @@
+"""What a run recorded: operations with their answers, and the faults that were injected meanwhile."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+NO_ANSWER = 0
+
+
+class Kind(StrEnum):
+    """What was asked for."""
+
+    LOGIN = "login"
+    REFRESH = "refresh"
+    READ = "read"
+    EDIT = "edit"
+    LOGOUT = "logout"
+    LOGOUT_ALL = "logout everywhere"
+    END_SESSION = "end a session"
+    PASSWORD = "password change"
+    DELETE = "account deletion"
+    REUSE = "reuse of a refresh token"
+
+
+USES_TOKEN = frozenset({Kind.READ, Kind.EDIT, Kind.END_SESSION, Kind.PASSWORD, Kind.DELETE, Kind.REFRESH})
+ENDS_USER = frozenset({Kind.LOGOUT_ALL, Kind.PASSWORD, Kind.DELETE})
+ENDS_SESSION = frozenset({Kind.LOGOUT, Kind.END_SESSION, Kind.REUSE})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Operation:
+    """One request and its answer; `start` and `end` are CLOCK_MONOTONIC in ns, taken before sending and after reading.
+
+    An ending that was repeated until it was promised is one operation, from the first attempt to the last answer.
+    `session` is the one whose token was sent, for a login the one that it opened.
+    """
+
+    kind: Kind
+    user: int
+    start: int
+    end: int
+    status: int
+    session: int | None = None
+    target: int | None = None
+    """The session that END_SESSION names."""
+    subject: int | None = None
+    """The user whose profile was read."""
+    version: int | None = None
+    text: str | None = None
+    """The headline that was read or written; each written one is unique."""
+    secret: str = ""
+    """The password sent; unique in the life of an account."""
+    new_secret: str = ""
+    repeated: bool = False
+    """A refresh whose token may have been presented before."""
+    pod: str = ""
+    worker: str = ""
+    """The worker process that the connection is known to end in."""
+
+    @property
+    def answered(self) -> bool:
+        return self.status != NO_ANSWER
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the request got past the check of its token."""
+        return self.answered and self.status < 500 and self.status not in (401, 429)
+
+    @property
+    def promised(self) -> bool:
+        """Whether this answer says that what it ends has ended for good."""
+        return self.status == (401 if self.kind is Kind.REUSE else 204)
+
+    @property
+    def may_have_acted(self) -> bool:
+        """Whether it can have ended something, be it promised or not."""
+        return self.promised or self.status == NO_ANSWER or self.status >= 500
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A time in ns; `pod` where it concerns one alone."""
+
+    start: int
+    end: int
+    pod: str = ""
+
+
+@dataclass(slots=True)
+class Faults:
+    """`silence`: memcached server 0 certainly answered nobody; `crashes`: workers or pods were being killed."""
+
+    silence: list[Interval] = field(default_factory=list)
+    crashes: list[Interval] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """Something that no correct service could have answered, with the operation that forbade it."""
+
+    rule: str
+    operation: Operation
+    because: Operation | None = None
+
+    def __str__(self) -> str:
+        return f"{self.rule}\n    {self.operation}" + (f"\n    because of {self.because}" if self.because else "")

@@ -1,0 +1,171 @@
+"""The checker itself: it reports each kind of violation, and nothing in histories that a correct service can produce."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.integration.finality.history import Faults, Interval, Kind, Operation, Violation
+from tests.integration.finality.rules import violations
+
+USER, PHONE, LAPTOP = 1, 11, 12
+
+
+def operation(kind: Kind, start: int, end: int, status: int, session: int | None = PHONE) -> Operation:
+    return Operation(kind, USER, start, end, status, session, subject=USER if kind is Kind.READ else None)
+
+
+def login(session: int, start: int = 0, end: int = 10) -> Operation:
+    return operation(Kind.LOGIN, start, end, 200, session)
+
+
+def read(start: int, end: int, status: int = 200, session: int = PHONE, version: int = 1) -> Operation:
+    return replace(operation(Kind.READ, start, end, status, session), version=version)
+
+
+def edit(start: int, end: int, version: int, text: str = "") -> Operation:
+    return replace(operation(Kind.EDIT, start, end, 200), version=version, text=text or f"text {version}", subject=USER)
+
+
+def rules(*history: Operation, faults: Faults | None = None) -> list[str]:
+    return [each.rule for each in violations(history, faults)]
+
+
+ENDED = ["an ended session was accepted"]
+REFUSED = ["a live session was refused"]
+STALE = ["a profile older than an acknowledged change was read"]
+
+
+def test_a_request_that_starts_after_the_204_of_a_logout_must_not_be_accepted() -> None:
+    logout = operation(Kind.LOGOUT, 20, 80, 204)
+    late = read(81, 90)
+    assert violations([login(PHONE), logout, late]) == [Violation(ENDED[0], late, logout)]
+
+
+def test_a_request_that_started_before_the_204_may_be_answered_either_way() -> None:
+    logout = operation(Kind.LOGOUT, 20, 80, 204)
+    assert rules(login(PHONE), logout, read(79, 200), read(70, 90, status=401)) == []
+
+
+@pytest.mark.parametrize("status", [0, 503])
+def test_a_logout_that_was_not_promised_ends_nothing_for_certain(status: int) -> None:
+    logout = operation(Kind.LOGOUT, 20, 80, status)
+    crash = Faults(crashes=[Interval(0, 100)])
+    assert rules(login(PHONE), logout, read(90, 95), read(96, 99, status=401), faults=crash) == []
+
+
+@pytest.mark.parametrize("kind", [Kind.LOGOUT_ALL, Kind.PASSWORD, Kind.DELETE])
+def test_what_ends_every_session_ends_those_opened_before_it(kind: Kind) -> None:
+    ending = operation(kind, 20, 80, 204)
+    assert rules(login(PHONE), login(LAPTOP), ending, read(90, 95, session=LAPTOP)) == ENDED
+    assert rules(login(PHONE), login(LAPTOP, 15, 21), ending, read(90, 95, session=LAPTOP)) == []
+
+
+def test_a_password_change_leaves_its_own_session_alive() -> None:
+    change = operation(Kind.PASSWORD, 20, 80, 204)
+    assert rules(login(PHONE), change, read(90, 95)) == []
+    assert rules(login(PHONE), change, read(90, 95, status=401)) == REFUSED
+
+
+def test_ending_another_session_leaves_its_own_alive() -> None:
+    ending = replace(operation(Kind.END_SESSION, 20, 80, 204), target=LAPTOP)
+    assert rules(login(PHONE), login(LAPTOP), ending, read(90, 95)) == []
+    assert rules(login(PHONE), login(LAPTOP), ending, read(90, 95, session=LAPTOP)) == ENDED
+
+
+def test_a_refused_reuse_of_a_refresh_token_ends_its_family() -> None:
+    reuse = operation(Kind.REUSE, 20, 80, 401)
+    assert rules(login(PHONE), reuse, read(90, 95)) == ENDED
+
+
+def test_a_refresh_of_an_ended_session_must_not_be_accepted() -> None:
+    logout = operation(Kind.LOGOUT, 20, 80, 204)
+    assert rules(login(PHONE), logout, operation(Kind.REFRESH, 90, 95, 200)) == ENDED
+
+
+def test_a_logout_everywhere_by_a_session_that_another_one_ended_promises_nothing_about_later_sessions() -> None:
+    first = operation(Kind.LOGOUT_ALL, 20, 80, 204, session=LAPTOP)
+    again = operation(Kind.LOGOUT_ALL, 60, 120, 204, session=PHONE)
+    between = login(13, 45, 50)
+    assert rules(login(PHONE), login(LAPTOP), first, between, again, read(130, 140, session=13)) == []
+
+
+def test_a_refused_request_needs_a_cause() -> None:
+    assert rules(login(PHONE), read(20, 30, status=401)) == REFUSED
+    assert rules(login(PHONE), read(20, 30, status=401), operation(Kind.LOGOUT, 29, 80, 204)) == []
+    assert rules(login(PHONE), read(20, 30, status=401), operation(Kind.LOGOUT, 31, 80, 204)) == REFUSED
+
+
+def test_a_session_opened_after_a_logout_everywhere_must_not_be_refused() -> None:
+    ending = operation(Kind.LOGOUT_ALL, 20, 80, 204, session=LAPTOP)
+    assert rules(login(LAPTOP), ending, login(PHONE, 81, 85), read(90, 95, status=401)) == REFUSED
+
+
+def test_only_a_refresh_token_presented_twice_may_end_its_own_session() -> None:
+    refresh = operation(Kind.REFRESH, 20, 30, 401)
+    assert rules(login(PHONE), refresh) == REFUSED
+    assert rules(login(PHONE), replace(refresh, repeated=True), read(40, 50, status=401)) == []
+
+
+def test_a_read_must_not_be_older_than_a_change_acknowledged_before_it() -> None:
+    assert rules(login(PHONE), edit(20, 80, version=2), read(81, 90, version=1)) == STALE
+    assert rules(login(PHONE), edit(20, 80, version=2), read(79, 90, version=1)) == []
+    assert rules(login(PHONE), edit(20, 80, version=2), read(81, 90, version=2)) == []
+
+
+def test_of_concurrent_changes_the_greatest_acknowledged_version_counts() -> None:
+    history = [login(PHONE), edit(20, 60, version=3), edit(20, 80, version=2)]
+    assert rules(*history, read(90, 95, version=2)) == STALE
+    assert rules(*history, read(70, 95, version=3)) == []
+
+
+def test_a_public_profile_is_dated_by_its_text() -> None:
+    public = replace(read(90, 95), version=None, text="text 2")
+    assert rules(login(PHONE), edit(20, 30, version=2), edit(40, 50, version=3), public) == STALE
+
+
+def test_two_changes_never_share_a_version() -> None:
+    history = [login(PHONE), edit(20, 60, version=2, text="a"), edit(20, 80, version=2, text="b")]
+    assert rules(*history) == ["two changes were given the same version"]
+
+
+def test_a_version_is_read_with_the_text_that_was_written_in_it() -> None:
+    wrong = replace(read(70, 80, version=2), text="another")
+    assert rules(login(PHONE), edit(20, 60, version=2), wrong) == [
+        "a version was read with a text that was never written in it"
+    ]
+
+
+def test_a_replaced_password_opens_nothing() -> None:
+    change = replace(operation(Kind.PASSWORD, 20, 80, 204), secret="old", new_secret="new")
+    late = replace(login(LAPTOP, 81, 90), secret="old")
+    assert rules(login(PHONE), change, late) == ["a replaced password was accepted"]
+    assert rules(login(PHONE), change, replace(late, start=70)) == []
+
+
+def test_the_present_password_is_refused_only_where_the_account_changes_meanwhile() -> None:
+    refused = replace(operation(Kind.LOGIN, 30, 40, 401, session=None), secret="old")
+    change = replace(operation(Kind.PASSWORD, 35, 80, 204), secret="old", new_secret="new")
+    assert rules(login(PHONE), refused) == ["the present password was refused"]
+    assert rules(login(PHONE), refused, change) == []
+    assert rules(login(PHONE), refused, operation(Kind.LOGOUT_ALL, 35, 80, 204)) == []
+
+
+def test_an_end_cannot_be_promised_while_the_log_answers_nobody() -> None:
+    logout = operation(Kind.LOGOUT, 20, 80, 204)
+    impossible = ["an end was promised that could not be published"]
+    assert rules(login(PHONE), logout, faults=Faults(silence=[Interval(10, 100)])) == impossible
+    assert rules(login(PHONE), logout, faults=Faults(silence=[Interval(10, 70)])) == []
+
+
+def test_a_lost_request_needs_a_crash_of_its_own_worker() -> None:
+    lost = replace(read(20, 30, status=0), pod="a", worker="w1")
+    alive = replace(read(40, 50), pod="a", worker="w1")
+    crash, elsewhere = Faults(crashes=[Interval(25, 26, "a")]), Faults(crashes=[Interval(25, 26, "b")])
+    assert rules(login(PHONE), lost, faults=crash) == []
+    assert rules(login(PHONE), lost, faults=elsewhere) == ["a request was lost and nothing had crashed"]
+    assert rules(login(PHONE), lost, alive, faults=crash) == ["a request was lost by a worker that lived on"]
+
+
+def test_a_failure_that_is_not_honest_is_reported() -> None:
+    assert rules(login(PHONE), read(20, 30, status=500)) == ["the answer was 500"]
+    assert rules(login(PHONE), read(20, 30, status=503)) == []
