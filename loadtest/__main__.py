@@ -1,0 +1,50 @@
+"""The command line: `python -m loadtest [--quick] [--only NAME]`; exit code 1 where a target is missed."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from app.errors import ConfigError, ProductError
+from app.local.process import LocalError
+from loadtest.bed import Bed
+from loadtest.report import Row, machine, table
+from loadtest.scenarios import FULL, QUICK, Scenario, batch, login_flood, login_timing, memory, profile_rate
+from loadtest.wrk import ensure_wrk
+
+SCENARIOS: dict[str, Scenario] = {
+    "profile": profile_rate.run,
+    "batch": batch.run,
+    "memory": memory.run,
+    "timing": login_timing.run,
+    "flood": login_flood.run,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and print; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m loadtest", description="Measure the service on this machine.")
+    parser.add_argument("--quick", action="store_true", help="about a minute, with less certain numbers")
+    parser.add_argument("--only", action="append", choices=SCENARIOS, help="measure this alone (may be repeated)")
+    given = parser.parse_args(arguments)
+    try:
+        rows = _measure(given.only or list(SCENARIOS), quick=given.quick)
+    except (LocalError, ConfigError, ProductError, OSError) as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+    return 1 if any(row.met is False for row in rows) else 0
+
+
+def _measure(names: Sequence[str], *, quick: bool) -> list[Row]:
+    """Run the scenarios one after the other and print the table."""
+    ensure_wrk()
+    where, rows = machine(), []
+    with Bed.opened() as bed:
+        for name in names:
+            print(f"[bench] {name}", flush=True)
+            rows += SCENARIOS[name](bed, QUICK if quick else FULL)
+    print(f"\n{where}\none worker, the load beside it on the same cores, medians\n\n{table(rows)}")
+    return rows
+
+
+if __name__ == "__main__":
+    sys.exit(main())

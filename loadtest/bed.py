@@ -1,0 +1,177 @@
+"""What the measurements run against: fresh PostgreSQL, PgBouncer and memcached, our service, the reference."""
+
+import json
+import os
+import re
+import shutil
+import sys
+import tempfile
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+
+from app.config import Settings, load_settings
+from app.infra.migrate import migrate
+from app.local.development import secret_files
+from app.local.memcached import Memcached
+from app.local.pgbouncer import PgBouncer
+from app.local.postgres import Postgres, free_port
+from app.local.process import Command, LocalError, Process, becomes_true
+from app.local.seed import PASSWORD
+from app.main import prepared_statements
+from loadtest.client import Answer, Connection, encoded
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+START_S = 30.0
+ME = "/api/v1/users/me"
+USERS = 10_000
+
+# Limits count as in production, but are never reached: what counting costs is part of every request.
+_UNREACHED = 1_000_000_000
+LIMITS = {
+    "login_failures_per_account": _UNREACHED,
+    "logins_per_address": _UNREACHED,
+    "registrations_per_address": _UNREACHED,
+    "requests_per_user": _UNREACHED,
+}
+
+
+class Service:
+    """A server process on a port of its own that is asked over kept connections."""
+
+    def __init__(self, process: Process, port: int) -> None:
+        self.process, self.port = process, port
+        self._connection = Connection(port)
+
+    def ask(self, method: str, path: str, token: str = "", body: object = None) -> Answer:
+        """Raises OSError."""
+        return self._connection.exchange(encoded(method, path, token, body))
+
+    def ready(self, path: str, token: str = "") -> bool:
+        try:
+            return self.ask("GET", path, token).status == 200
+        except OSError:
+            return False
+
+    def login(self, email: str, password: str = PASSWORD) -> str:
+        """An access token; raises LocalError."""
+        answer = self.ask("POST", "/api/v1/auth/login", body={"email": email, "password": password})
+        if answer.status != 200:
+            raise LocalError(f"login of {email} was answered with {answer.status}: {answer.body.decode()}")
+        return str(answer.json()["access_token"])
+
+    def worker(self) -> int:
+        """The process id of the one worker."""
+        pid = self.process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        if len(children) != 1:
+            raise LocalError(f"one worker was expected, there are {len(children)}")
+        return int(children[0])
+
+
+class Bed:
+    """The servers, filled with `USERS` seeded users; `service` and `reference` run on top of them."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self._stack = stack
+        self.folder = Path(tempfile.mkdtemp(prefix="jobfinder-bench-"))
+        self.folder.chmod(0o711)
+        stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
+        self._generation = 0
+        self.postgres = stack.enter_context(Postgres(self.folder / "postgres", durable=False))
+        migrate(self.postgres.direct_url)
+        statements = [each.prepare for each in prepared_statements()]
+        pooler = stack.enter_context(PgBouncer(self.postgres, statements))
+        cache = stack.enter_context(Memcached())
+        self.environment = os.environ | secret_files(self.folder) | {
+            "ENVIRONMENT": "production",
+            "WORKER": "meinheld",
+            "WORKERS": "1",
+            "DATABASE_URL": pooler.url,
+            "DATABASE_DIRECT_URL": self.postgres.direct_url,
+            "MEMCACHED_SERVERS": cache.address,
+            "TUNING_FILE": str(self.folder / "tuning.json"),
+            "ACCESS_TOKEN_SECONDS": "7200",
+        }  # fmt: skip
+        self.write_tuning({})
+        self._seed()
+
+    @classmethod
+    @contextmanager
+    def opened(cls) -> Iterator[Self]:
+        with ExitStack() as stack:
+            yield cls(stack)
+
+    @property
+    def settings(self) -> Settings:
+        """What the service was started with."""
+        return load_settings(self.environment)
+
+    @contextmanager
+    def service(self) -> Iterator[Service]:
+        """Our service with one fresh worker."""
+        port = free_port()
+        environment = self.environment | {"PORT": str(port)}
+        with self._running("the service", ["-m", "app", "serve"], environment, port) as service:
+            service.process.wait_until(lambda: service.ready("/api/v1/health/ready"), START_S)
+            yield service
+
+    @contextmanager
+    def reference(self, token: str, *options: str) -> Iterator[Service]:
+        """The reference service; `token` is one that it must accept."""
+        port = free_port()
+        arguments = ["-m", "loadtest.reference", "--port", str(port), "--database", self.postgres.direct_url]
+        arguments += ["--public-key", str(self._public_key()), *options]
+        with self._running("the reference", arguments, self.environment, port) as service:
+            service.process.wait_until(lambda: service.ready(ME, token), START_S)
+            yield service
+
+    def write_tuning(self, tuning: Mapping[str, Any]) -> int:
+        """Replace the tuning file; returns its generation."""
+        self._generation += 1
+        new = self.folder / "tuning.new"
+        new.write_text(json.dumps({"limits": LIMITS} | dict(tuning) | {"generation": self._generation}))
+        new.rename(self.folder / "tuning.json")
+        return self._generation
+
+    def tune(self, service: Service, tuning: Mapping[str, Any]) -> None:
+        """Replace the tuning file and wait until the worker says that it has applied it."""
+        generation = self.write_tuning(tuning)
+        applied = re.compile(rf"^jobfinder_tuning_generation\S* {generation}(\.0)?$", re.MULTILINE)
+        if not becomes_true(lambda: bool(applied.search(_metrics(service))), START_S):
+            raise LocalError("the worker did not apply the tuning file")
+
+    @contextmanager
+    def _running(self, name: str, arguments: list[str], environment: Mapping[str, str], port: int) -> Iterator[Service]:
+        log = self.folder / f"{name.rpartition(' ')[2]}.log"
+        command = Command([sys.executable, *arguments], log=log, environment=environment, folder=CHECKOUT)
+        process = Process(name, command)
+        try:
+            yield Service(process, port)
+        finally:
+            process.end()
+
+    def _public_key(self) -> Path:
+        """The PEM of the key that verifies our service's tokens."""
+        path = self.folder / "public.pem"
+        (private,) = Path(self.environment["KEYS_DIR"]).glob("*.pem")
+        key = load_pem_private_key(private.read_bytes(), None).public_key()
+        path.write_bytes(key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+        return path
+
+    def _seed(self) -> None:
+        command = [sys.executable, "-m", "app", "seed", "--users", str(USERS)]
+        environment = self.environment | {"ENVIRONMENT": "development"}
+        log = self.folder / "seed.log"
+        process = Process("the seeding", Command(command, log=log, environment=environment, folder=CHECKOUT))
+        if not process.wait(START_S * 2) or process.end() != 0:
+            raise LocalError(process.obituary())
+
+
+def _metrics(service: Service) -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{service.port}/metrics", timeout=5) as answer:
+        return str(answer.read().decode())

@@ -1,0 +1,106 @@
+"""A small HTTP/1.1 client over one kept connection: what it costs is known, and it can be driven without blocking."""
+
+import json
+import re
+import socket
+import time
+from dataclasses import dataclass
+from typing import Any
+
+LIMIT_S = 30.0
+_LENGTH = re.compile(rb"\r\ncontent-length:\s*(\d+)", re.IGNORECASE)
+_LAST = re.compile(rb"\r\nconnection:\s*close", re.IGNORECASE)
+
+
+def encoded(method: str, path: str, token: str = "", body: object = None) -> bytes:
+    """The bytes of a request; `body` is sent as JSON."""
+    head = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1"]
+    if token:
+        head.append(f"Authorization: Bearer {token}")
+    content = b"" if body is None else json.dumps(body).encode()
+    if content:
+        head += ["Content-Type: application/json", f"Content-Length: {len(content)}"]
+    return "\r\n".join([*head, "", ""]).encode() + content
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`seconds` from the first byte sent to the last byte received."""
+
+    status: int
+    body: bytes
+    seconds: float
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class Connection:
+    """Connects when it is first used, and again after the server has closed."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._socket: socket.socket | None = None
+        self._received = b""
+
+    def fileno(self) -> int:
+        return self._opened().fileno()
+
+    def send(self, request: bytes) -> None:
+        """Raises OSError; a connection that the server has closed meanwhile is replaced."""
+        if self._socket is not None and _ended(self._socket):
+            self.close()
+        self._received = b""
+        self._opened().sendall(request)
+
+    def receive(self) -> tuple[int, bytes] | None:
+        """Read once, blocking when nothing has come; (status, body) when the answer is complete. Raises OSError."""
+        chunk = self._opened().recv(262_144)
+        if not chunk:
+            self.close()
+            raise ConnectionError("the server closed the connection without a whole answer")
+        self._received += chunk
+        return self._parsed()
+
+    def exchange(self, request: bytes) -> Answer:
+        """Send and wait for the answer; raises OSError."""
+        started = time.perf_counter()
+        self.send(request)
+        while (found := self.receive()) is None:
+            pass
+        return Answer(*found, time.perf_counter() - started)
+
+    def close(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    def _opened(self) -> socket.socket:
+        if self._socket is None:
+            self._socket = socket.create_connection(("127.0.0.1", self._port), LIMIT_S)
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return self._socket
+
+    def _parsed(self) -> tuple[int, bytes] | None:
+        head, end, body = self._received.partition(b"\r\n\r\n")
+        if not end:
+            return None
+        length = _LENGTH.search(head)
+        if length and len(body) < int(length[1]):
+            return None
+        if _LAST.search(head):
+            self.close()
+        return int(head[9:12]), body
+
+
+def _ended(connection: socket.socket) -> bool:
+    """Whether the peer has closed an idle connection."""
+    connection.setblocking(False)
+    try:
+        return connection.recv(1, socket.MSG_PEEK) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    finally:
+        connection.settimeout(LIMIT_S)

@@ -1,0 +1,158 @@
+"""An open-loop load generator: requests leave at times fixed beforehand, however long the answers take.
+
+A latency counts from the time at which its request was due, so that a server that stalls is not spared the requests
+that should have been sent meanwhile (coordinated omission). `python -m loadtest.openloop` reads a plan from its
+standard input and prints the outcome, so that a generator has a process of its own.
+"""
+
+import dataclasses
+import json
+import select
+import subprocess
+import sys
+import time
+from collections import Counter, deque
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Self
+
+from loadtest.client import Connection
+
+FAILED = 0  # stands for a status where there was no answer
+_LAST_ANSWERS_S = 20.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`requests` are sent in turn, `count` in all at `rate` a second; an infinite rate keeps `connections` busy."""
+
+    port: int
+    requests: Sequence[str]
+    count: int
+    rate: float
+    connections: int
+
+
+@dataclass
+class Outcome:
+    """`latencies_ms` of everything that was answered; `late_ms` is by how much the generator itself was behind."""
+
+    seconds: float = 0.0
+    latencies_ms: list[float] = field(default_factory=list)
+    late_ms: list[float] = field(default_factory=list)
+    statuses: dict[int, int] = field(default_factory=dict)
+
+    def share(self, *statuses: int) -> float:
+        return sum(self.statuses.get(each, 0) for each in statuses) / max(1, sum(self.statuses.values()))
+
+
+class Generator:
+    """One plan being carried out by one thread."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._requests = [each.encode() for each in plan.requests]
+        self._idle = deque(Connection(plan.port) for _ in range(plan.connections))
+        self._due: dict[Connection, float] = {}
+        self._sent = 0
+        self._outcome, self._statuses = Outcome(), Counter[int]()
+
+    def run(self) -> Outcome:
+        """Returns when everything is answered, or a while after the last request was due."""
+        for each in self._idle:
+            each.fileno()
+        self._start = time.perf_counter()
+        deadline = self._due_at(self._plan.count) + max(_LAST_ANSWERS_S, self._plan.count / 500)
+        while (self._sent < self._plan.count or self._due) and time.perf_counter() < deadline:
+            self._send_what_is_due()
+            self._receive(self._pause())
+        self._statuses[FAILED] += len(self._due)
+        self._outcome.seconds = time.perf_counter() - self._start
+        self._outcome.statuses = {status: number for status, number in self._statuses.items() if number}
+        return self._outcome
+
+    def _due_at(self, number: int) -> float:
+        return self._start + number / self._plan.rate
+
+    def _send_what_is_due(self) -> None:
+        while self._idle and self._sent < self._plan.count:
+            due, now = self._due_at(self._sent), time.perf_counter()
+            if due > now:
+                break
+            connection = self._idle.popleft()
+            self._outcome.late_ms.append((now - due) * 1000)
+            request = self._requests[self._sent % len(self._requests)]
+            self._sent += 1
+            try:
+                connection.send(request)
+            except OSError:
+                self._fail(connection)
+            else:
+                self._due[connection] = now if self._plan.rate == float("inf") else due
+
+    def _pause(self) -> float:
+        """Seconds until there is something to send; select, unlike poll and epoll, waits for less than 1 ms."""
+        if not self._idle or self._sent >= self._plan.count:
+            return 1.0
+        return max(0.0, self._due_at(self._sent) - time.perf_counter())
+
+    def _receive(self, timeout_s: float) -> None:
+        readable, _, _ = select.select(list(self._due), [], [], timeout_s)
+        for connection in readable:
+            try:
+                found = connection.receive()
+            except OSError:
+                self._fail(connection)
+                continue
+            if found is not None:
+                self._outcome.latencies_ms.append((time.perf_counter() - self._due.pop(connection)) * 1000)
+                self._statuses[found[0]] += 1
+                self._idle.append(connection)
+
+    def _fail(self, connection: Connection) -> None:
+        connection.close()
+        self._due.pop(connection, None)
+        self._statuses[FAILED] += 1
+        self._idle.append(connection)
+
+
+class Running:
+    """A generator in a process of its own; leaving the block stops one that is not done."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "loadtest.openloop"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        assert self._process.stdin is not None, "a pipe was asked for"  # noqa: S101
+        with suppress(BrokenPipeError):
+            self._process.stdin.write(json.dumps(dataclasses.asdict(plan)).encode())
+        self._process.stdin.close()
+
+    def outcome(self) -> Outcome:
+        """Wait for the end; raises RuntimeError where the generator failed."""
+        assert self._process.stdout is not None, "a pipe was asked for"  # noqa: S101
+        text = self._process.stdout.read()
+        if self._process.wait() != 0:
+            raise RuntimeError("the load generator failed")
+        given = json.loads(text)
+        given["statuses"] = {int(status): number for status, number in given["statuses"].items()}
+        return Outcome(**given)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *unused: object) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()
+
+
+def generate(plan: Plan) -> Outcome:
+    """Carry out `plan` in a process of its own."""
+    with Running(plan) as running:
+        return running.outcome()
+
+
+if __name__ == "__main__":
+    print(json.dumps(dataclasses.asdict(Generator(Plan(**json.load(sys.stdin))).run())))

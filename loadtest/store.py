@@ -1,0 +1,16 @@
+"""SQL of the benchmark: sessions without the time that real logins would take."""
+
+import psycopg2
+
+INSERT_SESSIONS = """
+INSERT INTO sessions (user_id, epoch, family, refresh_hash, expires_at)
+SELECT id, token_epoch, '\\x00', '\\x00', now() + interval '1 day' FROM users ORDER BY id LIMIT %s
+RETURNING user_id, id
+"""
+
+
+def insert_sessions(database_url: str, users: int) -> list[tuple[int, int]]:
+    """Open one session for each of the first `users` users; returns (user, session)."""
+    with psycopg2.connect(database_url) as connection, connection.cursor() as cursor:
+        cursor.execute(INSERT_SESSIONS, (users,))
+        return [(row[0], row[1]) for row in cursor.fetchall()]

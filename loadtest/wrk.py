@@ -1,0 +1,94 @@
+"""wrk (https://github.com/wg/wrk): closed-loop load from one C thread, and what it prints."""
+
+import os
+import re
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.local.process import LocalError
+from app.local.programs import program
+
+_IN_TURN = """
+local number, requests = 0, {{}}
+function init(arguments)
+    for _, path in ipairs({{{paths}}}) do
+        requests[#requests + 1] = wrk.format("GET", path)
+    end
+end
+function request()
+    number = number % #requests + 1
+    return requests[number]
+end
+"""
+_MILLISECONDS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0}
+
+
+@dataclass(frozen=True)
+class Load:
+    """Several `paths` are asked for in turn."""
+
+    port: int
+    paths: Sequence[str]
+    token: str
+    seconds: float
+    connections: int = 64
+
+
+@dataclass(frozen=True)
+class Throughput:
+    """Answers a second and the latency that the connections saw."""
+
+    per_second: float
+    p50_ms: float
+    p99_ms: float
+
+
+def ensure_wrk() -> None:
+    """Install wrk where it is missing; raises LocalError where that cannot be done."""
+    if program("wrk"):
+        return
+    if os.geteuid() == 0 and program("apt-get"):
+        print("[bench] Debian package: wrk", flush=True)
+        environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+        for arguments in (("update",), ("-y", "--no-install-recommends", "install", "wrk")):
+            subprocess.run(["apt-get", "-q", *arguments], env=environment, check=False, stdout=subprocess.DEVNULL)
+    if not program("wrk"):
+        raise LocalError("wrk is missing and could not be installed (as root: apt-get install wrk)")
+
+
+def measure(load: Load) -> Throughput:
+    """Run wrk once; raises LocalError when any answer was an error."""
+    with tempfile.TemporaryDirectory() as folder:
+        script = Path(folder) / "paths.lua"
+        script.write_text(_IN_TURN.format(paths=",".join(f'"{path}"' for path in load.paths)))
+        several = ["-s", str(script)] if len(load.paths) > 1 else []
+        duration = [f"-d{max(1, round(load.seconds))}s"]
+        header = ["-H", f"Authorization: Bearer {load.token}"]
+        url = f"http://127.0.0.1:{load.port}{load.paths[0]}"
+        done = subprocess.run(
+            ["wrk", "-t1", f"-c{load.connections}", *duration, "--latency", *header, *several, url],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    return parse(done.stdout + done.stderr)
+
+
+def parse(text: str) -> Throughput:
+    """Read what `wrk --latency` prints."""
+    if found := re.search(r"Non-2xx.*|Socket errors.*|unable to connect.*", text):
+        raise LocalError(f"the load was not answered properly: {found[0]}")
+    rate = re.search(r"Requests/sec:\s+([\d.]+)", text)
+    if rate is None:
+        raise LocalError(f"wrk failed: {text.strip()}")
+    return Throughput(float(rate[1]), _latency(text, "50%"), _latency(text, "99%"))
+
+
+def _latency(text: str, share: str) -> float:
+    found = re.search(rf"^\s+{share}\s+([\d.]+)(us|ms|s|m)$", text, re.MULTILINE)
+    if found is None:
+        raise LocalError(f"wrk printed no latency: {text.strip()}")
+    return float(found[1]) * _MILLISECONDS[found[2]]
