@@ -26,7 +26,9 @@ def setting(default: Any, doc: str) -> Any:
 class Settings:
     """Read once at start; the environment variable is the upper-case name, `<NAME>_FILE` reads it from a file."""
 
-    environment: Literal["production", "development"] = setting("production", "`development` loosens limits; secrets are needed in both")
+    environment: Literal["production", "development"] = setting(
+        "production", "`development` loosens limits; secrets are needed in both"
+    )
     host: str = setting("127.0.0.1", "address to listen on")
     port: int = setting(8000, "port to listen on")
     worker: Literal["meinheld", "gthread"] = setting("meinheld", "gunicorn worker class")
@@ -41,13 +43,19 @@ class Settings:
     body_limit: int = setting(1_048_576, "largest body in bytes")
     max_requests: int = setting(0, "requests after which a worker is replaced; 0: never")
     max_requests_jitter: int = setting(0, "random addition to `MAX_REQUESTS`")
-    trusted_proxies: tuple[Network, ...] = setting((), "networks whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed, comma-separated")
+    trusted_proxies: tuple[Network, ...] = setting(
+        (), "networks whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed, comma-separated"
+    )
     database_url: str = setting("", "PostgreSQL through the local PgBouncer, a libpq connection string")
     database_direct_url: str = setting("", "PostgreSQL itself, for migrations only")
-    pgbouncer_console_url: str = setting("", "the `pgbouncer` console of that PgBouncer; empty: there is no pooler in front")
+    pgbouncer_console_url: str = setting(
+        "", "the `pgbouncer` console of that PgBouncer; empty: there is no pooler in front"
+    )
     prepared_statements: bool = setting(True, "use the statements that PgBouncer's `connect_query` prepares")
     statement_timeout_ms: int = setting(5000, "limit of one query, set on the role by the migrations")
-    memcached_servers: tuple[str, ...] = setting((), "`host:port` or `unix:/path`, comma-separated, in a fixed order; none: no shared cache")
+    memcached_servers: tuple[str, ...] = setting(
+        (), "`host:port` or `unix:/path`, comma-separated, in a fixed order; none: no shared cache"
+    )
     memcached_timeout_ms: int = setting(250, "limit of one memcached exchange")
     pepper: str = setting("", "secret of at least 32 bytes that keys passwords and refresh tokens; never change it")
     keys_dir: Path | None = setting(None, "folder of token keys: `<kid>.pem` (Ed25519) or `<kid>.key` (HS256)")
@@ -167,7 +175,13 @@ def documented_settings() -> list[tuple[str, str, str]]:
 
 def _show(each: "Field[Any]") -> str:
     value = each.default
-    return "" if value in ("", None, ()) or value is MISSING else str(value).lower() if isinstance(value, bool) else str(value)
+    return (
+        ""
+        if value in ("", None, ()) or value is MISSING
+        else str(value).lower()
+        if isinstance(value, bool)
+        else str(value)
+    )
 
 
 def _read(source: Mapping[str, str], name: str) -> str | None:

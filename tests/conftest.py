@@ -43,9 +43,9 @@ def postgres(open_folder: Path) -> Iterator[Postgres]:
 @pytest.fixture(scope="session")
 def pgbouncer(postgres: Postgres, migrated: str) -> Iterator[PgBouncer]:
     """Knows every database of `postgres` by its own name; has the service's statements prepared."""
-    from app.main import prepared_statements
+    from app.main import preparation
 
-    with PgBouncer(postgres, [each.prepare for each in prepared_statements()], pool_size=16) as server:
+    with PgBouncer(postgres, [preparation().connect_query], pool_size=16) as server:
         yield server
 
 
@@ -60,8 +60,9 @@ def memcached() -> Iterator[tuple[Memcached, Memcached]]:
 def migrated(postgres: Postgres) -> str:
     """The name of a template database with the whole schema."""
     from app.infra.migrate import migrate
+    from app.main import preparation
 
-    migrate(postgres.create_database(TEMPLATE))
+    migrate(postgres.create_database(TEMPLATE), preparation())
     return TEMPLATE
 
 
@@ -70,8 +71,12 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="module")
 def database(postgres: Postgres, pgbouncer: PgBouncer, migrated: str) -> Iterator[LocalDatabase]:
-    """A database of the module's own, copied from the template in some ten milliseconds."""
+    """A database of the module's own; no copy takes along the limits of its sessions, so they are set again."""
+    from app.infra.migrate import migrate
+    from app.main import preparation
+
     name = f"test_{next(_numbers)}"
     direct_url = postgres.create_database(name, template=migrated)
+    migrate(direct_url, preparation())
     yield LocalDatabase(name, pgbouncer.url_of(name), direct_url)
     postgres.drop_database(name)

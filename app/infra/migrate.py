@@ -11,13 +11,16 @@ from sqlalchemy.exc import DBAPIError
 
 from app.infra.postgres_errors import FAILURES, fail
 from app.infra.schema import MIGRATIONS
+from app.infra.statements import Preparation
 
 log = logging.getLogger(__name__)
 
 STATEMENT_TIMEOUT_MS = 5000
 
 
-def migrate(direct_url: str, statement_timeout_ms: int = STATEMENT_TIMEOUT_MS, role: str = "") -> None:
+def migrate(
+    direct_url: str, preparation: Preparation, statement_timeout_ms: int = STATEMENT_TIMEOUT_MS, role: str = ""
+) -> None:
     """Apply what is missing, all or nothing; does nothing the second time, and two at once wait for each other.
 
     `role` is what the service logs in as, when that is not the role of `direct_url`. Raises Unavailable.
@@ -26,6 +29,7 @@ def migrate(direct_url: str, statement_timeout_ms: int = STATEMENT_TIMEOUT_MS, r
         connection = psycopg2.connect(direct_url, connect_timeout=10)
         connection.close()
         _upgrade(direct_url)
+        _create(direct_url, preparation)
         _limit_sessions(direct_url, statement_timeout_ms, role)
     except FAILURES as error:
         fail(error)
@@ -45,6 +49,17 @@ def _upgrade(direct_url: str) -> None:
         raise error.orig or error from error
     finally:
         engine.dispose()
+
+
+def _create(direct_url: str, preparation: Preparation) -> None:
+    """The function that PgBouncer calls; those of other versions stay for the pods that still use them."""
+    connection = psycopg2.connect(direct_url, connect_timeout=10)
+    try:
+        with connection, connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(7246390113)")
+            cursor.execute(preparation.create)
+    finally:
+        connection.close()
 
 
 def _limit_sessions(direct_url: str, statement_timeout_ms: int, role: str) -> None:

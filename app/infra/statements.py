@@ -68,3 +68,25 @@ class Statement:
         """A cast gives a parameter the type that PREPARE would give it."""
         number = int(match[1])
         return f"CAST(%(p{number})s AS {self.types[number - 1]})"
+
+
+class Preparation:
+    """Several statements as one function of the database, which prepares them in the session that calls it.
+
+    PgBouncer hangs on a `connect_query` of more than some 500 bytes (seen with 1.18), so that it has room for the call
+    alone. The function is named by its content: pods of two versions each find their own.
+    """
+
+    def __init__(self, statements: Sequence[Statement]) -> None:
+        self.statements = tuple(statements)
+        body = "\n".join(f"EXECUTE $statement${each.prepare}$statement$;" for each in self.statements)
+        self.name = f"prepare_{hashlib.sha256(body.encode()).hexdigest()[:16]}"
+        self.create = (
+            f"CREATE OR REPLACE FUNCTION {self.name}() RETURNS void LANGUAGE plpgsql AS $body$\n"
+            f"BEGIN\n{body}\nEND\n$body$"
+        )
+
+    @property
+    def connect_query(self) -> str:
+        """What PgBouncer says to each new server connection; it logs a failure and goes on."""
+        return f"SELECT {self.name}()"

@@ -1,0 +1,117 @@
+"""The command line: `python -m app COMMAND`."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from app.config import documented_settings, load_settings
+from app.errors import ConfigError, ProductError
+from app.local.process import LocalError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    parser = _parser()
+    given, rest = parser.parse_known_args(arguments)
+    if rest and given.command != "run":
+        parser.error(f"unknown: {' '.join(rest)}")
+    try:
+        return COMMANDS[given.command](given, rest)
+    except (ConfigError, ProductError, LocalError) as error:
+        print(f"jobfinder: cannot {given.command}:\n{error}", file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m app", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("run", help="everything on this machine, for development", add_help=False)
+    commands.add_parser("serve", help="the service alone, configured by the environment")
+    commands.add_parser("migrate", help="bring the database's schema up to date")
+    seed = commands.add_parser("seed", help="fill a development database with users")
+    seed.add_argument("--users", type=int, default=100_000)
+    seed.add_argument("--state", type=Path, default=Path(".run"), help="folder of the running service")
+    demo = commands.add_parser("demo", help="a tour through the API of a running service")
+    demo.add_argument("--url", default="http://127.0.0.1:8000")
+    commands.add_parser("openapi", help="print the OpenAPI document")
+    commands.add_parser("config-table", help="print the table of settings in Markdown")
+    commands.add_parser("connect-query", help="print the connect_query of PgBouncer")
+    return parser
+
+
+def _run(given: argparse.Namespace, rest: list[str]) -> int:
+    from app.local import run
+
+    return run.main(rest)
+
+
+def _serve(given: argparse.Namespace, rest: list[str]) -> int:
+    from app.infra.logs import configure_logging
+    from app.main import create_app
+    from app.routes import measured_routes
+    from app.server.gunicorn_app import serve
+
+    settings = load_settings()
+    configure_logging(settings.log_level)
+    serve(settings, create_app, measured_routes())
+    return 0
+
+
+def _migrate(given: argparse.Namespace, rest: list[str]) -> int:
+    from app.infra.migrate import migrate
+    from app.main import preparation
+
+    settings = load_settings()
+    migrate(settings.database_direct_url or settings.database_url, preparation(), settings.statement_timeout_ms)
+    return 0
+
+
+def _seed(given: argparse.Namespace, rest: list[str]) -> int:
+    from app.local.seed import seed
+
+    return seed(given.users, given.state)
+
+
+def _demo(given: argparse.Namespace, rest: list[str]) -> int:
+    from app.local.demo import demo
+
+    return demo(given.url)
+
+
+def _openapi(given: argparse.Namespace, rest: list[str]) -> int:
+    from app.routes import ROUTES
+    from app.web.openapi import document
+
+    print(json.dumps(document(ROUTES), indent=2))
+    return 0
+
+
+def _config_table(given: argparse.Namespace, rest: list[str]) -> int:
+    print("| variable | default | meaning |\n|---|---|---|")
+    for name, default, meaning in documented_settings():
+        print(f"| `{name}` | {f'`{default}`' if default else ''} | {meaning} |")
+    return 0
+
+
+def _connect_query(given: argparse.Namespace, rest: list[str]) -> int:
+    from app.main import preparation
+
+    print(preparation().connect_query)
+    return 0
+
+
+COMMANDS = {
+    "run": _run,
+    "serve": _serve,
+    "migrate": _migrate,
+    "seed": _seed,
+    "demo": _demo,
+    "openapi": _openapi,
+    "config-table": _config_table,
+    "connect-query": _connect_query,
+}
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,76 @@
+"""Rules before anything is stored: attempts that are counted, passwords that are too easy to guess."""
+
+import unicodedata
+
+from app.auth.schemas import Client
+from app.config import Limits
+from app.errors import FieldError, Invalid
+from app.infra.passwords import PasswordHasher, common_passwords
+from app.infra.tuning import LiveTuning
+from app.web.limits import RateLimiter
+
+LOGIN_FAILURES, LOGINS, REGISTRATIONS = "login_failures", "logins", "registrations"
+_LEAST_RESEMBLANCE = 4
+
+
+class Attempt:
+    """One guess at a password, counted before it is checked so that many at once cannot slip past the limit."""
+
+    __slots__ = ("_account", "_limit", "_limiter")
+
+    def __init__(self, limiter: RateLimiter, account: str, limit: int) -> None:
+        self._limiter, self._account, self._limit = limiter, account, limit
+        limiter.take(LOGIN_FAILURES, account, limit)
+
+    def succeeded(self) -> None:
+        """A right password does not count."""
+        self._limiter.give_back(LOGIN_FAILURES, self._account, self._limit)
+
+
+class AccessRules:
+    """Limits slow down who guesses; they never touch the sessions that an account has."""
+
+    def __init__(self, hasher: PasswordHasher, limiter: RateLimiter, tuning: LiveTuning) -> None:
+        self._hasher, self._limiter, self._tuning = hasher, limiter, tuning
+        self.hash, self.verify, self.needs_rehash = hasher.hash, hasher.verify, hasher.needs_rehash
+
+    def may_register(self, client: Client) -> None:
+        """Raises RateLimited."""
+        self._limiter.take(REGISTRATIONS, client.address or "", self._limits.registrations_per_address)
+
+    def login_attempt(self, email: str, client: Client) -> Attempt:
+        """Counts for the client address and for the account, be it known or not; raises RateLimited."""
+        self._limiter.take(LOGINS, client.address or "", self._limits.logins_per_address)
+        return Attempt(self._limiter, email.lower(), self._limits.login_failures_per_account)
+
+    def confirmation_attempt(self, user_id: int) -> Attempt:
+        """A password asked for within a session; raises RateLimited."""
+        return Attempt(self._limiter, f"#{user_id}", self._limits.login_failures_per_account)
+
+    @staticmethod
+    def check_new_password(password: str, email: str, field: str) -> None:
+        """Raises Invalid for a password that is among the first that anybody would try."""
+        if problem := weakness(password, email):
+            raise Invalid([FieldError(field, *problem)])
+
+    @property
+    def _limits(self) -> Limits:
+        return self._tuning.current.limits
+
+
+def weakness(password: str, email: str) -> tuple[str, str] | None:
+    """(code, message) of what makes `password` easy to guess, None where nothing does."""
+    plain = unicodedata.normalize("NFKC", password).casefold()
+    if plain in common_passwords() or len(set(plain)) == 1:
+        return "common_password", "this password is among the most common ones"
+    local, _, domain = email.casefold().partition("@")
+    letters = _letters(plain)
+    for part in (email.casefold(), local, domain, domain.partition(".")[0]):
+        known = _letters(part)
+        if len(known) >= _LEAST_RESEMBLANCE and known in letters and len(letters) - len(known) < _LEAST_RESEMBLANCE:
+            return "resembles_email", "this password resembles the address"
+    return None
+
+
+def _letters(text: str) -> str:
+    return "".join(char for char in text if char.isalnum())

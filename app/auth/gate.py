@@ -1,0 +1,82 @@
+"""The session check that every request with a token passes; no network on the way while the lease holds."""
+
+import logging
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from app.auth.schemas import SessionFact
+from app.auth.store import AuthStore
+from app.auth.tokens import AccessTokens, Claims
+from app.coherence import Coherence, Kind, session_key, user_key
+from app.errors import InvalidToken, Unavailable
+from app.users.schemas import UserFact
+from app.users.service import UserService
+
+TOUCH_SECONDS = 240.0
+log = logging.getLogger(__name__)
+
+
+SESSION_KIND: Kind[int, SessionFact] = Kind(
+    "session",
+    encode=msgspec.json.Encoder().encode,
+    decode=msgspec.json.Decoder(SessionFact).decode,
+    keys=lambda session_id, fact: (session_key(session_id), user_key(fact.user_id)),
+    expires_at=lambda fact: fact.expires_at,
+)
+
+
+class Identity:
+    """Who is asking; `user` is there when this very request has read it from PostgreSQL."""
+
+    __slots__ = ("session_id", "user", "user_id")
+
+    def __init__(self, user_id: int, session_id: int, user: UserFact | None = None) -> None:
+        self.user_id, self.session_id, self.user = user_id, session_id, user
+
+
+class Gate:
+    """Admits tokens of live sessions; raises InvalidToken for all others."""
+
+    def __init__(
+        self, store: AuthStore, tokens: AccessTokens, coherence: Coherence, users: UserService,
+        clock: Callable[[], float] = time.time,
+    ) -> None:  # fmt: skip
+        self._store, self._tokens, self._coherence, self._users, self._clock = store, tokens, coherence, users, clock
+        self._sessions, self._dead = coherence.sessions, coherence.dead
+
+    def admit(self, token: str) -> Identity:
+        claims = self._tokens.verify(token)
+        session_id = claims.session_id
+        if session_id in self._dead:
+            raise InvalidToken("the session has ended")
+        identity = Identity(claims.user_id, session_id)
+        fact = self._sessions.load(session_id, lambda key: self._find(key, identity))
+        now = self._clock()
+        if fact is None or fact.user_id != claims.user_id or fact.expires_at <= now:
+            self._bury(claims, fact)
+        elif now - fact.last_seen_at > TOUCH_SECONDS:
+            self._touch(session_id, fact, now)
+        return identity
+
+    def _find(self, session_id: int, identity: Identity) -> SessionFact | None:
+        position = self._coherence.position()
+        found = self._store.find_session(session_id)
+        if found is None:
+            return None
+        identity.user = self._users.remember(found.user, position)
+        return found.session
+
+    def _bury(self, claims: Claims, fact: SessionFact | None) -> None:
+        if fact is None:
+            self._dead.add(claims.session_id)
+        raise InvalidToken("the session has ended")
+
+    def _touch(self, session_id: int, fact: SessionFact, now: float) -> None:
+        """Note the use of the session; only its owner sees the time, so nobody waits for it or is told of it."""
+        fact.last_seen_at = now
+        try:
+            self._store.touch_session(session_id)
+        except Unavailable as error:
+            log.info("last use of a session not noted", extra={"reason": error.detail})

@@ -1,0 +1,63 @@
+"""Refresh tokens: token n of a family is an HMAC of key, family and n, so that a retry can be given the identical one.
+
+A token spells session, number and MAC; the database keeps a hash of the present one's MAC, so that neither a copy of
+the database alone nor the key alone makes a token.
+"""
+
+import base64
+import hashlib
+import hmac
+import struct
+from typing import NamedTuple
+
+from app.errors import InvalidToken
+
+FAMILY_BYTES = 16
+_MAC_BYTES = 32
+_HEAD = struct.Struct(">QI")
+
+
+class Presented(NamedTuple):
+    """The parts of a token that somebody sent; nothing in it is proven yet."""
+
+    session_id: int
+    number: int
+    mac: bytes
+
+
+class RefreshTokens:
+    """`key` is a secret of at least 32 bytes; `life_seconds` is counted anew at each rotation."""
+
+    def __init__(self, key: bytes, life_seconds: int) -> None:
+        self.life_seconds = life_seconds
+        self._key = hmac.digest(key, b"jobfinder refresh tokens", "sha256")
+
+    def mac(self, family: bytes, number: int) -> bytes:
+        """256 bits that only the holder of the key can compute."""
+        return hmac.digest(self._key, family + number.to_bytes(8, "big"), "sha256")
+
+    @staticmethod
+    def spell(session_id: int, number: int, mac: bytes) -> str:
+        return base64.urlsafe_b64encode(_HEAD.pack(session_id, number) + mac).decode().rstrip("=")
+
+    @staticmethod
+    def parse(token: str) -> Presented:
+        """Raises InvalidToken for anything that `spell` cannot have made."""
+        try:
+            data = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
+            session_id, number = _HEAD.unpack_from(data)
+        except (ValueError, struct.error):
+            raise InvalidToken("the refresh token is not valid") from None
+        mac = data[_HEAD.size :]
+        if (
+            len(mac) != _MAC_BYTES
+            or not 0 < session_id < 2**63
+            or RefreshTokens.spell(session_id, number, mac) != token
+        ):
+            raise InvalidToken("the refresh token is not valid")
+        return Presented(session_id, number, mac)
+
+
+def token_hash(mac: bytes) -> bytes:
+    """What the database keeps; the MAC has full entropy, so a plain hash is enough."""
+    return hashlib.sha256(mac).digest()

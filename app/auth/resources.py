@@ -1,0 +1,175 @@
+"""HTTP of accounts and sessions."""
+
+import falcon
+
+from app.auth.schemas import Client, Credentials, Deletion, PasswordChange, Refresh, Registration, Sessions, Tokens
+from app.auth.service import AuthService
+from app.auth.tokens import AccessTokens, Claims
+from app.errors import BadRequest
+from app.infra.keys import KeyRing
+from app.users.resources import Me
+from app.users.schemas import User
+from app.users.service import UserService
+from app.web.bodies import read_json
+from app.web.client import client_address, client_agent
+from app.web.converters import ID_SCHEMA
+from app.web.edge import bearer_token
+from app.web.operations import Operation, Parameter, operation
+from app.web.resource import Resource, answer
+
+_GUESSING = (400, 413, 415, 422, 429, 503)
+
+
+def client_of(req: falcon.Request) -> Client:
+    return Client(client_address(req), client_agent(req), req.context.request_id)
+
+
+class _AuthResource(Resource):
+    def __init__(self, service: AuthService) -> None:
+        self._service = service
+
+
+class Registrations(_AuthResource):
+    """New accounts."""
+
+    public = True
+
+    @operation(Operation("Register", {201: User}, body=Registration, errors=(409, *_GUESSING)))
+    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+        fact = self._service.register(read_json(req, Registration), client_of(req))
+        resp.data, resp.status = fact.private_json, 201  # type: ignore[assignment]
+        resp.set_header("Location", f"/api/v1/users/{fact.user.id}")
+
+
+class Logins(_AuthResource):
+    """New sessions."""
+
+    public = True
+
+    @operation(Operation("Log in", {200: Tokens}, body=Credentials, errors=(401, *_GUESSING)))
+    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+        answer(resp, self._service.login(read_json(req, Credentials), client_of(req)))
+
+
+class Refreshes(_AuthResource):
+    """New tokens for a session."""
+
+    public = True
+
+    @operation(
+        Operation("Rotate the refresh token", {200: Tokens}, body=Refresh, errors=(400, 401, 413, 415, 422, 503))
+    )
+    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+        answer(resp, self._service.refresh(read_json(req, Refresh).refresh_token, client_of(req)))
+
+
+class Logouts(_AuthResource):
+    """Ends of sessions; the signature of the token is enough, so that a retry works when the session has ended."""
+
+    public = True
+
+    def __init__(self, service: AuthService, tokens: AccessTokens) -> None:
+        super().__init__(service)
+        self._tokens = tokens
+
+    @operation(
+        Operation(
+            "Log out; 204 means that no worker accepts the token any more",
+            {204: None},
+            errors=(400, 401, 503),
+            parameters=(
+                Parameter("scope", "query", {"enum": ["session", "all"]}, "`all` ends every session of the user"),
+            ),
+            needs_token=True,
+        )
+    )
+    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+        claims: Claims = self._tokens.verify(bearer_token(req))
+        scope = req.params.get("scope", "session")
+        if scope == "all":
+            self._service.logout_everywhere(claims, client_of(req))
+        elif scope == "session":
+            self._service.logout(claims, client_of(req))
+        else:
+            raise BadRequest("scope must be session or all")
+        resp.status = 204  # type: ignore[assignment]
+
+
+class OwnSessions(_AuthResource):
+    """Where the user is logged in."""
+
+    @operation(Operation("List the live sessions", {200: Sessions}, errors=(401, 429, 503)))
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        identity = req.context.identity
+        answer(resp, Sessions(self._service.sessions(identity.user_id, identity.session_id)))
+
+    on_head = on_get
+
+
+class OwnSession(_AuthResource):
+    """One of them."""
+
+    @operation(
+        Operation(
+            "End one session",
+            {204: None},
+            errors=(401, 404, 429, 503),
+            parameters=(Parameter("session_id", "path", ID_SCHEMA, "from the list of sessions", required=True),),
+        )
+    )
+    def on_delete(self, req: falcon.Request, resp: falcon.Response, session_id: int) -> None:
+        self._service.end_session(req.context.identity.user_id, session_id, client_of(req))
+        resp.status = 204  # type: ignore[assignment]
+
+
+class Password(_AuthResource):
+    """The password of the user."""
+
+    @operation(
+        Operation(
+            "Change the password; ends every other session",
+            {204: None},
+            body=PasswordChange,
+            errors=(400, 401, 403, 409, 413, 415, 422, 429, 503),
+        )
+    )
+    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+        identity = req.context.identity
+        change = read_json(req, PasswordChange)
+        self._service.change_password(identity.user_id, identity.session_id, change, client_of(req))
+        resp.status = 204  # type: ignore[assignment]
+
+
+class SigningKeys(Resource):
+    """The public keys of access tokens (RFC 7517)."""
+
+    public = True
+
+    def __init__(self, keys: KeyRing) -> None:
+        self._keys = keys
+
+    @operation(Operation("Public keys of access tokens", {200: dict[str, list[dict[str, str]]]}))
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        answer(resp, self._keys.jwks())
+        resp.set_header("Cache-Control", "public, max-age=300")
+
+    on_head = on_get
+
+
+class Account(Me):
+    """The user's own profile, and the end of the account."""
+
+    def __init__(self, users: UserService, service: AuthService) -> None:
+        super().__init__(users)
+        self._service = service
+
+    @operation(
+        Operation(
+            "Delete the account", {204: None}, body=Deletion, errors=(400, 401, 403, 409, 413, 415, 422, 429, 503)
+        )
+    )
+    def on_delete(self, req: falcon.Request, resp: falcon.Response) -> None:
+        identity = req.context.identity
+        password = read_json(req, Deletion).password
+        self._service.delete_account(identity.user_id, identity.session_id, password, client_of(req))
+        resp.status = 204  # type: ignore[assignment]

@@ -1,0 +1,96 @@
+"""Shapes of accounts and sessions in requests and answers."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from app.users.schemas import Email, Name
+
+NewPassword = Annotated[
+    str,
+    Meta(
+        min_length=8,
+        max_length=256,
+        description="any script; neither a common one nor one that resembles the address",
+        examples=["a long walk in the rain"],
+    ),
+]
+AnyPassword = Annotated[str, Meta(min_length=1, max_length=256)]
+RefreshToken = Annotated[str, Meta(min_length=1, max_length=200)]
+
+
+class Registration(Struct, forbid_unknown_fields=True):
+    """A new account."""
+
+    email: Email
+    password: NewPassword
+    name: Name
+
+
+class Credentials(Struct, forbid_unknown_fields=True):
+    """What a login sends."""
+
+    email: Annotated[str, Meta(min_length=1, max_length=254)]
+    password: AnyPassword
+
+
+class Refresh(Struct, forbid_unknown_fields=True):
+    """What a refresh sends."""
+
+    refresh_token: RefreshToken
+
+
+class PasswordChange(Struct, forbid_unknown_fields=True):
+    """The present password and the one to come."""
+
+    current: AnyPassword
+    new: NewPassword
+
+
+class Deletion(Struct, forbid_unknown_fields=True):
+    """Deleting an account asks for its password."""
+
+    password: AnyPassword
+
+
+class Tokens(Struct, frozen=True):
+    """RFC 6749, 5.1; `expires_in` is in seconds."""
+
+    access_token: str
+    refresh_token: str
+    token_type: Literal["Bearer"]
+    expires_in: int
+
+
+class Session(Struct, frozen=True):
+    """One place where the user is logged in; `last_seen_at` is exact to 5 minutes."""
+
+    id: int
+    created_at: datetime
+    last_seen_at: datetime
+    agent: str
+    address: str | None
+    current: bool
+
+
+class Sessions(Struct, frozen=True):
+    """The live sessions of the user, the newest first."""
+
+    sessions: list[Session]
+
+
+class SessionFact(Struct, array_like=True):
+    """What the caches keep of a session; times are seconds since 1970."""
+
+    user_id: int
+    expires_at: float
+    last_seen_at: float
+
+
+class Client(Struct, frozen=True):
+    """Where a request came from, for the audit log and the list of sessions."""
+
+    address: str | None
+    agent: str
+    request_id: str

@@ -1,0 +1,183 @@
+"""Rules of accounts and sessions: who gets in, and how everything that ends becomes final before it is answered."""
+
+import hmac
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from app.auth import store
+from app.auth.access import AccessRules
+from app.auth.refresh import FAMILY_BYTES, RefreshTokens, token_hash
+from app.auth.schemas import Client, Credentials, PasswordChange, Registration, Session, Tokens
+from app.auth.store import Account, AuthStore, Opened
+from app.auth.tokens import AccessTokens, Claims
+from app.coherence import Coherence, session_key, user_key
+from app.errors import Conflict, Forbidden, InvalidToken, NotFound, WrongCredentials
+from app.users.schemas import UserFact
+from app.users.service import UserService
+
+REFRESH_GRACE_SECONDS = 10.0
+
+
+class EmailTaken(Conflict):
+    """Somebody has an account with this address."""
+
+    code, title = "email_taken", "There is an account with this address"
+
+
+class WrongPassword(Forbidden):
+    """The session is fine, the password that confirms the act is not."""
+
+    code, title = "wrong_password", "The password is wrong"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What workers remember of sessions and users, and the log that keeps it true."""
+
+    coherence: Coherence
+    users: UserService
+
+
+class AuthService:
+    """Every method that ends something returns only when no worker of any pod accepts it any more."""
+
+    def __init__(
+        self, accounts: AuthStore, rules: AccessRules, tokens: AccessTokens, refresh: RefreshTokens, facts: Facts
+    ) -> None:
+        self._store, self._rules, self._tokens, self._refresh = accounts, rules, tokens, refresh
+        self._coherence, self._users, self._life = facts.coherence, facts.users, refresh.life_seconds
+
+    def register(self, new: Registration, client: Client) -> UserFact:
+        """Raises EmailTaken, Invalid (a password that is easy to guess) or RateLimited."""
+        self._rules.may_register(client)
+        self._rules.check_new_password(new.password, new.email, field="password")
+        position = self._coherence.position()
+        user = self._store.insert_account(new.email, self._rules.hash(new.password), new.name, client)
+        if user is None:
+            raise EmailTaken
+        return self._users.remember(user, position)
+
+    def login(self, given: Credentials, client: Client) -> Tokens:
+        """One read and one guarded write, whatever the outcome; raises WrongCredentials or RateLimited."""
+        attempt = self._rules.login_attempt(given.email, client)
+        account = self._store.find_account(given.email)
+        if not self._rules.verify(given.password, account.password_hash if account else None):
+            self._store.record_failed_login(account.id if account else None, client)
+            raise WrongCredentials
+        assert account is not None, "an unknown address never verifies"  # noqa: S101
+        tokens = self._open(account, client)
+        attempt.succeeded()
+        if self._rules.needs_rehash(account.password_hash):
+            self._store.replace_hash(account.id, account.password_hash, self._rules.hash(given.password))
+        return tokens
+
+    def refresh(self, token: str, client: Client) -> Tokens:
+        """Rotate; a token that was used before ends its whole family (RFC 9700, 4.14.2). Raises InvalidToken."""
+        given = self._refresh.parse(token)
+        with self._store.transaction() as transaction:
+            family = store.lock_family(transaction, given.session_id, REFRESH_GRACE_SECONDS)
+            if family is None or not hmac.compare_digest(given.mac, self._refresh.mac(family.family, given.number)):
+                raise InvalidToken("the refresh token is not valid")
+            present = given.number == family.counter and hmac.compare_digest(token_hash(given.mac), family.token_hash)
+            retried = given.number == family.counter - 1 and family.in_grace
+            following = self._refresh.mac(family.family, given.number + 1)
+            outbox = None
+            if family.live and present:
+                store.rotate(transaction, given.session_id, token_hash(following), self._life, client)
+            elif family.live and not retried:
+                outbox = store.revoke_within(transaction, family.user_id, given.session_id, "refresh_reused", client)
+        if outbox is not None:
+            self._final_session(family.user_id, given.session_id, [outbox])
+        if not family.live or outbox is not None:
+            raise InvalidToken("the refresh token is not valid")
+        return self._spell(family.user_id, given.session_id, given.number + 1, following)
+
+    def logout(self, claims: Claims, client: Client) -> None:
+        """Raises NotFinal when the end is stored and cannot be promised yet."""
+        outbox = self._store.revoke_session(claims.user_id, claims.session_id, "logged_out", client)
+        self._final_session(claims.user_id, claims.session_id, _present(outbox))
+
+    def logout_everywhere(self, claims: Claims, client: Client) -> None:
+        """End every session of the user; a retry with a token that this very act has ended publishes once more.
+
+        Raises InvalidToken where the session was ended by itself before, NotFinal as `logout` does.
+        """
+        with self._store.transaction() as transaction:
+            state = store.session_state(transaction, claims.user_id, claims.session_id)
+            if state is None or state == (True, True):
+                raise InvalidToken("the session has ended")
+            if state == (False, True):
+                raised = store.raise_epoch(
+                    transaction, claims.user_id, claims.session_id, "logged_out_everywhere", client
+                )
+                outbox = _present(raised[1] if raised else None)
+            else:
+                outbox = [store.note_user(transaction, claims.user_id)]
+        self._coherence.final([user_key(claims.user_id)], outbox, security=True)
+
+    def sessions(self, user_id: int, current: int) -> list[Session]:
+        return self._store.list_sessions(user_id, current)
+
+    def end_session(self, user_id: int, session_id: int, client: Client) -> None:
+        """Raises NotFound where the user has no such session."""
+        outbox = self._store.revoke_session(user_id, session_id, "session_ended", client)
+        if outbox is None:
+            raise NotFound("there is no such session")
+        self._final_session(user_id, session_id, [outbox])
+
+    def change_password(self, user_id: int, session_id: int, change: PasswordChange, client: Client) -> None:
+        """Ends every other session; raises WrongPassword, Invalid or NotFinal."""
+        account = self._confirmed(user_id, change.current, client)
+        self._rules.check_new_password(change.new, self._users.profile(user_id).user.email, field="new")
+        hashes = (self._rules.hash(change.new), account.password_hash)
+        with self._store.transaction() as transaction:
+            raised = store.raise_epoch(transaction, user_id, session_id, "password_changed", client, hashes)
+            if raised is None:
+                raise Conflict("the password was changed by another request")
+            epoch, outbox = raised
+            store.keep_session(transaction, user_id, session_id, epoch)
+        self._coherence.final([user_key(user_id)], [outbox], security=True)
+
+    def delete_account(self, user_id: int, session_id: int, password: str, client: Client) -> None:
+        """Raises WrongPassword or NotFinal."""
+        account = self._confirmed(user_id, password, client)
+        outbox = self._store.delete_account(account, session_id, client)
+        if outbox is None:
+            raise Conflict("the account was changed by another request")
+        self._coherence.final([user_key(user_id)], [outbox], security=True)
+
+    def _confirmed(self, user_id: int, password: str, client: Client) -> Account:
+        account = self._store.find_account_by_id(user_id)
+        attempt = self._rules.confirmation_attempt(user_id)
+        if not self._rules.verify(password, account.password_hash if account else None) or account is None:
+            self._store.record_failed_login(user_id, client)
+            raise WrongPassword
+        attempt.succeeded()
+        return account
+
+    def _open(self, account: Account, client: Client) -> Tokens:
+        family = os.urandom(FAMILY_BYTES)
+        mac = self._refresh.mac(family, 0)
+        position = self._coherence.position()
+        opened = self._store.open_session(account, family, token_hash(mac), self._life, client)
+        if opened is None:
+            raise WrongCredentials
+        self._warm(opened, position)
+        return self._spell(account.id, opened.id, 0, mac)
+
+    def _warm(self, opened: Opened, position: object) -> None:
+        self._coherence.sessions.put(opened.id, opened.session, position)
+        self._users.remember(opened.user, position)
+
+    def _spell(self, user_id: int, session_id: int, number: int, mac: bytes) -> Tokens:
+        access = self._tokens.issue(user_id, session_id)
+        return Tokens(access, self._refresh.spell(session_id, number, mac), "Bearer", self._tokens.life_seconds)
+
+    def _final_session(self, user_id: int, session_id: int, outbox: Sequence[int]) -> None:
+        self._coherence.dead.add(session_id)
+        self._coherence.final([session_key(session_id)], outbox, security=True)
+
+
+def _present(outbox: int | None) -> list[int]:
+    return [] if outbox is None else [outbox]

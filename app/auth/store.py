@@ -1,0 +1,306 @@
+"""SQL of accounts, sessions and the audit log; each security event is logged in the statement that causes it.
+
+A session is live while its row is there, is not revoked, has not expired, and carries the `token_epoch` of its user:
+raising the epoch ends every session of the user at once.
+"""
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+from app.auth.schemas import Client, Session, SessionFact
+from app.infra.postgres import Database, Statement, Transaction
+from app.users.schemas import User
+from app.users.store import user_from_row, utc
+
+_LIVE = "s.revoked_at IS NULL AND s.expires_at > now() AND s.epoch = u.token_epoch"
+
+FIND_SESSION = Statement(
+    "find_session",
+    ("bigint",),
+    f"""
+SELECT extract(epoch FROM s.expires_at)::float8, extract(epoch FROM s.last_seen_at)::float8,
+       u.id, u.email::text, u.name, u.headline, u.created_at, u.updated_at, u.version
+  FROM sessions s JOIN users u ON u.id = s.user_id
+ WHERE s.id = $1 AND {_LIVE}
+""",
+    readonly=True,
+)
+
+FIND_ACCOUNT = Statement(
+    "find_account",
+    ("text",),
+    "SELECT id, password_hash, token_epoch FROM users WHERE email = $1::citext",
+    readonly=True,
+)
+
+FIND_ACCOUNT_BY_ID = "SELECT id, password_hash, token_epoch FROM users WHERE id = %s"
+
+INSERT_ACCOUNT = """
+WITH account AS (
+    INSERT INTO users (email, password_hash, name) VALUES (%s, %s, %s) ON CONFLICT (email) DO NOTHING
+    RETURNING id, email::text, name, headline, created_at, updated_at, version
+), audited AS (
+    INSERT INTO audit_log (event, user_id, agent, address, request_id)
+    SELECT 'registered', id, %s, %s::inet, %s FROM account
+)
+SELECT * FROM account
+"""
+
+OPEN_SESSION = Statement(
+    "open_session",
+    ("bigint", "int", "bytea", "bytea", "float8", "text", "inet", "text"),
+    """
+WITH account AS (
+    SELECT id, email::text, name, headline, created_at, updated_at, version, token_epoch
+      FROM users WHERE id = $1 AND token_epoch = $2 FOR SHARE
+), opened AS (
+    INSERT INTO sessions (user_id, epoch, family, refresh_hash, expires_at, agent, address)
+    SELECT id, token_epoch, $3, $4, now() + make_interval(secs => $5), $6, $7 FROM account
+    RETURNING id, extract(epoch FROM expires_at)::float8 AS expires_at, extract(epoch FROM last_seen_at)::float8 AS seen
+), audited AS (
+    INSERT INTO audit_log (event, user_id, session_id, agent, address, request_id)
+    SELECT 'logged_in', $1, id, $6, $7, $8 FROM opened
+)
+SELECT opened.id, opened.expires_at, opened.seen,
+       account.id, email, name, headline, created_at, updated_at, version
+  FROM opened, account
+""",
+)
+
+RECORD_FAILED_LOGIN = Statement(
+    "record_failed_login",
+    ("bigint", "text", "inet", "text"),
+    """
+INSERT INTO audit_log (event, user_id, agent, address, request_id) VALUES ('login_failed', $1, $2, $3, $4)
+""",
+)
+
+REPLACE_HASH = "UPDATE users SET password_hash = %s WHERE id = %s AND password_hash = %s"
+
+LOCK_SESSION = f"""
+SELECT s.user_id, s.family, s.refresh_counter, s.refresh_hash,
+       s.rotated_at > clock_timestamp() - make_interval(secs => %s) AS in_grace, ({_LIVE}) AS live
+  FROM sessions s JOIN users u ON u.id = s.user_id
+ WHERE s.id = %s
+   FOR UPDATE OF s
+"""
+
+ROTATE = """
+WITH rotated AS (
+    UPDATE sessions SET refresh_counter = refresh_counter + 1, refresh_hash = %s, rotated_at = clock_timestamp(),
+           last_seen_at = now(), expires_at = now() + make_interval(secs => %s)
+     WHERE id = %s RETURNING id, user_id
+)
+INSERT INTO audit_log (event, user_id, session_id, agent, address, request_id)
+SELECT 'refreshed', user_id, id, %s, %s::inet, %s FROM rotated
+"""
+
+REVOKE_SESSION = """
+WITH revoked AS (
+    UPDATE sessions SET revoked_at = COALESCE(revoked_at, now()) WHERE id = %s AND user_id = %s RETURNING id, user_id
+), audited AS (
+    INSERT INTO audit_log (event, user_id, session_id, agent, address, request_id)
+    SELECT %s, user_id, id, %s, %s::inet, %s FROM revoked
+)
+INSERT INTO outbox (key) SELECT 'session:' || id FROM revoked RETURNING id
+"""
+
+SESSION_STATE = """
+SELECT s.revoked_at IS NOT NULL, s.epoch = u.token_epoch
+  FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = %s AND u.id = %s FOR UPDATE OF u
+"""
+
+RAISE_EPOCH = """
+WITH raised AS (
+    UPDATE users SET token_epoch = token_epoch + 1, password_hash = COALESCE(%s::bytea, password_hash)
+     WHERE id = %s AND password_hash = COALESCE(%s::bytea, password_hash) RETURNING id, token_epoch
+), audited AS (
+    INSERT INTO audit_log (event, user_id, session_id, agent, address, request_id)
+    SELECT %s, id, %s, %s, %s::inet, %s FROM raised
+), noted AS (
+    INSERT INTO outbox (key) SELECT 'user:' || id FROM raised RETURNING id
+)
+SELECT raised.token_epoch, noted.id FROM raised, noted
+"""
+
+NOTE_USER = "INSERT INTO outbox (key) VALUES ('user:' || %s) RETURNING id"
+
+KEEP_SESSION = "UPDATE sessions SET epoch = %s WHERE id = %s AND user_id = %s AND epoch = %s AND revoked_at IS NULL"
+
+LIST_SESSIONS = f"""
+SELECT s.id, s.created_at, s.last_seen_at, s.agent, host(s.address), s.id = %s
+  FROM sessions s JOIN users u ON u.id = s.user_id
+ WHERE s.user_id = %s AND {_LIVE}
+ ORDER BY s.created_at DESC, s.id DESC LIMIT 1000
+"""
+
+TOUCH_SESSION = "UPDATE sessions SET last_seen_at = now() WHERE id = %s AND last_seen_at < now() - interval '1 minute'"
+
+DELETE_ACCOUNT = """
+WITH gone AS (
+    DELETE FROM users WHERE id = %s AND password_hash = %s RETURNING id
+), audited AS (
+    INSERT INTO audit_log (event, user_id, session_id, agent, address, request_id)
+    SELECT 'account_deleted', id, %s, %s, %s::inet, %s FROM gone
+)
+INSERT INTO outbox (key) SELECT 'user:' || id FROM gone RETURNING id
+"""
+
+PRUNE_SESSIONS = """
+DELETE FROM sessions WHERE id IN (
+    SELECT s.id FROM sessions s WHERE s.expires_at < now() - interval '1 day' LIMIT 1000 FOR UPDATE SKIP LOCKED)
+"""
+
+PREPARED = (FIND_SESSION, FIND_ACCOUNT, OPEN_SESSION, RECORD_FAILED_LOGIN)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What a login needs to know of a user."""
+
+    id: int
+    password_hash: bytes
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A live session with its user, read together."""
+
+    session: SessionFact
+    user: User
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A session just made."""
+
+    id: int
+    session: SessionFact
+    user: User
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A session locked for the rotation of its refresh token."""
+
+    user_id: int
+    family: bytes
+    counter: int
+    token_hash: bytes
+    in_grace: bool
+    live: bool
+
+
+class AuthStore:
+    """Each method is one statement, or one part of a transaction that it is given."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def transaction(self) -> AbstractContextManager[Transaction]:
+        return self._database.transaction()
+
+    def find_session(self, session_id: int) -> Found | None:
+        row = self._database.one(FIND_SESSION, session_id)
+        return None if row is None else Found(SessionFact(row[2], row[0], row[1]), user_from_row(row[2:]))
+
+    def find_account(self, email: str) -> Account | None:
+        return _account(self._database.one(FIND_ACCOUNT, email))
+
+    def find_account_by_id(self, user_id: int) -> Account | None:
+        return _account(self._database.one(FIND_ACCOUNT_BY_ID, user_id))
+
+    def insert_account(self, email: str, password_hash: bytes, name: str, client: Client) -> User | None:
+        """The new user, None where the address is taken."""
+        row = self._database.one(INSERT_ACCOUNT, email, password_hash, name, *_origin(client))
+        return None if row is None else user_from_row(row)
+
+    def open_session(
+        self, account: Account, family: bytes, token_hash: bytes, life_seconds: float, client: Client
+    ) -> Opened | None:
+        """None where the epoch of the account is no longer the one that was read."""
+        row = self._database.one(
+            OPEN_SESSION, account.id, account.epoch, family, token_hash, life_seconds, *_origin(client)
+        )  # fmt: skip
+        return None if row is None else Opened(row[0], SessionFact(row[3], row[1], row[2]), user_from_row(row[3:]))
+
+    def record_failed_login(self, user_id: int | None, client: Client) -> None:
+        self._database.run(RECORD_FAILED_LOGIN, user_id, *_origin(client))
+
+    def replace_hash(self, user_id: int, old: bytes, new: bytes) -> None:
+        self._database.run(REPLACE_HASH, new, user_id, old)
+
+    def list_sessions(self, user_id: int, current: int) -> list[Session]:
+        rows = self._database.all(LIST_SESSIONS, current, user_id)
+        return [Session(row[0], utc(row[1]), utc(row[2]), *row[3:]) for row in rows]
+
+    def touch_session(self, session_id: int) -> None:
+        self._database.run(TOUCH_SESSION, session_id)
+
+    def revoke_session(self, user_id: int, session_id: int, event: str, client: Client) -> int | None:
+        """The outbox row; None where the user has no such session. A retry repeats it, to publish once more."""
+        return _first(self._database.one(REVOKE_SESSION, session_id, user_id, event, *_origin(client)))
+
+    def delete_account(self, account: Account, session_id: int, client: Client) -> int | None:
+        """The outbox row; None where the password has changed meanwhile."""
+        row = self._database.one(DELETE_ACCOUNT, account.id, account.password_hash, session_id, *_origin(client))
+        return _first(row)
+
+    def prune_sessions(self) -> int:
+        """Remove up to 1,000 sessions that have expired more than a day ago; returns how many."""
+        return self._database.run(PRUNE_SESSIONS)
+
+
+def lock_family(transaction: Transaction, session_id: int, grace_seconds: float) -> Family | None:
+    row = transaction.one(LOCK_SESSION, grace_seconds, session_id)
+    return None if row is None else Family(row[0], bytes(row[1]), row[2], bytes(row[3]), bool(row[4]), row[5])
+
+
+def rotate(transaction: Transaction, session_id: int, token_hash: bytes, life_seconds: float, client: Client) -> None:
+    transaction.run(ROTATE, token_hash, life_seconds, session_id, *_origin(client))
+
+
+def revoke_within(transaction: Transaction, user_id: int, session_id: int, event: str, client: Client) -> int | None:
+    return _first(transaction.one(REVOKE_SESSION, session_id, user_id, event, *_origin(client)))
+
+
+def session_state(transaction: Transaction, user_id: int, session_id: int) -> tuple[bool, bool] | None:
+    """(revoked, of the present epoch), with the user locked; None where the session is not there."""
+    row = transaction.one(SESSION_STATE, session_id, user_id)
+    return None if row is None else (row[0], row[1])
+
+
+def raise_epoch(
+    transaction: Transaction, user_id: int, session_id: int, event: str, client: Client,
+    password: tuple[bytes, bytes] | None = None,
+) -> tuple[int, int] | None:  # fmt: skip
+    """(new epoch, outbox row); with `password` (new hash, old hash) only where the old one still holds."""
+    new, old = password or (None, None)
+    row = transaction.one(RAISE_EPOCH, new, user_id, old, event, session_id, *_origin(client))
+    return None if row is None else (row[0], row[1])
+
+
+def note_user(transaction: Transaction, user_id: int) -> int:
+    """The outbox row of a change that another request has already stored."""
+    row = transaction.one(NOTE_USER, user_id)
+    assert row is not None, "INSERT ... RETURNING returns a row"  # noqa: S101
+    return int(row[0])
+
+
+def keep_session(transaction: Transaction, user_id: int, session_id: int, epoch: int) -> None:
+    """Carry one live session over into the new epoch."""
+    transaction.run(KEEP_SESSION, epoch, session_id, user_id, epoch - 1)
+
+
+def _account(row: tuple[Any, ...] | None) -> Account | None:
+    return None if row is None else Account(row[0], bytes(row[1]), row[2])
+
+
+def _first(row: tuple[Any, ...] | None) -> int | None:
+    return None if row is None else int(row[0])
+
+
+def _origin(client: Client) -> tuple[str, str | None, str]:
+    return client.agent, client.address, client.request_id

@@ -1,0 +1,1 @@
+"""How the service is: for people, for Kubernetes and for Prometheus."""

@@ -1,0 +1,103 @@
+"""What is asked of the things that the service stands on, and how often."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from app.errors import ConfigError, Unavailable
+from app.infra.cooperative import Event
+from app.infra.memcache import Memcache
+from app.infra.postgres import Database
+
+SHARED_SECONDS = 1.0
+CHECK_LIMIT_SECONDS = 1.0
+JOIN_LIMIT_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Dependencies:
+    """`pooler` is PgBouncer's console, None where there is no pooler in front.
+
+    `confirm` raises ConfigError or Unavailable while the database is not one that this service can work with.
+    """
+
+    database: Database
+    pooler: Database | None
+    memcache: Memcache
+    confirm: Callable[[], None]
+
+
+class HealthService:
+    """One answer is shared by everybody who asks within a second, so that asking costs nothing."""
+
+    def __init__(self, needs: Dependencies, clock: Callable[[], float] = time.monotonic) -> None:
+        self._needs, self._clock = needs, clock
+        self._report: dict[str, Any] = {"status": "unavailable", "checks": {}}
+        self._reported_at = float("-inf")
+        self._asking: Event | None = None
+        self._confirmed = False
+
+    def report(self) -> dict[str, Any]:
+        """`status` is ok, degraded (no cache) or unavailable (no database), with every check and its latency in ms."""
+        if self._clock() - self._reported_at < SHARED_SECONDS:
+            return self._report
+        if self._asking is not None:
+            self._asking.wait(JOIN_LIMIT_SECONDS)
+            return self._report
+        asking = self._asking = Event()
+        try:
+            self._report = self._check_all()
+            self._reported_at = self._clock()
+        finally:
+            self._asking = None
+            asking.set()
+        return self._report
+
+    def readiness(self) -> str | None:
+        """What a wait or a restart would mend, None when there is nothing.
+
+        Once the database was there with its schema, losing it no longer makes a pod unready: all pods would go at once,
+        and honest 503s tell a client more than a connection that is refused.
+        """
+        if self._confirmed:
+            return None
+        try:
+            self._needs.confirm()
+        except (ConfigError, Unavailable) as error:
+            return str(error)
+        self._confirmed = True
+        return None
+
+    def _check_all(self) -> dict[str, Any]:
+        checks = {
+            "database": _timed(self._needs.database),
+            "pooler": {"status": "absent"} if self._needs.pooler is None else _timed(self._needs.pooler),
+            "cache": self._cache(),
+        }
+        down = {name for name, check in checks.items() if check["status"] == "down"}
+        status = "unavailable" if down & {"database", "pooler"} else "degraded" if down else "ok"
+        return {"status": status, "checks": checks, "timestamp": timestamp()}
+
+    def _cache(self) -> dict[str, Any]:
+        if not self._needs.memcache.configured:
+            return {"status": "absent"}
+        servers = self._needs.memcache.ping()
+        answered = [ms for _, ms in servers if ms is not None]
+        check: dict[str, Any] = {"status": "up" if len(answered) == len(servers) else "down"}
+        if answered:
+            check["latency_ms"] = round(max(answered), 3)
+        return check | {"servers": len(servers), "servers_up": len(answered)}
+
+
+def _timed(database: Database) -> dict[str, Any]:
+    try:
+        return {"status": "up", "latency_ms": round(database.ping(CHECK_LIMIT_SECONDS), 3)}
+    except Unavailable:
+        return {"status": "down"}
+
+
+def timestamp() -> str:
+    """Now, as RFC 3339 in UTC."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

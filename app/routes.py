@@ -1,0 +1,60 @@
+"""Every URL on one page."""
+
+from collections.abc import Mapping
+
+import falcon
+
+from app.auth.resources import (
+    Account,
+    Logins,
+    Logouts,
+    OwnSession,
+    OwnSessions,
+    Password,
+    Refreshes,
+    Registrations,
+    SigningKeys,
+)
+from app.health.resources import Documentation, Health, Live, Metrics, OpenApi, Performance, Ready
+from app.users.resources import PublicProfile, UserBatch
+from app.web.converters import IdConverter
+from app.web.resource import Resource
+
+ROUTES: tuple[tuple[str, type[Resource]], ...] = (
+    ("/api/v1/auth/register", Registrations),
+    ("/api/v1/auth/login", Logins),
+    ("/api/v1/auth/refresh", Refreshes),
+    ("/api/v1/auth/logout", Logouts),
+    ("/api/v1/auth/sessions", OwnSessions),
+    ("/api/v1/auth/sessions/{session_id:id}", OwnSession),
+    ("/api/v1/auth/password", Password),
+    ("/api/v1/users/me", Account),
+    ("/api/v1/users/batch", UserBatch),
+    ("/api/v1/users/{user_id:id}", PublicProfile),
+    ("/api/v1/health", Health),
+    ("/api/v1/health/live", Live),
+    ("/api/v1/health/ready", Ready),
+    ("/api/v1/health/metrics", Performance),
+    ("/metrics", Metrics),
+    ("/openapi.json", OpenApi),
+    ("/docs", Documentation),
+    ("/.well-known/jwks.json", SigningKeys),
+)
+
+UNMATCHED = ("", "")
+METHODS = ("GET", "HEAD", "POST", "PATCH", "PUT", "DELETE")
+
+
+def measured_routes() -> list[tuple[str, str]]:
+    """(method, template) of everything that is counted by itself; the first is for what matches nothing."""
+    responders = [
+        (method, path) for path, kind in ROUTES for method in METHODS if hasattr(kind, f"on_{method.lower()}")
+    ]
+    return [UNMATCHED, *responders]
+
+
+def add_routes(app: falcon.App, resources: Mapping[type[Resource], Resource]) -> None:
+    """Put every resource at its URL."""
+    app.router_options.converters["id"] = IdConverter
+    for path, kind in ROUTES:
+        app.add_route(path, resources[kind])

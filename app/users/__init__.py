@@ -1,0 +1,1 @@
+"""Users: the profile that its owner edits and the part of it that others see."""

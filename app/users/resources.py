@@ -1,0 +1,132 @@
+"""HTTP of users."""
+
+from typing import Any
+
+import falcon
+
+from app.errors import BadRequest
+from app.users.schemas import Batch, Profile, PublicUser, User
+from app.users.service import UserService
+from app.web.bodies import read_json
+from app.web.conditions import expected_version, not_modified
+from app.web.converters import ID_SCHEMA, parse_id
+from app.web.operations import Operation, Parameter, operation
+from app.web.resource import Resource, headers_of
+
+BATCH_LIMIT = 100
+_IF_NONE_MATCH = Parameter(
+    "If-None-Match", "header", {"type": "string"}, "an ETag; 304 where it is still the present one"
+)
+_IF_MATCH = Parameter("If-Match", "header", {"type": "string"}, "an ETag; 412 where the profile has changed since")
+
+
+class Me(Resource):
+    """The user's own profile."""
+
+    def __init__(self, users: UserService) -> None:
+        self._users = users
+
+    @operation(
+        Operation("Read your profile", {200: User, 304: None}, errors=(401, 429, 503), parameters=(_IF_NONE_MATCH,))
+    )
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        identity = req.context.identity
+        fact = identity.user or self._users.profile(identity.user_id)
+        headers = headers_of(resp)
+        headers["etag"] = fact.tag
+        headers["cache-control"] = "private, no-cache"
+        if not_modified(req, fact.tag):
+            resp.status = falcon.HTTP_304
+        else:
+            resp.data = fact.private_json
+
+    on_head = on_get
+
+    @operation(
+        Operation(
+            "Change your profile",
+            {200: User},
+            body=Profile,
+            errors=(400, 401, 412, 413, 415, 422, 429, 503),
+            parameters=(_IF_MATCH,),
+        )
+    )
+    def on_patch(self, req: falcon.Request, resp: falcon.Response) -> None:
+        user_id: int = req.context.identity.user_id
+        profile = read_json(req, Profile)
+        fact = self._users.change(user_id, profile, expected_version(req, user_id))
+        resp.set_header("ETag", fact.tag)
+        resp.data = fact.private_json
+
+
+class PublicProfile(Resource):
+    """What anybody with an account may know of a user."""
+
+    def __init__(self, users: UserService) -> None:
+        self._users = users
+
+    @operation(
+        Operation(
+            "Read a public profile",
+            {200: PublicUser},
+            errors=(401, 404, 429, 503),
+            parameters=(Parameter("user_id", "path", ID_SCHEMA, "", required=True),),
+        )
+    )
+    def on_get(self, req: falcon.Request, resp: falcon.Response, user_id: int) -> None:
+        resp.data = self._users.profile(user_id).public_json
+        headers_of(resp)["cache-control"] = "private, no-cache"
+
+    on_head = on_get
+
+
+class UserBatch(Resource):
+    """Up to 100 public profiles at once."""
+
+    def __init__(self, users: UserService) -> None:
+        self._users = users
+
+    @operation(
+        Operation(
+            "Read up to 100 public profiles",
+            {200: Batch},
+            errors=(400, 401, 429, 503),
+            parameters=(
+                Parameter(
+                    "ids",
+                    "query",
+                    {
+                        "type": "array",
+                        "items": ID_SCHEMA,
+                        "minItems": 1,
+                        "maxItems": BATCH_LIMIT,
+                    },
+                    "comma-separated ids; the order is kept and duplicates are folded",
+                    required=True,
+                ),
+            ),
+        )
+    )
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        wanted = parse_ids(req.params.get("ids"))
+        found = self._users.profiles(wanted)
+        users = b",".join([found[user_id].public_json for user_id in wanted if user_id in found])
+        missing = ",".join([str(user_id) for user_id in wanted if user_id not in found])
+        resp.data = b'{"users":[' + users + b'],"missing":[' + missing.encode() + b"]}"
+        headers_of(resp)["cache-control"] = "private, no-cache"
+
+    on_head = on_get
+
+
+def parse_ids(given: Any) -> list[int]:
+    """The ids in the order given, each once; raises BadRequest for none, for more than 100, and for what is no id."""
+    texts = (",".join(given) if isinstance(given, list) else given or "").split(",")
+    if texts == [""]:
+        raise BadRequest("ids must name at least one user")
+    if len(texts) > BATCH_LIMIT:
+        raise BadRequest(f"ids must name at most {BATCH_LIMIT} users")
+    numbers = [parse_id(text.strip()) for text in texts]
+    wanted = dict.fromkeys(number for number in numbers if number is not None)
+    if None in numbers:
+        raise BadRequest("ids must be comma-separated positive integers")
+    return list(wanted)

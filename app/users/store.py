@@ -1,0 +1,71 @@
+"""SQL of users."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from app.infra.postgres import Database, Statement
+from app.users.schemas import User
+
+_COLUMNS = "id, email::text, name, headline, created_at, updated_at, version"
+
+FIND_USER = Statement("find_user", ("bigint",), f"SELECT {_COLUMNS} FROM users WHERE id = $1", readonly=True)
+
+FIND_USERS = Statement("find_users", ("bigint[]",), f"SELECT {_COLUMNS} FROM users WHERE id = ANY ($1)", readonly=True)
+
+CHANGE_PROFILE = """
+WITH changed AS (
+    UPDATE users
+       SET name = COALESCE(%s::text, name), headline = COALESCE(%s::text, headline),
+           version = version + 1, updated_at = now()
+     WHERE id = %s AND version = COALESCE(%s::int, version)
+ RETURNING id, email::text, name, headline, created_at, updated_at, version
+), noted AS (
+    INSERT INTO outbox (key) SELECT 'user:' || id FROM changed RETURNING id
+)
+SELECT changed.*, noted.id FROM changed, noted
+"""
+
+INSERT_MADE_UP = """
+INSERT INTO users (email, name, headline, password_hash)
+SELECT email, name, headline, %s FROM unnest(%s::text[], %s::text[], %s::text[]) AS made_up (email, name, headline)
+    ON CONFLICT (email) DO NOTHING
+"""
+
+PREPARED = (FIND_USER, FIND_USERS)
+
+
+class UserStore:
+    """Reads and profile writes."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def find(self, user_id: int) -> User | None:
+        row = self._database.one(FIND_USER, user_id)
+        return None if row is None else user_from_row(row)
+
+    def list_by_ids(self, user_ids: Sequence[int]) -> dict[int, User]:
+        return {row[0]: user_from_row(row) for row in self._database.all(FIND_USERS, list(user_ids))}
+
+    def change_profile(
+        self, user_id: int, name: str | None, headline: str | None, version: int | None
+    ) -> tuple[User, int] | None:
+        """The changed user and its outbox row; None where there is no such user, or not in that version."""
+        row: tuple[Any, ...] | None = self._database.one(CHANGE_PROFILE, name, headline, user_id, version)
+        return None if row is None else (user_from_row(row), row[-1])
+
+    def insert_made_up(self, people: Sequence[tuple[str, str, str]], password_hash: bytes) -> int:
+        """Add those of (address, name, headline) whose address is free; returns how many."""
+        emails, names, headlines = (list(column) for column in zip(*people, strict=True))
+        return self._database.run(INSERT_MADE_UP, password_hash, emails, names, headlines)
+
+
+def user_from_row(row: tuple[Any, ...]) -> User:
+    """`row` begins with the columns id, email, name, headline, created_at, updated_at, version."""
+    return User(row[0], row[1], row[2], row[3], utc(row[4]), utc(row[5]), row[6])
+
+
+def utc(moment: datetime) -> datetime:
+    """The same moment in UTC, whatever zone the database session has."""
+    return moment.astimezone(UTC)

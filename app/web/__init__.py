@@ -1,0 +1,1 @@
+"""The HTTP edge that every domain shares: reading, validating, admitting, failing, measuring."""

@@ -1,0 +1,89 @@
+"""Reading a JSON body within its limit, and validating it so that every bad field is named at once."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import falcon
+import msgspec
+from msgspec import Struct
+from msgspec.structs import FieldInfo, fields
+
+from app.errors import BadRequest, BodyTooLarge, FieldError, Invalid, UnsupportedMediaType
+
+Shape = TypeVar("Shape", bound=Struct)
+Check = Callable[[Any], list[FieldError]]
+
+BODY_LIMIT = "jobfinder.body_limit"
+
+
+def read_json(req: falcon.Request, shape: type[Shape], check: Check | None = None) -> Shape:
+    """The body as `shape`; `check` adds rules that concern several fields and sees only well-formed bodies.
+
+    Raises UnsupportedMediaType, BodyTooLarge, BadRequest (not JSON, no object) or Invalid.
+    """
+    data = _read(req)
+    try:
+        given = msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise MalformedJson(str(error)) from None
+    if not isinstance(given, dict):
+        raise MalformedJson("a JSON object is expected")
+    value, problems = _convert(given, shape)
+    if value is not None and check is not None:
+        problems = check(value)
+    if problems or value is None:
+        raise Invalid(problems)
+    return value
+
+
+class MalformedJson(BadRequest):
+    """The body is not the JSON object that is expected."""
+
+    code, title = "malformed_json", "The body is not a JSON object"
+
+
+def _read(req: falcon.Request) -> bytes:
+    media_type = (req.content_type or "").partition(";")[0].strip().lower()
+    if media_type != "application/json":
+        raise UnsupportedMediaType("send Content-Type: application/json")
+    limit: int = req.env[BODY_LIMIT]
+    length = req.content_length
+    if length is None:
+        data = req.stream.read(limit + 1) if req.env.get("wsgi.input_terminated") else b""
+    else:
+        data = req.bounded_stream.read() if length <= limit else None
+    if data is None or len(data) > limit:
+        raise BodyTooLarge(f"the limit is {limit} bytes")
+    return bytes(data)
+
+
+def _convert(given: dict[str, Any], shape: type[Shape]) -> tuple[Shape | None, list[FieldError]]:
+    problems: list[FieldError] = []
+    values: dict[str, Any] = {}
+    known = fields(shape)
+    for each in known:
+        _convert_field(given, each, values, problems)
+    names = {each.encode_name for each in known}
+    problems += [
+        FieldError(name[:100], "unknown", "this field is not known here") for name in given if name not in names
+    ]
+    return (None if problems else shape(**values)), problems
+
+
+def _convert_field(given: dict[str, Any], each: FieldInfo, values: dict[str, Any], problems: list[FieldError]) -> None:
+    name = each.encode_name
+    if name not in given:
+        if each.required:
+            problems.append(FieldError(name, "required", "this field is required"))
+        return
+    try:
+        value = msgspec.convert(given[name], each.type)
+    except msgspec.ValidationError as error:
+        problems.append(FieldError(name, "invalid", _readable(str(error))))
+        return
+    values[each.name] = value
+
+
+def _readable(message: str) -> str:
+    """A pattern means nothing to most people, and can be very long."""
+    return "has not the expected form" if "matching regex" in message else message

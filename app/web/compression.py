@@ -1,0 +1,77 @@
+"""Brotli and gzip for responses where it pays, by Accept-Encoding (RFC 9110, 12.5.3)."""
+
+import gzip
+from typing import Any
+
+import brotli
+import falcon
+
+from app.config import Compression
+from app.infra.tuning import LiveTuning
+from app.web.resource import headers_of
+
+_COMPRESSIBLE = ("application/json", "application/problem+json", "text/", "application/javascript", "image/svg+xml")
+
+
+class Compress:
+    """Falcon middleware; never compresses twice, and says `Vary` wherever the answer could depend on the header."""
+
+    def __init__(self, tuning: LiveTuning) -> None:
+        self._tuning = tuning
+
+    def process_response(self, req: falcon.Request, resp: falcon.Response, resource: Any, succeeded: bool) -> None:
+        body = resp.data
+        settings = self._tuning.current.compression
+        if body is None or len(body) < settings.minimum_bytes or not settings.enabled:
+            return
+        headers = headers_of(resp)
+        if "content-encoding" in headers or not headers.get("content-type", "application/json").startswith(
+            _COMPRESSIBLE
+        ):
+            return
+        resp.append_header("Vary", "Accept-Encoding")
+        coding = preferred(req.env.get("HTTP_ACCEPT_ENCODING", ""))
+        if coding is None:
+            return
+        packed = _pack(coding, body, settings)
+        if len(packed) < len(body):
+            resp.data = packed
+            headers["content-encoding"] = coding
+            _weaken(headers)
+
+
+def preferred(accepted: str) -> str | None:
+    """The best coding that the client accepts: the greater weight, and Brotli when both weigh the same."""
+    if not accepted:
+        return None
+    weights: dict[str, float] = {}
+    for part in accepted.lower().split(","):
+        name, _, parameters = part.partition(";")
+        weights[name.strip()] = _weight(parameters)
+    anything = weights.get("*", 0.0)
+    offers = [(weights.get(name, anything), name) for name in ("gzip", "br")]
+    weight, best = max(offers, key=lambda offer: offer[0] + (0.0001 if offer[1] == "br" else 0))
+    return best if weight > 0 else None
+
+
+def _weight(parameters: str) -> float:
+    name, _, value = parameters.strip().partition("=")
+    if name.strip() != "q":
+        return 1.0
+    try:
+        return float(value)
+    except ValueError:
+        return 0.0
+
+
+def _pack(coding: str, body: bytes, settings: Compression) -> bytes:
+    if coding == "br":
+        return bytes(brotli.compress(body, quality=settings.brotli_quality))
+    return gzip.compress(body, settings.gzip_level, mtime=0)
+
+
+def _weaken(headers: dict[str, str]) -> None:
+    """A strong validator names the exact bytes, which compression changes (RFC 9110, 8.8.3.3)."""
+    etag = headers.get("etag")
+    if etag and not etag.startswith("W/"):
+        headers["etag"] = "W/" + etag

@@ -1,0 +1,84 @@
+"""Product errors become HTTP here and nowhere else: problem documents of RFC 9457."""
+
+import logging
+from typing import Any
+
+import falcon
+import msgspec
+
+from app.errors import Invalid, ProductError, Unavailable
+
+PROBLEM_TYPE = "application/problem+json"
+log = logging.getLogger(__name__)
+
+
+def add_error_handlers(app: "falcon.App[Any, Any]") -> None:
+    """Every failure, also Falcon's own and the unforeseen, is answered by a problem document."""
+    app.add_error_handler(Exception, _unforeseen)
+    app.add_error_handler(falcon.HTTPError, _http_error)
+    app.add_error_handler(falcon.HTTPStatus, _http_status)
+    app.add_error_handler(ProductError, _product_error)
+
+
+def problem(resp: falcon.Response, request_id: str, error: ProductError) -> None:
+    """Fill `resp` with the problem document of `error`."""
+    document: dict[str, Any] = {
+        "type": f"urn:jobfinder:problem:{error.code}",
+        "title": error.title,
+        "status": error.status,
+        "code": error.code,
+        "request_id": request_id,
+    }
+    if isinstance(error, Invalid):
+        document["fields"] = [{"field": f.field, "code": f.code, "message": f.message} for f in error.fields]
+    elif error.detail:
+        document["detail"] = error.detail
+    _fill(resp, error.status, document)
+    for name, value in error.headers().items():
+        resp.set_header(name, value)
+
+
+def _fill(resp: falcon.Response, status: int, document: dict[str, Any]) -> None:
+    resp.status = status  # type: ignore[assignment]
+    resp.content_type = PROBLEM_TYPE
+    resp.data = msgspec.json.encode(document)
+    resp.text = None
+    resp.set_header("Cache-Control", "no-store")
+
+
+def _product_error(req: falcon.Request, resp: falcon.Response, error: ProductError, params: dict[str, Any]) -> None:
+    if isinstance(error, Unavailable):
+        log.warning("answered 503", extra={"reason": error.detail, "request_id": req.context.request_id})
+    problem(resp, req.context.request_id, error)
+
+
+class _HttpProblem(ProductError):
+    """One of Falcon's own errors, such as an unknown route, in the terms of this API."""
+
+    def __init__(self, status: int, title: str, detail: str, headers: dict[str, str]) -> None:
+        super().__init__(detail)
+        self.status = status  # type: ignore[misc]
+        self.title = title  # type: ignore[misc]
+        self.code = title.lower().replace(" ", "_").replace("-", "_")  # type: ignore[misc]
+        self._headers = headers
+
+    def headers(self) -> dict[str, str]:
+        return self._headers
+
+
+def _http_error(req: falcon.Request, resp: falcon.Response, error: falcon.HTTPError, params: dict[str, Any]) -> None:
+    phrase = falcon.code_to_http_status(error.status).partition(" ")[2]
+    headers = dict(error.headers or {})
+    problem(resp, req.context.request_id, _HttpProblem(error.status_code, phrase, error.description or "", headers))
+
+
+def _http_status(req: falcon.Request, resp: falcon.Response, status: falcon.HTTPStatus, params: dict[str, Any]) -> None:
+    resp.status = status.status
+    resp.text = status.text
+    for name, value in dict(status.headers or {}).items():
+        resp.set_header(name, value)
+
+
+def _unforeseen(req: falcon.Request, resp: falcon.Response, error: Exception, params: dict[str, Any]) -> None:
+    log.error("unforeseen failure", extra={"request_id": req.context.request_id}, exc_info=error)
+    problem(resp, req.context.request_id, ProductError())

@@ -1,0 +1,89 @@
+"""Rate limits in fixed windows of a minute: counted in the worker, claimed from memcached in batches.
+
+A worker that claims `n` of a limit may let `n` requests pass without asking anybody. What it has not used at the end of
+the window is lost, so a batch is a twentieth of the limit and shrinks to one near its end. Without memcached (none
+configured, or it does not answer) each worker counts alone: the limit then holds per worker.
+"""
+
+import hashlib
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+
+from app.errors import RateLimited
+from app.infra.memcache import CacheUnavailable, Memcache
+
+WINDOW_SECONDS = 60
+TRACKED_KEYS = 20_000
+
+
+class Allowance:
+    """What this worker may still let pass, for one key in one window."""
+
+    __slots__ = ("left", "used_up", "window")
+
+    def __init__(self, window: int) -> None:
+        self.window = window
+        self.left = 0
+        self.used_up = False
+
+
+class RateLimiter:
+    """`take` either lets a request pass or raises RateLimited; a limit of 0 is none."""
+
+    def __init__(self, memcache: Memcache, clock: Callable[[], float] = time.time) -> None:
+        self._memcache, self._clock = memcache, clock
+        self._allowances: OrderedDict[tuple[str, str], Allowance] = OrderedDict()
+
+    def take(self, policy: str, key: str, limit: int) -> tuple[int, int] | None:
+        """Count one; returns (left in this worker's claim, seconds until the window ends), None without a limit."""
+        if limit == 0:
+            return None
+        now = self._clock()
+        window = int(now) // WINDOW_SECONDS
+        resets_in = (window + 1) * WINDOW_SECONDS - int(now)
+        allowance = self._allowances.get((policy, key))
+        if allowance is None or allowance.window != window:
+            allowance = self._open(policy, key, window)
+        if allowance.left <= 0 and not allowance.used_up:
+            self._claim(allowance, policy, key, limit)
+        if allowance.left <= 0:
+            raise RateLimited(policy, limit, WINDOW_SECONDS, resets_in)
+        allowance.left -= 1
+        return allowance.left, resets_in
+
+    def give_back(self, policy: str, key: str, limit: int) -> None:
+        """Undo one `take`, as for an attempt that turned out not to count."""
+        allowance = self._allowances.get((policy, key))
+        if limit and allowance is not None:
+            allowance.left += 1
+
+    def _open(self, policy: str, key: str, window: int) -> Allowance:
+        allowance = self._allowances[policy, key] = Allowance(window)
+        self._allowances.move_to_end((policy, key))
+        if len(self._allowances) > TRACKED_KEYS:
+            self._allowances.popitem(last=False)
+        return allowance
+
+    def _claim(self, allowance: Allowance, policy: str, key: str, limit: int) -> None:
+        batch = max(1, limit // 20)
+        granted, exhausted = self._granted(policy, key, allowance.window, batch, limit)
+        allowance.left += granted
+        allowance.used_up = exhausted
+
+    def _granted(self, policy: str, key: str, window: int, batch: int, limit: int) -> tuple[int, bool]:
+        """How many of `batch` fall within `limit`, and whether nothing is left after them."""
+        if not self._memcache.configured:
+            return limit, True
+        name = f"rl:{policy}:{hashlib.blake2b(key.encode(), digest_size=16).hexdigest()}:{window}"
+        try:
+            total = self._memcache.primary.incr(name, batch)
+            if total is None:
+                added = self._memcache.primary.add(name, str(batch).encode(), 2 * WINDOW_SECONDS)
+                total = batch if added else self._memcache.primary.incr(name, batch)
+        except CacheUnavailable:
+            return limit, True
+        if total is None:
+            return limit, True
+        granted = max(0, min(batch, limit - (total - batch)))
+        return granted, total >= limit

@@ -1,0 +1,125 @@
+"""OpenAPI 3.1, made from the shapes that validate and from what responders declare of themselves."""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from app.errors import (
+    BadRequest,
+    BodyTooLarge,
+    Conflict,
+    Forbidden,
+    Invalid,
+    NotFound,
+    PreconditionFailed,
+    ProductError,
+    RateLimited,
+    Unauthenticated,
+    Unavailable,
+    UnsupportedMediaType,
+)  # fmt: skip
+from app.web.operations import Operation, described
+
+VERSION = "1.0.0"
+_ERRORS: tuple[type[ProductError], ...] = (
+    BadRequest, Unauthenticated, Forbidden, NotFound, Conflict, PreconditionFailed, BodyTooLarge, UnsupportedMediaType,
+    Invalid, RateLimited, Unavailable,
+)  # fmt: skip
+_TITLES = {error.status: error.title for error in _ERRORS}
+
+
+class FieldProblem(msgspec.Struct):
+    """One bad field."""
+
+    field: str
+    code: str
+    message: str
+
+
+class Problem(msgspec.Struct, omit_defaults=True):
+    """RFC 9457, with a stable code for programs and the id of the request."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    request_id: str
+    detail: str = ""
+    fields: list[FieldProblem] = []
+
+
+def document(routes: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """The whole description; `routes` are (URL template, resource class)."""
+    found = [(path, kind, method, op) for path, kind in routes for method, op in _operations(kind)]
+    shapes = [shape for _, _, _, op in found for shape in (op.body, *op.answers.values()) if shape is not None]
+    _, components = msgspec.json.schema_components([*shapes, Problem], ref_template="#/components/schemas/{name}")
+    paths: dict[str, dict[str, Any]] = {}
+    for path, kind, method, op in found:
+        paths.setdefault(re.sub(r":\w+}", "}", path), {})[method] = _operation(kind, method, op)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "jobfinder", "version": VERSION, "description": "Accounts, sessions and users."},
+        "paths": paths,
+        "components": {
+            "schemas": _portable(components),
+            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+        },
+    }
+
+
+def _portable(schema: Any) -> Any:
+    """Patterns in the dialect of JSON schema (ECMA 262), whose `$` is what Python calls `\\Z`."""
+    if isinstance(schema, dict):
+        return {name: _portable(value) for name, value in schema.items()}
+    if isinstance(schema, list):
+        return [_portable(value) for value in schema]
+    return schema.removesuffix(r"\Z") + "$" if isinstance(schema, str) and schema.endswith(r"\Z") else schema
+
+
+def _operations(kind: Any) -> list[tuple[str, Operation]]:
+    responders = ((method, getattr(kind, f"on_{method}", None)) for method in ("get", "post", "patch", "put", "delete"))
+    return [(method, found) for method, responder in responders if (found := described(responder)) is not None]
+
+
+def _operation(kind: Any, method: str, op: Operation) -> dict[str, Any]:
+    described_as: dict[str, Any] = {
+        "operationId": f"{method}{kind.__name__}",
+        "summary": op.summary,
+        "responses": {str(status): _answer(status, shape, op) for status, shape in op.answers.items()}
+        | {str(status): _failure(status) for status in sorted(set(op.errors))},
+    }
+    if not kind.public or op.needs_token:
+        described_as["security"] = [{"bearer": []}]
+    if op.parameters:
+        described_as["parameters"] = [_parameter(each) for each in op.parameters]
+    if op.body is not None:
+        described_as["requestBody"] = {"required": True, "content": {"application/json": {"schema": _schema(op.body)}}}
+    return described_as
+
+
+def _schema(shape: Any) -> Any:
+    (schema,), _ = msgspec.json.schema_components([shape], ref_template="#/components/schemas/{name}")
+    return schema
+
+
+def _answer(status: int, shape: Any, op: Operation) -> dict[str, Any]:
+    answer: dict[str, Any] = {"description": {200: "OK", 201: "Created", 204: "Done", 304: "Not modified"}[status]}
+    if shape is not None:
+        answer["content"] = {op.media_type: {"schema": _schema(shape)}}
+    return answer
+
+
+def _failure(status: int) -> dict[str, Any]:
+    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {"description": _TITLES[status], "content": content}
+
+
+def _parameter(each: Any) -> dict[str, Any]:
+    described_as = {"name": each.name, "in": each.place, "required": each.required, "schema": each.schema}
+    if each.description:
+        described_as["description"] = each.description
+    if each.schema.get("type") == "array":
+        described_as |= {"style": "form", "explode": False}
+    return described_as

@@ -1,0 +1,50 @@
+"""What a responder declares about itself: the one source of its OpenAPI description."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+Responder = TypeVar("Responder", bound=Callable[..., None])
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One path, query or header parameter; `schema` is its JSON schema."""
+
+    name: str
+    place: str
+    schema: dict[str, Any]
+    description: str
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """`answers` maps a status to the shape of its body, or to None where there is none.
+
+    `needs_token` is for resources that are public to the session check and look at the token themselves.
+    """
+
+    summary: str
+    answers: dict[int, Any]
+    body: Any = None
+    errors: tuple[int, ...] = ()
+    parameters: tuple[Parameter, ...] = ()
+    needs_token: bool = False
+    media_type: str = "application/json"
+
+
+def operation(description: Operation) -> Callable[[Responder], Responder]:
+    """Attach `description` to a responder."""
+
+    def attach(responder: Responder) -> Responder:
+        responder.operation = description  # type: ignore[attr-defined]
+        return responder
+
+    return attach
+
+
+def described(responder: Any) -> Operation | None:
+    """The description of a responder, None where it has none."""
+    found = getattr(responder, "operation", None)
+    return found if isinstance(found, Operation) else None

@@ -1,0 +1,23 @@
+"""The one thing that all resources have in common: whether they need a session."""
+
+import falcon
+import msgspec
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Resource:
+    """Needs a valid session unless a subclass says `public = True`."""
+
+    public = False
+
+
+def headers_of(resp: falcon.Response) -> dict[str, str]:
+    """The headers by lower-case name; `set_header` does the same for five times the cost, which a hot path feels."""
+    return resp._headers  # noqa: SLF001
+
+
+def answer(resp: falcon.Response, body: object, status: int = 200) -> None:
+    """Encode `body` as JSON into `resp`."""
+    resp.data = _encode(body)
+    resp.status = status  # type: ignore[assignment]

@@ -1,0 +1,50 @@
+"""The whole service, once with each worker class, over real PostgreSQL, PgBouncer and memcached."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pytest
+
+from app.local.memcached import Memcached
+from app.local.pgbouncer import PgBouncer
+from app.local.postgres import Postgres
+from tests.api_client import Api, Person
+from tests.service import Service
+
+
+@pytest.fixture(scope="session", params=["meinheld", "gthread"])
+def api(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    postgres: Postgres,
+    pgbouncer: PgBouncer,
+    memcached: tuple[Memcached, Memcached],
+    migrated: str,
+) -> Iterator[Api]:
+    """A client of a service with two workers and a database of its own; limits are those of development."""
+    name = f"api_{request.param}"
+    direct_url = postgres.create_database(name, template=migrated)
+    folder: Path = tmp_path_factory.mktemp(name)
+    variables = {
+        "WORKER": request.param,
+        "WORKERS": "2",
+        "DATABASE_URL": pgbouncer.url_of(name),
+        "PGBOUNCER_CONSOLE_URL": pgbouncer.console_url,
+        "MEMCACHED_SERVERS": ",".join(server.address for server in memcached),
+    }
+
+    def query(sql: str, parameters: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        with psycopg2.connect(direct_url) as connection, connection.cursor() as cursor:
+            cursor.execute(sql, parameters)
+            return cursor.fetchall()
+
+    with Service(folder, variables) as service:
+        yield Api(service.url, query)
+    postgres.drop_database(name)
+
+
+@pytest.fixture
+def person(api: Api) -> Person:
+    return api.person()

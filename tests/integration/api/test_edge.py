@@ -1,0 +1,63 @@
+"""What holds for every request."""
+
+import pytest
+
+from tests.api_client import Api, Person
+
+
+def test_an_unknown_url_is_a_problem(api: Api) -> None:
+    answer = api.send("GET", "nowhere")
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+    assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+def test_an_unsupported_method_says_what_is_allowed(api: Api, person: Person) -> None:
+    answer = person.send("PUT", "users/me")
+    assert answer.status_code == 405
+    assert {"GET", "PATCH", "DELETE"} <= set(answer.headers["Allow"].split(", "))
+
+
+def test_a_well_formed_request_id_is_passed_on(api: Api) -> None:
+    assert api.send("GET", "health/live", headers={"X-Request-ID": "abc-1.2"}).headers["X-Request-ID"] == "abc-1.2"
+
+
+@pytest.mark.parametrize("given", ["", "a b", "<script>", "x" * 200])
+def test_an_ill_formed_request_id_is_replaced(api: Api, given: str) -> None:
+    assert api.send("GET", "health/live", headers={"X-Request-ID": given}).headers["X-Request-ID"] != given
+
+
+def test_a_traceparent_is_passed_on(api: Api) -> None:
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    assert api.send("GET", "health/live", headers={"traceparent": trace}).headers["traceparent"] == trace
+
+
+def test_a_body_above_the_limit_is_refused(api: Api) -> None:
+    answer = api.send("POST", "auth/login", data=b" " * 1_100_000, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 413
+
+
+def test_a_chunked_body_is_read(api: Api) -> None:
+    email = api.register().email
+    parts = iter([b'{"email": "', email.encode(), b'", "password": "a long walk in the rain"}'])
+    assert api.send("POST", "auth/login", data=parts, headers={"Content-Type": "application/json"}).status_code == 200
+
+
+def test_the_public_keys_verify_what_is_issued(api: Api, person: Person) -> None:
+    import jwt  # noqa: PLC0415
+
+    keys = api.root("/.well-known/jwks.json").json()["keys"]
+    kid = jwt.get_unverified_header(person.token)["kid"]
+    (key,) = [each for each in keys if each["kid"] == kid]
+    assert "d" not in key
+    claims = jwt.decode(person.token, jwt.PyJWK(key), algorithms=["EdDSA"], audience="jobfinder-api", issuer="jobfinder")
+    assert claims["sub"] == str(person.id)
+    assert jwt.get_unverified_header(person.token)["typ"] == "at+jwt"
+
+
+def test_a_token_of_another_algorithm_is_refused(api: Api, person: Person) -> None:
+    import jwt  # noqa: PLC0415
+
+    claims = jwt.decode(person.token, options={"verify_signature": False})
+    header = jwt.get_unverified_header(person.token)
+    forged = jwt.encode(claims, "k" * 32, "HS256", headers={"kid": header["kid"], "typ": "at+jwt"})
+    assert api.get("users/me", forged).status_code == 401

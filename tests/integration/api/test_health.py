@@ -1,0 +1,65 @@
+"""Health, metrics and documentation."""
+
+import re
+
+from tests.api_client import Api, Person
+
+
+def test_health_names_every_part_with_its_latency(api: Api) -> None:
+    answer = api.get("health")
+    assert answer.status_code == 200
+    checks = answer.json()["checks"]
+    assert answer.json()["status"] == "ok"
+    assert set(checks) == {"database", "pooler", "cache"}
+    assert all(check["status"] == "up" and check["latency_ms"] >= 0 for check in checks.values())
+
+
+def test_live_and_ready_answer(api: Api) -> None:
+    assert api.get("health/live").json() == {"status": "ok"}
+    assert api.get("health/ready").json() == {"status": "ok"}
+
+
+def test_every_request_is_counted_at_once_over_all_workers(api: Api, person: Person) -> None:
+    before = api.get("health/metrics").json()
+    for _ in range(25):
+        api.fresh().get("users/me", person.token)
+    after = api.get("health/metrics").json()
+    assert after["performance"]["request_count"] - before["performance"]["request_count"] == 26
+    route = "GET /api/v1/users/me"
+    counted = [each["endpoints"].get(route, {"count": 0})["count"] for each in (before, after)]
+    assert counted[1] - counted[0] == 25
+
+
+def test_metrics_have_exactly_the_promised_shape(api: Api, person: Person) -> None:
+    person.get("users/me")
+    person.get("nowhere")
+    metrics = api.get("health/metrics").json()
+    assert set(metrics) == {"performance", "endpoints", "system", "timestamp"}
+    assert set(metrics["performance"]) == {
+        "request_count", "avg_response_time", "error_rate", "cache_hit_rate", "cache_hits", "cache_misses"
+    }  # fmt: skip
+    assert set(metrics["system"]) == {"memory_usage_percent", "uptime", "uptime_seconds"}
+    assert re.fullmatch(r"\d+d \d+h \d+m", metrics["system"]["uptime"])
+    assert isinstance(metrics["system"]["uptime_seconds"], int)
+    assert all(set(each) == {"count", "avg_ms", "p50_ms", "p99_ms", "errors"} for each in metrics["endpoints"].values())
+    assert 0 <= metrics["performance"]["cache_hit_rate"] <= 100
+    assert metrics["timestamp"].endswith("Z")
+
+
+def test_prometheus_sees_templates_and_never_raw_paths(api: Api, person: Person) -> None:
+    person.get(f"users/{person.id}")
+    person.get("users/987654321")
+    text = api.root("/metrics").text
+    assert 'route="/api/v1/users/{user_id}"' in text
+    assert "987654321" not in text
+    assert "jobfinder_http_request_duration_seconds_bucket" in text
+    assert "jobfinder_tuning_generation" in text
+
+
+def test_the_description_covers_every_operation_and_the_page_needs_nothing_else(api: Api) -> None:
+    document = api.root("/openapi.json").json()
+    assert document["openapi"].startswith("3.1")
+    page = api.root("/docs")
+    assert page.headers["Content-Type"].startswith("text/html")
+    assert all(path in page.text for path in document["paths"])
+    assert not re.search(r"(src|href)=[\"']?https?:", page.text)

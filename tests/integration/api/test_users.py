@@ -1,0 +1,114 @@
+"""Profiles, alone and in batches."""
+
+import gzip
+
+import brotli
+import pytest
+
+from tests.api_client import PASSWORD, Api, Person
+
+
+def test_the_owner_sees_the_whole_profile(person: Person) -> None:
+    answer = person.get("users/me")
+    assert (answer.status_code, answer.json()["id"], answer.json()["email"]) == (200, person.id, person.email)
+    assert answer.headers["Cache-Control"] == "private, no-cache"
+
+
+def test_an_unchanged_profile_is_not_sent_again(person: Person) -> None:
+    tag = person.get("users/me").headers["ETag"]
+    answer = person.get("users/me", headers={"If-None-Match": tag})
+    assert (answer.status_code, answer.content, answer.headers["ETag"]) == (304, b"", tag)
+
+
+def test_head_answers_as_get_without_a_body(person: Person) -> None:
+    answer = person.send("HEAD", "users/me")
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer.headers["Content-Length"] == person.get("users/me").headers["Content-Length"]
+
+
+def test_a_change_is_seen_at_once_by_every_worker(api: Api, person: Person) -> None:
+    for number in range(5):
+        answer = person.send("PATCH", "users/me", json={"headline": f"number {number}"})
+        assert (answer.status_code, answer.json()["headline"]) == (200, f"number {number}")
+        seen = {api.fresh().get("users/me", person.token).json()["headline"] for _ in range(10)}
+        assert seen == {f"number {number}"}
+
+
+def test_what_is_left_out_of_a_change_stays(person: Person) -> None:
+    person.send("PATCH", "users/me", json={"headline": "Analyst"})
+    person.send("PATCH", "users/me", json={"name": "Grace"})
+    user = person.get("users/me").json()
+    assert (user["name"], user["headline"]) == ("Grace", "Analyst")
+    assert person.send("PATCH", "users/me", json={}).json()["version"] == user["version"]
+
+
+def test_a_lost_update_is_refused(person: Person) -> None:
+    tag = person.get("users/me").headers["ETag"]
+    first = person.send("PATCH", "users/me", json={"name": "Grace"}, headers={"If-Match": tag})
+    assert first.status_code == 200
+    assert first.headers["ETag"] != tag
+    second = person.send("PATCH", "users/me", json={"name": "Eve"}, headers={"If-Match": tag})
+    assert (second.status_code, second.json()["code"]) == (412, "precondition_failed")
+    assert person.get("users/me").json()["name"] == "Grace"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"name": ""}, {"name": None}, {"name": "a" * 101}, {"headline": "a" * 201}, {"headline": "a\n"}, {"email": "a@b.c"}, {"id": 1}],
+)
+def test_a_bad_change_is_refused(person: Person, change: object) -> None:
+    before = person.get("users/me").json()
+    assert person.send("PATCH", "users/me", json=change).status_code == 422
+    assert person.get("users/me").json() == before
+
+
+def test_deleting_the_account_ends_everything(api: Api, person: Person) -> None:
+    other = person.elsewhere()
+    viewer = api.person()
+    assert viewer.get(f"users/{person.id}").status_code == 200
+    assert person.send("DELETE", "users/me", json={"password": "wrong"}).status_code == 403
+    assert person.send("DELETE", "users/me", json={"password": PASSWORD}).status_code == 204
+    assert person.get("users/me").status_code == other.get("users/me").status_code == 401
+    assert viewer.get(f"users/{person.id}").status_code == 404
+    assert viewer.get(f"users/batch?ids={person.id}").json()["missing"] == [person.id]
+    assert api.login(person.email).status_code == 401
+    assert api.audited(person.id)[-1] == "account_deleted"
+
+
+def test_others_never_see_the_address(api: Api, person: Person) -> None:
+    answer = api.person().get(f"users/{person.id}")
+    assert set(answer.json()) == {"id", "name", "headline", "created_at"}
+
+
+@pytest.mark.parametrize("user_id", ["0", "-1", "x", "1.5", "9223372036854775807", "9223372036854775808", "1%00"])
+def test_a_user_that_is_not_there_is_not_found(person: Person, user_id: str) -> None:
+    answer = person.get(f"users/{user_id}")
+    assert (answer.status_code, answer.headers["Content-Type"]) == (404, "application/problem+json")
+
+
+def test_a_batch_keeps_the_order_and_names_what_is_missing(api: Api, person: Person) -> None:
+    others = [api.register().id for _ in range(3)]
+    asked = [others[2], 9223372036854775807, others[0], person.id, others[2], others[1]]
+    answer = person.get(f"users/batch?ids={','.join(map(str, asked))}")
+    assert answer.status_code == 200
+    assert [user["id"] for user in answer.json()["users"]] == [others[2], others[0], person.id, others[1]]
+    assert answer.json()["missing"] == [9223372036854775807]
+    assert all("email" not in user for user in answer.json()["users"])
+
+
+@pytest.mark.parametrize("query", ["", "?ids=", "?ids=,", "?ids=1,x", "?ids=0", "?ids=-1", "?ids=1;2", "?ids=" + ",".join(["1"] * 101)])
+def test_a_bad_batch_is_refused(person: Person, query: str) -> None:
+    answer = person.get(f"users/batch{query}")
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
+
+
+@pytest.mark.parametrize(("coding", "decode"), [("gzip", gzip.decompress), ("br", brotli.decompress)])
+def test_large_answers_are_compressed_once(api: Api, person: Person, coding: str, decode: object) -> None:
+    ids = ",".join(str(api.register().id) for _ in range(12))
+    plain = person.get(f"users/batch?ids={ids}", headers={"Accept-Encoding": "identity"})
+    packed = person.raw(f"users/batch?ids={ids}", headers={"Accept-Encoding": coding})
+    assert packed.headers["Content-Encoding"] == coding
+    assert "Accept-Encoding" in packed.headers["Vary"]
+    assert "Accept-Encoding" in plain.headers["Vary"]
+    assert len(packed.body) < len(plain.content)
+    assert decode(packed.body) == plain.content  # type: ignore[operator]

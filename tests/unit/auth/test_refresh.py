@@ -1,0 +1,40 @@
+"""The spelling of refresh tokens."""
+
+import pytest
+
+from app.auth.refresh import RefreshTokens, token_hash
+from app.errors import InvalidToken
+
+TOKENS = RefreshTokens(b"k" * 32, 60)
+FAMILY = b"f" * 16
+
+
+def test_a_token_says_what_it_was_made_of() -> None:
+    mac = TOKENS.mac(FAMILY, 5)
+    assert TOKENS.parse(TOKENS.spell(2**62, 5, mac)) == (2**62, 5, mac)
+
+
+def test_the_same_number_gives_the_identical_token_and_another_number_another() -> None:
+    assert TOKENS.mac(FAMILY, 1) == TOKENS.mac(FAMILY, 1)
+    assert len({TOKENS.mac(FAMILY, 1), TOKENS.mac(FAMILY, 2), TOKENS.mac(b"g" * 16, 1)}) == 3
+    assert RefreshTokens(b"x" * 32, 60).mac(FAMILY, 1) != TOKENS.mac(FAMILY, 1)
+
+
+def test_the_database_learns_only_a_hash() -> None:
+    mac = TOKENS.mac(FAMILY, 1)
+    assert mac not in token_hash(mac)
+
+
+@pytest.mark.parametrize("text", ["", "x", "!!!!", "ä", "A" * 58, "A" * 200, "A" * 59 + "\n"])
+def test_anything_else_is_refused(text: str) -> None:
+    with pytest.raises(InvalidToken):
+        TOKENS.parse(text)
+
+
+def test_a_second_spelling_of_the_same_token_is_refused() -> None:
+    token = TOKENS.spell(1, 1, TOKENS.mac(FAMILY, 1))
+    for other in (token + "=", token + "==", token[:-1] + ("B" if token[-1] == "A" else "A")):
+        if other != token:
+            with pytest.raises(InvalidToken):
+                assert TOKENS.parse(other).mac == TOKENS.mac(FAMILY, 1)
+                raise InvalidToken

@@ -1,0 +1,75 @@
+"""Reading and validating bodies."""
+
+import io
+import json
+
+import falcon
+import pytest
+from falcon.testing import create_environ
+
+from app.auth.schemas import Registration
+from app.errors import BadRequest, BodyTooLarge, Invalid, UnsupportedMediaType
+from app.users.schemas import Profile
+from app.web.bodies import BODY_LIMIT, read_json
+
+GOOD = {"email": "ada@example.com", "password": "a long walk", "name": "Ada"}
+
+
+def request(body: bytes, content_type: str = "application/json", limit: int = 1000) -> falcon.Request:
+    environ = create_environ(method="POST", body=body, headers={"Content-Type": content_type})
+    return falcon.Request(environ | {BODY_LIMIT: limit})
+
+
+def problems(body: object) -> dict[str, str]:
+    with pytest.raises(Invalid) as caught:
+        read_json(request(json.dumps(body).encode()), Registration)
+    return {each.field: each.code for each in caught.value.fields}
+
+
+def test_a_good_body_becomes_its_shape() -> None:
+    assert read_json(request(json.dumps(GOOD).encode()), Registration) == Registration(**GOOD)
+
+
+def test_every_bad_field_is_named_at_once() -> None:
+    found = problems({"email": "nobody", "password": "short", "nickname": "A"})
+    assert found == {"email": "invalid", "password": "invalid", "name": "required", "nickname": "unknown"}
+
+
+@pytest.mark.parametrize("value", [None, 1, [], {}, "", " ", "a\x00b", "a\nb", "a" * 101])
+def test_a_bad_name_is_refused(value: object) -> None:
+    assert problems(GOOD | {"name": value}) == {"name": "invalid"}
+
+
+@pytest.mark.parametrize("value", ["a@b@c", "@example.com", "ada@", "ada@-x.com", "a b@example.com", "ä@example.com", "a@b\n"])
+def test_a_bad_address_is_refused(value: str) -> None:
+    assert problems(GOOD | {"email": value}) == {"email": "invalid"}
+
+
+def test_what_is_left_out_of_a_change_stays_unset() -> None:
+    profile = read_json(request(b'{"name": "Grace"}'), Profile)
+    assert (profile.name, isinstance(profile.headline, str)) == ("Grace", False)
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'"x"', b'{"name": "\\ud800b"}', b"null", b"\xff", b'{"a":' * 5000])
+def test_what_is_no_json_object_cannot_be_understood(body: bytes) -> None:
+    with pytest.raises(BadRequest):
+        read_json(request(body, limit=100_000), Registration)
+
+
+@pytest.mark.parametrize("content_type", ["", "text/plain", "application/x-www-form-urlencoded"])
+def test_other_media_types_are_refused(content_type: str) -> None:
+    with pytest.raises(UnsupportedMediaType):
+        read_json(request(b"{}", content_type), Registration)
+
+
+def test_a_body_above_the_limit_is_refused() -> None:
+    with pytest.raises(BodyTooLarge):
+        read_json(request(b" " * 11, limit=10), Registration)
+
+
+def test_a_chunked_body_above_the_limit_is_refused() -> None:
+    req = request(b"")
+    environ = {key: value for key, value in req.env.items() if key != "CONTENT_LENGTH"}
+    stream = {"wsgi.input": io.BytesIO(b" " * 11), "wsgi.input_terminated": True, BODY_LIMIT: 10}
+    with pytest.raises(BodyTooLarge):
+        read_json(falcon.Request(environ | stream), Registration)
