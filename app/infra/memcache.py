@@ -1,0 +1,111 @@
+"""The shared cache over several memcached servers; each of them may be lost at any time, and that is a miss."""
+
+import hashlib
+from collections.abc import Sequence
+
+from app.infra.memcache_server import CacheUnavailable, Server
+
+__all__ = ["CacheUnavailable", "Memcache", "Server"]
+
+
+class Memcache:
+    """`servers` are `host:port` or `unix:/path`; their order is part of the meaning of the cache.
+
+    Keys are ASCII without blanks, below 250 bytes. No method raises: what a server that does not answer was asked is
+    a miss, and what it was told is lost.
+    """
+
+    def __init__(self, servers: tuple[str, ...], timeout_ms: int) -> None:
+        self._servers = [Server(address, timeout_ms / 1000) for address in servers]
+
+    @property
+    def configured(self) -> bool:
+        """Whether there is any server."""
+        return bool(self._servers)
+
+    @property
+    def primary(self) -> Server:
+        """Server 0, for those who need to know whether it answered; raises `CacheUnavailable` where there is none."""
+        if not self._servers:
+            raise CacheUnavailable("no memcached server is configured")
+        return self._servers[0]
+
+    def get(self, key: str) -> bytes | None:
+        """The value, or None."""
+        if not self._servers:
+            return None
+        try:
+            return self._server_of(key).get(key)
+        except CacheUnavailable:
+            return None
+
+    def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
+        """The values that are there, with one exchange for each server concerned."""
+        found: dict[str, bytes] = {}
+        for server, its_keys in self._by_server(keys).items():
+            try:
+                found |= server.get_many(its_keys)
+            except CacheUnavailable:
+                continue
+        return found
+
+    def set(self, key: str, value: bytes, ttl_s: int) -> bool:
+        """Whether the value was stored."""
+        if not self._servers:
+            return False
+        try:
+            self._server_of(key).set(key, value, ttl_s)
+        except CacheUnavailable:
+            return False
+        return True
+
+    def delete(self, key: str) -> bool:
+        """Whether the server confirms that the key is gone."""
+        if not self._servers:
+            return False
+        try:
+            self._server_of(key).delete(key)
+        except CacheUnavailable:
+            return False
+        return True
+
+    def ping(self) -> list[tuple[str, float | None]]:
+        """Each server with the milliseconds of an exchange, None where it does not answer."""
+        return [(server.name, _latency(server)) for server in self._servers]
+
+    def close(self) -> None:
+        """Close every connection."""
+        for server in self._servers:
+            server.close()
+
+    def _by_server(self, keys: Sequence[str]) -> dict[Server, list[str]]:
+        if len(self._servers) == 1:
+            return {self._servers[0]: list(keys)}
+        groups: dict[Server, list[str]] = {}
+        if self._servers:
+            for key in keys:
+                groups.setdefault(self._server_of(key), []).append(key)
+        return groups
+
+    def _server_of(self, key: str) -> Server:
+        return self._servers[_place(key, len(self._servers))]
+
+
+def _place(key: str, servers: int) -> int:
+    """Which of so many servers; one more server moves only its own share of the keys (Lamping and Veach, 2014)."""
+    if servers == 1:
+        return 0
+    state = int.from_bytes(hashlib.blake2b(key.encode("ascii"), digest_size=8).digest())
+    place, following = 0, 0
+    while following < servers:
+        place = following
+        state = (state * 2_862_933_555_777_941_757 + 1) & 0xFFFF_FFFF_FFFF_FFFF
+        following = int((place + 1) * (1 << 31) / ((state >> 33) + 1))
+    return place
+
+
+def _latency(server: Server) -> float | None:
+    try:
+        return server.ping()
+    except CacheUnavailable:
+        return None
