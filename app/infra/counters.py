@@ -119,7 +119,7 @@ class Counters:
         self._cells = self._slot(number)
         self._cells[_EVER_USED] = 1.0
 
-    def _slot(self, number: int) -> memoryview[float]:
+    def _slot(self, number: int) -> "memoryview[float]":
         return self._all[number * self._length : (number + 1) * self._length]
 
     def _free_slot(self) -> int:
