@@ -223,6 +223,12 @@ REPAIRS = (
         ),
     ),
     Repair(
+        "file wrapper",
+        "`wsgi.file_wrapper` sends with sendfile, which blocks the worker on a slow disk and takes no part in our time limits.",
+        "PEP 3333, optional platform-specific file handling",
+        (Replace(FILE, "  PyDict_SetItem(environ, file_wrapper_key, file_wrapper_val);\n", ""),),
+    ),
+    Repair(
         "pipelining without bounds",
         "One read can queue some 3,600 requests, several kB each.",
         "by reading",

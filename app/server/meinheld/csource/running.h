@@ -3,6 +3,7 @@
 static deadline stop_deadline;
 static volatile int stop_requested;
 static uint64_t stop_limit_us;
+static PyObject *stop_accepted; /* called when the last connection has been accepted */
 
 static void stop_expire(deadline *d) { loop_done = 0; }
 
@@ -26,6 +27,7 @@ static void hurry_idle_clients(void) {
 }
 
 static void begin_stop(void) {
+  PyObject *result;
   Py_ssize_t i;
   stop_requested = 0;
   stop_deadline.expire = stop_expire;
@@ -34,14 +36,20 @@ static void begin_stop(void) {
   stopping = 1;
   is_keep_alive = 0;
   for (i = 0; i < PyList_GET_SIZE(listen_socks); i++) leave_listener((int)PyLong_AsLong(PyList_GET_ITEM(listen_socks, i)));
+  result = stop_accepted ? PyObject_CallNoArgs(stop_accepted) : NULL;
+  if (result == NULL) call_error_logger();
+  Py_XDECREF(result);
   hurry_idle_clients();
 }
 
-/* stop(timeout_s, idle_s): answer what is under way within `timeout_s`; idle connections close after `idle_s`. */
+/* stop(timeout_s, idle_s, accepted): call `accepted` when no more connections are taken, answer what is under way
+ * within `timeout_s`; idle connections close after `idle_s`. */
 static PyObject *meinheld_stop(PyObject *self, PyObject *args) {
-  PyObject *limit, *idle;
-  if (!PyArg_ParseTuple(args, "OO:stop", &limit, &idle)) return NULL;
+  PyObject *limit, *idle, *accepted;
+  if (!PyArg_ParseTuple(args, "OOO:stop", &limit, &idle, &accepted)) return NULL;
   if (to_microseconds(limit, &stop_limit_us) < 0 || to_microseconds(idle, &idle_linger_us) < 0) return NULL;
+  Py_INCREF(accepted);
+  Py_XSETREF(stop_accepted, accepted);
   stop_requested = 1;
   Py_RETURN_NONE;
 }

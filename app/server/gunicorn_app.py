@@ -1,0 +1,112 @@
+"""Runs the service under gunicorn: a master that keeps the workers alive, and workers that serve the application."""
+
+import gc
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
+from gunicorn.config import Config
+from gunicorn.glogging import Logger
+from gunicorn.workers.base import Worker
+
+from app.config import Settings
+from app.infra import cooperative
+from app.server.framing import Application, framed
+from app.server.proxy import trust_proxies
+from app.server.settings import options
+
+BuildApp = Callable[[int], Application]
+
+
+def serve(settings: Settings, build_app: BuildApp) -> None:
+    """Serve until a signal ends the process.
+
+    `build_app(slot)` makes the WSGI application in each worker after the fork. Slots number the living workers from 0
+    without gaps; a worker's replacement gets its slot, so that statistics shared between the processes go on. Where the
+    application has a `close`, it is called when its worker ends.
+    """
+    Service(settings, build_app).run()
+
+
+class Service(BaseApplication):
+    """gunicorn's view of the service; workers find the settings here."""
+
+    def __init__(self, settings: Settings, build_app: BuildApp) -> None:
+        self.settings, self.build_app = settings, build_app
+        self.slot = 0
+        self.application: Application | None = None
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Called by gunicorn, at the start and on SIGHUP."""
+        chosen = options(self.settings) | {
+            "worker_class": worker_class(self.settings),
+            "logger_class": PropagatingLogger,
+            "pre_fork": assign_slot,
+            "post_fork": self.post_fork,
+            "post_worker_init": forget_garbage,
+            "worker_exit": self.worker_exit,
+        }
+        for name, value in chosen.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Application:
+        """The application of this worker, with what belongs between it and the worker."""
+        self.application = self.build_app(self.slot)
+        wrapped = trust_proxies(self.application, self.settings.trusted_proxies)
+        if self.settings.worker == "gthread":
+            from app.server.threads import strict_requests  # noqa: PLC0415 - gunicorn's thread worker is not always needed
+
+            wrapped = strict_requests(wrapped, self.settings)
+        return framed(wrapped)
+
+    def post_fork(self, arbiter: Arbiter, worker: Worker) -> None:  # noqa: ARG002
+        """In the new worker."""
+        self.slot = worker.slot
+        cooperative.install("meinheld" if self.settings.worker == "meinheld" else "threads")
+
+    def worker_exit(self, arbiter: Arbiter, worker: Worker) -> None:  # noqa: ARG002
+        """In the worker, at its end."""
+        close = getattr(self.application, "close", None)
+        if close is not None:
+            close()
+
+
+def worker_class(settings: Settings) -> type[Worker]:
+    """The class that the setting `WORKER` names; meinheld is imported only where it serves."""
+    if settings.worker == "gthread":
+        from app.server.threads import LimitedThreadWorker  # noqa: PLC0415
+
+        return LimitedThreadWorker
+    from app.server.worker import MeinheldWorker  # noqa: PLC0415
+
+    return MeinheldWorker
+
+
+def assign_slot(arbiter: Arbiter, worker: Worker) -> None:
+    """Give the worker that is about to be forked the lowest number that no living worker has."""
+    taken = {each.slot for each in arbiter.WORKERS.values()}
+    worker.slot = next(slot for slot in range(len(taken) + 1) if slot not in taken)
+
+
+def forget_garbage(worker: Worker) -> None:  # noqa: ARG001
+    """Leave what was built at the start out of every later search for garbage."""
+    gc.collect()
+    gc.freeze()
+
+
+class PropagatingLogger(Logger):
+    """gunicorn's messages, written by the handlers of the process where it has any, else as gunicorn would."""
+
+    def setup(self, cfg: Config) -> None:
+        """Called by gunicorn, at the start and on SIGHUP."""
+        super().setup(cfg)
+        if logging.getLogger().handlers:
+            for handler in list(self.error_log.handlers):
+                self.error_log.removeHandler(handler)
+            self.error_log.propagate = True
+
+    def access(self, *args: Any, **kwargs: Any) -> None:
+        """Requests are logged by the application."""

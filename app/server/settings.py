@@ -1,0 +1,54 @@
+"""gunicorn's options, made of the service's settings."""
+
+import os
+import resource
+from pathlib import Path
+from typing import Any
+
+from app.config import Settings
+from app.server.cores import usable_cores
+
+DESCRIPTORS_MOST = 1_048_576
+HEARTBEAT_FOLDER = "/dev/shm"  # noqa: S108 - a heartbeat on a disk would wait for the disk
+
+
+def descriptor_limit() -> int:
+    """Raise the soft limit of open descriptors to the hard one and return what a worker may count on."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    limit = DESCRIPTORS_MOST if hard == resource.RLIM_INFINITY else hard
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+    return min(limit, DESCRIPTORS_MOST)
+
+
+def bind_address(settings: Settings) -> str:
+    """`host:port` as gunicorn wants it; a host of `unix:/path` is taken as it is."""
+    if settings.host.startswith("unix:"):
+        return settings.host
+    return f"[{settings.host}]:{settings.port}" if ":" in settings.host else f"{settings.host}:{settings.port}"
+
+
+def options(settings: Settings) -> dict[str, Any]:
+    """What `gunicorn_app` sets; proxies are ours to trust (`proxy.py`), so gunicorn is told to trust none."""
+    chosen: dict[str, Any] = {
+        "bind": [bind_address(settings)],
+        "workers": settings.workers or usable_cores(),
+        "threads": settings.threads,
+        "backlog": settings.backlog,
+        "timeout": settings.timeout,
+        "graceful_timeout": settings.graceful_timeout,
+        "keepalive": settings.keepalive,
+        "max_requests": settings.max_requests,
+        "max_requests_jitter": settings.max_requests_jitter,
+        "worker_connections": descriptor_limit(),
+        "loglevel": settings.log_level.lower(),
+        "proc_name": "jobfinder",
+        "forwarded_allow_ips": "",
+        "secure_scheme_headers": {},
+        "limit_request_line": 8190,
+        "limit_request_fields": 128,
+        "limit_request_field_size": 8190,
+        "control_socket_disable": True,
+    }
+    if os.access(HEARTBEAT_FOLDER, os.W_OK) and Path(HEARTBEAT_FOLDER).is_dir():
+        chosen["worker_tmp_dir"] = HEARTBEAT_FOLDER
+    return chosen

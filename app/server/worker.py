@@ -1,0 +1,98 @@
+"""The gunicorn worker that serves with the repaired meinheld: each request is a greenlet of one loop."""
+
+import os
+import sys
+import traceback
+from collections.abc import Iterable
+from types import FrameType, TracebackType
+from typing import Any
+
+from gunicorn.glogging import Logger
+from gunicorn.workers.base import Worker
+from meinheld import server
+
+from app.config import Settings
+from app.server.framing import Environ, StartResponse
+
+IDLE_LINGER_S = 1.0
+RESERVED_DESCRIPTORS = 256
+
+
+class MeinheldWorker(Worker):
+    """Serves until SIGTERM, answers then what it has accepted, and replaces itself after `max_requests`."""
+
+    stopping = False
+
+    def run(self) -> None:
+        """Serve; returns when the last request has been answered."""
+        configure(self.app.settings, self.cfg.worker_connections)
+        server.set_error_logger(_ErrorLog(self.log))
+        server.set_listen_socket([each.fileno() for each in self.sockets])
+        server.set_watchdog(self.tick)
+        application = self._counted if self.cfg.max_requests > 0 else self.wsgi
+        server.run(application, *self.PIPE)
+
+    def tick(self) -> None:
+        """Once a second, in the loop: a loop that hangs no longer tells the master that it lives."""
+        self.notify()
+        if self.ppid != os.getppid():
+            self.log.warning("The master is gone; worker %s stops", self.pid)
+            self.stop()
+
+    def stop(self) -> None:
+        """Take no more connections and answer the requests under way, within the graceful timeout."""
+        if not self.stopping:
+            self.stopping, self.alive = True, False
+            server.stop(max(self.cfg.graceful_timeout - 1, 1), IDLE_LINGER_S, self._close_listeners)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        """SIGTERM."""
+        self.stop()
+
+    def handle_quit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        """SIGQUIT, SIGINT: stop now."""
+        self.alive = False
+        server.stop(0, 0, self._close_listeners)
+
+    def handle_abort(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        """SIGABRT, sent by the master when the loop hangs: say where, and end, whatever the request would catch."""
+        self.alive = False
+        self.log.critical("Worker %s hangs:\n%s", self.pid, "".join(traceback.format_stack(frame)))
+        self.cfg.worker_abort(self)
+        sys.stderr.flush()
+        os._exit(1)
+
+    def _close_listeners(self) -> None:
+        for each in self.sockets:
+            each.close()
+
+    def _counted(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        self.nr += 1
+        if self.nr >= self.max_requests and not self.stopping:
+            self.log.info("Worker %s has served its %s requests", self.pid, self.nr)
+            self.stop()
+        body: Iterable[bytes] = self.wsgi(environ, start_response)
+        return body
+
+
+def configure(settings: Settings, descriptors: int) -> None:
+    """Set the limits of this process's server; the log of requests is the application's."""
+    server.set_access_logger(None)
+    server.set_keepalive(settings.keepalive)
+    server.set_picoev_max_fd(descriptors)
+    server.set_max_clients(max(descriptors - RESERVED_DESCRIPTORS, descriptors // 2))
+    server.set_max_content_length(settings.body_limit)
+    server.set_header_timeout(settings.header_timeout)
+    server.set_body_timeout(settings.body_timeout)
+    server.set_write_timeout(settings.body_timeout)
+
+
+class _ErrorLog:
+    """What meinheld calls when the application, or reading from a client, raises."""
+
+    def __init__(self, log: Logger) -> None:
+        self._log = log
+
+    def error(self, kind: type[BaseException], error: BaseException | None, at: TracebackType | None) -> None:
+        info: Any = (kind, error, at)
+        self._log.error("A request failed", exc_info=info)
