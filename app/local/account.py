@@ -1,15 +1,19 @@
 """Who the servers that refuse to run as root run as, and the folders which that account can enter."""
 
+import fcntl
 import os
 import pwd
+import shutil
 import stat
 import subprocess
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+_PREFIX = "jobfinder-sockets-"
 _CANDIDATES = ("postgres", "nobody")
 
 
@@ -32,12 +36,50 @@ def server_account() -> Account | None:
     return Account(entry.pw_name, entry.pw_uid, entry.pw_gid)
 
 
-def private_folder(account: Account | None) -> Path:
-    """A new folder that only `account` (and root) can enter, with a path short enough for a Unix socket (107 bytes)."""
-    home = "/run" if account and os.access("/run", os.W_OK) else tempfile.gettempdir()
-    folder = Path(tempfile.mkdtemp(prefix="jobfinder-", dir=home))
-    hand_over(folder, account)
-    return folder
+class PrivateFolder:
+    """A new folder that only `account` (and root) can enter, with a path short enough for a Unix socket (107 bytes).
+
+    It is locked while this process lives; what a killed process left behind is removed with the next one.
+    """
+
+    def __init__(self, account: Account | None) -> None:
+        home = Path("/run" if account and os.access("/run", os.W_OK) else tempfile.gettempdir())
+        for each in home.glob(f"{_PREFIX}*"):
+            _remove_unless_held(each)
+        self.path, self._lock = _locked_folder(home)
+        hand_over(self.path, account)
+
+    def remove(self) -> None:
+        if self._lock >= 0:
+            shutil.rmtree(self.path, ignore_errors=True)
+            os.close(self._lock)
+            self._lock = -1
+
+
+def _locked_folder(home: Path) -> tuple[Path, int]:
+    """A new folder and the descriptor that holds it; again, if another process swept it away before it was held."""
+    while True:
+        path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=home))
+        with suppress(FileNotFoundError):
+            lock = os.open(path, os.O_RDONLY)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if path.exists():
+                return path, lock
+            os.close(lock)
+
+
+def _remove_unless_held(folder: Path) -> None:
+    try:
+        lock = os.open(folder, os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY)
+    except OSError:
+        return
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(folder, ignore_errors=True)
+    except BlockingIOError:
+        pass
+    finally:
+        os.close(lock)
 
 
 def hand_over(folder: Path, account: Account | None) -> None:

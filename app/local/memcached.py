@@ -1,11 +1,10 @@
 """A memcached of our own on a Unix socket, or on a port of 127.0.0.1."""
 
-import shutil
 import signal
 import socket
 from pathlib import Path
 
-from app.local.account import private_folder, server_account
+from app.local.account import PrivateFolder, server_account
 from app.local.postgres import free_port
 from app.local.process import Command, LocalError, Server
 from app.local.programs import program
@@ -23,7 +22,8 @@ class Memcached(Server):
         if found is None:
             raise LocalError("memcached is not installed")
         self._account = server_account()
-        self._folder = private_folder(self._account)
+        self._private = PrivateFolder(self._account)
+        self._folder = self._private.path
         self._log = log or self._folder / "log"
         self.port = free_port() if port == 0 else port
         where = ["-l", "127.0.0.1", "-p", self.port] if self.port else ["-s", self._socket, "-a", "0700"]
@@ -52,7 +52,7 @@ class Memcached(Server):
 
     def close(self) -> None:
         self.stop()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._private.remove()
 
     def _command(self) -> Command:
         return Command(self._arguments, log=self._log, account=self._account)

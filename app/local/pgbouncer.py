@@ -1,21 +1,20 @@
 """A PgBouncer of our own in transaction mode on a Unix socket, between the service and `Postgres`."""
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 import psycopg2
 
-from app.local.account import hand_over, private_folder, server_account
+from app.local.account import PrivateFolder, hand_over, server_account
 from app.local.postgres import DATABASE, PORT, ROLE, Postgres
 from app.local.process import Command, LocalError, Server
 from app.local.programs import program
 
 
 class PgBouncer(Server):
-    """`statements` (PREPARE ...) run on each new server connection; `pool_size` is per database.
+    """`statements` run on each new server connection (1.18 hangs on more than some 500 bytes of them).
 
-    `url` names the service's database; `url_of` any other database of the same PostgreSQL.
+    `url` names the service's database, `url_of` any other of the same PostgreSQL; `pool_size` is for each.
     """
 
     name = "PgBouncer"
@@ -29,7 +28,8 @@ class PgBouncer(Server):
             raise LocalError("pgbouncer is not installed")
         self._program = found
         self._account = server_account()
-        self._folder = private_folder(self._account)
+        self._private = PrivateFolder(self._account)
+        self._folder = self._private.path
         self._log = log or self._folder / "log"
         self._postgres, self._statements, self._pool_size = postgres, statements, pool_size
 
@@ -47,7 +47,7 @@ class PgBouncer(Server):
 
     def close(self) -> None:
         self.stop()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._private.remove()
 
     def _command(self) -> Command:
         (self._folder / "users.txt").write_text(f'"{ROLE}" ""\n')

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psycopg2
 
-from app.local.account import hand_over, open_to_all, private_folder, run_as, server_account
+from app.local.account import PrivateFolder, hand_over, open_to_all, run_as, server_account
 from app.local.process import Command, LocalError, Server, becomes_true
 from app.local.programs import postgres_programs
 
@@ -47,7 +47,8 @@ class Postgres(Server):
         self.port = PORT
         self.data = _data_folder(folder) if self._account else folder
         self.log = folder.parent / f"{folder.name}.log"
-        self.sockets = private_folder(self._account)
+        self._private = PrivateFolder(self._account)
+        self.sockets = self._private.path
 
     def url(self, database: str = DATABASE, role: str = ROLE) -> str:
         """The connection string of any database, through the Unix socket."""
@@ -107,7 +108,7 @@ class Postgres(Server):
 
     def close(self) -> None:
         self.stop()
-        shutil.rmtree(self.sockets, ignore_errors=True)
+        self._private.remove()
 
     def _command(self) -> Command:
         settings = self._settings | {

@@ -8,8 +8,9 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
@@ -22,7 +23,7 @@ from app.local.pgbouncer import PgBouncer
 from app.local.postgres import Postgres
 from app.local.process import Command, LocalError, Process, Server
 from app.local.programs import MEINHELD, MEMCACHED, PGBOUNCER, has_meinheld, program
-from app.main import prepared_statements
+from app.main import preparation
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SERVICE = (sys.executable, "-m", "app", "serve")
@@ -32,10 +33,26 @@ SUPERVISION_S = 0.2
 
 DEFAULTS = {"ENVIRONMENT": "development", "HOST": "127.0.0.1", "PORT": "8000", "GRACEFUL_TIMEOUT": "5"}
 # What the supervisor decides itself; a variable of the user's shell must not lead the service elsewhere.
-OWN = ("DATABASE_URL", "DATABASE_DIRECT_URL", "MEMCACHED_SERVERS", "PREPARED_STATEMENTS", "PEPPER", "KEYS_DIR")
-
-
+OWN = (
+    "DATABASE_URL",
+    "DATABASE_DIRECT_URL",
+    "PGBOUNCER_CONSOLE_URL",
+    "MEMCACHED_SERVERS",
+    "PREPARED_STATEMENTS",
+    "PEPPER",
+    "KEYS_DIR",
+)
+OPTIONAL = ("pgbouncer", "memcached", "meinheld")
 FAILURES = (LocalError, ConfigError, ProductError, OSError)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one run is asked to do: its folder, the command of its service, what it is to do without."""
+
+    state: Path
+    service: tuple[str, ...]
+    without: frozenset[str]
 
 
 class Stopped(BaseException):
@@ -46,17 +63,21 @@ def main(arguments: Sequence[str] = ()) -> int:
     """Run until stopped (exit code 0) or until something fails (1)."""
     parser = argparse.ArgumentParser(prog="python -m app run", description=__doc__)
     parser.add_argument("--state", type=Path, default=CHECKOUT / ".run", help="folder of data and secrets")
-    return run(parser.parse_args(arguments).state)
+    parser.add_argument(
+        "--without", action="append", default=[], choices=OPTIONAL, help="as if it were not installed (repeatable)"
+    )
+    given = parser.parse_args(arguments)
+    return run(given.state, without=given.without)
 
 
-def run(state: Path, overrides: Mapping[str, str] | None = None, service: Sequence[str] = SERVICE) -> int:
-    """Start and supervise everything; `overrides` win over the environment. Returns the exit code."""
-    state = state.absolute()
+def run(state: Path, service: Sequence[str] = SERVICE, without: Collection[str] = ()) -> int:
+    """Start and supervise everything; returns the exit code."""
+    plan = Plan(state.absolute(), tuple(service), frozenset(without))
     try:
         _stop_on_signals()
-        with only_instance(state) as announce, ExitStack() as started:
+        with only_instance(plan.state) as announce, ExitStack() as started:
             try:
-                _run(state, overrides or {}, service, announce, started)
+                _run(plan, announce, started)
             except Stopped:
                 _say("stopping")
             except FAILURES as error:
@@ -68,56 +89,49 @@ def run(state: Path, overrides: Mapping[str, str] | None = None, service: Sequen
     return 0
 
 
-def _run(
-    state: Path,
-    overrides: Mapping[str, str],
-    service: Sequence[str],
-    announce: Callable[[str], None],
-    started: ExitStack,
-) -> None:
+def _run(plan: Plan, announce: Callable[[str], None], started: ExitStack) -> None:
     began = time.monotonic()
-    environment = _environment(overrides, state)
+    environment = _environment(plan)
     settings = load_settings(environment)
     _require_free(settings)
     announce(_url(settings))
-    _say(f"data and development secrets are in {state}")
-    servers = _start_servers(state, environment, started)
-    process = Process("the service", Command(service, environment=environment, folder=CHECKOUT))
+    _say(f"data and development secrets are in {plan.state}")
+    servers = _start_servers(plan, environment, started)
+    process = Process("the service", Command(plan.service, environment=environment, folder=CHECKOUT))
     started.callback(process.end, signal.SIGTERM, settings.graceful_timeout + 5.0)
-    started.enter_context(publish_environment(state, environment))
+    started.enter_context(publish_environment(plan.state, environment))
     process.wait_until(lambda: _watch(servers) and _ready(settings), READY_TIMEOUT_S)
     _welcome(settings, time.monotonic() - began)
     while _watch([*servers, process]):
         time.sleep(SUPERVISION_S)
 
 
-def _environment(overrides: Mapping[str, str], state: Path) -> dict[str, str]:
+def _environment(plan: Plan) -> dict[str, str]:
     """The environment of the service, as far as it is known before anything runs."""
     own = {name for each in OWN for name in (each, f"{each}_FILE")}
-    inherited = {name: value for name, value in os.environ.items() if name not in own}
-    environment = DEFAULTS | inherited | dict(overrides)
-    if environment.get("WORKER") != "gthread" and not has_meinheld():
+    environment = DEFAULTS | {name: value for name, value in os.environ.items() if name not in own}
+    if environment.get("WORKER") != "gthread" and ("meinheld" in plan.without or not has_meinheld()):
         _say(MEINHELD)
         environment["WORKER"] = "gthread"
-    return environment | secret_files(state) | {"DATABASE_URL": "postgresql:"}
+    return environment | secret_files(plan.state) | {"DATABASE_URL": "postgresql:"}
 
 
-def _start_servers(state: Path, environment: dict[str, str], started: ExitStack) -> list[Process]:
+def _start_servers(plan: Plan, environment: dict[str, str], started: ExitStack) -> list[Process]:
     """Start what the service needs, migrate, and write the addresses into `environment`."""
-    postgres = started.enter_context(Postgres(state / "postgres"))
+    postgres = started.enter_context(Postgres(plan.state / "postgres"))
     servers: list[Server] = [postgres]
     environment["DATABASE_URL"] = environment["DATABASE_DIRECT_URL"] = postgres.direct_url
-    migrate(postgres.direct_url)
-    if program("pgbouncer"):
-        statements = [each.prepare for each in prepared_statements()]
-        pooler = started.enter_context(PgBouncer(postgres, statements, log=state / "pgbouncer.log"))
-        environment["DATABASE_URL"] = pooler.url
+    migrate(postgres.direct_url, preparation())
+    if "pgbouncer" not in plan.without and program("pgbouncer"):
+        prepare = [preparation().connect_query]
+        pooler = started.enter_context(PgBouncer(postgres, prepare, log=plan.state / "pgbouncer.log"))
+        environment |= {"DATABASE_URL": pooler.url, "PGBOUNCER_CONSOLE_URL": pooler.console_url}
         servers.append(pooler)
     else:
         _say(PGBOUNCER)
         environment["PREPARED_STATEMENTS"] = "false"
-    if program("memcached"):
-        cache = started.enter_context(Memcached(log=state / "memcached.log"))
+    if "memcached" not in plan.without and program("memcached"):
+        cache = started.enter_context(Memcached(log=plan.state / "memcached.log"))
         environment["MEMCACHED_SERVERS"] = cache.address
         servers.append(cache)
     else:

@@ -1,0 +1,230 @@
+"""`make run`: everything starts together, stops together and says clearly what went wrong."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+import psycopg2
+import pytest
+
+from app.local.postgres import free_port
+from app.local.process import becomes_true
+
+ROOT = Path(__file__).parents[3]
+STUB = Path(__file__).with_name("stub_service.py")
+RUN = """
+import json, sys; from pathlib import Path; from app.local.run import run
+state, service, without = json.loads(sys.argv[1])
+sys.exit(run(Path(state), service=service, without=without))
+"""
+START_S = STOP_S = 60.0
+
+
+class Instance:
+    """One supervisor in a process of its own, with a stub as the service."""
+
+    def __init__(
+        self, state: Path, port: int, prefix: Sequence[str] = (), without: Sequence[str] = (), **environment: str
+    ) -> None:
+        self.port = port
+        self.output = state.with_name(f"{state.name}-output-{port}")
+        arguments = json.dumps([str(state), [sys.executable, str(STUB)], list(without)])
+        with self.output.open("w") as output:
+            self.process = psutil.Popen(
+                [*prefix, sys.executable, "-c", RUN, arguments],
+                cwd=ROOT,
+                env=os.environ | {"PORT": str(port)} | environment,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+
+    @property
+    def text(self) -> str:
+        return self.output.read_text()
+
+    def answering(self) -> "Instance":
+        """Wait for the announcement of the address."""
+        becomes_true(lambda: "Ctrl-C stops it" in self.text or self.process.poll() is not None, START_S)
+        assert f"http://127.0.0.1:{self.port}" in self.text, self.text
+        return self
+
+    def environment(self) -> dict[str, str]:
+        """The variables that the service was started with."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/") as answer:
+            variables: dict[str, str] = json.load(answer)
+        return variables
+
+    def family(self) -> list[psutil.Process]:
+        return [self.process, *self.process.children(recursive=True)]
+
+    def child(self, name: str) -> psutil.Process:
+        return next(each for each in self.process.children() if name in each.name())
+
+    def ended(self) -> int:
+        """The exit code, once the supervisor has ended."""
+        code: int = self.process.wait(STOP_S)
+        return code
+
+
+@pytest.fixture
+def state(open_folder: Path, request: pytest.FixtureRequest) -> Path:
+    return open_folder / str(request.node.name).replace("[", "-").strip("]")
+
+
+@pytest.fixture
+def start(state: Path) -> Iterator[Callable[..., Instance]]:
+    """Starts instances on `state`; those still running at the end are stopped."""
+    started: list[Instance] = []
+
+    def starter(port: int | None = None, **options: Any) -> Instance:
+        started.append(Instance(state, port or free_port(), **options))
+        return started[-1]
+
+    yield starter
+    for each in started:
+        if each.process.is_running():
+            each.process.terminate()
+            each.ended()
+
+
+def gone(processes: list[psutil.Process]) -> bool:
+    return becomes_true(lambda: not [each for each in processes if each.is_running()], STOP_S)
+
+
+def query(url: str, sql: str) -> list[tuple[object, ...]]:
+    connection = psycopg2.connect(url)
+    connection.autocommit = True
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(sql)
+            return list(cursor.fetchall()) if cursor.description else []
+    finally:
+        connection.close()
+
+
+def test_it_says_where_it_answers_and_hands_the_service_real_servers(start: Callable[..., Instance]) -> None:
+    instance = start().answering()
+    assert f"http://127.0.0.1:{instance.port}/docs" in instance.text
+    assert f"curl -i http://127.0.0.1:{instance.port}/api/v1/auth/register" in instance.text
+    environment = instance.environment()
+    assert environment["ENVIRONMENT"] == "development"
+    assert query(environment["DATABASE_URL"], "SELECT count(*) FROM users") == [(0,)]
+    assert query(environment["DATABASE_URL"].replace("/jobfinder?", "/pgbouncer?"), "SHOW VERSION")
+    assert environment["MEMCACHED_SERVERS"].startswith("unix:/")
+
+
+def test_data_and_secrets_survive_a_restart(start: Callable[..., Instance], state: Path) -> None:
+    first = start().answering()
+    query(first.environment()["DATABASE_DIRECT_URL"], "CREATE TABLE kept AS SELECT 7 AS n")
+    pepper = (state / "pepper").read_bytes()
+    first.process.send_signal(signal.SIGTERM)
+    assert first.ended() == 0
+    second = start().answering()
+    assert query(second.environment()["DATABASE_URL"], "SELECT n FROM kept") == [(7,)]
+    assert (state / "pepper").read_bytes() == pepper
+    assert Path(second.environment()["PEPPER_FILE"]).read_bytes() == pepper
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_stops_everything(start: Callable[..., Instance], number: signal.Signals) -> None:
+    instance = start().answering()
+    family = instance.family()
+    instance.process.send_signal(number)
+    assert instance.ended() == 0
+    assert gone(family)
+    assert "Traceback" not in instance.text
+
+
+def test_it_stops_on_sigint_also_when_a_shell_started_it_in_the_background(start: Callable[..., Instance]) -> None:
+    ignoring = ("/usr/bin/env", "--ignore-signal=INT")
+    instance = start(prefix=ignoring).answering()
+    family = instance.family()
+    instance.process.send_signal(signal.SIGINT)
+    assert instance.ended() == 0
+    assert gone(family)
+
+
+def test_a_signal_while_it_starts_stops_everything(start: Callable[..., Instance], state: Path) -> None:
+    instance = start()
+    assert becomes_true(lambda: bool([p for p in instance.process.children() if p.name() == "postgres"]), START_S)
+    family = instance.family()
+    instance.process.terminate()
+    assert instance.ended() == 0
+    assert gone(family)
+    assert "Traceback" not in instance.text
+    start().answering()
+
+
+def test_a_killed_supervisor_takes_everything_with_it_and_the_next_start_works(start: Callable[..., Instance]) -> None:
+    instance = start().answering()
+    family = instance.family()
+    sockets = Path(instance.environment()["MEMCACHED_SERVERS"].removeprefix("unix:")).parent
+    instance.process.kill()
+    instance.ended()
+    assert gone(family)
+    assert sockets.exists()
+    start().answering()
+    assert not sockets.exists()
+
+
+def test_a_port_in_use_is_a_clear_message(start: Callable[..., Instance]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        instance = start(port)
+        assert instance.ended() == 1
+    assert f"jobfinder: port {port} of 127.0.0.1 cannot be used: Address already in use" in instance.text
+    assert "Traceback" not in instance.text
+
+
+def test_a_bad_setting_is_a_clear_message(start: Callable[..., Instance]) -> None:
+    instance = start(KEEPALIVE="long")
+    assert instance.ended() == 1
+    assert "KEEPALIVE" in instance.text
+    assert "Traceback" not in instance.text
+
+
+def test_a_second_instance_on_the_same_data_is_refused(start: Callable[..., Instance]) -> None:
+    first = start().answering()
+    second = start()
+    assert second.ended() == 1
+    assert f"jobfinder already runs here: process {first.process.pid} at http://127.0.0.1:{first.port}" in second.text
+    assert "Traceback" not in second.text
+    assert first.environment()["PORT"] == str(first.port)
+
+
+@pytest.mark.parametrize("name", ["postgres", "pgbouncer", "memcached", "python"])
+def test_a_killed_child_is_named_and_stops_everything(start: Callable[..., Instance], name: str) -> None:
+    instance = start().answering()
+    family = instance.family()
+    child = instance.child(name)
+    child.kill()
+    assert instance.ended() == 1
+    assert f"(process {child.pid}) was killed by SIGKILL" in instance.text
+    assert "Traceback" not in instance.text
+    assert gone(family)
+
+
+def test_without_pgbouncer_and_memcached_it_runs_and_says_what_that_costs(start: Callable[..., Instance]) -> None:
+    instance = start(without=["pgbouncer", "memcached"]).answering()
+    assert "missing: pgbouncer; the service connects straight to PostgreSQL" in instance.text
+    assert "missing: memcached; there is no shared cache" in instance.text
+    variables = instance.environment()
+    assert variables["DATABASE_URL"] == variables["DATABASE_DIRECT_URL"]
+    assert variables["PREPARED_STATEMENTS"] == "false"
+    assert "MEMCACHED_SERVERS" not in variables
+    assert query(variables["DATABASE_URL"], "SELECT 1") == [(1,)]
+
+
+def test_the_variables_of_another_database_in_the_shell_do_not_lead_elsewhere(start: Callable[..., Instance]) -> None:
+    instance = start(DATABASE_URL="postgresql://elsewhere/db", PEPPER="x" * 40, MEMCACHED_SERVERS="elsewhere:11211")
+    variables = instance.answering().environment()
+    assert "elsewhere" not in variables["DATABASE_URL"] + variables["MEMCACHED_SERVERS"]
+    assert "PEPPER" not in variables
