@@ -58,8 +58,9 @@ def may_hold_sql(name: str) -> bool:
 
 
 def may_read_environment(name: str) -> bool:
-    """`app/local/` hands its own environment on to the processes that it starts."""
-    return name == "app/config.py" or name.startswith(("app/local/", "loadtest/", "operator/"))
+    """Those that start other programs hand their own environment on to them."""
+    handed_on = ("app/local/", "app/server/meinheld/build.py", "loadtest/", "operator/")
+    return name == "app/config.py" or name.startswith(handed_on)
 
 
 def may_import_falcon(name: str) -> bool:
