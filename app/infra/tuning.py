@@ -5,11 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from app.config import Tuning, read_tuning
+from app.infra.files import FileIdentity, file_identity
 
 log = logging.getLogger(__name__)
 
 Subscriber = Callable[[Tuning], object]
-Identity = tuple[int, int, int, int]
 
 
 class LiveTuning:
@@ -21,10 +21,12 @@ class LiveTuning:
     def __init__(self, path: Path | None, default: Tuning) -> None:
         self._path, self._default = path, default
         self._subscribers: list[Subscriber] = []
-        self._identity: Identity | None = None
+        self._identity: FileIdentity = None
         self.current = default
         self.refused = 0
-        self.poll()
+        if path is not None:
+            self._identity = file_identity(path)
+            self._read(path)
 
     @property
     def generation(self) -> int:
@@ -39,15 +41,18 @@ class LiveTuning:
         """Look at the file; True when another tuning holds from now on."""
         if self._path is None:
             return False
-        identity = _identity(self._path)
+        identity = file_identity(self._path)
         if identity == self._identity:
             return False
         self._identity = identity
+        return self._read(self._path)
+
+    def _read(self, path: Path) -> bool:
         try:
-            tuning = read_tuning(self._path.read_bytes(), self._default)
+            tuning = read_tuning(path.read_bytes(), self._default)
         except (OSError, ValueError) as error:
             self.refused += 1
-            log.warning("the tuning file %s is refused, generation %s stays: %s", self._path, self.generation, error)
+            log.warning("the tuning file %s is refused, generation %s stays: %s", path, self.generation, error)
             return False
         return self._apply(tuning)
 
@@ -62,12 +67,3 @@ class LiveTuning:
                 log.exception("generation %s of the tuning was not applied everywhere", tuning.generation)
         log.info("generation %s of the tuning holds", tuning.generation)
         return True
-
-
-def _identity(path: Path) -> Identity:
-    """What differs between two versions of a file, also when Kubernetes swaps the link that leads to it."""
-    try:
-        status = path.stat()
-    except OSError:
-        return (0, 0, 0, 0)
-    return status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size

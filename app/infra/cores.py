@@ -1,0 +1,55 @@
+"""How many processor cores this process may use: its affinity and the quota of its control groups."""
+
+import math
+import os
+from pathlib import Path
+
+CGROUPS = Path("/sys/fs/cgroup")
+MEMBERSHIP = Path("/proc/self/cgroup")
+
+
+def usable_cores(cgroups: Path = CGROUPS, membership: Path = MEMBERSHIP) -> int:
+    """At least 1; a quota of one and a half cores counts as two."""
+    affinity = len(os.sched_getaffinity(0))
+    quota = cpu_quota(cgroups, membership)
+    return affinity if quota is None else max(1, min(affinity, math.ceil(quota)))
+
+
+def cpu_quota(cgroups: Path = CGROUPS, membership: Path = MEMBERSHIP) -> float | None:
+    """The smallest quota, in cores, of this process's control groups, version 1 or 2; None when there is none."""
+    try:
+        lines = membership.read_text().splitlines()
+    except OSError:
+        return None
+    quotas = []
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controllers == "":
+            quotas += [_quota_v2(folder) for folder in _with_parents(cgroups, path)]
+        elif "cpu" in controllers.split(","):
+            for mount in {controllers, "cpu", "cpu,cpuacct"}:
+                quotas += [_quota_v1(folder) for folder in _with_parents(cgroups / mount, path)]
+    return min((quota for quota in quotas if quota is not None), default=None)
+
+
+def _with_parents(root: Path, path: str) -> list[Path]:
+    """The group and all above it; in a container only the root may be visible, which stands for the group itself."""
+    group = root / path.lstrip("/")
+    return [group, *(parent for parent in group.parents if parent == root or root in parent.parents)]
+
+
+def _quota_v2(folder: Path) -> float | None:
+    try:
+        quota, period = (folder / "cpu.max").read_text().split()
+    except (OSError, ValueError):
+        return None
+    return None if quota == "max" else int(quota) / int(period)
+
+
+def _quota_v1(folder: Path) -> float | None:
+    try:
+        quota = int((folder / "cpu.cfs_quota_us").read_text())
+        period = int((folder / "cpu.cfs_period_us").read_text())
+    except (OSError, ValueError):
+        return None
+    return quota / period if quota > 0 and period > 0 else None
