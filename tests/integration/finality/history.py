@@ -9,6 +9,7 @@ NO_ANSWER = 0
 class Kind(StrEnum):
     """What was asked for."""
 
+    REGISTER = "register"
     LOGIN = "login"
     REFRESH = "refresh"
     READ = "read"

@@ -61,7 +61,7 @@ class Record:
         """session -> the first operation whose answer promised its end."""
         ends: dict[int, Operation] = {}
         for session, login in self.logins.items():
-            promises = [each for each in self.session_endings[session] if each.kind in ENDS_SESSION and each.promised]
+            promises = [each for each in self.session_endings[session] if each.promised and _acted(each, self)]
             promises += [each for each in self.user_endings[login.user] if self._promises(each, login)]
             if promises:
                 ends[session] = min(promises, key=lambda each: each.end)
@@ -218,9 +218,9 @@ def _end(operation: Operation) -> int:
 
 
 def _acted(operation: Operation, record: Record) -> bool:
-    """Whether the promise is a new one: a refused reuse is an end only where the session still lived."""
+    """Whether the answer promises anything: a refused reuse does only where it found the session alive."""
     if operation.kind is not Kind.REUSE:
-        return True
+        return operation.kind is not Kind.REFRESH
     earlier = record.possible_ends(operation.session) if operation.session in record.logins else []
     return not any(each is not operation and each.start < operation.end for each in earlier)
 
@@ -243,7 +243,8 @@ def _versions_by_text(record: Record) -> dict[str, int]:
 
 def _newest(changes: Sequence[Operation]) -> tuple[list[int], list[Operation]]:
     """(ends, the change with the greatest version acknowledged up to each of them), both in the order of time."""
-    ends, latest = [], []
+    ends: list[int] = []
+    latest: list[Operation] = []
     for each in sorted(changes, key=lambda change: change.end):
         greatest = latest[-1] if latest and (latest[-1].version or 0) > (each.version or 0) else each
         ends.append(each.end)

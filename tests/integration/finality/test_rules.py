@@ -1,4 +1,4 @@
-"""The checker itself: it reports each kind of violation, and nothing in histories that a correct service can produce."""
+"""The checker itself reports each kind of violation, and nothing in what a correct service can have answered."""
 
 from dataclasses import replace
 

@@ -1,0 +1,125 @@
+"""Raw keep-alive connections to the service, held so that every worker of every pod can be asked."""
+
+import http.client
+import json
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+ANSWER_TIMEOUT_S = 60.0
+LIVE = "/api/v1/health/live"
+_UNREACHABLE_S = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`status` 0 is no answer; `start` and `end` are CLOCK_MONOTONIC in ns around the whole exchange."""
+
+    start: int
+    end: int
+    status: int
+    body: Any = None
+    headers: dict[str, str] = field(default_factory=dict)
+    pod: str = ""
+    worker: str = ""
+
+    @property
+    def code(self) -> str:
+        """The stable code of a problem document."""
+        return str(self.body.get("code", "")) if isinstance(self.body, dict) else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to send; `body` becomes JSON."""
+
+    method: str
+    path: str
+    body: Any = None
+    token: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+class Connection:
+    """One connection; `worker` is the process that it ends in, as the ids of its requests tell."""
+
+    def __init__(self, pod: str, port: int) -> None:
+        self.pod, self.worker, self.broken = pod, "", False
+        self._http = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_TIMEOUT_S)
+
+    def send(self, request: Request) -> Answer:
+        """Never raises for a lost connection: that is an answer with status 0."""
+        body = None if request.body is None else json.dumps(request.body).encode()
+        headers = dict(request.headers)
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        if request.token:
+            headers["Authorization"] = f"Bearer {request.token}"
+        start = time.monotonic_ns()
+        try:
+            self._http.request(request.method, request.path, body, headers)
+            response = self._http.getresponse()
+            data = response.read()
+        except (OSError, http.client.HTTPException):
+            self.close()
+            return Answer(start, time.monotonic_ns(), 0, pod=self.pod, worker=self.worker)
+        end = time.monotonic_ns()
+        self.worker = self._worker(response)
+        if response.will_close:
+            self.close()
+        known = {name.lower(): value for name, value in response.getheaders()}
+        return Answer(start, end, response.status, _decoded(data), known, self.pod, self.worker)
+
+    def close(self) -> None:
+        self.broken = True
+        self._http.close()
+
+    def _worker(self, response: http.client.HTTPResponse) -> str:
+        """Request ids are a random prefix of the process and a number."""
+        return f"{self.pod}:{(response.getheader('x-request-id') or '').partition('-')[0]}"
+
+
+class Connections:
+    """One thread's connections, if possible one to each worker of each pod; lost ones are replaced in time."""
+
+    def __init__(self, ports: dict[str, int], workers: int) -> None:
+        """`workers` is the number of processes that each pod has."""
+        self._ports, self._workers = ports, workers
+        self._open: dict[str, list[Connection]] = {pod: [] for pod in ports}
+        self._retry_at = dict.fromkeys(ports, 0.0)
+
+    def all(self) -> list[Connection]:
+        """Every usable connection, after an attempt to replace what is missing."""
+        for pod in self._ports:
+            self._open[pod] = [each for each in self._open[pod] if not each.broken]
+            if len(self._open[pod]) < self._workers and time.monotonic() >= self._retry_at[pod]:
+                self._complete(pod)
+        return [each for opened in self._open.values() for each in opened]
+
+    def close(self) -> None:
+        for opened in self._open.values():
+            for each in opened:
+                each.close()
+
+    def _complete(self, pod: str) -> None:
+        """The kernel chooses the worker of a connection, so some attempts find one that is known already."""
+        known = {each.worker for each in self._open[pod]}
+        spare: list[Connection] = []
+        for _ in range(4 * self._workers):
+            connection = Connection(pod, self._ports[pod])
+            if connection.send(Request("GET", LIVE)).status == 0:
+                break
+            (spare if connection.worker in known else self._open[pod]).append(connection)
+            known.add(connection.worker)
+            if len(self._open[pod]) >= self._workers:
+                break
+        for each in spare:
+            each.close()
+        self._retry_at[pod] = time.monotonic() + _UNREACHABLE_S
+
+
+def _decoded(data: bytes) -> Any:
+    try:
+        return json.loads(data) if data else None
+    except ValueError:
+        return None

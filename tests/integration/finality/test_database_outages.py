@@ -1,0 +1,53 @@
+"""Without PostgreSQL: honest answers in bounded time, and full recovery by itself."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from app.local.postgres import Postgres
+from tests.integration.finality.clients import Client, client_of, in_flight, log_out
+from tests.integration.finality.connections import Connection, Request
+from tests.integration.finality.pods import Pod, wait_for
+
+WAITING = 100
+
+
+@pytest.fixture
+def client(whole: list[Pod]) -> Iterator[Client]:
+    with client_of(whole) as client:
+        yield client
+
+
+@pytest.fixture
+def guarded(postgres: Postgres) -> Iterator[Postgres]:
+    """PostgreSQL, which runs again at the end whatever a test has done to it."""
+    yield postgres
+    postgres.start()
+    postgres.resume()
+
+
+@pytest.mark.parametrize("outage", ["paused", "killed", "stopped"])
+def test_what_needs_postgresql_is_refused_in_time_and_served_again_afterwards(
+    client: Client, whole: list[Pod], guarded: Postgres, outage: str
+) -> None:
+    """More requests at once than the pools have connections; one that hung would end its client's patience."""
+    session = client.log_in()
+    assert client.statuses(session) == {200}
+    {"paused": guarded.pause, "killed": guarded.kill, "stopped": guarded.stop}[outage]()
+    body = {"email": client.person.email, "password": client.person.secrets[0]}
+    login = Request("POST", "/api/v1/auth/login", body)
+    with in_flight([(Connection(pod.name, pod.port), login) for pod in whole for _ in range(WAITING)]) as asked:
+        pass
+    assert {each.result().status for each in asked} == {503}
+    assert all("retry-after" in each.result().headers for each in asked)
+    for pod in whole:
+        assert pod.ask(log_out(session)).status == 503
+        wait_for(lambda pod=pod: pod.health() == "unavailable", "health says unavailable")  # type: ignore[misc]
+        assert pod.ask(Request("GET", "/api/v1/health/live")).status == 200
+
+    guarded.resume() if outage == "paused" else guarded.start()
+    for pod in whole:
+        pod.wait_until_ok()
+        wait_for(lambda pod=pod: pod.ask(login).status == 200, "a login succeeds")  # type: ignore[misc]
+    assert client.connections.all()[0].send(log_out(session)).status == 204
+    assert client.statuses(session) == {401}

@@ -1,0 +1,62 @@
+"""Final logout over many workers and thousands of concurrent operations, while everything that may fail does."""
+
+import logging
+import os
+from collections import Counter
+
+import pytest
+
+from app.local.memcached import Memcached
+from tests.integration.finality.chaos import Chaos
+from tests.integration.finality.connections import Connections, Request
+from tests.integration.finality.history import Kind
+from tests.integration.finality.load import drive, populate
+from tests.integration.finality.people import World
+from tests.integration.finality.pods import Pod, Shared
+from tests.integration.finality.rules import violations
+from tests.integration.finality.truth import live_sessions, wait_until_published
+
+OPERATIONS = int(os.environ.get("FINALITY_OPERATIONS", "10000"))
+AUDITED = 1000
+log = logging.getLogger(__name__)
+
+
+@pytest.mark.timeout(300 + OPERATIONS / 20)
+def test_no_ended_session_is_accepted_and_no_old_profile_is_read_whatever_fails(
+    whole: list[Pod], shared: Shared, cache_servers: list[Memcached]
+) -> None:
+    with Pod("c", shared, cache_servers[:1], kind="gthread", workers=2) as resized:
+        pods = [*whole, resized]
+        ports = {each.name: each.port for each in pods}
+        world = populate(pods[0].name, pods[0].port)
+        chaos = Chaos(pods, cache_servers, resized, seed=OPERATIONS)
+        drive(world, ports, OPERATIONS, meanwhile=chaos.run)
+        wait_until_published(shared)
+        audit(world, shared, ports)
+    log.info(summary(world))
+    found = violations(world.journal.operations, chaos.faults)
+    assert not found, f"{len(found)} violations; the first ones:\n" + "\n".join(map(str, found[:5]))
+    assert len(world.journal) >= OPERATIONS
+
+
+def audit(world: World, shared: Shared, ports: dict[str, int]) -> None:
+    """Once nothing changes any more, every worker accepts exactly the sessions that live in PostgreSQL."""
+    live, connections = live_sessions(shared), Connections(ports, workers=2)
+    for number, session in enumerate(world.every[-AUDITED:]):
+        everywhere = connections.all()
+        asked = everywhere if session.id in live else [everywhere[number % len(everywhere)]]
+        for connection in asked:
+            answer = connection.send(Request("GET", "/api/v1/users/me", token=session.token))
+            assert answer.status == (200 if session.id in live else 401), (session.id, answer)
+    connections.close()
+
+
+def summary(world: World) -> str:
+    """How often what was answered how, for whoever runs the test by hand."""
+    answers = Counter((each.kind.value, each.status) for each in world.journal.operations)
+    workers = {each.worker for each in world.journal.operations if each.worker}
+    lines = [f"{len(world.journal)} operations by {len(workers)} worker processes"]
+    for kind in Kind:
+        statuses = [f"{status}: {count}" for (name, status), count in sorted(answers.items()) if name == kind.value]
+        lines.append(f"  {kind.value:26} {', '.join(statuses)}")
+    return "\n".join(lines)

@@ -1,0 +1,110 @@
+"""What is promised, and what is honestly not, while memcached or a worker fails between commit and publication."""
+
+import os
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from app.local.memcached import Memcached
+from tests.integration.finality.clients import ME, Client, client_of, in_flight, log_out
+from tests.integration.finality.connections import Connection, Request
+from tests.integration.finality.pods import Pod, Shared, wait_for
+from tests.integration.finality.truth import wait_until_published, wait_until_revoked
+
+
+@pytest.fixture
+def client(whole: list[Pod]) -> Iterator[Client]:
+    with client_of(whole) as client:
+        yield client
+
+
+def test_without_memcached_a_logout_is_stored_and_not_promised_and_all_other_answers_are_right(
+    client: Client, whole: list[Pod], shared: Shared, cache_servers: list[Memcached]
+) -> None:
+    leaving, staying = client.log_in(), client.log_in()
+    assert client.statuses(leaving) == {200}
+    for each in cache_servers:
+        each.kill()
+    for pod in whole:
+        wait_for(lambda pod=pod: pod.health() == "degraded", "health says degraded")  # type: ignore[misc]
+    body = {"headline": "edited without a cache"}
+    edit, logout = (Connection(whole[0].name, whole[0].port) for _ in range(2))
+    with in_flight([(edit, Request("PATCH", ME, body, staying.token)), (logout, log_out(leaving))]) as asked:
+        wait_until_revoked(shared, [leaving.id])
+        assert client.statuses(leaving) == {401}
+        assert client.statuses(staying) == {200}
+    assert asked[0].result().status == 200
+    answer = asked[1].result()
+    assert (answer.status, answer.code) == (503, "not_final")
+    assert int(answer.headers["retry-after"]) > 0
+    assert client.read(staying).body["headline"] == "edited without a cache"
+
+    for each in cache_servers:
+        each.start()
+    assert logout.send(log_out(leaving)).status == 204
+    assert client.statuses(leaving) == {401}
+    wait_until_published(shared)
+    for pod in whole:
+        pod.wait_until_ok()
+
+
+def test_an_end_that_could_not_be_promised_becomes_final_by_itself(
+    client: Client, whole: list[Pod], shared: Shared, cache_servers: list[Memcached]
+) -> None:
+    session = client.log_in()
+    assert client.statuses(session) == {200}
+    connection = Connection(whole[0].name, whole[0].port)
+    cache_servers[0].pause()
+    try:
+        answer = connection.send(log_out(session))
+        assert (answer.status, answer.code) == (503, "not_final")
+    finally:
+        cache_servers[0].resume()
+    wait_until_published(shared)
+    client.wait_until(session, 401)
+
+
+@pytest.mark.parametrize("lost", [[0], [1], [0, 1, 2]], ids=["log", "other", "all"])
+def test_a_lost_memcached_revives_no_token(client: Client, cache_servers: list[Memcached], lost: list[int]) -> None:
+    ended, living = client.log_in(), client.log_in()
+    assert client.statuses(ended) == client.statuses(living) == {200}
+    assert client.connections.all()[0].send(log_out(ended)).status == 204
+    for number in lost:
+        cache_servers[number].kill()
+    assert client.statuses(ended) == {401}
+    assert client.statuses(living) == {200}
+    for number in lost:
+        cache_servers[number].start()
+    assert client.statuses(ended) == {401}
+    assert client.statuses(living) == {200}
+    for each in cache_servers:
+        each.flush()
+    assert client.statuses(ended) == {401}
+    assert client.statuses(living) == {200}
+
+
+@pytest.mark.parametrize("retried", [True, False])
+def test_a_worker_that_dies_between_commit_and_publication_leaves_an_end_that_becomes_final(
+    client: Client, whole: list[Pod], shared: Shared, cache_servers: list[Memcached], retried: bool
+) -> None:
+    session = client.log_in()
+    assert client.statuses(session) == {200}
+    dying, other = whole
+    connection = Connection(dying.name, dying.port)
+    cache_servers[0].pause()
+    try:
+        with in_flight([(connection, log_out(session))]) as asked:
+            wait_until_revoked(shared, [session.id])
+            for worker in dying.workers():
+                os.kill(worker, signal.SIGKILL)
+    finally:
+        cache_servers[0].resume()
+    assert asked[0].result().status == 0
+    if retried:
+        assert Connection(other.name, other.port).send(log_out(session)).status == 204
+        assert client.statuses(session) == {401}
+    else:
+        wait_until_published(shared)
+        client.wait_until(session, 401)
+    dying.wait_until_ok()

@@ -1,0 +1,117 @@
+"""Signals under load lose no request that a worker has accepted, except those in a worker that is killed outright."""
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+
+import pytest
+
+from app.local.memcached import Memcached
+from tests.integration.finality.clients import ME, Client, client_of, in_flight, log_out
+from tests.integration.finality.connections import LIVE, Answer, Connection, Request
+from tests.integration.finality.people import Session
+from tests.integration.finality.pods import KINDS, Pod, Shared, wait_for
+from tests.integration.finality.truth import wait_until_revoked
+
+ENDING = 24
+READERS = 4
+
+
+@pytest.fixture(params=KINDS)
+def pod(
+    request: pytest.FixtureRequest, whole: list[Pod], shared: Shared, cache_servers: list[Memcached]
+) -> Iterator[Pod]:
+    with Pod("signalled", shared, cache_servers[:2], kind=request.param, workers=2) as pod:
+        yield pod
+
+
+@pytest.fixture
+def client(whole: list[Pod]) -> Iterator[Client]:
+    with client_of(whole) as client:
+        yield client
+
+
+@contextmanager
+def held_logouts(
+    pod: Pod, client: Client, shared: Shared, log_server: Memcached
+) -> Iterator[list[tuple[Connection, "Future[Answer]"]]]:
+    """Logouts that workers are answering: stored, and waiting for the log, which goes on when the block ends."""
+    sessions = [client.log_in() for _ in range(ENDING)]
+    connections = [Connection(pod.name, pod.port) for _ in sessions]
+    for each in connections:
+        assert each.send(Request("GET", LIVE)).status == 200
+    log_server.pause()
+    try:
+        with in_flight(
+            [(each, log_out(session)) for each, session in zip(connections, sessions, strict=True)]
+        ) as asked:
+            try:
+                wait_until_revoked(shared, [each.id for each in sessions])
+                yield list(zip(connections, asked, strict=True))
+            finally:
+                log_server.resume()
+    finally:
+        for each in connections:
+            each.close()
+
+
+@contextmanager
+def readers(pod: Pod, session: Session) -> Iterator[list[Answer]]:
+    """Clients that open a connection for each read, until the block ends."""
+    over, answers = threading.Event(), list[Answer]()
+
+    def read() -> None:
+        while not over.is_set():
+            answers.append(pod.ask(Request("GET", ME, token=session.token)))
+
+    with ThreadPoolExecutor(READERS) as executor:
+        running = [executor.submit(read) for _ in range(READERS)]
+        try:
+            yield answers
+        finally:
+            over.set()
+        for each in running:
+            each.result()
+
+
+def test_a_killed_worker_loses_only_what_it_was_answering(
+    pod: Pod, client: Client, shared: Shared, cache_servers: list[Memcached]
+) -> None:
+    with held_logouts(pod, client, shared, cache_servers[0]) as held:
+        victim = pod.workers()[0]
+        os.kill(victim, signal.SIGKILL)
+        wait_for(lambda: victim not in pod.workers(), "the worker is gone")
+    lost = {connection.worker for connection, asked in held if asked.result().status == 0}
+    answered = {connection.worker for connection, asked in held if asked.result().status != 0}
+    assert len(lost) <= 1
+    assert not lost & answered
+    assert {asked.result().status for connection, asked in held if connection.worker in answered} <= {204}
+    pod.wait_until_ok()
+
+
+def test_sigterm_lets_everything_that_was_accepted_be_answered(
+    pod: Pod, client: Client, shared: Shared, cache_servers: list[Memcached]
+) -> None:
+    with held_logouts(pod, client, shared, cache_servers[0]) as held:
+        pod.send(signal.SIGTERM)
+        wait_for(lambda: pod.ask(Request("GET", LIVE)).status == 0, "no more connections are taken")
+    assert {asked.result().status for _, asked in held} == {204}
+    assert pod.stop() == 0
+
+
+def test_sighup_replaces_the_workers_and_loses_nothing(
+    pod: Pod, client: Client, shared: Shared, cache_servers: list[Memcached]
+) -> None:
+    session, before = client.log_in(), set(pod.workers())
+    with readers(pod, session) as answers:
+        with held_logouts(pod, client, shared, cache_servers[0]) as held:
+            pod.send(signal.SIGHUP)
+            wait_for(lambda: len(set(pod.workers()) - before) == 2, "new workers")
+        assert {asked.result().status for _, asked in held} == {204}
+        wait_for(lambda: not before & set(pod.workers()), "the former workers end")
+        seen = len(answers)
+        wait_for(lambda: len(answers) > seen + READERS, "the new workers answer")
+    assert {each.status for each in answers} == {200}
