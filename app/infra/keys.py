@@ -63,9 +63,10 @@ class KeyRing:
         self._folder, self._wanted = folder, signing_kid
         self._suffix, self._load = (".pem", _load_pem) if algorithm == "EdDSA" else (".key", _load_secret)
         self._keys: dict[str, _Loaded] = {}
-        self._seen: list[tuple[str, FileIdentity]] = []
-        self.version = 0
-        self._read()
+        self._seen = self._identity()
+        self._keys = self._read()
+        self._signing = self._choose(self._keys)
+        self.version = 1
 
     @property
     def signing(self) -> Key:
@@ -88,34 +89,31 @@ class KeyRing:
 
     def poll(self) -> bool:
         """Look at the folder; True when other keys hold from now on."""
-        if self._identity() == self._seen:
+        seen = self._identity()
+        if seen == self._seen:
             return False
-        version = self.version
+        self._seen = seen
         try:
-            self._read()
+            keys = self._read()
+            signing = self._choose(keys)
         except ConfigError as error:
             log.warning("the new keys are refused, the old ones stay: %s", error)
-        return self.version != version
+            return False
+        if keys == self._keys and signing.kid == self._signing.kid:
+            return False
+        self._keys, self._signing = keys, signing
+        self.version += 1
+        return True
 
-    def _read(self) -> None:
-        self._seen = self._identity()
-        keys = {path.stem: loaded for path in self._files() if (loaded := self._loaded(path)) is not None}
-        signing = self._choose(keys)
-        if keys != self._keys or signing.kid != self._signing.kid:
-            self._keys, self._signing = keys, signing
-            self.version += 1
+    def _read(self) -> dict[str, _Loaded]:
+        return {path.stem: loaded for path in self._files() if (loaded := self._loaded(path)) is not None}
 
     def _choose(self, keys: Mapping[str, _Loaded]) -> Key:
         able = {kid: each.signing for kid, each in keys.items() if each.signing is not None}
         kid = self._wanted or max(able, default="")
         key = able.get(kid)
         if key is None:
-            what = (
-                f"no key {kid}{self._suffix} that can sign"
-                if kid
-                else f"no file *{self._suffix} with a key that can sign"
-            )
-            raise ConfigError(f"KEYS_DIR: {self._folder} has {what}")
+            raise ConfigError(f"KEYS_DIR: {self._folder} holds no {kid or '*'}{self._suffix} that can sign")
         return Key(kid, key)
 
     def _loaded(self, path: Path) -> _Loaded | None:
