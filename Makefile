@@ -15,7 +15,7 @@ setup: ## Install what is missing: Debian packages (as root), the virtual enviro
 	@bash app/local/setup.sh
 
 run: setup ## Start the service with its PostgreSQL, PgBouncer and memcached (PORT=8000, WORKERS=..., WORKER=meinheld|gthread)
-	@exec $(PY) -m app run
+	@exec $(PY) -m app run $(ARGS)
 
 demo: setup ## Send the README's tour to the running service and show each request and answer
 	@exec $(PY) -m app demo --url http://127.0.0.1:$(or $(PORT),8000)

@@ -149,7 +149,8 @@ def _watch(processes: Sequence[Process]) -> bool:
 
 def _require_free(settings: Settings) -> None:
     try:
-        socket.create_server((settings.host, settings.port)).close()
+        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+        socket.create_server((settings.host, settings.port), family=family).close()
     except OSError as error:
         raise LocalError(
             f"port {settings.port} of {settings.host} cannot be used: {error.strerror}; another one: PORT=8001 make run"
@@ -157,7 +158,8 @@ def _require_free(settings: Settings) -> None:
 
 
 def _url(settings: Settings) -> str:
-    return f"http://{settings.host}:{settings.port}"
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"http://{host}:{settings.port}"
 
 
 def _ready(settings: Settings) -> bool:

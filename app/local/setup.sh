@@ -11,7 +11,7 @@ venv=.venv
 lock=requirements-dev.lock
 meinheld=app/server/meinheld
 
-say() { printf '\033[1m[setup]\033[0m %s\n' "$*"; }
+say() { printf '[setup] %s\n' "$*"; }
 warn() { printf '[setup] %s\n' "$*" >&2; }
 die() { warn "$*"; exit 1; }
 have() { command -v "$1" >/dev/null || [ -x "/usr/sbin/$1" ] || [ -x "/usr/local/sbin/$1" ]; }
