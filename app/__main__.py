@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from app.config import documented_settings, load_settings
+from app.config import load_settings
 from app.errors import ConfigError, ProductError
 from app.local.process import LocalError
 
@@ -36,7 +36,8 @@ def _parser() -> argparse.ArgumentParser:
     demo = commands.add_parser("demo", help="a tour through the API of a running service")
     demo.add_argument("--url", default="http://127.0.0.1:8000")
     commands.add_parser("openapi", help="print the OpenAPI document")
-    commands.add_parser("config-table", help="print the table of settings in Markdown")
+    readme = commands.add_parser("readme", help="write the generated parts of README.md anew")
+    readme.add_argument("--path", type=Path, default=Path("README.md"))
     commands.add_parser("connect-query", help="print the connect_query of PgBouncer")
     return parser
 
@@ -48,6 +49,7 @@ def _run(given: argparse.Namespace, rest: list[str]) -> int:
 
 
 def _serve(given: argparse.Namespace, rest: list[str]) -> int:
+    from app.infra.counters import Counters
     from app.infra.logs import configure_logging
     from app.main import create_app
     from app.routes import measured_routes
@@ -55,7 +57,8 @@ def _serve(given: argparse.Namespace, rest: list[str]) -> int:
 
     settings = load_settings()
     configure_logging(settings.log_level)
-    serve(settings, create_app, measured_routes())
+    counters = Counters.create(measured_routes())
+    serve(settings, lambda slot: create_app(settings, counters, slot))
     return 0
 
 
@@ -88,10 +91,10 @@ def _openapi(given: argparse.Namespace, rest: list[str]) -> int:
     return 0
 
 
-def _config_table(given: argparse.Namespace, rest: list[str]) -> int:
-    print("| variable | default | meaning |\n|---|---|---|")
-    for name, default, meaning in documented_settings():
-        print(f"| `{name}` | {f'`{default}`' if default else ''} | {meaning} |")
+def _readme(given: argparse.Namespace, rest: list[str]) -> int:
+    from app.local.readme import rewrite
+
+    rewrite(given.path)
     return 0
 
 
@@ -109,7 +112,7 @@ COMMANDS = {
     "seed": _seed,
     "demo": _demo,
     "openapi": _openapi,
-    "config-table": _config_table,
+    "readme": _readme,
     "connect-query": _connect_query,
 }
 

@@ -1,6 +1,7 @@
 """The composition root: everything that the service is made of is made and joined here."""
 
-import logging
+from pathlib import Path
+from typing import Any
 
 import falcon
 
@@ -12,14 +13,19 @@ from app.auth.refresh import RefreshTokens
 from app.auth.service import AuthService, Facts
 from app.auth.tokens import AccessTokens
 from app.coherence import Coherence, Kinds
-from app.config import Settings, Tuning, default_tuning
+from app.config import DatabaseTuning, Settings, Tuning, default_tuning
+from app.errors import ConfigError
 from app.health import resources as health
-from app.health.service import HealthService
+from app.health.performance import PerformanceService
+from app.health.service import Dependencies, HealthService
 from app.infra.counters import Counters
+from app.infra.identity import check_identity, fingerprint
 from app.infra.keys import KeyRing
+from app.infra.machine import resident_bytes
 from app.infra.memcache import Memcache
 from app.infra.passwords import PasswordHasher
 from app.infra.postgres import Database
+from app.infra.schema import current_version, newest_version
 from app.infra.statements import Preparation
 from app.infra.ticker import Ticker
 from app.infra.tuning import LiveTuning
@@ -34,13 +40,22 @@ from app.web.limits import RateLimiter
 from app.web.openapi import document
 from app.web.resource import Resource
 
-PRUNE_SECONDS = 600.0
-log = logging.getLogger(__name__)
+_CONSOLE_TUNING = DatabaseTuning(pool_min=1, pool_max=1, acquire_timeout_ms=1000)
 
 
 def preparation() -> Preparation:
     """What PgBouncer has prepared on each of its connections."""
     return Preparation((*users_store.PREPARED, *auth_store.PREPARED))
+
+
+class Application(falcon.App[Request, falcon.Response]):
+    """The WSGI application of one worker, with the end of what it has begun."""
+
+    parts: "Parts"
+
+    def close(self) -> None:
+        """Stop what runs beside the requests and let go of all connections."""
+        self.parts.close()
 
 
 class Parts:
@@ -52,22 +67,64 @@ class Parts:
         tuning = self.tuning.current
         self.memcache = Memcache(settings.memcached_servers, settings.memcached_timeout_ms)
         self.database = Database(settings.database_url, tuning.database, prepared=settings.prepared_statements)
-        self.keys = KeyRing(settings.keys_dir, settings.jwt_algorithm, settings.signing_kid)
+        self.keys = KeyRing(settings.keys_dir or Path(), settings.jwt_algorithm, settings.signing_kid)
         self.hasher = PasswordHasher(settings.pepper.encode(), tuning.passwords)
-        self.coherence = Coherence(self.memcache, self.database, counters, tuning.cache, Kinds(users=USER_KIND, sessions=SESSION_KIND))
+        kinds = Kinds(users=USER_KIND, sessions=SESSION_KIND)
+        self.coherence = Coherence(self.memcache, self.database, counters, tuning.cache, kinds)
         self.limiter = RateLimiter(self.memcache)
         self.tokens = AccessTokens(self.keys, settings)
         self.users = UserService(users_store.UserStore(self.database), self.coherence)
         self.accounts = auth_store.AuthStore(self.database)
-        self.health = HealthService(self)
+        self.ticker = Ticker()
+        self.tuning.subscribe(self._apply)
 
     def auth(self) -> AuthService:
         rules = AccessRules(self.hasher, self.limiter, self.tuning)
         refresh = RefreshTokens(self.settings.pepper.encode(), self.settings.refresh_token_seconds)
         return AuthService(self.accounts, rules, self.tokens, refresh, Facts(self.coherence, self.users))
 
-    def follow_tuning(self) -> None:
-        self.tuning.subscribe(self._apply)
+    def health(self) -> HealthService:
+        console = self.settings.pgbouncer_console_url
+        pooler = Database(console, _CONSOLE_TUNING, prepared=False) if console else None
+        return HealthService(Dependencies(self.database, pooler, self.memcache, self.confirm))
+
+    def confirm(self) -> None:
+        """Raise ConfigError where the database is not of this version, or belongs to another pepper."""
+        version, needed = current_version(self.database), newest_version()
+        if version is None or version < needed:
+            raise ConfigError(f"the schema is at {version or 'nothing'} and {needed} is needed: run the migrations")
+        check_identity(self.database, fingerprint(self.settings.pepper.encode()), self.keys.fingerprints())
+
+    def gauge(self) -> None:
+        """Bring this worker's gauges up to date."""
+        gauge, pool = self.counters.gauge, self.database.stats()
+        gauge("tuning_generation", self.tuning.generation)
+        gauge("tuning_refused", self.tuning.refused)
+        gauge("resident_bytes", resident_bytes())
+        gauge("database_connections_in_use", pool.in_use)
+        gauge("database_connections_idle", pool.idle)
+        gauge("database_waiting", pool.waiting)
+        gauge("database_waited_seconds", pool.waited_ms_total / 1000)
+        gauge("database_timeouts", pool.timeouts)
+        gauge("users_cached", len(self.coherence.users))
+        gauge("sessions_cached", len(self.coherence.sessions))
+
+    def start_ticking(self) -> None:
+        """Do beside the requests what has to be done again and again."""
+        self.ticker.every(1.0, self.tuning.poll, "tuning")
+        self.ticker.every(1.0, self.gauge, "gauges")
+        self.ticker.every(2.0, self.coherence.drain, "outbox")
+        self.ticker.every(5.0, self.keys.poll, "keys")
+        self.ticker.every(30.0, self.database.prune, "idle connections")
+        self.ticker.every(600.0, self.accounts.prune_sessions, "expired sessions")
+        self.gauge()
+        self.ticker.start()
+
+    def close(self) -> None:
+        self.ticker.stop()
+        self.memcache.close()
+        self.database.close()
+        self.hasher.close()
 
     def _apply(self, tuning: Tuning) -> None:
         self.database.apply(tuning.database)
@@ -75,28 +132,29 @@ class Parts:
         self.coherence.apply(tuning.cache)
 
 
-def create_app(settings: Settings, counters: Counters) -> falcon.App:
-    """The WSGI application of one worker; called in the worker, after the fork."""
+def create_app(settings: Settings, counters: Counters, slot: int | None = None) -> Application:
+    """Called in the worker, after the fork; `slot` is the worker's place in `counters`."""
+    counters.claim(slot)
     parts = Parts(settings, counters)
-    parts.follow_tuning()
     gate = Gate(parts.accounts, parts.tokens, parts.coherence, parts.users)
     numbers = {route: number for number, route in enumerate(measured_routes())}
-    middleware = [
+    middleware: list[Any] = [
         Measure(counters, numbers, settings.log_requests),
         Compress(parts.tuning),
         Edge(gate.admit, parts.limiter, parts.tuning, settings.body_limit),
     ]
-    app = falcon.App(middleware=middleware, request_type=Request, independent_middleware=True)
-    app.resp_options.default_media_type = falcon.MEDIA_JSON
+    app = Application(middleware=middleware, request_type=Request, independent_middleware=True)
+    app.parts = parts
     add_error_handlers(app)
-    add_routes(app, _resources(parts))
-    _start_ticking(parts)
+    add_routes(app, {type(each): each for each in _resources(parts)})
+    parts.start_ticking()
     return app
 
 
-def _resources(parts: Parts) -> dict[type[Resource], Resource]:
-    service, description = parts.auth(), document(ROUTES)
-    made: list[Resource] = [
+def _resources(parts: Parts) -> list[Resource]:
+    service, checks, description = parts.auth(), parts.health(), document(ROUTES)
+    performance = PerformanceService(parts.counters, parts.gauge)
+    return [
         auth.Registrations(service),
         auth.Logins(service),
         auth.Refreshes(service),
@@ -108,21 +166,11 @@ def _resources(parts: Parts) -> dict[type[Resource], Resource]:
         auth.SigningKeys(parts.keys),
         users.UserBatch(parts.users),
         users.PublicProfile(parts.users),
-        health.Health(parts.health),
-        health.Live(parts.health),
-        health.Ready(parts.health),
-        health.Performance(parts.health),
-        health.Metrics(parts.health),
+        health.Health(checks),
+        health.Live(checks),
+        health.Ready(checks),
+        health.PerformanceMetrics(performance),
+        health.PrometheusMetrics(performance),
         health.OpenApi(description),
         health.Documentation(description),
     ]
-    return {type(each): each for each in made}
-
-
-def _start_ticking(parts: Parts) -> None:
-    ticker = Ticker()
-    ticker.every(1.0, parts.tuning.poll, "tuning")
-    ticker.every(5.0, parts.keys.poll, "keys")
-    ticker.every(2.0, parts.coherence.drain, "outbox")
-    ticker.every(PRUNE_SECONDS, parts.accounts.prune_sessions, "prune")
-    ticker.start()

@@ -1,8 +1,7 @@
 """Every URL on one page."""
 
 from collections.abc import Mapping
-
-import falcon
+from typing import TYPE_CHECKING, Any
 
 from app.auth.resources import (
     Account,
@@ -15,10 +14,13 @@ from app.auth.resources import (
     Registrations,
     SigningKeys,
 )
-from app.health.resources import Documentation, Health, Live, Metrics, OpenApi, Performance, Ready
+from app.health.resources import Documentation, Health, Live, OpenApi, PerformanceMetrics, PrometheusMetrics, Ready
 from app.users.resources import PublicProfile, UserBatch
 from app.web.converters import IdConverter
 from app.web.resource import Resource
+
+if TYPE_CHECKING:
+    import falcon
 
 ROUTES: tuple[tuple[str, type[Resource]], ...] = (
     ("/api/v1/auth/register", Registrations),
@@ -34,8 +36,8 @@ ROUTES: tuple[tuple[str, type[Resource]], ...] = (
     ("/api/v1/health", Health),
     ("/api/v1/health/live", Live),
     ("/api/v1/health/ready", Ready),
-    ("/api/v1/health/metrics", Performance),
-    ("/metrics", Metrics),
+    ("/api/v1/health/metrics", PerformanceMetrics),
+    ("/metrics", PrometheusMetrics),
     ("/openapi.json", OpenApi),
     ("/docs", Documentation),
     ("/.well-known/jwks.json", SigningKeys),
@@ -53,7 +55,7 @@ def measured_routes() -> list[tuple[str, str]]:
     return [UNMATCHED, *responders]
 
 
-def add_routes(app: falcon.App, resources: Mapping[type[Resource], Resource]) -> None:
+def add_routes(app: "falcon.App[Any, Any]", resources: Mapping[type[Resource], Resource]) -> None:
     """Put every resource at its URL."""
     app.router_options.converters["id"] = IdConverter
     for path, kind in ROUTES:

@@ -18,7 +18,7 @@ TOUCH_SECONDS = 240.0
 log = logging.getLogger(__name__)
 
 
-SESSION_KIND: Kind[int, SessionFact] = Kind(
+SESSION_KIND: Kind[SessionFact] = Kind(
     "session",
     encode=msgspec.json.Encoder().encode,
     decode=msgspec.json.Decoder(SessionFact).decode,

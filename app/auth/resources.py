@@ -37,7 +37,7 @@ class Registrations(_AuthResource):
     @operation(Operation("Register", {201: User}, body=Registration, errors=(409, *_GUESSING)))
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         fact = self._service.register(read_json(req, Registration), client_of(req))
-        resp.data, resp.status = fact.private_json, 201  # type: ignore[assignment]
+        resp.data, resp.status = fact.private_json, 201
         resp.set_header("Location", f"/api/v1/users/{fact.user.id}")
 
 
@@ -92,7 +92,7 @@ class Logouts(_AuthResource):
             self._service.logout(claims, client_of(req))
         else:
             raise BadRequest("scope must be session or all")
-        resp.status = 204  # type: ignore[assignment]
+        resp.status = 204
 
 
 class OwnSessions(_AuthResource):
@@ -119,7 +119,7 @@ class OwnSession(_AuthResource):
     )
     def on_delete(self, req: falcon.Request, resp: falcon.Response, session_id: int) -> None:
         self._service.end_session(req.context.identity.user_id, session_id, client_of(req))
-        resp.status = 204  # type: ignore[assignment]
+        resp.status = 204
 
 
 class Password(_AuthResource):
@@ -137,7 +137,7 @@ class Password(_AuthResource):
         identity = req.context.identity
         change = read_json(req, PasswordChange)
         self._service.change_password(identity.user_id, identity.session_id, change, client_of(req))
-        resp.status = 204  # type: ignore[assignment]
+        resp.status = 204
 
 
 class SigningKeys(Resource):
@@ -172,4 +172,4 @@ class Account(Me):
         identity = req.context.identity
         password = read_json(req, Deletion).password
         self._service.delete_account(identity.user_id, identity.session_id, password, client_of(req))
-        resp.status = 204  # type: ignore[assignment]
+        resp.status = 204

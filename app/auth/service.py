@@ -11,7 +11,7 @@ from app.auth.refresh import FAMILY_BYTES, RefreshTokens, token_hash
 from app.auth.schemas import Client, Credentials, PasswordChange, Registration, Session, Tokens
 from app.auth.store import Account, AuthStore, Opened
 from app.auth.tokens import AccessTokens, Claims
-from app.coherence import Coherence, session_key, user_key
+from app.coherence import Coherence, Position, session_key, user_key
 from app.errors import Conflict, Forbidden, InvalidToken, NotFound, WrongCredentials
 from app.users.schemas import UserFact
 from app.users.service import UserService
@@ -166,7 +166,7 @@ class AuthService:
         self._warm(opened, position)
         return self._spell(account.id, opened.id, 0, mac)
 
-    def _warm(self, opened: Opened, position: object) -> None:
+    def _warm(self, opened: Opened, position: Position | None) -> None:
         self._coherence.sessions.put(opened.id, opened.session, position)
         self._users.remember(opened.user, position)
 

@@ -66,9 +66,9 @@ def user_fact(user: User) -> UserFact:
 
 _decode = msgspec.json.Decoder(User).decode
 
-USER_KIND: Kind[int, UserFact] = Kind(
+USER_KIND: Kind[UserFact] = Kind(
     "user",
     encode=lambda fact: fact.private_json,
     decode=lambda data: user_fact(_decode(data)),
-    keys=lambda user_id, fact: (user_key(user_id),),
+    keys=lambda user_id, _fact: (user_key(user_id),),
 )

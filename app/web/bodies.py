@@ -48,13 +48,14 @@ def _read(req: falcon.Request) -> bytes:
         raise UnsupportedMediaType("send Content-Type: application/json")
     limit: int = req.env[BODY_LIMIT]
     length = req.content_length
-    if length is None:
-        data = req.stream.read(limit + 1) if req.env.get("wsgi.input_terminated") else b""
-    else:
-        data = req.bounded_stream.read() if length <= limit else None
-    if data is None or len(data) > limit:
+    data = b""
+    if length is None and req.env.get("wsgi.input_terminated"):
+        data = req.stream.read(limit + 1)
+    elif length is not None and length <= limit:
+        data = req.bounded_stream.read()
+    if len(data) > limit or (length or 0) > limit:
         raise BodyTooLarge(f"the limit is {limit} bytes")
-    return bytes(data)
+    return data
 
 
 def _convert(given: dict[str, Any], shape: type[Shape]) -> tuple[Shape | None, list[FieldError]]:

@@ -10,10 +10,12 @@ CONTENT_SECURITY_POLICY = (
 _STYLE = """
 :root{color-scheme:light dark;--line:#8884;--soft:#8881}
 body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}
-code,pre{font:14px/1.45 ui-monospace,monospace}pre{background:var(--soft);padding:.75rem;border-radius:.4rem;overflow:auto}
+code,pre{font:14px/1.45 ui-monospace,monospace}
+pre{background:var(--soft);padding:.75rem;border-radius:.4rem;overflow:auto}
 details{border:1px solid var(--line);border-radius:.4rem;margin:.5rem 0;padding:.5rem .75rem}summary{cursor:pointer}
 summary b{display:inline-block;min-width:4.5rem}table{border-collapse:collapse;margin:.5rem 0}
-td,th{border-bottom:1px solid var(--line);padding:.25rem .75rem .25rem 0;text-align:left;vertical-align:top}.lock{float:right;opacity:.7}
+td,th{border-bottom:1px solid var(--line);padding:.25rem .75rem .25rem 0;text-align:left;vertical-align:top}
+.lock{float:right;opacity:.7}
 """
 
 
@@ -25,15 +27,16 @@ def page(document: dict[str, Any]) -> bytes:
         for method, op in item.items()
     )
     schemas = "".join(
-        f'<details id="{escape(name)}"><summary><code>{escape(name)}</code> {escape(schema.get("description", ""))}</summary>'
-        f"<pre>{escape(json.dumps(schema, indent=2))}</pre></details>"
+        f'<details id="{escape(name)}"><summary><code>{escape(name)}</code> '
+        f"{escape(schema.get('description', ''))}</summary><pre>{escape(json.dumps(schema, indent=2))}</pre></details>"
         for name, schema in document["components"]["schemas"].items()
     )
     title = escape(f"{document['info']['title']} {document['info']['version']}")
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         f"<title>{title}</title><style>{_STYLE}</style><h1>{title}</h1>"
-        f'<p>{escape(document["info"]["description"])} The machine-readable form is <a href="/openapi.json">openapi.json</a>. '
+        f"<p>{escape(document['info']['description'])} "
+        'The machine-readable form is <a href="/openapi.json">openapi.json</a>. '
         "Send the access token of a login as <code>Authorization: Bearer …</code> where a lock is shown.</p>"
         f"<h2>Operations</h2>{operations}<h2>Shapes</h2>{schemas}</html>"
     ).encode()
@@ -78,4 +81,5 @@ def _link(schema: dict[str, Any]) -> str:
 def _curl(path: str, method: str, schema: dict[str, Any], document: dict[str, Any]) -> str:
     shape = document["components"]["schemas"].get(schema.get("$ref", "").rpartition("/")[2], {})
     example = {name: each.get("examples", ["…"])[0] for name, each in shape.get("properties", {}).items()}
-    return f"curl -X {method.upper()} $URL{path} -H 'Content-Type: application/json' \\\n  -d '{json.dumps(example, ensure_ascii=False)}'"
+    body = json.dumps(example, ensure_ascii=False)
+    return f"curl -X {method.upper()} $URL{path} -H 'Content-Type: application/json' \\\n  -d '{body}'"

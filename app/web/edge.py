@@ -48,7 +48,7 @@ class Context:
 class Request(falcon.Request):
     """Falcon's request with our context."""
 
-    context_type = Context  # type: ignore[assignment]
+    context_type = Context
 
 
 class Edge:

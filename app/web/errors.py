@@ -39,7 +39,7 @@ def problem(resp: falcon.Response, request_id: str, error: ProductError) -> None
 
 
 def _fill(resp: falcon.Response, status: int, document: dict[str, Any]) -> None:
-    resp.status = status  # type: ignore[assignment]
+    resp.status = status
     resp.content_type = PROBLEM_TYPE
     resp.data = msgspec.json.encode(document)
     resp.text = None

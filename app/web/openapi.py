@@ -27,6 +27,7 @@ _ERRORS: tuple[type[ProductError], ...] = (
     BadRequest, Unauthenticated, Forbidden, NotFound, Conflict, PreconditionFailed, BodyTooLarge, UnsupportedMediaType,
     Invalid, RateLimited, Unavailable,
 )  # fmt: skip
+_MEANINGS = {200: "OK", 201: "Created", 204: "Done", 304: "Not modified", 503: "Not available"}
 _TITLES = {error.status: error.title for error in _ERRORS}
 
 
@@ -105,7 +106,7 @@ def _schema(shape: Any) -> Any:
 
 
 def _answer(status: int, shape: Any, op: Operation) -> dict[str, Any]:
-    answer: dict[str, Any] = {"description": {200: "OK", 201: "Created", 204: "Done", 304: "Not modified"}[status]}
+    answer: dict[str, Any] = {"description": _MEANINGS[status]}
     if shape is not None:
         answer["content"] = {op.media_type: {"schema": _schema(shape)}}
     return answer

@@ -20,4 +20,4 @@ def headers_of(resp: falcon.Response) -> dict[str, str]:
 def answer(resp: falcon.Response, body: object, status: int = 200) -> None:
     """Encode `body` as JSON into `resp`."""
     resp.data = _encode(body)
-    resp.status = status  # type: ignore[assignment]
+    resp.status = status

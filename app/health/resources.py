@@ -1,0 +1,118 @@
+"""HTTP of health, metrics and documentation."""
+
+from typing import Any
+
+import falcon
+import msgspec
+
+from app.errors import Unavailable
+from app.health.performance import PerformanceService
+from app.health.schemas import Alive, Metrics, Report
+from app.health.service import HealthService
+from app.web.docs import CONTENT_SECURITY_POLICY, page
+from app.web.operations import Operation, operation
+from app.web.resource import Resource, answer
+
+_PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class _HealthResource(Resource):
+    public = True
+
+    def __init__(self, service: HealthService) -> None:
+        self._service = service
+
+
+class Health(_HealthResource):
+    """Everything that the service stands on."""
+
+    @operation(Operation("Database, pooler and cache", {200: Report, 503: Report}))
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        report = self._service.report()
+        answer(resp, report, 503 if report["status"] == "unavailable" else 200)
+
+    on_head = on_get
+
+
+class Live(_HealthResource):
+    """The process answers; nobody else is asked."""
+
+    @operation(Operation("The process answers", {200: Alive}))
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        answer(resp, Alive("ok"))
+
+    on_head = on_get
+
+
+class Ready(_HealthResource):
+    """The service can work."""
+
+    @operation(Operation("The service can work", {200: Alive}, errors=(503,)))
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        if problem := self._service.readiness():
+            raise Unavailable(problem)
+        answer(resp, Alive("ok"))
+
+    on_head = on_get
+
+
+class _Measured(Resource):
+    public = True
+
+    def __init__(self, service: PerformanceService) -> None:
+        self._service = service
+
+
+class PerformanceMetrics(_Measured):
+    """For people."""
+
+    @operation(Operation("Counts, latencies and cache hits of all workers", {200: Metrics}))
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        answer(resp, self._service.metrics())
+
+    on_head = on_get
+
+
+class PrometheusMetrics(_Measured):
+    """For Prometheus."""
+
+    @operation(Operation("The same for Prometheus", {200: str}, media_type="text/plain"))
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        resp.data = self._service.exposition()
+        resp.content_type = _PROMETHEUS
+
+    on_head = on_get
+
+
+class OpenApi(Resource):
+    """The machine-readable description."""
+
+    public = True
+
+    def __init__(self, document: dict[str, Any]) -> None:
+        self._document = msgspec.json.encode(document)
+
+    @operation(Operation("This description", {200: dict[str, Any]}))
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        resp.data = self._document
+        resp.set_header("Cache-Control", "public, max-age=300")
+
+    on_head = on_get
+
+
+class Documentation(Resource):
+    """The same as a page."""
+
+    public = True
+
+    def __init__(self, document: dict[str, Any]) -> None:
+        self._page = page(document)
+
+    @operation(Operation("The description as a page", {200: str}, media_type="text/html"))
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        resp.data = self._page
+        resp.content_type = falcon.MEDIA_HTML
+        resp.set_header("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+        resp.set_header("Cache-Control", "public, max-age=300")
+
+    on_head = on_get

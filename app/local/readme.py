@@ -1,0 +1,59 @@
+"""The parts of README.md that are made from the code, between `<!-- name -->` and `<!-- /name -->`."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from app.config import Tuning, documented_settings
+
+_UNITS = {"ge": "at least", "le": "at most"}
+
+
+def rewrite(path: Path) -> None:
+    """Write the generated parts of `path` anew."""
+    path.write_text(generated(path.read_text()))
+
+
+def generated(text: str) -> str:
+    """`text` with its generated parts as they should be."""
+    for name, content in (("settings", _settings()), ("tuning", _tuning())):
+        marked = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
+        text = marked.sub(lambda match, content=content: f"{match[1]}{content}{match[2]}", text)
+    return text
+
+
+def _settings() -> str:
+    rows = (f"| `{name}` | {_code(default)} | {meaning} |\n" for name, default, meaning in documented_settings())
+    return "| variable | default | meaning |\n|---|---|---|\n" + "".join(rows)
+
+
+def _tuning() -> str:
+    rows = (f"| `{name}` | `{default}` | {bounds} |\n" for name, default, bounds in _fields("", Tuning()))
+    return "| setting | default | bounds |\n|---|---|---|\n" + "".join(rows)
+
+
+def _fields(prefix: str, value: Any) -> Iterator[tuple[str, str, str]]:
+    """(dotted name, default, bounds) of every number and flag within a struct."""
+    for each in msgspec.structs.fields(type(value)):
+        default = getattr(value, each.name)
+        if isinstance(default, msgspec.Struct):
+            yield from _fields(f"{prefix}{each.name}.", default)
+        else:
+            yield f"{prefix}{each.name}", msgspec.json.encode(default).decode(), _bounds(each.type)
+
+
+def _bounds(kind: Any) -> str:
+    metas = getattr(kind, "__metadata__", ())
+    found = [f"{word} {getattr(meta, key)}" for meta in metas for key, word in _UNITS.items() if _has(meta, key)]
+    return ", ".join(found)
+
+
+def _has(meta: msgspec.Meta, key: str) -> bool:
+    return getattr(meta, key) is not None
+
+
+def _code(text: str) -> str:
+    return f"`{text}`" if text else ""

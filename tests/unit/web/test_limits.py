@@ -1,0 +1,125 @@
+"""Rate limits over a memcached that counts, fails or is not there."""
+
+from typing import Any, cast
+
+import pytest
+
+from app.errors import RateLimited
+from app.infra.memcache import CacheUnavailable, Memcache
+from app.web.limits import RateLimiter
+
+
+class CountingServer:
+    def __init__(self) -> None:
+        self.counts: dict[str, int] = {}
+        self.exchanges = 0
+        self.down = False
+
+    def incr(self, key: str, by: int) -> int | None:
+        self._exchange()
+        if key not in self.counts:
+            return None
+        self.counts[key] += by
+        return self.counts[key]
+
+    def add(self, key: str, value: bytes, ttl_s: int) -> bool:
+        self._exchange()
+        return self.counts.setdefault(key, int(value)) == int(value)
+
+    def _exchange(self) -> None:
+        self.exchanges += 1
+        if self.down:
+            raise CacheUnavailable("down")
+
+
+class CountingMemcache:
+    def __init__(self, configured: bool = True) -> None:
+        self.configured = configured
+        self.primary = CountingServer()
+
+
+class Clock:
+    now = 6000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def limiter(memcache: CountingMemcache, clock: Clock) -> RateLimiter:
+    return RateLimiter(cast("Memcache", memcache), clock)
+
+
+def passed(limiters: list[RateLimiter], limit: int, attempts: int) -> int:
+    count = 0
+    for number in range(attempts):
+        try:
+            limiters[number % len(limiters)].take("policy", "key", limit)
+        except RateLimited:
+            continue
+        count += 1
+    return count
+
+
+@pytest.mark.parametrize("limit", [1, 10, 19, 60, 600])
+def test_several_workers_share_one_limit(limit: int) -> None:
+    memcache, clock = CountingMemcache(), Clock()
+    workers = [limiter(memcache, clock) for _ in range(4)]
+    let_pass = passed(workers, limit, 10 * limit + 40)
+    assert let_pass == limit
+
+
+def test_a_large_limit_is_claimed_in_batches() -> None:
+    memcache = CountingMemcache()
+    assert passed([limiter(memcache, Clock())], 600, 600) == 600
+    assert memcache.primary.exchanges <= 22
+
+
+def test_the_next_window_opens_the_limit_again() -> None:
+    memcache, clock = CountingMemcache(), Clock()
+    worker = limiter(memcache, clock)
+    assert passed([worker], 10, 20) == 10
+    clock.now += 60
+    assert passed([worker], 10, 20) == 10
+
+
+def test_a_refusal_says_when_to_come_back() -> None:
+    clock = Clock()
+    clock.now = 6045.5
+    worker = limiter(CountingMemcache(), clock)
+    worker.take("policy", "key", 1)
+    with pytest.raises(RateLimited) as caught:
+        worker.take("policy", "key", 1)
+    assert caught.value.headers() == {
+        "Retry-After": "15",
+        "RateLimit-Policy": '"policy";q=1;w=60',
+        "RateLimit": '"policy";r=0;t=15',
+    }
+
+
+def test_keys_and_policies_are_counted_apart() -> None:
+    worker = limiter(CountingMemcache(), Clock())
+    worker.take("policy", "one", 1)
+    worker.take("policy", "two", 1)
+    worker.take("another", "one", 1)
+
+
+def test_what_is_given_back_can_be_taken_again() -> None:
+    worker = limiter(CountingMemcache(), Clock())
+    for _ in range(50):
+        worker.take("policy", "key", 10)
+        worker.give_back("policy", "key", 10)
+    assert passed([worker], 10, 20) == 10
+
+
+def test_zero_is_no_limit() -> None:
+    memcache = CountingMemcache()
+    assert passed([limiter(memcache, Clock())], 0, 1000) == 1000
+    assert memcache.primary.exchanges == 0
+
+
+@pytest.mark.parametrize("configured", [True, False])
+def test_without_memcached_each_worker_counts_alone(configured: bool) -> None:
+    memcache: Any = CountingMemcache(configured)
+    memcache.primary.down = True
+    workers = [limiter(memcache, Clock()) for _ in range(2)]
+    assert passed(workers, 10, 100) == 20
