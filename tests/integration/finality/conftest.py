@@ -24,9 +24,12 @@ def cache_servers() -> Iterator[list[Memcached]]:
 @pytest.fixture(scope="package")
 def shared(postgres: Postgres, migrated: str, open_folder: Path) -> Iterator[Shared]:
     """A database of the package's own; a connection is waited for 1 s at most."""
+    from app.infra.migrate import migrate
+    from app.main import preparation
+
     name, folder = f"finality_{next(_numbers)}", open_folder / "finality"
     folder.mkdir()
-    postgres.create_database(name, template=migrated)
+    migrate(postgres.create_database(name, template=migrated), preparation())
     yield Shared(postgres, name, folder, {"database": {"acquire_timeout_ms": 1000}})
     postgres.drop_database(name)
 

@@ -57,8 +57,18 @@ class Shared:
 class Pod:
     """One `python -m app serve` on a port that stays the same over restarts."""
 
-    def __init__(self, name: str, shared: Shared, memcached: Sequence[Memcached], *, kind: str, workers: int) -> None:
+    def __init__(
+        self,
+        name: str,
+        shared: Shared,
+        memcached: Sequence[Memcached],
+        *,
+        kind: str,
+        workers: int,
+        serve: Sequence[str] = SERVE,
+    ) -> None:
         self.name, self.port, self._shared, self._workers, self._kind = name, free_port(), shared, workers, kind
+        self._serve = serve
         self.memcached = list(memcached)
         self.pgbouncer = PgBouncer(shared.postgres, _statements(), pool_size=10)
         self.process: Process | None = None
@@ -78,7 +88,7 @@ class Pod:
     def start(self) -> None:
         """Start the master and return when every worker answers."""
         self.process = Process(
-            f"pod {self.name}", Command(SERVE, self.log, environment=self._environment(), folder=CHECKOUT)
+            f"pod {self.name}", Command(self._serve, self.log, environment=self._environment(), folder=CHECKOUT)
         )
         self.process.wait_until(self.complete, READY_TIMEOUT_S)
 
@@ -144,6 +154,6 @@ def wait_for(condition: Callable[[], bool], what: str, timeout_s: float = 60) ->
 
 
 def _statements() -> list[str]:
-    from app.main import prepared_statements
+    from app.main import preparation
 
-    return [each.prepare for each in prepared_statements()]
+    return [preparation().connect_query]

@@ -1,0 +1,34 @@
+"""A service that leaves out one step of the protocol is caught, so that finding nothing means something."""
+
+import sys
+
+import pytest
+
+from app.local.memcached import Memcached
+from tests.integration.finality.load import drive, populate
+from tests.integration.finality.pods import KINDS, Pod, Shared
+from tests.integration.finality.rules import violations
+
+OPERATIONS = 2000
+
+BROKEN = {
+    "answers before the leases have ended": "app.coherence.final.Publisher._wait = lambda self: None",
+    "never publishes": "app.coherence.final.Publisher.final = lambda self, keys, outbox_ids, security: None",
+    "uses facts whatever has changed": "app.coherence.history.State.proves = lambda self, keys, position: True",
+}
+SERVE_BROKEN = "import sys, app.coherence, app.__main__; {}; sys.exit(app.__main__.main(['serve']))"
+
+
+@pytest.mark.parametrize("defect", BROKEN)
+def test_a_service_that_breaks_the_protocol_is_caught(
+    defect: str, shared: Shared, cache_servers: list[Memcached]
+) -> None:
+    for each in cache_servers:
+        each.start()
+    serve = (sys.executable, "-c", SERVE_BROKEN.format(BROKEN[defect]))
+    with Pod("broken", shared, cache_servers[:2], kind=KINDS[0], workers=2, serve=serve) as pod:
+        world = populate(pod.name, pod.port)
+        drive(world, {pod.name: pod.port}, OPERATIONS)
+    found = {each.rule for each in violations(world.journal.operations)}
+    assert "an ended session was accepted" in found
+    assert "a profile older than an acknowledged change was read" in found
