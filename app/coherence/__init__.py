@@ -9,7 +9,7 @@ How the rest of the service uses it:
     coherence.apply(tuning.cache)                      # live tuning
     coherence.drain()                                  # from the ticker, about every 2 s
 
-    fact = coherence.users.load(7, read_user)          # cache, else one call of read_user(7) for all who ask; None: absent
+    fact = coherence.users.load(7, read_user)          # cache, else one call of read_user(7) for all who ask
     facts = coherence.users.load_many(ids, read_users) # one shared read, one call of read_users(missing ids) at most
     position = coherence.position()                    # before reading PostgreSQL by oneself ...
     coherence.users.put(7, value, position)            # ... to keep what was read; does nothing for position None
@@ -27,7 +27,8 @@ rows of `outbox(key)` inserted in the transaction of the write with the same key
 A `Kind` says how values of one sort are kept:
 
     USER_KIND = Kind("user", encode=encode_user, decode=decode_user, keys=lambda id, user: (user_key(id),))
-    SESSION_KIND = Kind("session", encode=..., decode=..., keys=lambda id, fact: (session_key(id), user_key(fact.user_id)),
+    SESSION_KIND = Kind("session", encode=..., decode=...,
+                        keys=lambda id, fact: (session_key(id), user_key(fact.user_id)),
                         expires_at=lambda fact: fact.expires_at)
 
 `encode` gives bytes, `decode` takes them back (raising ValueError or msgspec.DecodeError for what it cannot read),
@@ -35,8 +36,9 @@ A `Kind` says how values of one sort are kept:
 """
 
 from app.coherence.facade import Coherence, Kinds
-from app.coherence.facts import FactCache, Kind
+from app.coherence.facts import FactCache
+from app.coherence.history import Position
 from app.coherence.keys import session_key, user_key
-from app.coherence.log import Position
+from app.coherence.shared import Kind
 
 __all__ = ["Coherence", "FactCache", "Kind", "Kinds", "Position", "session_key", "user_key"]

@@ -1,0 +1,89 @@
+"""The facade of the package, and the only place where its parts are joined."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from app.coherence.clock import SYSTEM_CLOCK, Clock
+from app.coherence.dead import DeadSessions
+from app.coherence.facts import FactCache
+from app.coherence.final import Publisher
+from app.coherence.history import Position
+from app.coherence.lease import Lease
+from app.coherence.log import ChangeLog
+from app.coherence.shared import Kind, SharedFacts
+from app.coherence.store import Outbox
+from app.config import Caches
+from app.errors import Unavailable
+from app.infra.counters import Counters
+from app.infra.memcache import CacheUnavailable, Memcache
+from app.infra.postgres import Database
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Kinds:
+    """How the domains' facts are kept."""
+
+    users: Kind[Any]
+    sessions: Kind[Any]
+
+
+class Coherence:
+    """One for each worker process, made after the fork.
+
+    Without memcached there is no log: nobody has a lease, every request asks PostgreSQL, and a write is
+    final at its commit.
+    """
+
+    users: FactCache[Any]
+    sessions: FactCache[Any]
+    dead: DeadSessions
+
+    def __init__(
+        self, memcache: Memcache, database: Database, counters: Counters, tuning: Caches, kinds: Kinds,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:  # fmt: skip
+        change_log = ChangeLog(memcache.primary) if memcache.configured else None
+        self._publisher = Publisher(change_log, Outbox(database), clock, counters)
+        self._lease = lease = Lease(change_log, clock, counters, self._publisher.settle)
+        shared_users, shared_sessions = (
+            SharedFacts(kind, memcache, clock.wall_s) for kind in (kinds.users, kinds.sessions)
+        )
+        self.users = FactCache(kinds.users, shared_users, lease, clock, counters)
+        self.sessions = FactCache(kinds.sessions, shared_sessions, lease, clock, counters)
+        self.dead = DeadSessions(shared_sessions, clock.now_ns)
+        self.apply(tuning)
+
+    def apply(self, tuning: Caches) -> None:
+        """Take new bounds and a new lease at once."""
+        self._lease.apply(tuning.lease_ms)
+        self.users.apply(tuning.user)
+        self.sessions.apply(tuning.user)
+        self.dead.apply(tuning.blacklist)
+
+    def leased(self) -> bool:
+        """Whether this worker knows, at the time of the call, every change that is final; looks when it has to."""
+        return self._lease.current() is not None
+
+    def position(self) -> Position | None:
+        """Where this worker is on the log, to be asked before PostgreSQL is read; None before its first look."""
+        return self._lease.position()
+
+    def usable(self, keys: tuple[str, ...], position: Position) -> bool:
+        """The rule, for a caller that was `leased` since its request began."""
+        return self._lease.state.proves(keys, position)
+
+    def final(self, keys: Sequence[str], outbox_ids: Sequence[int], *, security: bool) -> None:
+        """Return when a committed change of `keys` is final; the package's docstring says more. Raises NotFinal."""
+        self._publisher.final(keys, outbox_ids, security=security)
+
+    def drain(self) -> None:
+        """Make left-over changes final, and look, so that an idle worker does not lose touch with the log."""
+        try:
+            self._publisher.drain()
+            self._lease.current()
+        except (CacheUnavailable, Unavailable) as error:
+            log.info("left-over changes have to wait", extra={"reason": str(error)})

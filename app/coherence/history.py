@@ -1,0 +1,66 @@
+"""What a worker knows of the change log, and the one rule that decides whether a fact may be used."""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+
+HISTORY_KEYS = 100_000
+NEVER_NS = -(1 << 62)
+
+Position = int
+
+
+class History:
+    """For each key that has changed after `begin` the position of its last change; nothing older is known.
+
+    Other threads read while entries are recorded: they look into `changes` first and at `begin` last, a key leaves
+    `changes` only when `begin` has reached its change, and every step on `changes` is one that threads see whole.
+    """
+
+    __slots__ = ("begin", "changes", "limit")
+
+    def __init__(self, begin: Position, limit: int = HISTORY_KEYS) -> None:
+        self.begin = begin
+        self.changes: OrderedDict[str, Position] = OrderedDict()
+        self.limit = limit
+
+    def record(self, entries: Mapping[Position, str]) -> None:
+        """Add changes that are all later than those recorded before."""
+        changes = self.changes
+        for position in sorted(entries):
+            key = entries[position]
+            changes[key] = position
+            changes.move_to_end(key)
+        while len(changes) > self.limit:
+            oldest = next(iter(changes))
+            self.begin = max(self.begin, changes[oldest])
+            del changes[oldest]
+
+
+class State:
+    """What one look has found; replaced as a whole by the next one.
+
+    `position` is the last number of the log that `history` includes, `start_ns` the time just before that was asked:
+    every change that was published before `start_ns` is known.
+    """
+
+    __slots__ = ("history", "position", "start_ns")
+
+    def __init__(self, history: History, position: Position, start_ns: int) -> None:
+        self.history, self.position, self.start_ns = history, position, start_ns
+
+    def proves(self, keys: tuple[str, ...], position: Position) -> bool:
+        """The rule: true when a fact about `keys` that held at `position` has not been changed up to `self.position`.
+
+        A position above ours is that of a worker that has looked later, or of a counter that was lost since.
+        """
+        changes = self.history.changes
+        for key in keys:
+            changed = changes.get(key)
+            if changed is not None and changed > position:
+                return False
+        return self.history.begin <= position <= self.position
+
+
+def ignorance() -> State:
+    """The state before the first look: it proves nothing."""
+    return State(History(1), 0, NEVER_NS)
