@@ -14,21 +14,24 @@ from typing import Any, Self
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
-from app.config import Settings, load_settings
+from app.config import Settings, Tuning, load_settings
 from app.infra.migrate import migrate
+from app.infra.passwords import PasswordHasher
+from app.infra.postgres import Database
 from app.local.development import secret_files
 from app.local.memcached import Memcached
 from app.local.pgbouncer import PgBouncer
 from app.local.postgres import Postgres, free_port
 from app.local.process import Command, LocalError, Process, becomes_true
-from app.local.seed import PASSWORD
-from app.main import prepared_statements
+from app.main import preparation
+from app.users.store import UserStore
 from loadtest.client import Answer, Connection, encoded
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 START_S = 30.0
 ME = "/api/v1/users/me"
 USERS = 10_000
+PASSWORD = "a long walk in the rain"  # noqa: S105 - of made-up people
 
 # Limits count as in production, but are never reached: what counting costs is part of every request.
 _UNREACHED = 1_000_000_000
@@ -83,16 +86,17 @@ class Bed:
         stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
         self._generation = 0
         self.postgres = stack.enter_context(Postgres(self.folder / "postgres", durable=False))
-        migrate(self.postgres.direct_url)
-        statements = [each.prepare for each in prepared_statements()]
-        pooler = stack.enter_context(PgBouncer(self.postgres, statements))
+        migrate(self.postgres.direct_url, preparation())
+        pooler = stack.enter_context(PgBouncer(self.postgres, [preparation().connect_query]))
         cache = stack.enter_context(Memcached())
-        self.environment = os.environ | secret_files(self.folder) | {
+        inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        self.environment = inherited | secret_files(self.folder) | {
             "ENVIRONMENT": "production",
             "WORKER": "meinheld",
             "WORKERS": "1",
             "DATABASE_URL": pooler.url,
             "DATABASE_DIRECT_URL": self.postgres.direct_url,
+            "PGBOUNCER_CONSOLE_URL": pooler.console_url,
             "MEMCACHED_SERVERS": cache.address,
             "TUNING_FILE": str(self.folder / "tuning.json"),
             "ACCESS_TOKEN_SECONDS": "7200",
@@ -164,12 +168,13 @@ class Bed:
         return path
 
     def _seed(self) -> None:
-        command = [sys.executable, "-m", "app", "seed", "--users", str(USERS)]
-        environment = self.environment | {"ENVIRONMENT": "development"}
-        log = self.folder / "seed.log"
-        process = Process("the seeding", Command(command, log=log, environment=environment, folder=CHECKOUT))
-        if not process.wait(START_S * 2) or process.end() != 0:
-            raise LocalError(process.obituary())
+        settings, tuning = self.settings, Tuning()
+        database = Database(settings.database_url, tuning.database, prepared=False)
+        hasher = PasswordHasher(settings.pepper.encode(), tuning.passwords)
+        people = [(f"user{number}@example.com", "Ada Byron", "Backend engineer") for number in range(1, USERS + 1)]
+        UserStore(database).insert_made_up(people, hasher.hash(PASSWORD))
+        hasher.close()
+        database.close()
 
 
 def _metrics(service: Service) -> str:

@@ -3,8 +3,7 @@
 from statistics import median
 
 from app.local.process import LocalError
-from app.local.seed import PASSWORD
-from loadtest.bed import ME, Bed, Service
+from loadtest.bed import ME, PASSWORD, Bed, Service
 from loadtest.client import encoded
 from loadtest.openloop import Outcome, Plan, Running, generate
 from loadtest.report import Row

@@ -3,7 +3,7 @@
 import random
 
 from app.local.process import LocalError
-from loadtest.bed import Bed, Service
+from loadtest.bed import PASSWORD, Bed, Service
 from loadtest.client import Connection, encoded
 from loadtest.report import Row
 from loadtest.scenarios import Effort
@@ -31,7 +31,7 @@ def run(bed: Bed, effort: Effort) -> list[Row]:
 
 def _register(service: Service) -> None:
     for number in range(ACCOUNTS):
-        body = {"email": _address("known", number), "password": "a long walk in the rain", "name": "Ada"}
+        body = {"email": _address("known", number), "password": PASSWORD, "name": "Ada"}
         if (answer := service.ask("POST", "/api/v1/auth/register", body=body)).status != 201:
             raise LocalError(f"registering was answered with {answer.status}: {answer.body.decode()}")
 
