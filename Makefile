@@ -2,7 +2,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
-.PHONY: help setup run demo test lint format bench lock clean reset
+.PHONY: help setup run demo test lint format bench docs lock clean reset
 
 PY := .venv/bin/python
 COMPILE := .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
@@ -36,6 +36,9 @@ format: setup ## Format the code and mend what can be mended
 
 bench: setup ## Measure throughput and memory against the references (needs wrk)
 	@exec $(PY) -m loadtest
+
+docs: setup ## Write the generated parts of README.md anew
+	@exec $(PY) -m app readme
 
 lock: setup ## Write the lock files anew (UPGRADE=1 takes the newest versions)
 	$(COMPILE) pyproject.toml -o requirements.lock

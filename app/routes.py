@@ -16,7 +16,7 @@ from app.auth.resources import (
 )
 from app.health.resources import Documentation, Health, Live, OpenApi, PerformanceMetrics, PrometheusMetrics, Ready
 from app.users.resources import PublicProfile, UserBatch
-from app.web.converters import IdConverter
+from app.web.converters import IdConverter, shown
 from app.web.resource import Resource
 
 if TYPE_CHECKING:
@@ -53,6 +53,11 @@ def measured_routes() -> list[tuple[str, str]]:
         (method, path) for path, kind in ROUTES for method in METHODS if hasattr(kind, f"on_{method.lower()}")
     ]
     return [UNMATCHED, *responders]
+
+
+def route_labels() -> list[tuple[str, str]]:
+    """The same as people and Prometheus see them, without the names of converters."""
+    return [(method, shown(path)) for method, path in measured_routes()]
 
 
 def add_routes(app: "falcon.App[Any, Any]", resources: Mapping[type[Resource], Resource]) -> None:

@@ -1,5 +1,7 @@
 """URL converters (Falcon's `{name:id}`)."""
 
+import re
+
 from falcon.routing import BaseConverter
 
 GREATEST_ID = 2**63 - 1
@@ -19,3 +21,8 @@ def parse_id(text: str) -> int | None:
         return None
     number = int(text)
     return number if number <= GREATEST_ID else None
+
+
+def shown(template: str) -> str:
+    """A URL template as people read it, without the names of converters."""
+    return re.sub(r":\w+}", "}", template)

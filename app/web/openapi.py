@@ -1,6 +1,5 @@
 """OpenAPI 3.1, made from the shapes that validate and from what responders declare of themselves."""
 
-import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -20,6 +19,7 @@ from app.errors import (
     Unavailable,
     UnsupportedMediaType,
 )  # fmt: skip
+from app.web.converters import shown
 from app.web.operations import Operation, described
 
 VERSION = "1.0.0"
@@ -58,7 +58,7 @@ def document(routes: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     _, components = msgspec.json.schema_components([*shapes, Problem], ref_template="#/components/schemas/{name}")
     paths: dict[str, dict[str, Any]] = {}
     for path, kind, method, op in found:
-        paths.setdefault(re.sub(r":\w+}", "}", path), {})[method] = _operation(kind, method, op)
+        paths.setdefault(shown(path), {})[method] = _operation(kind, method, op)
     return {
         "openapi": "3.1.0",
         "info": {"title": "jobfinder", "version": VERSION, "description": "Accounts, sessions and users."},
