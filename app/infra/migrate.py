@@ -26,8 +26,6 @@ def migrate(
     `role` is what the service logs in as, when that is not the role of `direct_url`. Raises Unavailable.
     """
     try:
-        connection = psycopg2.connect(direct_url, connect_timeout=10)
-        connection.close()
         _upgrade(direct_url)
         _create(direct_url, preparation)
         _limit_sessions(direct_url, statement_timeout_ms, role)

@@ -1,0 +1,132 @@
+"""Statistics that several processes and threads write at once and that outlive each of them."""
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+
+from app.infra.counters import SLOTS, Counters
+from app.infra.exposition import CountersCollector
+
+ROUTES = [("", ""), ("GET", "/api/v1/users/me"), ("POST", "/api/v1/auth/login")]
+GET, POST = 1, 2
+
+
+@pytest.fixture
+def counters() -> Counters:
+    return Counters.create(ROUTES)
+
+
+@pytest.fixture
+def frequent_switches() -> Iterator[None]:
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)
+
+
+def in_child(work: Callable[[], object]) -> None:
+    """Run `work` in a process of its own and wait for its end."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            work()
+        finally:
+            os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+def test_requests_are_counted_by_route_and_class_of_status(counters: Counters) -> None:
+    for status in (200, 204, 304, 404, 422, 500, 503, 503):
+        counters.record(GET, status, 0.001)
+    snapshot = counters.snapshot()
+    route = snapshot.routes[GET]
+    assert (route.method, route.template) == ROUTES[GET]
+    assert tuple(route.statuses) == (0, 2, 1, 2, 3)
+    assert (route.count, route.errors, route.client_errors) == (8, 3, 2)
+    assert route.seconds == pytest.approx(0.008)
+    assert snapshot.routes[POST].count == 0
+    assert snapshot.total.count == 8
+
+
+@pytest.mark.usefixtures("frequent_switches")
+def test_no_request_is_lost_between_threads(counters: Counters) -> None:
+    def work() -> None:
+        for _ in range(20_000):
+            counters.record(POST, 200, 0.002)
+            counters.add("cache_hits")
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    snapshot = counters.snapshot()
+    assert snapshot.routes[POST].count == sum(snapshot.routes[POST].buckets) == 120_000
+    assert snapshot.counters["cache_hits"] == 120_000
+
+
+def test_the_work_of_a_dead_worker_still_counts_and_its_slot_is_continued(counters: Counters) -> None:
+    slots: list[int] = []
+
+    def work() -> None:
+        counters.claim()
+        counters.record(GET, 200, 0.001)
+        counters.gauge("tuning_generation", 7)
+
+    for _ in range(SLOTS + 5):
+        in_child(work)
+    slots.append(counters.claim())
+    snapshot = counters.snapshot()
+    assert slots == [0]
+    assert snapshot.routes[GET].count == SLOTS + 5
+    assert snapshot.gauges["tuning_generation"] == {0: 0.0}
+
+
+def test_workers_that_live_at_once_have_different_slots(counters: Counters) -> None:
+    mine = counters.claim()
+    reader, writer = os.pipe()
+    in_child(lambda: os.write(writer, b"%d" % counters.claim()))
+    assert int(os.read(reader, 10)) != mine
+    os.close(reader)
+    os.close(writer)
+
+
+def test_a_slot_can_be_claimed_by_number(counters: Counters) -> None:
+    assert counters.claim(5) == 5
+    counters.gauge("resident_bytes", 42)
+    assert counters.snapshot().gauges["resident_bytes"] == {5: 42.0}
+
+
+def test_unknown_names_are_mistakes(counters: Counters) -> None:
+    with pytest.raises(KeyError):
+        counters.add("no such counter")
+    with pytest.raises(KeyError):
+        counters.gauge("no such gauge", 1)
+
+
+def test_prometheus_reads_sums_and_gauges_of_each_worker(counters: Counters) -> None:
+    counters.claim(3)
+    counters.record(GET, 200, 0.0011)
+    counters.record(GET, 503, 20.0)
+    counters.add("cache_misses", 4)
+    counters.gauge("tuning_generation", 2)
+    registry = CollectorRegistry()
+    registry.register(CountersCollector(counters))
+    lines = generate_latest(registry).decode().splitlines()
+    labels = 'method="GET",route="/api/v1/users/me"'
+    name = "jobfinder_http_request_duration_seconds"
+    for line in (
+        f'jobfinder_http_requests_total{{{labels},status="2xx"}} 1.0',
+        f'jobfinder_http_requests_total{{{labels},status="5xx"}} 1.0',
+        f'{name}_bucket{{le="0.001",{labels}}} 0.0',
+        f'{name}_bucket{{le="0.0016",{labels}}} 1.0',
+        f'{name}_bucket{{le="+Inf",{labels}}} 2.0',
+        f"{name}_count{{{labels}}} 2.0",
+        "jobfinder_cache_misses_total 4.0",
+        'jobfinder_tuning_generation{worker="3"} 2.0',
+    ):
+        assert line in lines
