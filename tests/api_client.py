@@ -106,7 +106,7 @@ class Person:
         connection = http.client.HTTPConnection(urlsplit(self.api.url).netloc, timeout=TIMEOUT_S)
         connection.request("GET", f"/api/v1/{path}", headers={"Authorization": f"Bearer {self.token}"} | headers)
         answer = connection.getresponse()
-        return RawAnswer(answer.status, dict(answer.getheaders()), answer.read())
+        return RawAnswer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
 
     def _keep(self, answer: requests.Response) -> None:
         tokens = answer.json()

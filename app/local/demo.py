@@ -24,14 +24,22 @@ class Tour:
     def walk(self) -> None:
         """Register, log in, look around, log out, and be refused."""
         email, password = f"ada-{secrets.token_hex(4)}@example.com", "a long walk in the rain"
-        self._call("Make an account", "POST", "/api/v1/auth/register", 201, {"email": email, "password": password, "name": "Ada"})
+        self._call(
+            "Make an account",
+            "POST",
+            "/api/v1/auth/register",
+            201,
+            {"email": email, "password": password, "name": "Ada"},
+        )
         tokens = self._call("Log in", "POST", "/api/v1/auth/login", 200, {"email": email, "password": password})
         token = tokens["access_token"]
         me = self._call("Who am I?", "GET", "/api/v1/users/me", 200, token=token)
         self._call("Say what I do", "PATCH", "/api/v1/users/me", 200, {"headline": "Analyst of engines"}, token)
         self._call("What others see", "GET", f"/api/v1/users/{me['id']}", 200, token=token)
         self._call("Several at once", "GET", f"/api/v1/users/batch?ids={me['id']},9007199254740991", 200, token=token)
-        tokens = self._call("A new pair of tokens", "POST", "/api/v1/auth/refresh", 200, {"refresh_token": tokens["refresh_token"]})
+        tokens = self._call(
+            "A new pair of tokens", "POST", "/api/v1/auth/refresh", 200, {"refresh_token": tokens["refresh_token"]}
+        )
         self._call("Where am I logged in?", "GET", "/api/v1/auth/sessions", 200, token=token)
         self._call("Log out: 204 means that it is final", "POST", "/api/v1/auth/logout", 204, token=token)
         self._call("The token is refused from now on, everywhere", "GET", "/api/v1/users/me", 401, token=token)
@@ -52,7 +60,7 @@ class Tour:
 def _as_curl(url: str, method: str, path: str, body: dict[str, Any] | None, token: bool) -> str:
     parts = ["curl"] if method == "GET" else ["curl", "-X", method]
     if token:
-        parts.append("-H \"Authorization: Bearer $TOKEN\"")
+        parts.append('-H "Authorization: Bearer $TOKEN"')
     if body is not None:
         parts.append(f"-H 'Content-Type: application/json' -d '{json.dumps(body, ensure_ascii=False)}'")
     return " ".join([*parts, f"'{url}{path}'"])

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from app.config import default_tuning, load_settings
 from app.errors import ConfigError
-from app.local.development import running_environment
 from app.infra.passwords import PasswordHasher
 from app.infra.postgres import Database
+from app.local.development import running_environment
 from app.users.store import UserStore
 
 PASSWORD = "a long walk in the rain"  # noqa: S105 the well-known password of made-up people

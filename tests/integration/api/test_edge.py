@@ -1,5 +1,6 @@
 """What holds for every request."""
 
+import jwt
 import pytest
 
 from tests.api_client import Api, Person
@@ -43,20 +44,18 @@ def test_a_chunked_body_is_read(api: Api) -> None:
 
 
 def test_the_public_keys_verify_what_is_issued(api: Api, person: Person) -> None:
-    import jwt  # noqa: PLC0415
-
     keys = api.root("/.well-known/jwks.json").json()["keys"]
     kid = jwt.get_unverified_header(person.token)["kid"]
     (key,) = [each for each in keys if each["kid"] == kid]
     assert "d" not in key
-    claims = jwt.decode(person.token, jwt.PyJWK(key), algorithms=["EdDSA"], audience="jobfinder-api", issuer="jobfinder")
+    claims = jwt.decode(
+        person.token, jwt.PyJWK(key), algorithms=["EdDSA"], audience="jobfinder-api", issuer="jobfinder"
+    )
     assert claims["sub"] == str(person.id)
     assert jwt.get_unverified_header(person.token)["typ"] == "at+jwt"
 
 
 def test_a_token_of_another_algorithm_is_refused(api: Api, person: Person) -> None:
-    import jwt  # noqa: PLC0415
-
     claims = jwt.decode(person.token, options={"verify_signature": False})
     header = jwt.get_unverified_header(person.token)
     forged = jwt.encode(claims, "k" * 32, "HS256", headers={"kid": header["kid"], "typ": "at+jwt"})

@@ -7,7 +7,9 @@ from tests.api_client import PASSWORD, Api, Person
 NOT_A_TOKEN = ["", "x", "Bearer", "a.b.c", "eyJhbGciOiJub25lIn0.e30."]
 
 
-@pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer ", "Basic abc", *[f"Bearer {text}" for text in NOT_A_TOKEN]])
+@pytest.mark.parametrize(
+    "header", [None, "", "Bearer", "Bearer ", "Basic abc", *[f"Bearer {text}" for text in NOT_A_TOKEN]]
+)
 @pytest.mark.parametrize("path", ["users/me", "users/1", "users/batch?ids=1", "auth/sessions"])
 def test_without_a_valid_token_nothing_is_told(api: Api, path: str, header: str | None) -> None:
     answer = api.send("GET", path, headers={} if header is None else {"Authorization": header})

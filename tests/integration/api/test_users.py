@@ -54,7 +54,15 @@ def test_a_lost_update_is_refused(person: Person) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"name": ""}, {"name": None}, {"name": "a" * 101}, {"headline": "a" * 201}, {"headline": "a\n"}, {"email": "a@b.c"}, {"id": 1}],
+    [
+        {"name": ""},
+        {"name": None},
+        {"name": "a" * 101},
+        {"headline": "a" * 201},
+        {"headline": "a\n"},
+        {"email": "a@b.c"},
+        {"id": 1},
+    ],
 )
 def test_a_bad_change_is_refused(person: Person, change: object) -> None:
     before = person.get("users/me").json()
@@ -96,7 +104,9 @@ def test_a_batch_keeps_the_order_and_names_what_is_missing(api: Api, person: Per
     assert all("email" not in user for user in answer.json()["users"])
 
 
-@pytest.mark.parametrize("query", ["", "?ids=", "?ids=,", "?ids=1,x", "?ids=0", "?ids=-1", "?ids=1;2", "?ids=" + ",".join(["1"] * 101)])
+@pytest.mark.parametrize(
+    "query", ["", "?ids=", "?ids=,", "?ids=1,x", "?ids=0", "?ids=-1", "?ids=1;2", "?ids=" + ",".join(["1"] * 101)]
+)
 def test_a_bad_batch_is_refused(person: Person, query: str) -> None:
     answer = person.get(f"users/batch{query}")
     assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
@@ -107,8 +117,8 @@ def test_large_answers_are_compressed_once(api: Api, person: Person, coding: str
     ids = ",".join(str(api.register().id) for _ in range(20))
     plain = person.get(f"users/batch?ids={ids}", headers={"Accept-Encoding": "identity"})
     packed = person.raw(f"users/batch?ids={ids}", headers={"Accept-Encoding": coding})
-    assert packed.headers["Content-Encoding"] == coding
-    assert "Accept-Encoding" in packed.headers["Vary"]
+    assert packed.headers["content-encoding"] == coding
+    assert "Accept-Encoding" in packed.headers["vary"]
     assert "Accept-Encoding" in plain.headers["Vary"]
     assert len(packed.body) < len(plain.content)
     assert decode(packed.body) == plain.content  # type: ignore[operator]
