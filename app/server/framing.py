@@ -12,7 +12,9 @@ from typing import Any, cast
 Environ = dict[str, Any]
 Headers = list[tuple[str, str]]
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType]
+MaybeExcInfo = ExcInfo | None
 StartResponse = Callable[..., Any]
+Write = Callable[[bytes], None]
 Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 BODILESS = frozenset({"100", "101", "102", "103", "204", "304"})
@@ -31,7 +33,7 @@ def framed(application: Application) -> Application:
         headers: Headers = []
         sent = False
 
-        def start(new_status: str, new_headers: Headers, exc_info: ExcInfo | None = None) -> Callable[[bytes], None]:
+        def start(new_status: str, new_headers: Headers, exc_info: MaybeExcInfo = None) -> Write:
             nonlocal status, headers
             if sent and exc_info is not None:
                 raise exc_info[1].with_traceback(exc_info[2])
