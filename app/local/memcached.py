@@ -55,7 +55,7 @@ class Memcached(Server):
         self._private.remove()
 
     def _command(self) -> Command:
-        return Command(self._arguments, log=self._log, account=self._account)
+        return Command(self._arguments, log=self._log, account=self._account, death_signal=self.stop_signal)
 
     def _answers(self) -> bool:
         try:

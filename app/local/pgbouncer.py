@@ -1,5 +1,6 @@
 """A PgBouncer of our own in transaction mode on a Unix socket, between the service and `Postgres`."""
 
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,6 +19,7 @@ class PgBouncer(Server):
     """
 
     name = "PgBouncer"
+    stop_signal = signal.SIGQUIT  # at once, with every version; SIGTERM waits for the clients since 1.23
 
     def __init__(
         self, postgres: Postgres, statements: Sequence[str] = (), *, pool_size: int = 20, log: Path | None = None
@@ -54,7 +56,8 @@ class PgBouncer(Server):
         (self._folder / "pgbouncer.ini").write_text(self._ini())
         for each in self._folder.iterdir():
             hand_over(each, self._account)
-        return Command([self._program, "-q", self._folder / "pgbouncer.ini"], log=self._log, account=self._account)
+        arguments: list[str | Path] = [self._program, "-q", self._folder / "pgbouncer.ini"]
+        return Command(arguments, log=self._log, account=self._account, death_signal=self.stop_signal)
 
     def _ini(self) -> str:
         """Settings that the budget of server connections relies on; see https://www.pgbouncer.org/config.html."""

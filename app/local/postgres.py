@@ -122,7 +122,7 @@ class Postgres(Server):
             log=self.log,
             account=self._account,
             environment={"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"},
-            death_signal=signal.SIGINT,
+            death_signal=self.stop_signal,
         )
 
     def _answers(self) -> bool:

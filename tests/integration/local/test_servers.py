@@ -111,6 +111,17 @@ def test_pgbouncer_prepares_statements_on_each_of_its_connections(own: Postgres)
             pooler.restart()
 
 
+@pytest.mark.parametrize("end", ["stop", "kill"])
+def test_pgbouncer_ends_at_once_with_clients_connected_and_comes_back_at_its_address(own: Postgres, end: str) -> None:
+    with PgBouncer(own) as pooler:
+        client = psycopg2.connect(pooler.url)
+        getattr(pooler, end)()
+        with pytest.raises(psycopg2.OperationalError):
+            client.cursor().execute("SELECT 1")
+        pooler.start()
+        assert ask(pooler.url, "SELECT 1") == [(1,)]
+
+
 def test_pgbouncer_never_holds_more_connections_than_its_pool(own: Postgres) -> None:
     with PgBouncer(own, pool_size=2) as pooler:
         with ThreadPoolExecutor(8) as clients:
