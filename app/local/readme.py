@@ -1,6 +1,5 @@
 """The parts of README.md that are made from the code, between `<!-- name -->` and `<!-- /name -->`."""
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,9 @@ def rewrite(path: Path) -> None:
 def generated(text: str) -> str:
     """`text` with its generated parts as they should be."""
     for name, content in (("settings", _settings()), ("tuning", _tuning())):
-        marked = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
-        text = marked.sub(lambda match, content=content: f"{match[1]}{content}{match[2]}", text)
+        begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
+        before, _, rest = text.partition(begin)
+        text = before + begin + content + end + rest.partition(end)[2]
     return text
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from app.coherence import Coherence, Kind, Position, user_key
+from app.coherence import Coherence, FactCache, Kind, Position, user_key
 from app.errors import NotFound, PreconditionFailed
 from app.users.schemas import Profile, User, UserFact
 from app.users.store import UserStore
@@ -15,7 +15,8 @@ class UserService:
     """Profiles, alone and in batches."""
 
     def __init__(self, store: UserStore, coherence: Coherence) -> None:
-        self._store, self._coherence, self._facts = store, coherence, coherence.users
+        self._store, self._coherence = store, coherence
+        self._facts: FactCache[UserFact] = coherence.users
 
     def profile(self, user_id: int) -> UserFact:
         """Raises NotFound."""
