@@ -22,7 +22,7 @@ LENGTH = "content-length"
 
 
 class FramingError(Exception):
-    """A streamed body is shorter than its Content-Length: the connection must be closed, for the client waits for more."""
+    """A streamed body is shorter than its Content-Length: the connection must be closed, the client waits."""
 
 
 def framed(application: Application) -> Application:
@@ -101,11 +101,11 @@ class _Measured:
     def __iter__(self) -> Iterator[bytes]:
         left = self._length
         for part in self._body:
+            kept = part if left is None else part[:left]
             if left is not None:
-                part = part[:left]
-                left -= len(part)
-            if part:
-                yield part
+                left -= len(kept)
+            if kept:
+                yield kept
             if left == 0:
                 return
         if left:
@@ -129,7 +129,7 @@ class _Begun:
 
 
 def _begun(body: Iterable[bytes], status: Callable[[], str]) -> Iterable[bytes]:
-    """`body`, asked for its first part where the application has not yet called `start_response` (PEP 3333 allows it)."""
+    """`body`, asked for its first part if the application has not called `start_response` yet (PEP 3333)."""
     if status():
         return body
     parts = iter(body)

@@ -5,11 +5,11 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from gunicorn.app.base import BaseApplication
-from gunicorn.arbiter import Arbiter
-from gunicorn.config import Config
-from gunicorn.glogging import Logger
-from gunicorn.workers.base import Worker
+from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
+from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
+from gunicorn.config import Config  # type: ignore[import-untyped]
+from gunicorn.glogging import Logger  # type: ignore[import-untyped]
+from gunicorn.workers.base import Worker  # type: ignore[import-untyped]
 
 from app.config import Settings
 from app.infra import cooperative
@@ -30,7 +30,7 @@ def serve(settings: Settings, build_app: BuildApp) -> None:
     Service(settings, build_app).run()
 
 
-class Service(BaseApplication):
+class Service(BaseApplication):  # type: ignore[misc]
     """gunicorn's view of the service; workers find the settings here."""
 
     def __init__(self, settings: Settings, build_app: BuildApp) -> None:
@@ -62,12 +62,12 @@ class Service(BaseApplication):
             wrapped = strict_requests(wrapped, self.settings)
         return framed(wrapped)
 
-    def post_fork(self, arbiter: Arbiter, worker: Worker) -> None:  # noqa: ARG002
+    def post_fork(self, arbiter: Arbiter, worker: Worker) -> None:
         """In the new worker."""
         self.slot = worker.slot
         cooperative.install("meinheld" if self.settings.worker == "meinheld" else "threads")
 
-    def worker_exit(self, arbiter: Arbiter, worker: Worker) -> None:  # noqa: ARG002
+    def worker_exit(self, arbiter: Arbiter, worker: Worker) -> None:
         """In the worker, at its end."""
         close = getattr(self.application, "close", None)
         if close is not None:
@@ -91,13 +91,13 @@ def assign_slot(arbiter: Arbiter, worker: Worker) -> None:
     worker.slot = next(slot for slot in range(len(taken) + 1) if slot not in taken)
 
 
-def forget_garbage(worker: Worker) -> None:  # noqa: ARG001
+def forget_garbage(worker: Worker) -> None:
     """Leave what was built at the start out of every later search for garbage."""
     gc.collect()
     gc.freeze()
 
 
-class PropagatingLogger(Logger):
+class PropagatingLogger(Logger):  # type: ignore[misc]
     """gunicorn's messages, written by the handlers of the process where it has any, else as gunicorn would."""
 
     def setup(self, cfg: Config) -> None:

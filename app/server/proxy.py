@@ -13,7 +13,7 @@ SCHEMES = ("http", "https")
 
 
 def trust_proxies(application: Application, networks: tuple[Network, ...]) -> Application:
-    """Replace REMOTE_ADDR and wsgi.url_scheme by what trusted proxies forwarded; costs nothing when `networks` is empty.
+    """Replace REMOTE_ADDR and wsgi.url_scheme by what trusted proxies forwarded; free of cost without `networks`.
 
     The address is the right-most one of X-Forwarded-For that is not itself a trusted proxy: everything to its left was
     written by the client. A peer on a Unix socket has no address; it is trusted where 127.0.0.1 is, as any process that

@@ -7,14 +7,16 @@ from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any
 
-from gunicorn.http.errors import (
+from gunicorn.http.errors import (  # type: ignore[import-untyped]
     ExpectationFailed,
     InvalidHTTPVersion,
+    InvalidResponseHeader,
+    InvalidResponseHeaderName,
     LimitRequestHeaders,
     LimitRequestLine,
     ParseException,
 )
-from gunicorn.workers.gthread import TConn, ThreadWorker
+from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
 
 from app.config import Settings
 from app.server.framing import Application, Environ, StartResponse
@@ -22,7 +24,19 @@ from app.server.meinheld.problems import problem, response
 
 CHUNK = 65_536
 
+
+class TooSlow(Exception):
+    """A request did not arrive within its time; `begun` tells whether any of it did."""
+
+    def __init__(self, begun: bool) -> None:
+        super().__init__()
+        self.begun = begun
+
+
 REFUSALS: tuple[tuple[type[Exception], int], ...] = (
+    (InvalidResponseHeader, 500),
+    (InvalidResponseHeaderName, 500),
+    (TooSlow, 408),
     (LimitRequestLine, 414),
     (LimitRequestHeaders, 431),
     (ExpectationFailed, 417),
@@ -31,56 +45,63 @@ REFUSALS: tuple[tuple[type[Exception], int], ...] = (
 )
 
 
-class TooSlow(Exception):  # noqa: N818
-    """A request did not arrive within its time."""
-
-
 class _Budget:
     """A socket whose reads all together last until `deadline`, however slowly the bytes arrive."""
 
     def __init__(self, sock: socket.socket) -> None:
-        self._sock, self.deadline = sock, 0.0
+        self._sock, self._deadline, self._begun = sock, 0.0, False
+
+    def start(self, seconds: float, begun: bool) -> None:
+        """From now on the reads may last `seconds`."""
+        self._deadline, self._begun = time.monotonic() + seconds, begun
 
     def recv(self, size: int) -> bytes:
-        left = self.deadline - time.monotonic()
+        """As of a socket; raises TooSlow."""
+        left = self._deadline - time.monotonic()
         if left <= 0:
-            raise TooSlow
+            raise TooSlow(self._begun)
         self._sock.settimeout(left)
         try:
-            return self._sock.recv(size)
+            data = self._sock.recv(size)
         except TimeoutError as error:
-            raise TooSlow from error
+            raise TooSlow(self._begun) from error
         finally:
             self._sock.settimeout(None)
+        self._begun = True
+        return data
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._sock, name)
 
 
-class LimitedThreadWorker(ThreadWorker):
+class LimitedThreadWorker(ThreadWorker):  # type: ignore[misc]
     """gunicorn's own worker with a time limit for headers and bodies and with problem documents."""
 
-    def handle(self, conn: TConn) -> Any:
+    def handle(self, conn: Any) -> Any:
         """One request, whose headers must arrive within their time."""
         if conn.parser is None:
             conn.init()
             conn.parser.unreader.sock = _Budget(conn.sock)
             conn.data_ready = True
-        conn.parser.unreader.sock.deadline = time.monotonic() + self.app.settings.header_timeout
-        return super().handle(conn)
+        conn.parser.unreader.sock.start(self.app.settings.header_timeout, begun=False)
+        try:
+            return super().handle(conn)
+        except SystemExit as error:  # raised by the application: it must not end the worker
+            self.handle_error(None, conn.sock, conn.client, error)
+            return False
 
-    def handle_request(self, req: Any, conn: TConn) -> Any:
+    def handle_request(self, req: Any, conn: Any) -> Any:
         """The application's turn; the body has a time limit of its own."""
-        conn.parser.unreader.sock.deadline = time.monotonic() + self.app.settings.body_timeout
+        conn.parser.unreader.sock.start(self.app.settings.body_timeout, begun=True)
         return super().handle_request(req, conn)
 
-    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:  # noqa: ARG002
-        """Answer what cannot be served."""
-        status = 408 if isinstance(exc, TooSlow) else _refusal(exc)
+    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
+        """Answer what cannot be served; a connection on which nothing was asked just ends."""
+        if isinstance(exc, TooSlow) and not exc.begun:
+            return
+        status = _refusal(exc)
         if status == HTTPStatus.INTERNAL_SERVER_ERROR:
             self.log.error("A request failed", exc_info=exc)
-        elif isinstance(exc, TooSlow) and req is None and not _begun(exc):
-            return
         try:
             client.sendall(response(status))
         except OSError:
@@ -91,16 +112,12 @@ def _refusal(exc: BaseException) -> int:
     return next((status for kind, status in REFUSALS if isinstance(exc, kind)), 500)
 
 
-def _begun(exc: BaseException) -> bool:
-    return True
-
-
 def strict_requests(application: Application, settings: Settings) -> Application:
     """`application`, called with the whole body in memory and never with an ambiguous host, as under meinheld."""
     limit = settings.body_limit
 
     def call(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        if "," in environ.get("HTTP_HOST", "") or ("HTTP_HOST" not in environ and environ["SERVER_PROTOCOL"] == "HTTP/1.1"):
+        if _ambiguous(environ):
             return _refuse(start_response, 400)
         if "HTTP_TRANSFER_ENCODING" in environ or environ.get("CONTENT_LENGTH", "0") != "0":
             if int(environ.get("CONTENT_LENGTH") or 0) > limit:
@@ -118,6 +135,14 @@ def strict_requests(application: Application, settings: Settings) -> Application
     return call
 
 
+def _ambiguous(environ: Environ) -> bool:
+    """A missing or second Host (RFC 9112, 3.2), or a transfer coding that nobody undoes (RFC 9112, 6.1)."""
+    host = environ.get("HTTP_HOST")
+    if "," in host if host is not None else environ["SERVER_PROTOCOL"] == "HTTP/1.1":
+        return True
+    return bool(environ.get("HTTP_TRANSFER_ENCODING", "chunked").lower() != "chunked")
+
+
 def _read(read: Callable[[int], bytes], limit: int) -> bytes:
     """The body, or a little more than `limit` of it."""
     parts, size = [], 0
@@ -129,6 +154,10 @@ def _read(read: Callable[[int], bytes], limit: int) -> bytes:
 
 def _refuse(start_response: StartResponse, status: int) -> Iterable[bytes]:
     body = problem(status)
-    headers = [("content-type", "application/problem+json"), ("content-length", str(len(body))), ("connection", "close")]
+    headers = [
+        ("content-type", "application/problem+json"),
+        ("content-length", str(len(body))),
+        ("connection", "close"),
+    ]
     start_response(f"{status} {HTTPStatus(status).phrase}", headers)
     return [body]

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from types import FrameType, TracebackType
 from typing import Any
 
-from gunicorn.glogging import Logger
-from gunicorn.workers.base import Worker
+from gunicorn.glogging import Logger  # type: ignore[import-untyped]
+from gunicorn.workers.base import Worker  # type: ignore[import-untyped]
 from meinheld import server
 
 from app.config import Settings
@@ -18,7 +18,7 @@ IDLE_LINGER_S = 1.0
 RESERVED_DESCRIPTORS = 256
 
 
-class MeinheldWorker(Worker):
+class MeinheldWorker(Worker):  # type: ignore[misc]
     """Serves until SIGTERM, answers then what it has accepted, and replaces itself after `max_requests`."""
 
     stopping = False
@@ -45,16 +45,16 @@ class MeinheldWorker(Worker):
             self.stopping, self.alive = True, False
             server.stop(max(self.cfg.graceful_timeout - 1, 1), IDLE_LINGER_S, self._close_listeners)
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """SIGTERM."""
         self.stop()
 
-    def handle_quit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
+    def handle_quit(self, sig: int, frame: FrameType | None) -> None:
         """SIGQUIT, SIGINT: stop now."""
         self.alive = False
         server.stop(0, 0, self._close_listeners)
 
-    def handle_abort(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
+    def handle_abort(self, sig: int, frame: FrameType | None) -> None:
         """SIGABRT, sent by the master when the loop hangs: say where, and end, whatever the request would catch."""
         self.alive = False
         self.log.critical("Worker %s hangs:\n%s", self.pid, "".join(traceback.format_stack(frame)))

@@ -81,7 +81,7 @@ def _pip(*arguments: str) -> None:
     # Own CFLAGS would replace the interpreter's, and with them -DNDEBUG: meinheld's assertions do not hold.
     environ = {name: value for name, value in os.environ.items() if name != "CFLAGS"}
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", *arguments]
-    done = subprocess.run(command, env=environ, text=True, capture_output=True, check=False)  # noqa: S603
+    done = subprocess.run(command, env=environ, text=True, capture_output=True, check=False)
     if done.returncode != 0:
         raise BuildError(f"pip {arguments[0]} failed:\n{done.stdout[-4000:]}{done.stderr[-4000:]}")
 

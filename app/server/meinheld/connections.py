@@ -28,7 +28,8 @@ METHODS = """
 REPAIRS = (
     Repair(
         "state of a connection",
-        "REMOTE_ADDR is a pointer into one buffer that holds the address of whoever connected last; IPv6 and Unix peers "
+        "REMOTE_ADDR is a pointer into one buffer that holds the address of whoever connected last; IPv6 and Unix "
+        "peers "
         "are 0.0.0.0.",
         "inet_ntoa(3)",
         (
@@ -50,13 +51,18 @@ REPAIRS = (
                 "  client->remote_addr = remote_addr;\n",
                 '  snprintf(client->remote_addr, sizeof(client->remote_addr), "%s", remote_addr);\n',
             ),
-            Replace("request.h", "  int bad_request_code;\n", "  int bad_request_code;\n  char dropped; /* the header being read */\n"),
+            Replace(
+                "request.h",
+                "  int bad_request_code;\n",
+                "  int bad_request_code;\n  char dropped; /* the header being read */\n",
+            ),
         ),
     ),
     Repair(
         "serving",
         "Pipelined requests run inside one another until the stack overflows; a failed or timed-out write leaves an "
-        "exception pending or a connection in use; an error answer blocks the whole worker when its client does not read; "
+        "exception pending or a connection in use; an error answer blocks the whole worker when its client does not "
+        "read; "
         "closing at once resets the connection before a refused client has seen why.",
         "RFC 9112, 9.3 and 9.6",
         (
@@ -78,38 +84,63 @@ REPAIRS = (
     ),
     Repair(
         "reading",
-        "Limits are per read (a byte now and then keeps a connection for ever) or the keep-alive time (2 s for an upload); "
+        "Limits are per read (a byte now and then keeps a connection for ever) or the keep-alive time (2 s for an "
+        "upload); "
         "running out of descriptors ends the worker; descriptors beyond the table are never closed; an error in a "
         "pipelined request voids the good one before it.",
         "meinheld issues 41 and 129",
         (
             Add("reading.h"),
-            Replace(SERVER, "#define ACCEPT_TIMEOUT_SECS 1\n#define READ_TIMEOUT_SECS 30\n", "#include <limits.h>\n#include <netinet/in.h>\n#include <stddef.h>\n"),
-            Cut(SERVER, "static int set_read_error(", "static void setup_server_env(void) {", '#include "reading.h"\n\n'),
+            Replace(
+                SERVER,
+                "#define ACCEPT_TIMEOUT_SECS 1\n#define READ_TIMEOUT_SECS 30\n",
+                "#include <limits.h>\n#include <netinet/in.h>\n#include <stddef.h>\n",
+            ),
+            Cut(
+                SERVER, "static int set_read_error(", "static void setup_server_env(void) {", '#include "reading.h"\n\n'
+            ),
             Cut(SERVER, "static void set_bad_request_code(", "static int check_status_code(client_t *client) {\n"),
             Replace("util.c", "  r = setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &on, sizeof(on));\n", ""),
         ),
     ),
     Repair(
         "running and stopping",
-        "SIGTERM cuts requests off after a second, idle connections hold a stopping worker up, signal handlers of Python "
+        "SIGTERM cuts requests off after a second, idle connections hold a stopping worker up, signal handlers of "
+        "Python "
         "run only with the next request, and the sockets are closed under Python's hands.",
         "gunicorn's contract of a worker",
         (
             Add("running.h"),
-            Cut(SERVER, "static void kill_callback(picoev_loop *loop, int fd, int events, void *cb_arg) {", "static inline void set_current_request("),
+            Cut(
+                SERVER,
+                "static void kill_callback(picoev_loop *loop, int fd, int events, void *cb_arg) {",
+                "static inline void set_current_request(",
+            ),
             Replace(SERVER, "static void kill_callback(picoev_loop *loop, int fd, int events, void *cb_arg);\n", ""),
             Cut(SERVER, "static void clear_server_env(void) {", "static PyObject *set_listen_socket("),
             Cut(SERVER, "static PyObject *meinheld_listen(", "static PyObject *meinheld_access_log("),
-            Cut(SERVER, "static PyObject *meinheld_stop(", "PyObject *meinheld_set_keepalive(", '#include "running.h"\n\n'),
+            Cut(
+                SERVER,
+                "static PyObject *meinheld_stop(",
+                "PyObject *meinheld_set_keepalive(",
+                '#include "running.h"\n\n',
+            ),
             Cut(SERVER, "PyObject *meinheld_set_fastwatchdog(", "PyObject *meinheld_set_watchdog("),
-            Replace(SERVER, "  watchdog_lasttime = 0;\n  watchdog = temp;\n  watch_loop = 1;\n", "  watchdog = temp;\n"),
+            Replace(
+                SERVER, "  watchdog_lasttime = 0;\n  watchdog = temp;\n  watch_loop = 1;\n", "  watchdog = temp;\n"
+            ),
             Replace(SERVER, "static uint8_t watch_loop = 0;\n", ""),
             Cut(SERVER, "/* gunicorn */\n", "#define CLIENT_MAXFREELIST 1024"),
-            Replace(SERVER, "static volatile sig_atomic_t call_shutdown = 0;\nstatic volatile sig_atomic_t catch_signal = 0;\n", ""),
+            Replace(
+                SERVER,
+                "static volatile sig_atomic_t call_shutdown = 0;\nstatic volatile sig_atomic_t catch_signal = 0;\n",
+                "",
+            ),
             Replace(SERVER, "static char *unix_sock_name = NULL;\n", ""),
             Cut(SERVER, '    {"listen", (PyCFunction)meinheld_listen,', '    {"set_access_logger",'),
-            Cut(SERVER, '    {"stop", (PyCFunction)meinheld_stop,', "    {NULL, NULL, 0, NULL} /* Sentinel */", METHODS),
+            Cut(
+                SERVER, '    {"stop", (PyCFunction)meinheld_stop,', "    {NULL, NULL, 0, NULL} /* Sentinel */", METHODS
+            ),
             Replace(
                 SERVER,
                 "  if (PyType_Ready(&InputObjectType) < 0) {\n    INITERROR;\n  }\n",
@@ -121,7 +152,8 @@ REPAIRS = (
     ),
     Repair(
         "chunked bodies",
-        "A chunked body has no CONTENT_LENGTH, and the framework reads none; it has been read as a whole, so its length is known.",
+        "A chunked body has no CONTENT_LENGTH, and the framework reads none; it has been read as a whole, so its "
+        "length is known.",
         "PEP 3333, environ variables",
         (
             Replace(
@@ -130,7 +162,8 @@ REPAIRS = (
                 "  PyDict_SetItem((PyObject *)req->environ, wsgi_input_terminated_key, Py_True);\n"
                 "  if (req->body_readed > 0 && req->body_length == 0) {\n"
                 '    PyObject *length = PyUnicode_FromFormat("%d", req->body_readed);\n'
-                '    if (length == NULL || PyDict_SetItemString(req->environ, "CONTENT_LENGTH", length) < 0) PyErr_Clear();\n'
+                '    if (length == NULL || PyDict_SetItemString(req->environ, "CONTENT_LENGTH", length) < 0)\n'
+                "      PyErr_Clear();\n"
                 "    Py_XDECREF(length);\n"
                 "  }\n",
             ),

@@ -98,21 +98,24 @@ REPAIRS = (
             Replace(
                 FILE,
                 f"static int {name}(http_parser *p, const char *buf, size_t len) {{\n",
-                f"static int {name}(http_parser *p, const char *buf, size_t len) {{\n  if (p->flags & F_TRAILING) return 0;\n",
+                f"static int {name}(http_parser *p, const char *buf, size_t len) {{\n"
+                "  if (p->flags & F_TRAILING) return 0;\n",
             )
             for name in ("header_field_cb", "header_value_cb")
         ),
     ),
     Repair(
         "long header in two reads",
-        "A header above 8 KiB that arrives in two pieces is used after it was freed, and freed twice. The limit of a name "
+        "A header above 8 KiB that arrives in two pieces is used after it was freed, and freed twice. The limit of a "
+        "name "
         "is also taken from the wrong kind of object.",
         "meinheld issue 120",
         (_kept_first("field", "PyUnicode_GET_LENGTH"), _kept_first("value", "PyBytes_GET_SIZE")),
     ),
     Repair(
         "underscores in header names",
-        "`X_Forwarded_For` becomes the same variable as `X-Forwarded-For`, and `Content_Length` the same as the real one. "
+        "`X_Forwarded_For` becomes the same variable as `X-Forwarded-For`, and `Content_Length` the same as the real "
+        "one. "
         "Such headers are dropped, as gunicorn and nginx do.",
         "RFC 3875, 4.1.18; nginx's underscores_in_headers",
         (
@@ -122,7 +125,11 @@ REPAIRS = (
                 "  if (likely(req->field == NULL)) {\n",
                 "  if (memchr(buf, '_', len) != NULL) req->dropped = 1;\n\n  if (likely(req->field == NULL)) {\n",
             ),
-            Replace(FILE, "  int ret = -1;\n\n#ifdef PY3\n  // TODO: error check\n", "  int ret = -1;\n" + DROP + "#ifdef PY3\n"),
+            Replace(
+                FILE,
+                "  int ret = -1;\n\n#ifdef PY3\n  // TODO: error check\n",
+                "  int ret = -1;\n" + DROP + "#ifdef PY3\n",
+            ),
         ),
     ),
     Repair(
@@ -147,13 +154,18 @@ REPAIRS = (
     ),
     Repair(
         "path",
-        "Paths are percent-decoded twice, bad escapes become other letters, and the absolute form of a request target is "
+        "Paths are percent-decoded twice, bad escapes become other letters, and the absolute form of a request "
+        "target is "
         "taken for a path.",
         "RFC 3986, 2.4; RFC 9112, 3.2.2",
         (
             Replace(FILE, "  slen = urldecode(s0, slen);\n", ""),
             Cut(FILE, "static int urldecode(", "static PyObject *concat_bytes("),
-            Replace(FILE, "  t = s0 = buf;\n  while (len > 0) {\n    c = *buf++;\n    if (c == '%' && len > 2) {", ORIGIN_FORM),
+            Replace(
+                FILE,
+                "  t = s0 = buf;\n  while (len > 0) {\n    c = *buf++;\n    if (c == '%' && len > 2) {",
+                ORIGIN_FORM,
+            ),
             Replace(
                 FILE,
                 "  environ = PyDict_New();\n",
@@ -167,8 +179,17 @@ REPAIRS = (
         "`Content-Length: 5 5` is 55, and 100 Continue is sent after the body it is waited for with.",
         "RFC 9112, 3.2 and 6.3; RFC 9110, 10.1.1",
         (
-            Replace(FILE, "static PyObject *h_content_length_key;\n", "static PyObject *h_content_length_key;\nstatic PyObject *host_key;\n"),
-            Replace(FILE, '  content_type_key = NATIVE_FROMSTRING("CONTENT_TYPE");\n', '  content_type_key = NATIVE_FROMSTRING("CONTENT_TYPE");\n  host_key = NATIVE_FROMSTRING("HTTP_HOST");\n'),
+            Replace(
+                FILE,
+                "static PyObject *h_content_length_key;\n",
+                "static PyObject *h_content_length_key;\nstatic PyObject *host_key;\n",
+            ),
+            Replace(
+                FILE,
+                '  content_type_key = NATIVE_FROMSTRING("CONTENT_TYPE");\n',
+                '  content_type_key = NATIVE_FROMSTRING("CONTENT_TYPE");\n'
+                '  host_key = NATIVE_FROMSTRING("HTTP_HOST");\n',
+            ),
             Replace(FILE, "\nint headers_complete_cb(http_parser *p) {\n", CHECK_HEADERS),
             Replace(
                 FILE,
@@ -187,7 +208,13 @@ REPAIRS = (
         "unknown methods",
         "Methods that the parser knows and the environment does not (SEARCH, NOTIFY...) become GET.",
         "RFC 9110, 9.1",
-        (Replace(FILE, "    default:\n      obj = http_method_get;\n      break;", "    default:\n      return refuse(req, 501);"),),
+        (
+            Replace(
+                FILE,
+                "    default:\n      obj = http_method_get;\n      break;",
+                "    default:\n      return refuse(req, 501);",
+            ),
+        ),
     ),
     Repair(
         "bodies",
@@ -195,11 +222,17 @@ REPAIRS = (
         "whose memory is lost; bodies are limited and stay in memory.",
         "by reading",
         (
-            Cut(FILE, "    if (req->body_length > client_body_buffer_size) {\n", "      // default memory stream\n", "    {\n"),
+            Cut(
+                FILE,
+                "    if (req->body_length > client_body_buffer_size) {\n",
+                "      // default memory stream\n",
+                "    {\n",
+            ),
             Cut(FILE, "static int write_body2file(", "static int write_body2mem("),
             Replace(
                 FILE,
-                "  if (req->body_type == BODY_TYPE_TMPFILE) {\n    return write_body2file(req, buffer, buffer_len);\n  } else {\n"
+                "  if (req->body_type == BODY_TYPE_TMPFILE) {\n    return write_body2file(req, buffer, buffer_len);\n"
+                "  } else {\n"
                 "    return write_body2mem(req, buffer, buffer_len);\n  }\n",
                 "  return write_body2mem(req, buffer, buffer_len);\n",
             ),
@@ -224,7 +257,8 @@ REPAIRS = (
     ),
     Repair(
         "file wrapper",
-        "`wsgi.file_wrapper` sends with sendfile, which blocks the worker on a slow disk and takes no part in our time limits.",
+        "`wsgi.file_wrapper` sends with sendfile, which blocks the worker on a slow disk and takes no part in our "
+        "time limits.",
         "PEP 3333, optional platform-specific file handling",
         (Replace(FILE, "  PyDict_SetItem(environ, file_wrapper_key, file_wrapper_val);\n", ""),),
     ),
@@ -236,7 +270,8 @@ REPAIRS = (
             Replace(
                 FILE,
                 "  req = new_request();\n  if (req == NULL) {\n",
-                "  if (client->request_queue->size >= PIPELINED_MOST) return -1;\n  req = new_request();\n  if (req == NULL) {\n",
+                "  if (client->request_queue->size >= PIPELINED_MOST) return -1;\n"
+                "  req = new_request();\n  if (req == NULL) {\n",
             ),
             Replace(FILE, "#define MAXFREELIST 1024\n", "#define MAXFREELIST 1024\n#define PIPELINED_MOST 64\n"),
         ),

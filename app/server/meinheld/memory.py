@@ -5,15 +5,28 @@ from app.server.meinheld.repair import Repair, Replace
 REPAIRS = (
     Repair(
         "path of an aborted request",
-        "A buffer is released as if it were a Python object: 1,040 bytes are lost with every request refused in its headers.",
+        "A buffer is released as if it were a Python object: 1,040 bytes are lost with every request refused in its "
+        "headers.",
         "by measurement: 25,000 requests",
-        (Replace("request.c", "  Py_XDECREF(req->path);", "  if (req->path) free_buffer(req->path);\n  Py_XDECREF(req->environ);"),),
+        (
+            Replace(
+                "request.c",
+                "  Py_XDECREF(req->path);",
+                "  if (req->path) free_buffer(req->path);\n  Py_XDECREF(req->environ);",
+            ),
+        ),
     ),
     Repair(
         "tail of an empty queue",
         "The tail of the request queue still points at a freed request when the queue is empty.",
         "by reading",
-        (Replace("request.c", "  q->head = req;\n  q->size--;", "  q->head = req;\n  if (req == NULL) q->tail = NULL;\n  q->size--;"),),
+        (
+            Replace(
+                "request.c",
+                "  q->head = req;\n  q->size--;",
+                "  q->head = req;\n  if (req == NULL) q->tail = NULL;\n  q->size--;",
+            ),
+        ),
     ),
     Repair(
         "wrong allocator",

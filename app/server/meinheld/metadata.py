@@ -24,12 +24,17 @@ REPAIRS = (
         "What's New in Python 3.13, removed C APIs",
         (
             Replace("response.c", "data = PyEval_CallObject(close, args);", "data = PyObject_CallObject(close, args);"),
-            Replace("response.c", "result = PyEval_CallObject(method, (PyObject *)NULL);", "result = PyObject_CallObject(method, NULL);"),
+            Replace(
+                "response.c",
+                "result = PyEval_CallObject(method, (PyObject *)NULL);",
+                "result = PyObject_CallObject(method, NULL);",
+            ),
         ),
     ),
     Repair(
         "Python modules",
-        "The gunicorn worker that comes with meinheld replaces a method of gunicorn's logger, which ends the master when a worker "
+        "The gunicorn worker that comes with meinheld replaces a method of gunicorn's logger, which ends the master "
+        "when a worker "
         "is killed; the socket module, the websockets and the middleware need what waiting.py has taken out.",
         "gunicorn issue 3055",
         (
@@ -37,7 +42,10 @@ REPAIRS = (
                 Delete(f"meinheld/{name}.py")
                 for name in ("common", "gmeinheld", "middleware", "mlogging", "msocket", "patch", "websocket")
             ),
-            Write("meinheld/__init__.py", f'"""The repaired meinheld: see `meinheld.server`."""\n\n__version__ = "{VERSION}"\n'),
+            Write(
+                "meinheld/__init__.py",
+                f'"""The repaired meinheld: see `meinheld.server`."""\n\n__version__ = "{VERSION}"\n',
+            ),
         ),
     ),
 )

@@ -13,14 +13,17 @@ REPAIRS = (
         "Content-Length is ignored here and obeyed by a proxy, which smuggles a request.",
         "RFC 9110, 5.1; RFC 9112, 7",
         (
-            Replace(PARSER, '#define TRANSFER_ENCODING "Transfer-Encoding"', '#define TRANSFER_ENCODING "transfer-encoding"'),
+            Replace(
+                PARSER, '#define TRANSFER_ENCODING "Transfer-Encoding"', '#define TRANSFER_ENCODING "transfer-encoding"'
+            ),
             Replace(PARSER, "ch != TRANSFER_ENCODING[parser->index]", "c != TRANSFER_ENCODING[parser->index]"),
             Replace(PARSER, "ch != CHUNKED[parser->index]", "c != CHUNKED[parser->index]"),
         ),
     ),
     Repair(
         "transfer codings other than chunked",
-        "Any other coding, a list of codings, a second Transfer-Encoding, an empty one, or one in an HTTP/1.0 request is "
+        "Any other coding, a list of codings, a second Transfer-Encoding, an empty one, or one in an HTTP/1.0 "
+        "request is "
         "ignored, so that the body is read as the next request.",
         "RFC 9112, 6.1",
         (
@@ -201,7 +204,8 @@ REPAIRS = (
     ),
     Repair(
         "Content-Length of pipelined requests",
-        "The mark that a Content-Length was seen is never taken back, so that the second of two pipelined requests with "
+        "The mark that a Content-Length was seen is never taken back, so that the second of two pipelined requests "
+        "with "
         "bodies is refused.",
         "by reading",
         (
@@ -245,7 +249,8 @@ REPAIRS = (
     Repair(
         "protocol upgrades",
         "CONNECT and every `Upgrade:` but websocket leave an exception pending that fails the next client's request or "
-        "ends the worker; Java's client and `curl --http2` send `Upgrade: h2c`. We speak no other protocol, and a server may "
+        "ends the worker; Java's client and `curl --http2` send `Upgrade: h2c`. We speak no other protocol, and a "
+        "server may "
         "ignore the header.",
         "RFC 9110, 7.8",
         (

@@ -28,7 +28,8 @@ def response(status: int) -> bytes:
     """The whole response; the connection closes after it."""
     body = problem(status)
     head = (
-        f"HTTP/1.1 {status} {PROBLEMS[status][0]}\r\nServer: {SERVER_NAME}\r\nContent-Type: application/problem+json\r\n"
+        f"HTTP/1.1 {status} {PROBLEMS[status][0]}\r\nServer: {SERVER_NAME}\r\n"
+        "Content-Type: application/problem+json\r\n"
         f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
     )
     return head.encode() + body

@@ -27,7 +27,7 @@ class Replace:
     new: str
     count: int = 1
 
-    def apply(self, root: Path) -> None:  # noqa: D102
+    def apply(self, root: Path) -> None:
         path = _locate(root, self.file)
         text = path.read_text()
         found = text.count(self.old)
@@ -45,7 +45,7 @@ class Cut:
     end: str
     new: str = ""
 
-    def apply(self, root: Path) -> None:  # noqa: D102
+    def apply(self, root: Path) -> None:
         path = _locate(root, self.file)
         text = path.read_text()
         if text.count(self.start) != 1:
@@ -62,7 +62,7 @@ class Add:
 
     file: str
 
-    def apply(self, root: Path) -> None:  # noqa: D102
+    def apply(self, root: Path) -> None:
         path = _locate(root, self.file)
         if path.exists():
             raise RepairError(f"{self.file} is already there")
@@ -76,7 +76,7 @@ class Write:
     file: str
     text: str
 
-    def apply(self, root: Path) -> None:  # noqa: D102
+    def apply(self, root: Path) -> None:
         (root / self.file).write_text(self.text)
 
 
@@ -86,7 +86,7 @@ class Delete:
 
     file: str
 
-    def apply(self, root: Path) -> None:  # noqa: D102
+    def apply(self, root: Path) -> None:
         path = root / self.file
         if not path.exists():
             raise RepairError(f"{self.file} is not there")

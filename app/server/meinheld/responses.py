@@ -13,7 +13,9 @@ def _c_string(text: bytes) -> str:
 def _error_pages() -> str:
     """C that writes one of `problems.py` without ever blocking, and marks the connection as done with."""
     cases = "".join(
-        f"    case {status}:\n      page = {_c_string(response(status))};\n      break;\n" for status in PROBLEMS if status != 500
+        f"    case {status}:\n      page = {_c_string(response(status))};\n      break;\n"
+        for status in PROBLEMS
+        if status != 500
     )
     return f"""void send_error_page(client_t *client) {{
   const char *page;
@@ -73,7 +75,8 @@ LAST_CHUNK = """      ret = writev_bucket(bucket);
 REPAIRS = (
     Repair(
         "error answers",
-        "Error answers are HTML without a length, and are written in a loop that blocks the worker for as long as the client "
+        "Error answers are HTML without a length, and are written in a loop that blocks the worker for as long as "
+        "the client "
         "does not read.",
         "RFC 9457; RFC 9112, 6.3",
         (
@@ -89,7 +92,11 @@ REPAIRS = (
         "PEP 3333",
         (
             Cut(FILE, "void setup_start_response(void) {", "static void ResponseObject_dealloc(", NEW_START_RESPONSE),
-            Replace("response.h", "PyObject *create_start_response(client_t *cli);\n", "PyObject *new_start_response(client_t *cli);\n\nvoid drop_bucket(client_t *client);\n"),
+            Replace(
+                "response.h",
+                "PyObject *create_start_response(client_t *cli);\n",
+                "PyObject *new_start_response(client_t *cli);\n\nvoid drop_bucket(client_t *client);\n",
+            ),
             Replace(
                 FILE,
                 "  if (self->cli->headers != NULL && exc_info && exc_info != Py_None) {\n",
@@ -104,8 +111,16 @@ REPAIRS = (
         "A header or status that is no text or not latin-1 ends the worker; CR and NUL split the response.",
         "RFC 9110, 5.5",
         (
-            Replace(FILE, "      bytes1 = wsgi_to_bytes(obj1);\n", "      bytes1 = wsgi_to_bytes(obj1);\n      if (bytes1 == NULL) goto error;\n"),
-            Replace(FILE, "      bytes2 = wsgi_to_bytes(obj2);\n", "      bytes2 = wsgi_to_bytes(obj2);\n      if (bytes2 == NULL) goto error;\n"),
+            Replace(
+                FILE,
+                "      bytes1 = wsgi_to_bytes(obj1);\n",
+                "      bytes1 = wsgi_to_bytes(obj1);\n      if (bytes1 == NULL) goto error;\n",
+            ),
+            Replace(
+                FILE,
+                "      bytes2 = wsgi_to_bytes(obj2);\n",
+                "      bytes2 = wsgi_to_bytes(obj2);\n      if (bytes2 == NULL) goto error;\n",
+            ),
             Replace(
                 FILE,
                 "if (unlikely(strchr(name, '\\n') != 0 || strchr(value, '\\n') != 0)) {",
@@ -123,7 +138,8 @@ REPAIRS = (
             Replace(
                 FILE,
                 '      if (!strcasecmp(name, "Server") || !strcasecmp(name, "Date")) {\n',
-                '      if (!strcasecmp(name, "Server") || !strcasecmp(name, "Date")) {\n        Py_CLEAR(bytes1);\n        Py_CLEAR(bytes2);\n',
+                '      if (!strcasecmp(name, "Server") || !strcasecmp(name, "Date")) {\n'
+                "        Py_CLEAR(bytes1);\n        Py_CLEAR(bytes2);\n",
             ),
             Replace(
                 FILE,
@@ -131,13 +147,18 @@ REPAIRS = (
                 "      Py_CLEAR(bytes1);\n      Py_CLEAR(bytes2);\n    }\n",
             ),
             Replace(FILE, "  templist = PyList_New(hlen * 4);\n", "  templist = PyList_New(0);\n"),
-            Replace(FILE, "  iov = (iovec_t *)PyMem_Malloc(sizeof(iovec_t) * cnt);\n", "  iov = (iovec_t *)PyMem_Calloc(cnt, sizeof(iovec_t));\n"),
+            Replace(
+                FILE,
+                "  iov = (iovec_t *)PyMem_Malloc(sizeof(iovec_t) * cnt);\n",
+                "  iov = (iovec_t *)PyMem_Calloc(cnt, sizeof(iovec_t));\n",
+            ),
             Replace(FILE, "  memset(iov, 0, sizeof(iovec_t));\n", ""),
         ),
     ),
     Repair(
         "interrupted writes",
-        "When the client is slow, the first part of a generator's body is freed while it is still to be sent, the last chunk is dropped, "
+        "When the client is slow, the first part of a generator's body is freed while it is still to be sent, the "
+        "last chunk is dropped, "
         "and a failure writes an error page into the middle of the body. A client that has gone fills the log.",
         "by reading",
         (

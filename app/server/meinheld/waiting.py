@@ -85,7 +85,11 @@ REPAIRS = (
                 "  return 0;\n}\n\n/* internal function */\nPICOEV_INLINE\nvoid picoev_deinit_loop_internal",
             ),
             Replace(PICOEV, "  free(loop->timeout._free_addr);\n", ""),
-            Cut(PICOEV, "/* internal function */\nPICOEV_INLINE\nvoid picoev_handle_timeout_internal", "/* loop once */\n"),
+            Cut(
+                PICOEV,
+                "/* internal function */\nPICOEV_INLINE\nvoid picoev_handle_timeout_internal",
+                "/* loop once */\n",
+            ),
             Cut(PICOEV, "/* loop once */\n", "#undef PICOEV_INLINE", LOOP_ONCE),
             Replace(EPOLL, "#include <errno.h>\n", "#include <errno.h>\n#include <stddef.h>\n"),
             Replace(EPOLL, "picoev_globals picoev;\n", EXPIRE),
@@ -107,14 +111,16 @@ REPAIRS = (
     ),
     Repair(
         "lost events",
-        "EPOLL_CTL_MOD of a descriptor added with EPOLLEXCLUSIVE fails with EINVAL, unseen: waiting to write and then to "
+        "EPOLL_CTL_MOD of a descriptor added with EPOLLEXCLUSIVE fails with EINVAL, unseen: waiting to write and "
+        "then to "
         "read spins (590,617 wake-ups in 2 s), the other way round never wakes.",
         "epoll_ctl(2), meinheld since 0.6.0",
         (Replace(EPOLL, "ev.events |= EPOLLEXCLUSIVE;", "", 2),),
     ),
     Repair(
         "failed registrations",
-        "A descriptor that epoll refuses (a plain file, one that is closed) counts as registered and is waited for in vain.",
+        "A descriptor that epoll refuses (a plain file, one that is closed) counts as registered and is waited for "
+        "in vain.",
         "epoll_ctl(2)",
         (
             Replace(
@@ -137,7 +143,8 @@ REPAIRS = (
             Replace(
                 EPOLL,
                 "      if (likely(revents != 0)) {",
-                "      if ((event->events & (EPOLLERR | EPOLLHUP)) != 0) revents |= target->events & PICOEV_READWRITE;\n"
+                "      if ((event->events & (EPOLLERR | EPOLLHUP)) != 0)\n"
+                "        revents |= target->events & PICOEV_READWRITE;\n"
                 "      if (likely(revents != 0)) {",
             ),
         ),
@@ -145,8 +152,10 @@ REPAIRS = (
     Repair(
         "waiting in greenlets",
         "`trampoline` takes whole seconds, hangs for descriptors beyond the loop's table, loses a second waiter of a "
-        "descriptor and a reference each time; nothing can be woken from another thread; `start_response` is one object "
-        "that points at the request resumed last. One `wait` and a `Waiter` take the place of trampoline, sleep, spawn, timers and continuations.",
+        "descriptor and a reference each time; nothing can be woken from another thread; `start_response` is one "
+        "object "
+        "that points at the request resumed last. One `wait` and a `Waiter` take the place of trampoline, sleep, "
+        "spawn, timers and continuations.",
         "by reading",
         (
             Add("waiting.h"),
@@ -158,7 +167,12 @@ REPAIRS = (
             Replace(SERVER, '#include "timer.h"\n', ""),
             Cut(SERVER, "typedef struct {\n  TimerObject **q;", 'static char *server_name = "127.0.0.1";'),
             Replace(SERVER, "static heapq_t *g_timers;\nstatic pending_queue_t *g_pendings = NULL;\n", ""),
-            Cut(SERVER, "static void trampoline_callback(picoev_loop *loop, int fd, int events,\n                                void *cb_arg);", "static int prepare_call_wsgi"),
+            Cut(
+                SERVER,
+                "static void trampoline_callback(picoev_loop *loop, int fd, int events,\n"
+                "                                void *cb_arg);",
+                "static int prepare_call_wsgi",
+            ),
             Cut(SERVER, "static pending_queue_t *init_pendings(void) {", "static void client_t_list_fill(void)"),
             Cut(SERVER, "#ifdef WITH_GREENLET\nstatic void resume_greenlet(", "static int check_http_expect("),
             Cut(SERVER, "static inline int fire_pendings(void) {", "static int listen_all_sockets(void) {"),

@@ -1,0 +1,141 @@
+"""Workers come and go; what was accepted is answered."""
+
+import os
+import signal
+import threading
+from pathlib import Path
+from typing import Self
+
+from tests.integration.server.serving import Connection, Server, eventually, serving
+
+
+class Load:
+    """Clients that ask again and again, each time on a new or on a kept connection; counts what was not answered."""
+
+    def __init__(self, server: Server, clients: int = 4) -> None:
+        self.answered: list[int] = []
+        self.lost: list[str] = []
+        self._server, self._ending = server, threading.Event()
+        self._threads = [threading.Thread(target=self._run, args=(number % 2 == 0,)) for number in range(clients)]
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *unused: object) -> None:
+        self._ending.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _run(self, keep: bool) -> None:
+        connection: Connection | None = None
+        while not self._ending.is_set():
+            try:
+                connection = connection or self._server.connect()
+                response = connection.get("/sleep?s=0.01")
+                self.answered.append(response.json())
+                if not keep or response.header("connection") == "close":
+                    connection.close()
+                    connection = None
+            except (OSError, ConnectionError) as error:
+                self.lost.append(repr(error))
+                connection = None
+
+
+def test_a_killed_worker_is_replaced_and_the_master_lives(worker: str, folder: Path) -> None:
+    with serving(worker, folder) as server:
+        (before,) = server.workers()
+        os.kill(before, signal.SIGKILL)
+        assert eventually(lambda: server.workers() not in ([], [before]), "a new worker")
+        assert server.get("/pid").json() != before
+        assert server.alive
+
+
+def test_sigterm_answers_what_is_under_way_and_ends(worker: str, folder: Path) -> None:
+    with serving(worker, folder) as server:
+        idle, busy, started = server.connect(), server.connect(), server.connect()
+        assert idle.get("/pid").header("connection") != "close"
+        busy.send("GET /sleep?s=1.5 HTTP/1.1\r\nHost: t\r\n\r\n")
+        eventually(lambda: "sleep" in server.get("/started").json(), "the request")
+        started.send("POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 4\r\n\r\nbo")
+        if worker == "meinheld":
+            eventually(lambda: server.get("/pid"), "the worker to have read it")
+        server.signal(signal.SIGTERM)
+        started.send("dy")
+        assert started.response().json()["length"] == 4
+        response = busy.response()
+        assert response.status == 200
+        assert worker == "gthread" or response.header("connection") == "close"
+        assert idle.closed()
+        assert busy.closed()
+        assert server.wait() == 0
+
+
+def test_what_connected_before_sigterm_is_served(folder: Path) -> None:
+    with serving("meinheld", folder) as server:
+        (pid,) = server.workers()
+        os.kill(pid, signal.SIGSTOP)
+        waiting = [server.connect() for _ in range(20)]
+        for connection in waiting:
+            connection.send("GET /pid HTTP/1.1\r\nHost: t\r\n\r\n")
+        server.signal(signal.SIGTERM)
+        eventually(lambda: "Handling signal: term" in server.log(), "the master to hear it")
+        os.kill(pid, signal.SIGCONT)
+        assert [connection.response().json() for connection in waiting] == [pid] * 20
+        assert server.wait() == 0
+
+
+def test_sighup_under_load_loses_nothing(worker: str, folder: Path) -> None:
+    with serving(worker, folder, workers=2) as server:
+        with Load(server) as load:
+            for _ in range(2):
+                before = set(server.workers())
+                count = len(load.answered)
+                server.signal(signal.SIGHUP)
+                eventually(lambda: len(set(server.workers()) - before) == 2, "new workers")
+                eventually(lambda: not before & set(server.workers()), "the old workers to end")
+                eventually(lambda: len(load.answered) > count + 20, "answers")
+        assert load.lost == []
+        assert len(set(load.answered)) >= 4
+
+
+def test_workers_are_replaced_after_their_requests_and_lose_nothing(worker: str, folder: Path) -> None:
+    with serving(worker, folder, workers=2, max_requests=40, max_requests_jitter=10) as server:
+        with Load(server) as load:
+            eventually(lambda: len(set(load.answered)) >= 4, "replaced workers")
+        assert load.lost == []
+
+
+def test_a_hung_worker_is_replaced(folder: Path) -> None:
+    with serving("meinheld", folder, timeout=2) as server:
+        (before,) = server.workers()
+        connection = server.connect()
+        connection.send("GET /hang HTTP/1.1\r\nHost: t\r\n\r\n")
+        eventually(lambda: server.workers() not in ([], [before]), "a new worker")
+        assert server.get("/pid").json() != before
+        assert "in hang" in server.log()
+
+
+def test_workers_end_when_their_master_is_killed(worker: str, folder: Path) -> None:
+    server = Server(worker, folder)
+    with_worker = server.__enter__()
+    (pid,) = with_worker.workers()
+    server.signal(signal.SIGKILL)
+    server.wait()
+    eventually(lambda: not Path(f"/proc/{pid}/status").exists(), "the orphan to end")
+
+
+def test_every_worker_gets_a_share_of_idle_connections(folder: Path) -> None:
+    with serving("meinheld", folder, workers=2) as server:
+        eventually(lambda: len(server.workers()) == 2, "two workers")
+        served: set[int] = set()
+
+        def both() -> bool:
+            opened = [server.connect() for _ in range(10)]
+            for connection in opened:
+                connection.send("GET /sleep?s=0.05 HTTP/1.1\r\nHost: t\r\n\r\n")
+            served.update(connection.response().json() for connection in opened)
+            return len(served) == 2
+
+        eventually(both, "answers of both workers")

@@ -1,0 +1,84 @@
+"""Time limits: what a slow client can hold on to, and for how long."""
+
+import resource
+from pathlib import Path
+
+from tests.integration.server.serving import Server, eventually, serving
+
+
+def test_headers_that_come_too_slowly_are_cut_off(server: Server) -> None:
+    connection = server.connect()
+    connection.send("GET /pid HTTP/1.1\r\nHost: test\r\nX-A: ")
+    connection.sock.setblocking(False)
+    sent = 0
+
+    def cut_off() -> bool:
+        nonlocal sent
+        try:
+            sent += connection.sock.send(b"a")
+            return bool(connection.sock.recv(65536))
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+
+    eventually(cut_off, "the end of a connection that never stops sending")
+    assert sent > 1
+
+
+def test_a_slow_client_is_told_so(server: Server) -> None:
+    for text in ("GET /pid HTTP/1.1\r\nHost: te", "POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: 9\r\n\r\nbody"):
+        connection = server.connect()
+        connection.send(text)
+        response = connection.response()
+        assert (response.status, response.json()["code"]) == (408, "request_timeout")
+        assert connection.closed()
+
+
+def test_a_connection_on_which_nothing_is_asked_ends_without_a_word(server: Server) -> None:
+    assert server.connect().closed()
+
+
+def test_slow_clients_do_not_hold_up_the_others(greenlets: Server) -> None:
+    slow = [greenlets.connect() for _ in range(200)]
+    for connection in slow:
+        connection.send("POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\n\r\nab")
+    assert greenlets.get("/pid").status == 200
+    for connection in slow:
+        connection.send("cde")
+    assert all(connection.response().json()["start"] == "abcde" for connection in slow)
+
+
+def test_an_idle_connection_ends_after_the_keep_alive_time(worker: str, folder: Path) -> None:
+    with serving(worker, folder, keepalive=1) as server:
+        connection = server.connect()
+        assert connection.get("/pid").status == 200
+        assert connection.closed()
+
+
+def test_a_client_that_does_not_read_holds_up_nobody(greenlets: Server) -> None:
+    lazy = [greenlets.connect() for _ in range(5)]
+    for connection in lazy:
+        connection.send("GET /raw?big=20000000 HTTP/1.1\r\nHost: t\r\n\r\n")
+    assert greenlets.get("/pid").status == 200
+    for connection in lazy:
+        assert len(connection.response().body) == 20_000_000
+
+
+def test_more_connections_than_descriptors_wait_their_turn(folder: Path) -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with serving("meinheld", folder) as server:
+        (pid,) = server.workers()
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (60, hard))
+        opened = [server.connect() for _ in range(100)]
+        served = [connection for connection in opened[:20] if connection.get("/pid").status == 200]
+        for connection in opened:
+            if connection not in served:
+                connection.send("GET /pid HTTP/1.1\r\nHost: t\r\n\r\n")
+        for connection in served:
+            connection.close()
+        answered = 0
+        for connection in opened[20:]:
+            answered += connection.response().json() == pid
+            connection.close()
+        assert answered == 80
