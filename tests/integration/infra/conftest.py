@@ -1,0 +1,33 @@
+"""Waits of these tests are the ordinary ones of threads, with their time limits."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import psycopg2.extensions
+import pytest
+
+from app.infra import cooperative
+
+Until = Callable[[Callable[[], object]], None]
+
+
+@pytest.fixture(autouse=True)
+def waits() -> Iterator[None]:
+    before = psycopg2.extensions.get_wait_callback()
+    cooperative.install("threads")
+    yield
+    psycopg2.extensions.set_wait_callback(before)
+
+
+@pytest.fixture(scope="session")
+def until() -> Until:
+    """Ask until the condition holds; fails after 15 s."""
+
+    def ask(condition: Callable[[], object]) -> None:
+        deadline = time.monotonic() + 15
+        while not condition():
+            assert time.monotonic() < deadline, "the condition never held"
+            threading.Event().wait(0.005)
+
+    return ask

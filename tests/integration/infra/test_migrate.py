@@ -1,0 +1,128 @@
+"""Migrations on empty, present and contested databases, and the limits that they set."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.config import DatabaseTuning
+from app.errors import ConfigError, Unavailable
+from app.infra.identity import check_identity, fingerprint
+from app.infra.migrate import migrate
+from app.infra.postgres import Database, Statement
+from app.infra.schema import current_version, newest_version
+from app.infra.statements import Preparation
+from app.local.postgres import Postgres
+
+NOTHING = Preparation([Statement("one", (), "SELECT 1", readonly=True)])
+KEYS = {"a": "thumbprint of a"}
+TUNING = DatabaseTuning(pool_min=1, pool_max=2)
+ROOT = Path(__file__).parents[3]
+
+MIGRATE = """
+import sys
+from app.infra.migrate import migrate
+from app.infra.statements import Preparation
+sys.stdin.readline()
+migrate(sys.argv[1], Preparation([]))
+"""
+
+
+@pytest.fixture
+def url(postgres: Postgres) -> Iterator[str]:
+    yield postgres.create_database("migrations")
+    postgres.drop_database("migrations")
+
+
+@pytest.fixture
+def db(url: str) -> Iterator[Database]:
+    made = Database(url, TUNING)
+    yield made
+    made.close()
+
+
+def test_an_empty_database_gets_the_whole_schema(url: str, db: Database) -> None:
+    assert current_version(db) is None
+    migrate(url, NOTHING)
+    assert current_version(db) == newest_version()
+    tables = db.all("SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace")
+    assert {"users", "sessions", "outbox", "audit_log", "service_identity"} <= {name for (name,) in tables}
+
+
+def test_migrating_again_changes_nothing(url: str, db: Database) -> None:
+    migrate(url, NOTHING)
+    db.run("INSERT INTO users (email, password_hash, name) VALUES ('a@example.com', '', 'a')")
+    migrate(url, NOTHING)
+    assert db.one("SELECT count(*) FROM users WHERE email = 'A@EXAMPLE.COM'") == (1,)
+
+
+def test_several_who_migrate_at_once_all_succeed(url: str, db: Database) -> None:
+    command = [sys.executable, "-c", MIGRATE, url]
+    processes = [
+        subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(4)
+    ]
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    messages = [process.communicate(timeout=60)[1] for process in processes]
+    assert [process.returncode for process in processes] == [0] * 4, messages
+    assert current_version(db) == newest_version()
+
+
+def test_new_sessions_have_the_limits_that_protect_the_database(url: str, db: Database) -> None:
+    migrate(url, NOTHING, statement_timeout_ms=1234)
+    limits = Database(url, TUNING)
+    assert limits.one("SHOW statement_timeout") == ("1234ms",)
+    assert limits.one("SHOW client_connection_check_interval") == ("2s",)
+    assert limits.one("SELECT current_setting('lock_timeout')::interval < '1234ms'") == (True,)
+    with pytest.raises(Unavailable):
+        limits.one("SELECT pg_sleep(30)")
+    assert limits.stats().idle == 1
+    limits.close()
+
+
+def test_the_function_that_prepares_the_statements_is_there(url: str, db: Database) -> None:
+    migrate(url, NOTHING)
+    with db.transaction() as transaction:
+        transaction.run(NOTHING.connect_query)
+        assert transaction.one("SELECT count(*) FROM pg_prepared_statements WHERE name LIKE %s", "one_%") == (1,)
+
+
+def test_a_database_that_cannot_be_reached_is_unavailable(tmp_path: Path) -> None:
+    with pytest.raises(Unavailable):
+        migrate(f"postgresql:///none?host={tmp_path}", NOTHING)
+
+
+class TestIdentity:
+    """A database belongs to one pepper."""
+
+    @pytest.fixture
+    def migrated(self, url: str, db: Database) -> Database:
+        migrate(url, NOTHING)
+        return db
+
+    def test_the_same_pepper_is_welcome_again_and_with_new_keys(self, migrated: Database) -> None:
+        check_identity(migrated, fingerprint(b"p" * 32), KEYS)
+        check_identity(migrated, fingerprint(b"p" * 32), {"b": "thumbprint of b"})
+        known = migrated.one("SELECT key_fingerprints FROM service_identity")
+        assert known == ({**KEYS, "b": "thumbprint of b"},)
+
+    def test_another_pepper_is_refused(self, migrated: Database) -> None:
+        check_identity(migrated, fingerprint(b"p" * 32))
+        with pytest.raises(ConfigError, match="PEPPER"):
+            check_identity(migrated, fingerprint(b"q" * 32))
+        check_identity(migrated, fingerprint(b"p" * 32))
+
+    def test_a_key_that_replaced_another_of_its_name_is_logged(
+        self, migrated: Database, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        check_identity(migrated, fingerprint(b"p" * 32), KEYS)
+        assert not caplog.records
+        check_identity(migrated, fingerprint(b"p" * 32), {"a": "thumbprint of another"})
+        assert "the key a is another one than before" in caplog.text
+
+    def test_the_pepper_is_not_stored(self) -> None:
+        assert b"pppp" not in fingerprint(b"p" * 32)
