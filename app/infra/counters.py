@@ -26,7 +26,6 @@ COUNTERS: Mapping[str, str] = {
     "changes_published": "Changes published to the log",
     "changes_unpublished": "Changes that could not be published in time",
     "outbox_drained": "Changes published from the outbox later",
-    "logins_refused": "Logins refused because too many passwords waited to be hashed",
 }
 GAUGES: Mapping[str, str] = {
     "tuning_generation": "Generation of the tuning file that the worker applies",

@@ -7,13 +7,15 @@ import select
 import time
 from collections.abc import Callable, Sequence
 
-from pymemcache.client.base import Client, normalize_server_spec
+from pymemcache.client.base import Client
 from pymemcache.exceptions import MemcacheUnexpectedCloseError, MemcacheUnknownError
 
 from app.infra.cooperative import socket_module
 
 KEYS_IN_ONE_EXCHANGE = 200  # so few that both directions fit into the sockets' buffers
 LONGEST_TTL_S = 30 * 86_400  # memcached takes anything greater for a date
+
+Address = str | tuple[str, int]  # the path of a Unix socket, or host and port
 
 _RECEIVE_BYTES = 65_536
 
@@ -23,10 +25,10 @@ class MemcacheConnection:
 
     __slots__ = ("_client", "_poll", "_timeout_s", "idle_since")
 
-    def __init__(self, address: str, timeout_s: float) -> None:
+    def __init__(self, address: Address, timeout_s: float) -> None:
         self._timeout_s = timeout_s
         self._client = Client(
-            normalize_server_spec(address), connect_timeout=timeout_s, timeout=timeout_s, no_delay=True,
+            address, connect_timeout=timeout_s, timeout=timeout_s, no_delay=True,
             socket_module=socket_module, default_noreply=False,
         )  # fmt: skip
         try:

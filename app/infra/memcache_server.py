@@ -6,9 +6,11 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from pymemcache.client.base import normalize_server_spec
 from pymemcache.exceptions import MemcacheError, MemcacheUnexpectedCloseError
 
-from app.infra.memcache_connection import MemcacheConnection
+from app.errors import ConfigError
+from app.infra.memcache_connection import Address, MemcacheConnection
 from app.infra.pool import Pool, PoolTimeout
 
 log = logging.getLogger(__name__)
@@ -30,7 +32,8 @@ class Server:
     def __init__(self, address: str, timeout_s: float) -> None:
         self.name = address
         self._timeout_s = timeout_s
-        self._pool = Pool(lambda: MemcacheConnection(address, timeout_s), CONNECTIONS)
+        where = _parsed(address)
+        self._pool = Pool(lambda: MemcacheConnection(where, timeout_s), CONNECTIONS)
         self._state = _State(address)
 
     def get(self, key: str) -> bytes | None:
@@ -108,6 +111,14 @@ class Server:
             else:
                 self._pool.release(connection)
                 return result
+
+
+def _parsed(address: str) -> Address:
+    try:
+        where: Address = normalize_server_spec(address)
+    except ValueError as error:
+        raise ConfigError(f"MEMCACHED_SERVERS: {address!r} is neither host:port nor unix:/path") from error
+    return where
 
 
 class _State:

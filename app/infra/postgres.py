@@ -25,7 +25,8 @@ Row = tuple[Any, ...]
 Take = Callable[[cursor], T]
 
 QUERY_TIMEOUT_S = 8.0
-LEAST_QUERY_TIMEOUT_S = 2.0
+LEAST_QUERY_TIMEOUT_S = 1.0
+PING_TIMEOUT_S = 2.0
 REPEAT_WITHIN_S = 1.0
 UNPREPARED_SECONDS = 60.0
 
@@ -120,20 +121,20 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
         """Commit at the end of the block, roll back when it raises."""
+        started = time.monotonic()
         try:
-            link, limit_s = self._acquire(self._acquire_timeout_s)
-            with self._kept(link), query_timeout(limit_s), Transaction(link) as transaction:
+            link = self._pool.acquire(self._acquire_timeout_s)
+            with _Kept(self._pool, link), query_timeout(_left_s(started)), Transaction(link) as transaction:
                 yield transaction
         except FAILURES as error:
             fail(error)
 
-    def ping(self, timeout_s: float = LEAST_QUERY_TIMEOUT_S) -> float:
+    def ping(self, timeout_s: float = PING_TIMEOUT_S) -> float:
         """Milliseconds that the smallest query takes, waiting for a connection included; raises Unavailable."""
         started = time.monotonic()
         try:
-            link, _ = self._acquire(timeout_s)
-            left_s = max(timeout_s - (time.monotonic() - started), 0.01)
-            with self._kept(link), query_timeout(left_s):
+            link = self._pool.acquire(timeout_s)
+            with _Kept(self._pool, link), query_timeout(timeout_s):
                 link.cursor.execute(self._ping)
         except FAILURES as error:
             fail(error)
@@ -155,19 +156,19 @@ class Database:
         started = time.monotonic()
         try:
             try:
-                return self._attempt(statement, params, take)
+                return self._attempt(started, statement, params, take)
             except psycopg2.Error as error:
                 late = time.monotonic() - started > REPEAT_WITHIN_S
                 if late or take is _count or not connection_lost(error) or not _repeatable(statement):
                     raise
             self._pool.clear()  # what ended this connection has most likely ended the idle ones too
-            return self._attempt(statement, params, take)
+            return self._attempt(started, statement, params, take)
         except FAILURES as error:
             fail(error)
 
-    def _attempt(self, statement: Statement | str, params: Row, take: Take[T]) -> T:
-        link, limit_s = self._acquire(self._acquire_timeout_s)
-        with self._kept(link), query_timeout(limit_s):
+    def _attempt(self, started: float, statement: Statement | str, params: Row, take: Take[T]) -> T:
+        link = self._pool.acquire(self._acquire_timeout_s)
+        with _Kept(self._pool, link), query_timeout(_left_s(started)):
             self._ask(link.cursor, statement, params)
             return take(link.cursor)
 
@@ -184,16 +185,6 @@ class Database:
                     raise
                 self._unprepared_until[statement.name] = time.monotonic() + UNPREPARED_SECONDS
                 on.execute(statement.plain, statement.named(params))
-
-    def _acquire(self, timeout_s: float) -> tuple[Link, float]:
-        """A connection, and the seconds that a query on it may take, less when the caller has waited already."""
-        started = time.monotonic()
-        link = self._pool.acquire(timeout_s)
-        waited_s = time.monotonic() - started
-        return link, max(QUERY_TIMEOUT_S - waited_s, LEAST_QUERY_TIMEOUT_S)
-
-    def _kept(self, link: Link) -> "_Kept":
-        return _Kept(self._pool, link)
 
 
 class _Kept:
@@ -213,6 +204,11 @@ class _Kept:
             self._pool.release(self._link)
         else:
             self._pool.discard(self._link)
+
+
+def _left_s(started: float) -> float:
+    """How long a query may take for a caller that has waited since `started` already."""
+    return max(QUERY_TIMEOUT_S - (time.monotonic() - started), LEAST_QUERY_TIMEOUT_S)
 
 
 def _repeatable(statement: Statement | str) -> bool:

@@ -14,6 +14,7 @@ from psycopg2.extensions import (
     parse_dsn,
 )
 
+from app.errors import ConfigError
 from app.infra.cooperative import query_timeout, resolve
 
 CONNECT_TIMEOUT_S = 3.0
@@ -66,10 +67,13 @@ class Connector:
     """Opens links to `dsn`, a libpq connection string or URL; resolving a host name does not block other requests."""
 
     def __init__(self, dsn: str) -> None:
-        self._given = parse_dsn(dsn)
-        host = str(self._given.get("host", ""))
-        self._lookup = host if host and "," not in host and "/" not in host and "hostaddr" not in self._given else ""
-        self._dsn = make_dsn(**{**_NETWORK, **self._given})
+        """Raise ConfigError for what libpq does not understand; the text may hold a password and is not shown."""
+        try:
+            self._given = parse_dsn(dsn)
+            self._dsn = make_dsn(**{**_NETWORK, **self._given})
+            self._lookup = _name_to_resolve(self._given)
+        except (psycopg2.ProgrammingError, ValueError) as error:
+            raise ConfigError("a database URL is not a connection string that libpq understands") from error
 
     @property
     def database(self) -> str:
@@ -79,7 +83,7 @@ class Connector:
         """Raises psycopg2.Error or OSError (TimeoutError, socket.gaierror)."""
         dsn = self._dsn
         if self._lookup:
-            address = resolve(self._lookup, int(self._given.get("port", 5432)))[0]
+            address = resolve(*self._lookup)[0]
             dsn = make_dsn(dsn, hostaddr=address)
         with query_timeout(CONNECT_TIMEOUT_S):
             opened = psycopg2.connect(dsn)
@@ -89,3 +93,11 @@ class Connector:
         except BaseException:
             opened.close()
             raise
+
+
+def _name_to_resolve(given: dict[str, Any]) -> tuple[str, int] | None:
+    """Host and port; None for a Unix socket, an address, and several hosts, which are left to libpq."""
+    host = str(given.get("host", ""))
+    if not host or "," in host or "/" in host or "hostaddr" in given:
+        return None
+    return host, int(given.get("port", 5432))

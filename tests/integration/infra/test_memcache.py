@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from app.errors import ConfigError
 from app.infra.memcache import CacheUnavailable, Memcache, Server
 from app.local.memcached import Memcached
 
@@ -216,3 +217,8 @@ def test_a_name_that_cannot_be_resolved_is_a_miss() -> None:
     cache = Memcache(("nowhere.invalid:11211",), TIMEOUT_MS)
     assert cache.get("x") is None
     assert cache.ping() == [("nowhere.invalid:11211", None)]
+
+
+def test_an_address_that_is_none_is_refused_at_the_start() -> None:
+    with pytest.raises(ConfigError, match="MEMCACHED_SERVERS"):
+        Memcache(("host:port",), TIMEOUT_MS)

@@ -9,7 +9,7 @@ import psycopg2.extensions
 import pytest
 
 from app.config import DatabaseTuning
-from app.errors import Conflict, Unavailable
+from app.errors import ConfigError, Conflict, Unavailable
 from app.infra import postgres as module
 from app.infra.postgres import Database, Statement
 from app.local.pgbouncer import PgBouncer
@@ -310,3 +310,9 @@ def test_a_host_name_is_resolved_and_one_that_is_unknown_is_unavailable() -> Non
     with pytest.raises(Unavailable):
         db.one("SELECT 1")
     assert db.stats().in_use == 0
+
+
+def test_a_url_that_is_none_is_refused_without_showing_it() -> None:
+    with pytest.raises(ConfigError) as refused:
+        Database("postgresql://user:secret@host/db?nonsense=1", TUNING)
+    assert "secret" not in str(refused.value)
