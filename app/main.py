@@ -1,5 +1,6 @@
 """The composition root: everything that the service is made of is made and joined here."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from app.auth.service import AuthService, Facts
 from app.auth.tokens import AccessTokens
 from app.coherence import Coherence, Kinds
 from app.config import DatabaseTuning, Settings, Tuning, default_tuning
-from app.errors import ConfigError
+from app.errors import ConfigError, Unavailable
 from app.health import resources as health
 from app.health.performance import PerformanceService
 from app.health.service import Dependencies, HealthService
@@ -40,7 +41,8 @@ from app.web.limits import RateLimiter
 from app.web.openapi import document
 from app.web.resource import Resource
 
-_CONSOLE_TUNING = DatabaseTuning(pool_min=1, pool_max=1, acquire_timeout_ms=1000)
+_ONE_CONNECTION = DatabaseTuning(pool_min=1, pool_max=1, acquire_timeout_ms=1000)
+log = logging.getLogger(__name__)
 
 
 def preparation() -> Preparation:
@@ -85,7 +87,7 @@ class Parts:
 
     def health(self) -> HealthService:
         console = self.settings.pgbouncer_console_url
-        pooler = Database(console, _CONSOLE_TUNING, prepared=False) if console else None
+        pooler = Database(console, _ONE_CONNECTION, prepared=False) if console else None
         return HealthService(Dependencies(self.database, pooler, self.memcache, self.confirm))
 
     def confirm(self) -> None:
@@ -93,7 +95,7 @@ class Parts:
         version, needed = current_version(self.database), newest_version()
         if version is None or version < needed:
             raise ConfigError(f"the schema is at {version or 'nothing'} and {needed} is needed: run the migrations")
-        check_identity(self.database, fingerprint(self.settings.pepper.encode()), self.keys.fingerprints())
+        _check_secrets(self.settings, self.database, self.keys)
 
     def gauge(self) -> None:
         """Bring this worker's gauges up to date."""
@@ -130,6 +132,26 @@ class Parts:
         self.database.apply(tuning.database)
         self.hasher.apply(tuning.passwords)
         self.coherence.apply(tuning.cache)
+
+
+def check_secrets(settings: Settings) -> None:
+    """Raise ConfigError for keys that cannot be read and for a database that was set up with another pepper.
+
+    A database that does not answer, or has no schema yet, is found out about by `confirm`, when it does.
+    """
+    keys = KeyRing(settings.keys_dir or Path(), settings.jwt_algorithm, settings.signing_kid)
+    database = Database(settings.database_url, _ONE_CONNECTION, prepared=False)
+    try:
+        if current_version(database) is not None:
+            _check_secrets(settings, database, keys)
+    except Unavailable as error:
+        log.warning("the database is not there yet: %s", error.detail)
+    finally:
+        database.close()
+
+
+def _check_secrets(settings: Settings, database: Database, keys: KeyRing) -> None:
+    check_identity(database, fingerprint(settings.pepper.encode()), keys.fingerprints())
 
 
 def create_app(settings: Settings, counters: Counters, slot: int | None = None) -> Application:
