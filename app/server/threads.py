@@ -79,7 +79,7 @@ class LimitedThreadWorker(ThreadWorker):  # type: ignore[misc]
 
     def handle(self, conn: Any) -> Any:
         """One request, whose headers must arrive within their time."""
-        if conn.parser is None:
+        if not conn.initialized:
             conn.init()
             conn.parser.unreader.sock = _Budget(conn.sock)
             conn.data_ready = True

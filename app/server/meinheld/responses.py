@@ -174,6 +174,12 @@ REPAIRS = (
                 "  ret = writev_bucket(bucket);\n  if (ret != STATUS_SUSPEND) {\n    client->header_done = 1;\n",
                 "  client->header_done = 1;\n  ret = writev_bucket(bucket);\n  if (ret != STATUS_SUSPEND) {\n",
             ),
+            Cut(
+                FILE,
+                "  Py_BEGIN_ALLOW_THREADS\n#ifdef DEVELOP\n",
+                "    // error\n    if (errno == EAGAIN || errno == EWOULDBLOCK) {\n      BDEBUG(",
+                "  w = writev(data->fd, data->iov, data->iov_cnt);\n  if (w == (size_t)-1) {\n",
+            ),
             Replace(
                 FILE,
                 '      BDEBUG("try again later");\n      return STATUS_SUSPEND;\n    } else {\n',

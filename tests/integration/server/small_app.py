@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextvars import ContextVar
 from ipaddress import ip_network
 from typing import Any
 from urllib.parse import parse_qsl
@@ -207,6 +208,17 @@ def closed_streams(environ: Environ, arguments: dict[str, str]) -> Any:
     return Closing.closed
 
 
+seen: ContextVar[str] = ContextVar("seen", default="nothing")
+
+
+def remember(environ: Environ, arguments: dict[str, str]) -> Any:
+    """What an earlier request left in a context variable."""
+    before = seen.get()
+    seen.set(arguments["value"])
+    cooperative.sleep(0.001)
+    return [before, seen.get()]
+
+
 def fail(environ: Environ, arguments: dict[str, str]) -> Any:
     raise ValueError("on purpose")
 
@@ -219,7 +231,7 @@ PAGES: dict[str, Callable[[Environ, dict[str, str]], Any]] = {
     "/environ": show_environ, "/echo": echo, "/pid": pid, "/sleep": sleep, "/hang": hang, "/started": count_started,
     "/wait": wait_in_vain, "/ping-pong": ping_pong, "/gate": wait_at_gate, "/open": open_gate, "/work": work,
     "/thread": in_thread, "/query": query, "/cache": cache, "/address": environ_address, "/closed": closed_streams,
-    "/fail": fail, "/leave": leave, "/second": second_waiter, "/silent": silent_fd,
+    "/fail": fail, "/leave": leave, "/second": second_waiter, "/silent": silent_fd, "/remember": remember,
 }  # fmt: skip
 
 

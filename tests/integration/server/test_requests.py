@@ -44,6 +44,7 @@ def test_an_ambiguous_request_is_refused_and_nothing_after_it_is_served(server: 
         f"POST /environ HTTP/1.1\r\nHost: test\r\n{headers}\r\n\r\n{body}POST /echo HTTP/1.1\r\nHost: test\r\n\r\n"
     )
     answer = connection.rest()
+    connection.close()
     assert answer.startswith((b"HTTP/1.1 400", b"HTTP/1.1 501"))
     assert answer.count(b"HTTP/1.1") == 1
     assert len(server.get("/started").json()) == before
@@ -129,6 +130,7 @@ def test_headers_above_the_limit_are_refused_however_they_arrive(server: Server)
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             connection.send(f"{value[first:]}\r\n\r\n")
         assert connection.rest().split()[1] in (b"400", b"431")
+        connection.close()
     assert server.get("/pid").status == 200
 
 

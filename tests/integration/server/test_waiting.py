@@ -67,6 +67,12 @@ def test_other_requests_are_served_during_a_wait(greenlets: Server) -> None:
     assert waiting.response().json() is True
 
 
+def test_context_variables_end_with_their_request(greenlets: Server) -> None:
+    connection = greenlets.connect()
+    for value in ("one", "two", "three"):
+        assert connection.get(f"/remember?value={value}").json() == ["nothing", value]
+
+
 def test_short_waits_end_before_long_ones(greenlets: Server) -> None:
     ended: list[str] = []
 

@@ -5,6 +5,10 @@
  */
 
 #define LINGER_US (2 * MICROSECONDS)
+#define IDLE_GREENLETS 256
+
+static PyObject *idle_greenlets[IDLE_GREENLETS], *context_name;
+static int idle_count;
 
 static client_t *starting_client;
 static client_t *pipelined_first, *pipelined_last;
@@ -117,8 +121,7 @@ static response_status run_app(client_t *client, PyObject *start) {
   return status == STATUS_OK ? close_response(client) : status;
 }
 
-static PyObject *app_handler(PyObject *self, PyObject *args) {
-  client_t *client = starting_client;
+static void serve_request(client_t *client) {
   PyObject *start = new_start_response(client);
   if (start == NULL || run_app(client, start) != STATUS_OK) {
     if (PyErr_Occurred()) call_error_logger();
@@ -131,15 +134,37 @@ static PyObject *app_handler(PyObject *self, PyObject *args) {
     Py_DECREF(start);
   }
   close_client(client);
+}
+
+/* What a request greenlet runs: one request after another, as a new greenlet costs several system calls. */
+static PyObject *app_handler(PyObject *self, PyObject *args) {
+  PyObject *current = greenlet_getcurrent();
+  int woken = 0;
+  if (context_name == NULL) context_name = PyUnicode_InternFromString("gr_context");
+  do {
+    /* the context variables of the request before must not show in this one */
+    if (PyObject_SetAttr(current, context_name, Py_None) < 0) call_error_logger();
+    serve_request(starting_client);
+    if (idle_count == IDLE_GREENLETS) break;
+    Py_INCREF(current);
+    idle_greenlets[idle_count++] = current;
+    woken = switch_to_loop(current);
+  } while (woken != -1);
+  Py_DECREF(current);
+  if (woken == -1) return NULL;
   Py_RETURN_NONE;
 }
 
 static PyMethodDef app_handler_def = {"_app_handler", (PyCFunction)app_handler, METH_VARARGS, 0};
 
-static void call_wsgi_handler(client_t *client) {
-  PyObject *greenlet, *res = NULL;
+static PyObject *request_greenlet(void) {
+  if (idle_count > 0) return idle_greenlets[--idle_count];
   if (app_handler_func == NULL) app_handler_func = PyCFunction_NewEx(&app_handler_def, NULL, NULL);
-  greenlet = greenlet_new(app_handler_func, NULL);
+  return greenlet_new(app_handler_func, NULL);
+}
+
+static void call_wsgi_handler(client_t *client) {
+  PyObject *greenlet = request_greenlet(), *res = NULL;
   if (greenlet != NULL) {
     starting_client = client;
     res = greenlet_switch(greenlet, hub_switch_value, NULL);
