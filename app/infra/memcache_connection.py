@@ -18,6 +18,7 @@ LONGEST_TTL_S = 30 * 86_400  # memcached takes anything greater for a date
 Address = str | tuple[str, int]  # the path of a Unix socket, or host and port
 
 _RECEIVE_BYTES = 65_536
+_BETWEEN = " v\r\nmg "
 
 
 class MemcacheConnection:
@@ -77,41 +78,51 @@ class MemcacheConnection:
         return bool(self._client.delete(key, noreply=False))
 
     def _exchange(self, keys: Sequence[str]) -> list[bytes | None]:
-        """`mg` answers VA or EN for each key in order, and MN to the no-op behind them."""
         socket = self._client.sock
         if socket is None:
             raise MemcacheUnexpectedCloseError
-        commands = [f"mg {key} v\r\n" for key in keys]
-        commands.append("mn\r\n")
-        socket.sendall("".join(commands).encode("ascii"))
-        reader = _Reader(socket.recv, time.monotonic() + self._timeout_s)
-        values = [_value(reader) for _ in keys]
-        if reader.line() != b"MN":
-            raise MemcacheUnknownError("the answers do not match the questions")
-        return values
+        socket.sendall(f"mg {_BETWEEN.join(keys)} v\r\nmn\r\n".encode("ascii"))
+        return _Answer(socket.recv, time.monotonic() + self._timeout_s).values(len(keys))
 
 
-class _Reader:
-    """Reads lines and blocks of a known size; a block's content is never searched."""
+class _Answer:
+    """What the server sends, read as far as it is needed; a value's content is never searched."""
 
     __slots__ = ("_at", "_data", "_deadline", "_receive")
 
     def __init__(self, receive: Callable[[int], bytes], deadline: float) -> None:
         self._receive, self._deadline = receive, deadline
-        self._data, self._at = receive(_RECEIVE_BYTES), 0
-        if not self._data:
-            raise MemcacheUnexpectedCloseError
+        self._data, self._at = b"", 0
 
-    def line(self) -> bytes:
-        """The next line without its end."""
+    def values(self, number: int) -> list[bytes | None]:
+        """VA with a value, or EN, for each `mg` in order, and MN for the no-op behind them."""
+        found: list[bytes | None] = []
+        self._more()
+        for _ in range(number):
+            line = self._line()
+            if line == b"EN":
+                found.append(None)
+            elif line.startswith(b"VA "):
+                found.append(self._block(line))
+            else:
+                raise MemcacheUnknownError(line[:100])
+        if self._line() != b"MN":
+            raise MemcacheUnknownError("the answers do not match the questions")
+        return found
+
+    def _line(self) -> bytes:
         while (end := self._data.find(b"\r\n", self._at)) < 0:
             self._more()
         line = self._data[self._at : end]
         self._at = end + 2
         return line
 
-    def block(self, size: int) -> bytes:
-        """The next `size` bytes, which a line's end follows."""
+    def _block(self, announcement: bytes) -> bytes:
+        """The bytes that `VA <size>` announces; a line's end follows them."""
+        try:
+            size = int(announcement[3:])
+        except ValueError as error:
+            raise MemcacheUnknownError(announcement[:100]) from error
         while len(self._data) - self._at < size + 2:
             self._more()
         end = self._at + size
@@ -127,14 +138,4 @@ class _Reader:
         received = self._receive(_RECEIVE_BYTES)
         if not received:
             raise MemcacheUnexpectedCloseError
-        self._data = self._data[self._at :] + received
-        self._at = 0
-
-
-def _value(reader: _Reader) -> bytes | None:
-    line = reader.line()
-    if line == b"EN":
-        return None
-    if not line.startswith(b"VA "):
-        raise MemcacheUnknownError(line[:100])
-    return reader.block(int(line.split(b" ", 2)[1]))
+        self._data, self._at = self._data[self._at :] + received, 0
