@@ -8,7 +8,7 @@ from app.errors import ConfigError, ProductError
 from app.local.process import LocalError
 from loadtest.bed import Bed
 from loadtest.report import Row, machine, table
-from loadtest.scenarios import FULL, QUICK, Scenario, batch, login_flood, login_timing, memory, profile_rate
+from loadtest.scenarios import FULL, QUICK, Effort, Scenario, batch, login_flood, login_timing, memory, profile_rate
 from loadtest.wrk import ensure_wrk
 
 SCENARIOS: dict[str, Scenario] = {
@@ -41,9 +41,17 @@ def _measure(names: Sequence[str], *, quick: bool) -> list[Row]:
     with Bed.opened() as bed:
         for name in names:
             print(f"[bench] {name}", flush=True)
-            rows += SCENARIOS[name](bed, QUICK if quick else FULL)
+            rows += _attempt(name, bed, QUICK if quick else FULL)
     print(f"\n{where}\none worker, the load beside it on the same cores, medians\n\n{table(rows)}")
     return rows
+
+
+def _attempt(name: str, bed: Bed, effort: Effort) -> list[Row]:
+    """The rows of one scenario; what fails is told in the table and does not keep the others from being measured."""
+    try:
+        return SCENARIOS[name](bed, effort)
+    except (LocalError, OSError, RuntimeError) as error:
+        return [Row(name, f"failed: {error}", "measured", met=False)]
 
 
 if __name__ == "__main__":

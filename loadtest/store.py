@@ -4,7 +4,8 @@ import psycopg2
 
 INSERT_SESSIONS = """
 INSERT INTO sessions (user_id, epoch, family, refresh_hash, expires_at)
-SELECT id, token_epoch, '\\x00', '\\x00', now() + interval '1 day' FROM users ORDER BY id LIMIT %s
+SELECT id, token_epoch, uuid_send(gen_random_uuid()), sha256(uuid_send(gen_random_uuid())), now() + interval '1 day'
+  FROM users ORDER BY id LIMIT %s
 RETURNING user_id, id
 """
 
