@@ -4,6 +4,7 @@ import ctypes
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -44,6 +45,7 @@ class Process:
     def __init__(self, name: str, command: Command) -> None:
         self.name = name
         self._log = command.log
+        self._ending = threading.Lock()
         self._popen = _spawner.submit(_spawn, name, command).result()
 
     @property
@@ -55,7 +57,10 @@ class Process:
         """Leaves an ended process unreaped, so that its id, and its group's, cannot be another's yet."""
         if self._popen.returncode is not None:
             return False
-        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+        try:
+            return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+        except ChildProcessError:  # another thread has just reaped it
+            return False
 
     def send(self, number: signal.Signals) -> None:
         if self.alive:
@@ -67,12 +72,13 @@ class Process:
 
     def end(self, number: signal.Signals = signal.SIGTERM, grace_s: float = 10) -> int:
         """Signal, wait at most `grace_s`, kill what is left of its process group; returns the exit status."""
-        if self._popen.returncode is None:
-            self.send(number)
-            self.send(signal.SIGCONT)
-            self.wait(grace_s)
-            os.killpg(self.pid, signal.SIGKILL)
-        return self._popen.wait()
+        with self._ending:
+            if self._popen.returncode is None:
+                self.send(number)
+                self.send(signal.SIGCONT)
+                self.wait(grace_s)
+                os.killpg(self.pid, signal.SIGKILL)
+            return self._popen.wait()
 
     def obituary(self) -> str:
         """How the process ended and where its last words are."""
