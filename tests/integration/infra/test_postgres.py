@@ -10,6 +10,7 @@ import pytest
 
 from app.config import DatabaseTuning
 from app.errors import ConfigError, Conflict, Unavailable
+from app.infra import cooperative
 from app.infra import postgres as module
 from app.infra.postgres import Database, Statement
 from app.local.pgbouncer import PgBouncer
@@ -235,6 +236,23 @@ def test_a_query_that_takes_too_long_is_given_up_with_its_connection(
     monkeypatch.undo()
     until(lambda: not outage.running("EXECUTE slow"))
     assert db.one(ADD, 1, 1) == (2, "100%")
+
+
+def test_a_caller_that_is_killed_in_mid_query_takes_its_connection_along(db: Database) -> None:
+    class Killed(BaseException):
+        pass
+
+    def kill(connection: psycopg2.extensions.connection) -> None:
+        connection.poll()
+        raise Killed
+
+    assert db.one(ADD, 1, 1)
+    psycopg2.extensions.set_wait_callback(kill)
+    with pytest.raises(Killed):
+        db.one(ADD, 2, 2)
+    assert (db.stats().in_use, db.stats().idle) == (0, 0)
+    cooperative.install("threads")
+    assert db.one(ADD, 3, 3) == (6, "100%")
 
 
 def test_a_pooler_that_stands_still_is_unavailable_in_time(
