@@ -12,7 +12,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class QueueFull(Exception):  # noqa: N818
+class QueueFull(Exception):
     """As many calls wait as may wait; the caller should come back later."""
 
 

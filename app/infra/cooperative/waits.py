@@ -46,10 +46,10 @@ class ThreadParking:
         self._lock = threading.Lock()
         self._lock.acquire()
 
-    def park(self, timeout_s: float) -> bool:  # noqa: D102
+    def park(self, timeout_s: float) -> bool:
         return self._lock.acquire(timeout=max(timeout_s, 0))
 
-    def unpark(self) -> None:  # noqa: D102
+    def unpark(self) -> None:
         self._lock.release()
 
 
