@@ -101,13 +101,15 @@ class AuthService:
     def logout_everywhere(self, claims: Claims, client: Client) -> None:
         """End every session of the user; a retry with a token that this very act has ended publishes once more.
 
-        Raises InvalidToken where the session was ended by itself before, NotFinal as `logout` does.
+        Raises InvalidToken where something else has ended the session, for then others may be alive; NotFinal as
+        `logout` does.
         """
         with self._store.transaction() as transaction:
             state = store.session_state(transaction, claims.user_id, claims.session_id)
-            if state is None or state == (True, True):
+            if state is None or state == (False, False):
                 raise InvalidToken("the session has ended")
-            if state == (False, True):
+            alive, _ = state
+            if alive:
                 raised = store.raise_epoch(
                     transaction, claims.user_id, claims.session_id, "logged_out_everywhere", client
                 )

@@ -78,12 +78,15 @@ INSERT INTO audit_log (event, user_id, agent, address, request_id) VALUES ('logi
 
 REPLACE_HASH = "UPDATE users SET password_hash = %s WHERE id = %s AND password_hash = %s"
 
-LOCK_SESSION = f"""
+# A row that was waited for comes in its new version and those joined to it in their old ones (EvalPlanQual), so that
+# what concerns two tables is asked in a statement after the one that locks.
+LOCK_SESSION = "SELECT 1 FROM sessions WHERE id = %s FOR UPDATE"
+
+FIND_FAMILY = f"""
 SELECT s.user_id, s.family, s.refresh_counter, s.refresh_hash,
        s.rotated_at > clock_timestamp() - make_interval(secs => %s) AS in_grace, ({_LIVE}) AS live
   FROM sessions s JOIN users u ON u.id = s.user_id
  WHERE s.id = %s
-   FOR UPDATE OF s
 """
 
 ROTATE = """
@@ -106,9 +109,12 @@ WITH revoked AS (
 INSERT INTO outbox (key) SELECT 'session:' || id FROM revoked RETURNING id
 """
 
-SESSION_STATE = """
-SELECT s.revoked_at IS NOT NULL, s.epoch = u.token_epoch
-  FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = %s AND u.id = %s FOR UPDATE OF u
+LOCK_USER = "SELECT 1 FROM users WHERE id = %s FOR UPDATE"
+
+SESSION_STATE = f"""
+SELECT {_LIVE}, EXISTS (
+    SELECT FROM audit_log a WHERE a.user_id = u.id AND a.session_id = s.id AND a.event = 'logged_out_everywhere')
+  FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = %s AND u.id = %s
 """
 
 RAISE_EPOCH = """
@@ -254,7 +260,8 @@ class AuthStore:
 
 
 def lock_family(transaction: Transaction, session_id: int, grace_seconds: float) -> Family | None:
-    row = transaction.one(LOCK_SESSION, grace_seconds, session_id)
+    transaction.one(LOCK_SESSION, session_id)
+    row = transaction.one(FIND_FAMILY, grace_seconds, session_id)
     return None if row is None else Family(row[0], bytes(row[1]), row[2], bytes(row[3]), bool(row[4]), row[5])
 
 
@@ -267,7 +274,8 @@ def revoke_within(transaction: Transaction, user_id: int, session_id: int, event
 
 
 def session_state(transaction: Transaction, user_id: int, session_id: int) -> tuple[bool, bool] | None:
-    """(revoked, of the present epoch), with the user locked; None where the session is not there."""
+    """(alive, has ended every session of the user), with the user locked; None where the session is not there."""
+    transaction.one(LOCK_USER, user_id)
     row = transaction.one(SESSION_STATE, session_id, user_id)
     return None if row is None else (row[0], row[1])
 

@@ -27,7 +27,7 @@ class Actor:
     """One client with connections to all workers; `act` does one thing that a person would do."""
 
     def __init__(self, world: World, connections: Connections, seed: int) -> None:
-        self._world, self._connections, self._random = world, connections, random.Random(seed)  # noqa: S311 - a load
+        self._world, self._connections, self._random = world, connections, random.Random(seed)
         self._note = world.journal.note
         self._actions: dict[Callable[[Person, Session], None], int] = {
             self.read: 30,
@@ -95,22 +95,20 @@ class Actor:
         person.version = max(person.version, version or 0)
         self._notice(session, answer)
 
-    def refresh(self, person: Person, session: Session, connection: Connection | None = None) -> None:
+    def refresh(self, person: Person, session: Session) -> None:
         with _if_free(session.refreshing) as free:
             if free:
-                body = {"refresh_token": session.refresh_tokens[-1]}
-                answer = (connection or self._any()).send(Request("POST", "/api/v1/auth/refresh", body))
-                self._note(Kind.REFRESH, person, answer, session=session.id, repeated=session.unsure)
-                session.unsure = answer.status != 200
-                if answer.status == 200:
-                    session.access_tokens = [*session.access_tokens[-2:], answer.body["access_token"]]
-                    session.refresh_tokens.append(answer.body["refresh_token"])
-                self._notice(session, answer)
+                self._rotate(session)
 
     def reuse(self, person: Person, session: Session) -> None:
         """Present a refresh token that was replaced twice, as a thief would."""
         with _if_free(session.refreshing) as free:
-            if free and len(session.refresh_tokens) > 2 and not session.unsure:
+            if not free:
+                return
+            for _ in range(3 - len(session.refresh_tokens)):
+                self._rotate(session)
+            if len(session.refresh_tokens) > 2 and not session.unsure:
+                self._use_everywhere(session)
                 body = {"refresh_token": session.refresh_tokens[-3]}
                 self._end(Kind.REUSE, session, Request("POST", "/api/v1/auth/refresh", body), [session])
 
@@ -144,7 +142,9 @@ class Actor:
             if answer.status == 204:
                 person.secrets = [new]
             elif answer.status == 403:
-                person.secrets = [*person.secrets[1:], old]
+                person.secrets = [each for each in (*person.secrets[1:], old) if each != new]
+            elif answer.status < 500 and answer.answered:
+                person.secrets = [each for each in person.secrets if each != new]
             self.read(person, session)
 
     def delete(self, person: Person, session: Session) -> None:
@@ -164,7 +164,18 @@ class Actor:
         """A token that ended some time ago, which nothing may revive."""
         if self._world.ended:
             old = self._random.choice(self._world.ended)
-            self._random.choice((self.read, self.read, self.edit, self.refresh))(old.person, old, self._any())
+            self._random.choice((self.read, self.read, self.edit, self.refresh))(old.person, old)
+
+    def _rotate(self, session: Session) -> None:
+        """Only one at a time for a session: an old token presented late would end it."""
+        body = {"refresh_token": session.refresh_tokens[-1]}
+        answer = self._any().send(Request("POST", "/api/v1/auth/refresh", body))
+        self._note(Kind.REFRESH, session.person, answer, session=session.id, repeated=session.unsure)
+        session.unsure = answer.status != 200
+        if answer.status == 200:
+            session.access_tokens = [*session.access_tokens[-2:], answer.body["access_token"]]
+            session.refresh_tokens.append(answer.body["refresh_token"])
+        self._notice(session, answer)
 
     def _use_everywhere(self, session: Session) -> None:
         """Make every worker remember the session as alive."""

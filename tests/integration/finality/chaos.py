@@ -20,7 +20,7 @@ class Chaos:
 
     def __init__(self, pods: list[Pod], memcached: list[Memcached], resized: Pod, seed: int) -> None:
         self._pods, self._memcached, self._resized = pods, memcached, resized
-        self._random = random.Random(seed)  # noqa: S311 - a choice of faults
+        self._random = random.Random(seed)
         self._sizes = 0
         self.faults = Faults()
         self.schedule: tuple[Callable[[], None], ...] = (

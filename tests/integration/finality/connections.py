@@ -24,6 +24,10 @@ class Answer:
     worker: str = ""
 
     @property
+    def answered(self) -> bool:
+        return self.status != 0
+
+    @property
     def code(self) -> str:
         """The stable code of a problem document."""
         return str(self.body.get("code", "")) if isinstance(self.body, dict) else ""

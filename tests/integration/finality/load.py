@@ -45,7 +45,7 @@ def drive(
                     enough.set()
                     if meanwhile is None:
                         over.set()
-        except BaseException as error:  # noqa: BLE001 - raised again by the thread that waits
+        except BaseException as error:
             failures.append(error)
             enough.set()
             over.set()

@@ -67,7 +67,7 @@ class Pod:
         workers: int,
         serve: Sequence[str] = SERVE,
     ) -> None:
-        self.name, self.port, self._shared, self._workers, self._kind = name, free_port(), shared, workers, kind
+        self.name, self.port, self._shared, self._workers, self.kind = name, free_port(), shared, workers, kind
         self._serve = serve
         self.memcached = list(memcached)
         self.pgbouncer = PgBouncer(shared.postgres, _statements(), pool_size=10)
@@ -134,7 +134,7 @@ class Pod:
     def _environment(self) -> dict[str, str]:
         return self._shared.environment() | {
             "PORT": str(self.port),
-            "WORKER": self._kind,
+            "WORKER": self.kind,
             "WORKERS": str(self._workers),
             "THREADS": "64",
             "DATABASE_URL": self.pgbouncer.url_of(self._shared.database),

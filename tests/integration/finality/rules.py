@@ -5,7 +5,7 @@ before another started came first, everything else may have happened either way.
 """
 
 from bisect import bisect_left
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 from tests.integration.finality.history import (
@@ -80,17 +80,12 @@ class Record:
         return ending.promised and not _spares(ending, login.session) and login.end < self._effective_start(ending)
 
     def _effective_start(self, ending: Operation) -> int:
-        """A logout everywhere whose own session had just been ended with all others only repeats that promise."""
-        if ending.kind is not Kind.LOGOUT_ALL or ending.session is None:
-            return ending.start
-        own = self.logins.get(ending.session)
-        others = (
+        """A logout everywhere that its own session had asked for before only repeats the earlier promise."""
+        return min(
             each.start
             for each in self.user_endings[ending.user]
-            if each is not ending and each.start < ending.end and not _spares(each, ending.session)
-            if own is None or own.start < each.end
+            if each is ending or (each.kind is ending.kind is Kind.LOGOUT_ALL and each.session == ending.session)
         )
-        return min(ending.start, min(others, default=FOREVER))
 
 
 def accepted_after_end(record: Record) -> Iterator[Violation]:
@@ -154,13 +149,13 @@ def old_passwords(record: Record) -> Iterator[Violation]:
 
 def refused_logins(record: Record) -> Iterator[Violation]:
     """A login with the present password that was refused although nothing happened to the account meanwhile."""
-    changes = [each for each in record.operations if each.kind is Kind.PASSWORD and each.may_have_acted]
-    replaced = {each.secret: each for each in reversed(changes)}
-    unsure = {each.new_secret: each for each in changes}
+    changes = [each for each in record.operations if each.kind is Kind.PASSWORD]
+    replaced = {each.secret: each for each in reversed(changes) if each.may_have_acted}
+    made_by = {each.new_secret: each for each in changes}
     for each in record.operations:
         if each.kind is not Kind.LOGIN or each.status != 401:
             continue
-        made, gone = unsure.get(each.secret), replaced.get(each.secret)
+        made, gone = made_by.get(each.secret), replaced.get(each.secret)
         established = made is None or (made.promised and made.end < each.start)
         disturbed = any(end.start < each.end and _end(end) > each.start for end in record.user_endings[each.user])
         if established and not disturbed and (gone is None or gone.start > each.end):
@@ -184,22 +179,18 @@ def impossible_promises(record: Record, faults: Faults) -> Iterator[Violation]:
 
 
 def lost_requests(record: Record, faults: Faults) -> Iterator[Violation]:
-    """A request without an answer that no crash explains, or whose worker lived on."""
-    last_answer: dict[str, int] = Counter()
+    """A request without an answer that no crash explains: of its pod, and for good where its worker is known."""
+    last_answer: dict[str, int] = {}
     for each in record.operations:
         if each.answered and each.worker:
-            last_answer[each.worker] = max(last_answer[each.worker], each.end)
+            last_answer[each.worker] = max(last_answer.get(each.worker, 0), each.end)
     for each in record.operations:
-        if each.answered:
-            continue
-        crashed = any(
-            crash.start <= each.end and each.start <= crash.end and crash.pod in ("", each.pod)
-            for crash in faults.crashes
-        )
-        if not crashed:
-            yield Violation("a request was lost and nothing had crashed", each)
-        elif each.worker and last_answer[each.worker] > each.end:
-            yield Violation("a request was lost by a worker that lived on", each)
+        if not each.answered:
+            crashes = [crash for crash in faults.crashes if crash.pod in ("", each.pod) and crash.start <= each.end]
+            if not any(each.start <= crash.end or each.worker for crash in crashes):
+                yield Violation("a request was lost and nothing had crashed", each)
+            elif each.worker and all(last_answer.get(each.worker, 0) > crash.end for crash in crashes):
+                yield Violation("a request was lost by a worker that lived on", each)
 
 
 def _ended_session(operation: Operation) -> int | None:

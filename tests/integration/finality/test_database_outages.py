@@ -22,8 +22,10 @@ def client(whole: list[Pod]) -> Iterator[Client]:
 def guarded(postgres: Postgres) -> Iterator[Postgres]:
     """PostgreSQL, which runs again at the end whatever a test has done to it."""
     yield postgres
-    postgres.start()
-    postgres.resume()
+    if postgres.process is not None and postgres.process.alive:
+        postgres.resume()
+    else:
+        postgres.start()
 
 
 @pytest.mark.parametrize("outage", ["paused", "killed", "stopped"])

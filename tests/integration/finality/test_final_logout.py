@@ -2,7 +2,9 @@
 
 import logging
 import os
+import pickle
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -31,12 +33,19 @@ def test_no_ended_session_is_accepted_and_no_old_profile_is_read_whatever_fails(
         world = populate(pods[0].name, pods[0].port)
         chaos = Chaos(pods, cache_servers, resized, seed=OPERATIONS)
         drive(world, ports, OPERATIONS, meanwhile=chaos.run)
+        keep(world, chaos)
         wait_until_published(shared)
         audit(world, shared, ports)
     log.info(summary(world))
     found = violations(world.journal.operations, chaos.faults)
     assert not found, f"{len(found)} violations; the first ones:\n" + "\n".join(map(str, found[:5]))
     assert len(world.journal) >= OPERATIONS
+
+
+def keep(world: World, chaos: Chaos) -> None:
+    """Where `FINALITY_JOURNAL` names a file, the record stays there for whoever has to explain it."""
+    if path := os.environ.get("FINALITY_JOURNAL"):
+        Path(path).write_bytes(pickle.dumps((world.journal.operations, chaos.faults)))
 
 
 def audit(world: World, shared: Shared, ports: dict[str, int]) -> None:

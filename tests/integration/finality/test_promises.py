@@ -102,9 +102,10 @@ def test_a_worker_that_dies_between_commit_and_publication_leaves_an_end_that_be
         cache_servers[0].resume()
     assert asked[0].result().status == 0
     if retried:
-        assert Connection(other.name, other.port).send(log_out(session)).status == 204
-        assert client.statuses(session) == {401}
+        with client_of([other]) as survivor:
+            assert survivor.connections.all()[0].send(log_out(session)).status == 204
+            assert survivor.statuses(session) == {401}
     else:
         wait_until_published(shared)
-        client.wait_until(session, 401)
     dying.wait_until_ok()
+    client.wait_until(session, 401)

@@ -82,11 +82,12 @@ def test_a_refresh_of_an_ended_session_must_not_be_accepted() -> None:
     assert rules(login(PHONE), logout, operation(Kind.REFRESH, 90, 95, 200)) == ENDED
 
 
-def test_a_logout_everywhere_by_a_session_that_another_one_ended_promises_nothing_about_later_sessions() -> None:
-    first = operation(Kind.LOGOUT_ALL, 20, 80, 204, session=LAPTOP)
-    again = operation(Kind.LOGOUT_ALL, 60, 120, 204, session=PHONE)
-    between = login(13, 45, 50)
-    assert rules(login(PHONE), login(LAPTOP), first, between, again, read(130, 140, session=13)) == []
+def test_a_logout_everywhere_that_is_repeated_promises_nothing_about_later_sessions() -> None:
+    first = operation(Kind.LOGOUT_ALL, 20, 80, 204)
+    again = operation(Kind.LOGOUT_ALL, 60, 120, 204)
+    between, late = login(13, 45, 50), read(130, 140, session=13)
+    assert rules(login(PHONE), first, between, again, late) == []
+    assert rules(login(PHONE), first, between, replace(again, session=LAPTOP), late) == ENDED
 
 
 def test_a_refused_request_needs_a_cause() -> None:
@@ -160,8 +161,11 @@ def test_an_end_cannot_be_promised_while_the_log_answers_nobody() -> None:
 def test_a_lost_request_needs_a_crash_of_its_own_worker() -> None:
     lost = replace(read(20, 30, status=0), pod="a", worker="w1")
     alive = replace(read(40, 50), pod="a", worker="w1")
+    idle = replace(lost, start=90, end=91)
     crash, elsewhere = Faults(crashes=[Interval(25, 26, "a")]), Faults(crashes=[Interval(25, 26, "b")])
     assert rules(login(PHONE), lost, faults=crash) == []
+    assert rules(login(PHONE), idle, faults=crash) == []
+    assert rules(login(PHONE), replace(idle, worker=""), faults=crash) == ["a request was lost and nothing had crashed"]
     assert rules(login(PHONE), lost, faults=elsewhere) == ["a request was lost and nothing had crashed"]
     assert rules(login(PHONE), lost, alive, faults=crash) == ["a request was lost by a worker that lived on"]
 

@@ -1,0 +1,84 @@
+"""Races within PostgreSQL: a request that waits for a row sees what the one before it did to the others."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import psycopg2
+import pytest
+
+from tests.integration.finality.clients import Client, client_of, log_out
+from tests.integration.finality.connections import Answer, Connection, Request
+from tests.integration.finality.people import Session
+from tests.integration.finality.pods import Pod, Shared, wait_for
+from tests.integration.finality.truth import rows
+
+CHANGE_PASSWORD = (
+    "UPDATE users SET token_epoch = token_epoch + 1 WHERE id = %s",
+    "UPDATE sessions SET epoch = epoch + 1 WHERE id = %s",
+)
+WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+
+
+@pytest.fixture
+def client(whole: list[Pod]) -> Iterator[Client]:
+    with client_of(whole) as client:
+        yield client
+
+
+@contextmanager
+def password_change_under_way(shared: Shared, session: Session) -> Iterator[None]:
+    """What a password change by `session` does, committed at the end of the block."""
+    with psycopg2.connect(shared.postgres.url(shared.database)) as connection, connection.cursor() as cursor:
+        cursor.execute(CHANGE_PASSWORD[0], (session.person.id,))
+        cursor.execute(CHANGE_PASSWORD[1], (session.id,))
+        yield
+    connection.close()
+
+
+def during_password_change(request: Request, session: Session, pod: Pod, shared: Shared) -> Answer:
+    """The answer to `request`, which has to wait for the change to be committed."""
+    connection = Connection(pod.name, pod.port)
+    with ThreadPoolExecutor(1) as executor:
+        with password_change_under_way(shared, session):
+            asked = executor.submit(connection.send, request)
+            wait_for(lambda: rows(shared, WAITING)[0][0] == 1, "the request waits for a row")
+        asked.result()
+    connection.close()
+    return asked.result()
+
+
+def test_a_refresh_that_waits_for_the_password_change_of_its_own_session_succeeds(
+    client: Client, whole: list[Pod], shared: Shared
+) -> None:
+    session = client.log_in()
+    refresh = Request("POST", "/api/v1/auth/refresh", {"refresh_token": session.refresh_tokens[-1]})
+    assert during_password_change(refresh, session, whole[0], shared).status == 200
+
+
+def test_a_logout_everywhere_that_waits_for_the_password_change_of_its_own_session_ends_it(
+    client: Client, whole: list[Pod], shared: Shared
+) -> None:
+    session = client.log_in()
+    assert client.statuses(session) == {200}
+    assert during_password_change(log_out(session, "all"), session, whole[0], shared).status == 204
+    assert client.statuses(session) == {401}
+
+
+def test_a_logout_everywhere_by_a_session_that_another_one_ended_promises_nothing(client: Client) -> None:
+    """Others may be alive, above all the one that changed the password."""
+    staying, ended = client.log_in(), client.log_in()
+    connection = client.connections.all()[0]
+    body = {"current": client.person.secrets[0], "new": client.person.new_secret()}
+    assert connection.send(Request("POST", "/api/v1/auth/password", body, staying.token)).status == 204
+    assert connection.send(log_out(ended, "all")).status == 401
+    assert client.statuses(staying) == {200}
+
+
+def test_a_logout_everywhere_can_be_repeated_with_the_token_that_it_ended(client: Client) -> None:
+    session = client.log_in()
+    answers = [each.send(log_out(session, "all")).status for each in client.connections.all()]
+    assert set(answers) == {204}
+    later = client.log_in()
+    assert client.connections.all()[0].send(log_out(session, "all")).status == 204
+    assert client.statuses(later) == {200}
