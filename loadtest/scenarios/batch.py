@@ -15,7 +15,7 @@ LEAST_SAVED = 0.90
 def run(bed: Bed, effort: Effort) -> list[Row]:
     """With 64 connections the server's own time counts; with one, what a client waits for."""
     with bed.service() as service:
-        token = service.login("user1@example.com")
+        token = service.login("user2@example.com")
         rows = []
         for connections, name, binding in ((64, "server time", True), (1, "one client", False)):
             rounds = [_round(service, token, effort.seconds / 2, connections) for _ in range(effort.rounds)]

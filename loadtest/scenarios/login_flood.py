@@ -20,7 +20,7 @@ def run(bed: Bed, effort: Effort) -> list[Row]:
     """Idle and flooded by turns; latencies count from when a request was due."""
     seconds = effort.seconds * 2
     with bed.service() as service:
-        token = service.login("user1@example.com")
+        token = service.login("user3@example.com")
         logins = [_login(number) for number in range(1, 501)]
         generate(_reads(service, token, 1))
         capacity = _capacity(service, logins, effort)

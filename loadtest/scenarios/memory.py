@@ -23,7 +23,7 @@ def run(bed: Bed, effort: Effort) -> list[Row]:
     sessions = insert_sessions(bed.postgres.direct_url, USERS)
     dead = [(1, NO_SESSION + number) for number in range(BLACKLIST)]
     with bed.service() as service:
-        service.login("user1@example.com")
+        service.login("user4@example.com")
         empty = resident_mb(service)
         _use(bed, service, dead, expected=401)
         _use(bed, service, sessions, expected=200)
