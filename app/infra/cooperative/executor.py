@@ -74,7 +74,9 @@ class Executor:
         with self._lock:
             self._threads, self._queue = threads, queue
             surplus, self._started = max(self._started - threads, 0), min(self._started, threads)
+            missing = self._missing()
         self._dismiss(surplus)
+        self._start(missing)
 
     def close(self) -> None:
         """End the threads once they have done what waits; later calls are refused with `QueueFull`."""
@@ -88,9 +90,17 @@ class Executor:
             if self._closed or self._admitted >= self._threads + self._queue:
                 raise QueueFull
             self._admitted += 1
-            start = self._started < min(self._threads, self._admitted)
-            self._started += start
-        if start:
+            missing = self._missing()
+        self._start(missing)
+
+    def _missing(self) -> int:
+        """How many threads to start, counted as started; called with the lock held."""
+        missing = max(min(self._threads, self._admitted) - self._started, 0)
+        self._started += missing
+        return missing
+
+    def _start(self, number: int) -> None:
+        for _ in range(number):
             threading.Thread(target=self._work, name="executor", daemon=True).start()
 
     def _dismiss(self, number: int) -> None:
