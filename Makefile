@@ -20,7 +20,8 @@ run: setup ## Start the service with its PostgreSQL, PgBouncer and memcached (PO
 demo: setup ## Send the README's tour to the running service and show each request and answer
 	@exec $(PY) -m app demo --url http://127.0.0.1:$(or $(PORT),8000)
 
-test: setup ## Unit and integration tests with real servers (PYTEST_ARGS="-k name" chooses)
+test: ## Unit and integration tests with real servers (PYTEST_ARGS="-k name" chooses)
+	@bash app/local/setup.sh test
 	@exec $(PY) -m pytest $(PYTEST_ARGS)
 
 lint: setup ## Style, types, import directions and house rules

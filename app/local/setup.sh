@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # Makes a checkout ready: Debian packages, the virtual environment of the lock file, the repaired meinheld.
 # A step that was done for the same inputs is skipped. What cannot be had is said with what it costs.
+#   setup.sh [run|test] for the service alone, or for its tests too
 #   PYTHON=python3.11   the interpreter of the virtual environment
 #   APT=no              install no Debian packages
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
+purpose=${1:-run}
 python=${PYTHON:-python3.11}
 venv=.venv
 lock=requirements-dev.lock
@@ -26,6 +28,10 @@ has_headers() { python_with 'import os, sysconfig; os.stat(sysconfig.get_path("i
 missing_packages() {
     have pgbouncer || echo pgbouncer
     have memcached || echo memcached
+    if [ "$purpose" = test ]; then
+        have haproxy || echo haproxy
+        have nginx || echo nginx
+    fi
     if ! stamped packages "$packages_key"; then has_venv || echo python3-venv; fi
     if ! stamped meinheld "$meinheld_key"; then
         has_headers || echo python3-dev
@@ -50,7 +56,7 @@ restore_policy() {
 
 stay_down_at_boot() {
     for service in "$@"; do
-        case $service in pgbouncer | memcached) ;; *) continue ;; esac
+        case $service in pgbouncer | memcached | haproxy | nginx) ;; *) continue ;; esac
         if have systemctl; then systemctl disable --quiet "$service" || true; else update-rc.d "$service" disable || true; fi
     done
 }
