@@ -35,7 +35,8 @@ format: setup ## Format the code and mend what can be mended
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix .
 
-bench: setup ## Measure throughput and memory against the references (needs wrk)
+bench: ## Measure throughput and memory against the references
+	@bash app/local/setup.sh bench
 	@exec $(PY) -m loadtest
 
 docs: setup ## Write the generated parts of README.md anew

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes a checkout ready: Debian packages, the virtual environment of the lock file, the repaired meinheld.
 # A step that was done for the same inputs is skipped. What cannot be had is said with what it costs.
-#   setup.sh [run|test] for the service alone, or for its tests too
+#   setup.sh [run|test|bench] for the service alone, its tests, its benchmark
 #   PYTHON=python3.11   the interpreter of the virtual environment
 #   APT=no              install no Debian packages
 set -euo pipefail
@@ -32,6 +32,7 @@ missing_packages() {
         have haproxy || echo haproxy
         have nginx || echo nginx
     fi
+    if [ "$purpose" = bench ]; then have wrk || echo wrk; fi
     if ! stamped packages "$packages_key"; then has_venv || echo python3-venv; fi
     if ! stamped meinheld "$meinheld_key"; then
         has_headers || echo python3-dev
