@@ -95,6 +95,17 @@ class LimitedThreadWorker(ThreadWorker):  # type: ignore[misc]
         conn.parser.unreader.sock.start(self.app.settings.body_timeout, begun=True)
         return super().handle_request(req, conn)
 
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """On the way out, take what has connected so far, for nobody else may."""
+        super().set_accept_enabled(enabled)
+        if not enabled and not self.alive:
+            for listener in self.sockets:
+                accepted = -1
+                while self.nr_conns != accepted:
+                    accepted = self.nr_conns
+                    self.accept(listener)
+                listener.close()
+
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
         """Answer what cannot be served; a connection on which nothing was asked just ends."""
         if isinstance(exc, TooSlow) and not exc.begun:

@@ -130,6 +130,10 @@ class Connection:
             return b""
 
 
+def connect(address: tuple[str, int]) -> Connection:
+    return Connection(socket.create_connection(address, PATIENCE_S))
+
+
 class Server:
     """A running service; `settings` are fields of `Settings`."""
 
@@ -172,7 +176,7 @@ class Server:
 
     def connect(self) -> Connection:
         assert self.address is not None
-        return Connection(socket.create_connection(self.address, PATIENCE_S))
+        return connect(self.address)
 
     def get(self, path: str, headers: str = "") -> Response:
         connection = self.connect()

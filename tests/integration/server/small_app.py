@@ -179,6 +179,21 @@ def query(environ: Environ, arguments: dict[str, str]) -> Any:
         return type(error).__name__
 
 
+def statement(environ: Environ, arguments: dict[str, str]) -> Any:
+    """The result of a statement on a connection of its own, or the error, and whether the connection is closed then."""
+    import psycopg2
+
+    connection = psycopg2.connect(arguments["dsn"])
+    try:
+        with cooperative.query_timeout(float(arguments["s"])), connection.cursor() as cursor:
+            cursor.execute(arguments["sql"])
+            return [str(cursor.fetchone()), bool(connection.closed)]
+    except (TimeoutError, psycopg2.Error) as error:
+        return [type(error).__name__, bool(connection.closed)]
+    finally:
+        connection.close()
+
+
 def cache(environ: Environ, arguments: dict[str, str]) -> Any:
     """A pymemcache read."""
     from pymemcache.client.base import Client
@@ -232,6 +247,7 @@ PAGES: dict[str, Callable[[Environ, dict[str, str]], Any]] = {
     "/wait": wait_in_vain, "/ping-pong": ping_pong, "/gate": wait_at_gate, "/open": open_gate, "/work": work,
     "/thread": in_thread, "/query": query, "/cache": cache, "/address": environ_address, "/closed": closed_streams,
     "/fail": fail, "/leave": leave, "/second": second_waiter, "/silent": silent_fd, "/remember": remember,
+    "/statement": statement,
 }  # fmt: skip
 
 

@@ -6,16 +6,18 @@ import threading
 from pathlib import Path
 from typing import Self
 
-from tests.integration.server.serving import Connection, Server, eventually, serving
+from tests.integration.server.serving import Connection, Server, connect, eventually, serving
 
 
 class Load:
-    """Clients that ask again and again, each time on a new or on a kept connection; counts what was not answered."""
+    """Clients that ask again and again, half on kept connections; what was accepted and not answered is lost."""
 
     def __init__(self, server: Server, clients: int = 4) -> None:
         self.answered: list[int] = []
         self.lost: list[str] = []
-        self._server, self._ending = server, threading.Event()
+        self.refused = 0
+        assert server.address is not None
+        self._address, self._ending = server.address, threading.Event()
         self._threads = [threading.Thread(target=self._run, args=(number % 2 == 0,)) for number in range(clients)]
 
     def __enter__(self) -> Self:
@@ -32,13 +34,17 @@ class Load:
         connection: Connection | None = None
         while not self._ending.is_set():
             try:
-                connection = connection or self._server.connect()
+                connection = connection or connect(self._address)
+            except ConnectionError:
+                self.refused += 1
+                return
+            try:
                 response = connection.get("/sleep?s=0.01")
                 self.answered.append(response.json())
                 if not keep or response.header("connection") == "close":
                     connection.close()
                     connection = None
-            except (OSError, ConnectionError) as error:
+            except OSError as error:
                 self.lost.append(repr(error))
                 connection = None
 
@@ -72,6 +78,15 @@ def test_sigterm_answers_what_is_under_way_and_ends(worker: str, folder: Path) -
         assert server.wait() == 0
 
 
+def test_sigterm_under_load_loses_nothing_that_was_accepted(worker: str, folder: Path) -> None:
+    with serving(worker, folder, workers=2) as server:
+        with Load(server, clients=8) as load:
+            eventually(lambda: len(load.answered) > 100, "answers")
+            server.signal(signal.SIGTERM)
+            assert server.wait() == 0
+        assert load.lost == []
+
+
 def test_what_connected_before_sigterm_is_served(folder: Path) -> None:
     with serving("meinheld", folder) as server:
         (pid,) = server.workers()
@@ -96,7 +111,7 @@ def test_sighup_under_load_loses_nothing(worker: str, folder: Path) -> None:
                 eventually(lambda: len(set(server.workers()) - before) == 2, "new workers")
                 eventually(lambda: not before & set(server.workers()), "the old workers to end")
                 eventually(lambda: len(load.answered) > count + 20, "answers")
-        assert load.lost == []
+        assert (load.lost, load.refused) == ([], 0)
         assert len(set(load.answered)) >= 4
 
 
@@ -104,7 +119,7 @@ def test_workers_are_replaced_after_their_requests_and_lose_nothing(worker: str,
     with serving(worker, folder, workers=2, max_requests=40, max_requests_jitter=10) as server:
         with Load(server) as load:
             eventually(lambda: len(set(load.answered)) >= 4, "replaced workers")
-        assert load.lost == []
+        assert (load.lost, load.refused) == ([], 0)
 
 
 def test_a_hung_worker_is_replaced(folder: Path) -> None:
