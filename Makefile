@@ -12,12 +12,14 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install what is missing: Debian packages (as root), the virtual environment, meinheld
-	@bash app/local/setup.sh
+	@bash app/local/setup.sh setup
 
-run: setup ## Start the service with its PostgreSQL, PgBouncer and memcached (PORT=8000, WORKERS=..., WORKER=meinheld|gthread)
+run: ## Start the service with its PostgreSQL, PgBouncer and memcached (PORT=8000, WORKERS=..., WORKER=meinheld|gthread)
+	@bash app/local/setup.sh run
 	@exec $(PY) -m app run $(ARGS)
 
-demo: setup ## Send the README's tour to the running service and show each request and answer
+demo: ## Send the README's tour to the running service and show each request and answer
+	@bash app/local/setup.sh run
 	@exec $(PY) -m app demo --url http://127.0.0.1:$(or $(PORT),8000)
 
 test: ## Unit and integration tests with real servers (PYTEST_ARGS="-k name" chooses)
@@ -37,7 +39,7 @@ format: setup ## Format the code and mend what can be mended
 
 bench: ## Measure throughput and memory against the references
 	@bash app/local/setup.sh bench
-	@exec $(PY) -m loadtest
+	@exec $(PY) -m loadtest $(if $(QUICK),--quick)
 
 docs: setup ## Write the generated parts of README.md anew
 	@exec $(PY) -m app readme

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Makes a checkout ready: Debian packages, the virtual environment of the lock file, the repaired meinheld.
 # A step that was done for the same inputs is skipped. What cannot be had is said with what it costs.
-#   setup.sh [run|test|bench] for the service alone, its tests, its benchmark
+#   setup.sh [setup|run|test|bench]: test and bench bring what only they need; setup tries again what has failed before
 #   PYTHON=python3.11   the interpreter of the virtual environment
 #   APT=no              install no Debian packages
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-purpose=${1:-run}
+purpose=${1:-setup}
 python=${PYTHON:-python3.11}
 venv=.venv
 lock=requirements-dev.lock
@@ -100,6 +100,10 @@ install_meinheld() {
         warn "meinheld is not built: gcc and Python's headers are needed (apt-get install gcc libc6-dev python3-dev)"
         return 0
     fi
+    if [ "$purpose" != setup ] && stamped meinheld-failed "$meinheld_key"; then
+        warn "meinheld could not be built (see $venv/meinheld-build.log); make setup tries again"
+        return 0
+    fi
     say "meinheld, repaired and built (under a minute)"
     local wheels
     wheels=$(mktemp -d)
@@ -109,6 +113,7 @@ install_meinheld() {
     else
         warn "meinheld could not be built; the end of $venv/meinheld-build.log:"
         tail -n 5 "$venv/meinheld-build.log" >&2
+        stamp meinheld-failed "$meinheld_key"
     fi
     rm -rf "$wheels"
 }
