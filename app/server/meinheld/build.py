@@ -32,15 +32,15 @@ class BuildError(Exception):
     """The wheel cannot be built; the message says why."""
 
 
-def build(out: Path, sdist: Path | None = None) -> Path:
-    """Put the wheel into `out` and return its path; the source is downloaded when `sdist` is None."""
+def build(out: Path, sdist: Path | None = None, extra: tuple[Repair, ...] = ()) -> Path:
+    """Put the wheel, with `extra` edits, into `out` and return its path; without `sdist` the source is downloaded."""
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         source = sdist or download(Path(folder))
         verify(source)
         root = unpack(source, Path(folder))
         shutil.copy(greenlet_header(), root / "meinheld" / "server" / "greenlet.h")
-        apply(REPAIRS, root)
+        apply((*REPAIRS, *extra), root)
         _pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(Path(folder) / "wheel"), str(root))
         (wheel,) = (Path(folder) / "wheel").glob("*.whl")
         return Path(shutil.copy(wheel, out))
