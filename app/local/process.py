@@ -173,7 +173,8 @@ def _spawn(name: str, command: Command) -> "subprocess.Popen[bytes]":
     parent = os.getpid()
 
     def die_with_parent() -> None:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        for each in (signal.SIGINT, signal.SIGQUIT):  # a shell ignores them in what it starts in the background
+            signal.signal(each, signal.SIG_DFL)
         _prctl(_PR_SET_PDEATHSIG, command.death_signal)
         if os.getppid() != parent:
             os._exit(1)

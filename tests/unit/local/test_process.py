@@ -45,6 +45,16 @@ def test_a_child_outlives_the_thread_that_started_it() -> None:
     assert started[0].end() == -signal.SIGTERM
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT])
+def test_a_child_hears_the_signals_that_its_parent_ignores(number: signal.Signals) -> None:
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        child = Process("sleep", Command(SLEEP))
+    finally:
+        signal.signal(number, before)
+    assert child.end(number) == -number
+
+
 def test_a_paused_child_ends_all_the_same() -> None:
     child = Process("sleep", Command(SLEEP))
     child.send(signal.SIGSTOP)
