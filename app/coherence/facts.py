@@ -134,12 +134,16 @@ class FactCache(Generic[V]):
             if shared is not None and self._accepts(key, shared):
                 self._hit(flight.land(shared.value, shared.position, fresh=shared.value is None))
                 return
-        position = self._lease.position()
-        value = read(key)
+        position, value = self._read(key, read)
         self._count("cache_misses")
         if value is not None and position is not None:
             self._keep(key, value, SharedFact(value, position, self._expiry(value)))
         flight.land(value, position, fresh=True)
+
+    def _read(self, key: int, read: Callable[[int], V | None]) -> tuple[Position | None, V | None]:
+        """What PostgreSQL says, and the position at which it is known to hold: the one *before* it was asked."""
+        position = self._lease.position()
+        return position, read(key)
 
     def _known(self, keys: list[int]) -> tuple[dict[int, V], set[int]]:
         """What can be told without PostgreSQL: values, and what has ended for ever."""

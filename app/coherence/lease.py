@@ -13,7 +13,7 @@ from app.infra.memcache import CacheUnavailable
 
 LEASE_MAX_MS = 50
 JOIN_LIMIT_S = 1.0
-ABSENCE_NS = 5 * S_IN_NS
+ABSENCE_NS = 4 * S_IN_NS
 
 
 class Lease:
@@ -23,7 +23,7 @@ class Lease:
     was final by then was published, and its publisher has waited LEASE_MAX_MS, before the request asked: the look
     started after the publication and knows of it. How long the look or the request takes does not matter.
 
-    `settle` is called before a look that follows an absence of 5 s from the log. It publishes what was stored while
+    `settle` is called before a look that follows an absence of 4 s from the log. It publishes what was stored while
     nobody could publish (`final.py`), and may raise `Unavailable`, which the request that made the look gets.
     """
 

@@ -1,0 +1,191 @@
+"""Runs tasks one at a time and decides at each of their network calls who goes on, and how much time passes."""
+
+import random
+from collections.abc import Callable
+from typing import Protocol
+
+from greenlet import GreenletExit, getcurrent, greenlet
+
+from app.coherence.clock import MS_IN_NS, S_IN_NS, Clock
+
+START_NS = 1_000_000 * S_IN_NS
+
+
+class Task:
+    """`wake_ns` is None for one that can run, else the time at which it runs again by itself."""
+
+    __slots__ = ("body", "owner", "wake_ns")
+
+    def __init__(self, body: greenlet, owner: object) -> None:
+        self.body, self.owner = body, owner
+        self.wake_ns: int | None = None
+
+
+def in_turn(*steps: Callable[[], object]) -> Callable[[], None]:
+    """All of `steps`, as one task."""
+
+    def run() -> None:
+        for step in steps:
+            step()
+
+    return run
+
+
+class Policy(Protocol):
+    """Decides for the scheduler."""
+
+    def choose(self, ready: list[Task], last: Task | None) -> Task | None:
+        """One of `ready`; None lets time pass instead."""
+
+    def pass_ns(self) -> int:
+        """How much time passes then, beyond which nobody is woken late."""
+
+
+class Signal:
+    """The simulated `cooperative.Event`."""
+
+    __slots__ = ("_flag", "_scheduler", "_waiting")
+
+    def __init__(self, scheduler: "Scheduler") -> None:
+        self._scheduler, self._flag = scheduler, False
+        self._waiting: list[Task] = []
+
+    def set(self) -> None:
+        self._flag = True
+        for task in self._waiting:
+            task.wake_ns = None
+
+    def is_set(self) -> bool:
+        return self._flag
+
+    def wait(self, timeout_s: float) -> bool:
+        if not self._flag:
+            task = self._scheduler.current
+            self._waiting.append(task)
+            self._scheduler.sleep(timeout_s)
+            if not self._flag:
+                self._waiting.remove(task)
+        return self._flag
+
+
+class Scheduler:
+    """The code under test runs in greenlets; `pause` is where others may run."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.now_ns = START_NS
+        self.tasks: list[Task] = []
+        self._policy = policy
+        self._hub = getcurrent()
+        self._last: Task | None = None
+        self._buried: list[Task] = []
+        self.clock = Clock(lambda: self.now_ns, lambda: self.now_ns / S_IN_NS, self.sleep, lambda: Signal(self))
+
+    @property
+    def current(self) -> Task:
+        assert self._last is not None
+        return self._last
+
+    def spawn(self, run: Callable[[], object], owner: object = None) -> Task:
+        task = Task(greenlet(run, self._hub), owner)
+        self.tasks.append(task)
+        return task
+
+    def pause(self) -> None:
+        """Let others run; nothing when called from outside of the tasks."""
+        if getcurrent() is not self._hub:
+            self._hub.switch()
+
+    def sleep(self, seconds: float) -> None:
+        self.current.wake_ns = self.now_ns + max(int(seconds * S_IN_NS), 1)
+        self._hub.switch()
+
+    def kill(self, task: Task) -> None:
+        """As a server kills a greenlet: whatever it waits for raises GreenletExit."""
+        self.tasks.remove(task)
+        task.body.throw(GreenletExit)
+
+    def bury(self, owner: object) -> None:
+        """As SIGKILL ends a process: its tasks never run again."""
+        self._buried += [task for task in self.tasks if task.owner is owner]
+        self.tasks = [task for task in self.tasks if task.owner is not owner]
+
+    def close(self) -> None:
+        """End what still runs; a greenlet that is only dropped is never freed."""
+        for task in self.tasks + self._buried:
+            task.body.throw(GreenletExit)
+
+    def step(self) -> bool:
+        """Run one task up to its next pause, or let time pass; False when there is no task."""
+        tasks, now_ns = self.tasks, self.now_ns
+        if not tasks:
+            return False
+        ready = [task for task in tasks if task.wake_ns is None or task.wake_ns <= now_ns]
+        if not ready:
+            self.now_ns = min(task.wake_ns for task in tasks if task.wake_ns is not None)
+            return True
+        task = self._policy.choose(ready, self._last)
+        if task is None:
+            self.now_ns += self._policy.pass_ns()
+            return True
+        task.wake_ns = None
+        self._last = task
+        task.body.switch()
+        if task.body.dead:
+            tasks.remove(task)
+        return True
+
+
+class RandomPolicy:
+    """Anything may happen next; one time in eight it is time that passes, mostly a little."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = random.Random(seed)
+
+    def choose(self, ready: list[Task], last: Task | None) -> Task | None:
+        pick = int(self.random.random() * (len(ready) * 8 / 7 + 0.2))
+        return ready[pick] if pick < len(ready) else None
+
+    def pass_ns(self) -> int:
+        return int(self.random.choice((1, 4, 15, 40, 60)) * MS_IN_NS)
+
+
+class BoundedPolicy:
+    """Follows `script`, and the first option where it ends; `options` tells how many there were at each decision.
+
+    A task runs on until it waits, except for at most `switches` places where another one, or time, comes between
+    (context bounding: Musuvathi and Qadeer, PLDI 2007).
+    """
+
+    def __init__(self, script: list[int], switches: int) -> None:
+        self._script, self._left = script, switches
+        self.options: list[int] = []
+        self.taken: list[int] = []
+
+    def choose(self, ready: list[Task], last: Task | None) -> Task | None:
+        running = last if last in ready else None
+        offers: list[Task | None] = [running] if running is not None else list(ready)
+        free = len(offers)
+        if self._left:
+            offers += [task for task in ready if task not in offers]
+            offers.append(None)
+        number = len(self.options)
+        pick = self._script[number] if number < len(self._script) else 0
+        self.options.append(len(offers))
+        self.taken.append(pick)
+        if pick >= free:
+            self._left -= 1
+        return offers[pick]
+
+    def pass_ns(self) -> int:
+        return 51 * MS_IN_NS
+
+
+def following(policy: BoundedPolicy) -> list[int] | None:
+    """The script of the next run in depth-first order, None when all have been made."""
+    script, options = list(policy.taken), policy.options
+    while script:
+        script[-1] += 1
+        if script[-1] < options[len(script) - 1]:
+            return script
+        script.pop()
+    return None
