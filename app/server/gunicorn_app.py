@@ -2,6 +2,8 @@
 
 import gc
 import logging
+import mmap
+import struct
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +19,8 @@ from app.server.framing import Application, framed
 from app.server.proxy import trust_proxies
 from app.server.settings import options
 
+SLOTS = 128
+COUNT = struct.Struct("i")
 BuildApp = Callable[[int], Application]
 
 
@@ -36,6 +40,7 @@ class Service(BaseApplication):  # type: ignore[misc]
     def __init__(self, settings: Settings, build_app: BuildApp) -> None:
         self.settings, self.build_app = settings, build_app
         self.slot = 0
+        self.connections = Connections()
         self.application: Application | None = None
         super().__init__()
 
@@ -48,6 +53,7 @@ class Service(BaseApplication):  # type: ignore[misc]
             "post_fork": self.post_fork,
             "post_worker_init": forget_garbage,
             "worker_exit": self.worker_exit,
+            "child_exit": self.child_exit,
         }
         for name, value in chosen.items():
             self.cfg.set(name, value)
@@ -67,11 +73,29 @@ class Service(BaseApplication):  # type: ignore[misc]
         self.slot = worker.slot
         cooperative.install("meinheld" if self.settings.worker == "meinheld" else "threads")
 
+    def child_exit(self, arbiter: Arbiter, worker: Worker) -> None:
+        """In the master, when a worker has ended, however it did."""
+        self.connections.forget(worker.slot)
+
     def worker_exit(self, arbiter: Arbiter, worker: Worker) -> None:
         """In the worker, at its end."""
         close = getattr(self.application, "close", None)
         if close is not None:
             close()
+
+
+class Connections:
+    """How many connections each worker holds, in memory that all of them share; they balance new ones by it."""
+
+    def __init__(self) -> None:
+        self.counts = mmap.mmap(-1, SLOTS * COUNT.size)
+        for slot in range(SLOTS):
+            self.forget(slot)
+
+    def forget(self, slot: int) -> None:
+        """No worker of that slot takes connections."""
+        if slot < SLOTS:
+            COUNT.pack_into(self.counts, slot * COUNT.size, -1)
 
 
 def worker_class(settings: Settings) -> type[Worker]:

@@ -22,6 +22,7 @@ class MeinheldWorker(Worker):  # type: ignore[misc]
     """Serves until SIGTERM, answers then what it has accepted, and replaces itself after `max_requests`."""
 
     stopping = False
+    slot = 0
 
     def run(self) -> None:
         """Serve; returns when the last request has been answered."""
@@ -29,6 +30,7 @@ class MeinheldWorker(Worker):  # type: ignore[misc]
         server.set_error_logger(_ErrorLog(self.log))
         server.set_listen_socket([each.fileno() for each in self.sockets])
         server.set_watchdog(self.tick)
+        server.share_counts(self.app.connections.counts, self.slot)
         application = self._counted if self.cfg.max_requests > 0 else self.wsgi
         server.run(application, *self.PIPE)
 

@@ -8,6 +8,9 @@ STATE = """static PyObject *app_handler_func = NULL;
 
 static int client_count = 0; /* open connections */
 static int stopping = 0;
+static volatile int32_t *shared_counts = NULL; /* open connections of every worker; below 0: takes none */
+static int shared_slot = 0;
+static int shared_slots = 0;
 static uint64_t idle_linger_us = 1000000;
 """
 
@@ -19,6 +22,7 @@ METHODS = """
     {"set_body_timeout", server_set_body_timeout, METH_O, "seconds for the body of a request"},
     {"set_write_timeout", server_set_write_timeout, METH_O, "seconds for a client to take the next part of an answer"},
     {"set_max_clients", server_set_max_clients, METH_O, "open connections at which accepting pauses"},
+    {"share_counts", server_share_counts, METH_VARARGS, "balance connections with the other workers"},
     {"client_count", server_client_count, METH_NOARGS, "open connections"},
     {"run", meinheld_run_loop, METH_VARARGS, "serve until stopped"},
     {"wait", (PyCFunction)(void (*)(void))server_wait, METH_FASTCALL, "wait for a descriptor in a request"},

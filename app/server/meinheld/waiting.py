@@ -36,7 +36,6 @@ int picoev_loop_once(picoev_loop* loop, int max_wait) {
 
 EXPIRE = """picoev_globals picoev;
 
-int picoev_batch = 0;
 volatile int picoev_polling = 0;
 static picoev_loop* only_loop = NULL;
 
@@ -66,7 +65,6 @@ REPAIRS = (
                 PICOEV,
                 "extern picoev_globals picoev;\n",
                 "extern picoev_globals picoev;\n\n"
-                "extern int picoev_batch; /* events of the last poll */\n"
                 "extern volatile int picoev_polling; /* the loop sleeps and must be woken */\n"
                 "void picoev_expire(deadline* d);\n",
             ),
@@ -103,7 +101,6 @@ REPAIRS = (
       epoll_wait(loop->epfd, loop->events, sizeof(loop->events) / sizeof(loop->events[0]), max_wait);
   Py_END_ALLOW_THREADS picoev_polling = 0;
   cache_time_update();
-  picoev_batch = nevents;
 
 """,
             ),

@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+from collections import Counter
 from pathlib import Path
 from typing import Self
 
@@ -141,16 +142,25 @@ def test_workers_end_when_their_master_is_killed(worker: str, folder: Path) -> N
     eventually(lambda: not Path(f"/proc/{pid}/status").exists(), "the orphan to end")
 
 
-def test_every_worker_gets_a_share_of_idle_connections(folder: Path) -> None:
+def test_connections_are_spread_over_the_workers(folder: Path) -> None:
     with serving("meinheld", folder, workers=2) as server:
-        eventually(lambda: len(server.workers()) == 2, "two workers")
-        served: set[int] = set()
+        eventually(lambda: server.log().count("Booting worker") == 2, "two workers")
 
-        def both() -> bool:
-            opened = [server.connect() for _ in range(10)]
+        def spread() -> bool:
+            opened = [server.connect() for _ in range(40)]
+            served = Counter(connection.get("/pid").json() for connection in opened)
             for connection in opened:
-                connection.send("GET /sleep?s=0.05 HTTP/1.1\r\nHost: t\r\n\r\n")
-            served.update(connection.response().json() for connection in opened)
-            return len(served) == 2
+                connection.close()
+            return len(served) == 2 and min(served.values()) >= 10
 
-        eventually(both, "answers of both workers")
+        eventually(spread, "a fair share for each worker")
+
+
+def test_a_killed_worker_does_not_count_when_connections_are_spread(folder: Path) -> None:
+    with serving("meinheld", folder, workers=2) as server:
+        eventually(lambda: server.log().count("Booting worker") == 2, "two workers")
+        opened = [server.connect() for _ in range(20)]
+        pids = {connection.get("/pid").json() for connection in opened}
+        os.kill(pids.pop(), signal.SIGKILL)
+        eventually(lambda: server.log().count("Booting worker") == 3, "a new worker")
+        assert all(server.get("/pid").status == 200 for _ in range(20))

@@ -2,6 +2,8 @@
 
 #define ACCEPT_MOST 64
 #define ACCEPT_PAUSE_US 100000
+#define ACCEPT_AFTER_YIELD 8
+#define YIELD_US 5000
 
 static uint64_t header_limit_us = 5 * MICROSECONDS;
 static uint64_t body_limit_us = 30 * MICROSECONDS;
@@ -112,7 +114,7 @@ static int accept_client(int listener) {
     if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) return -1;
     return errno == ECONNABORTED || errno == EINTR || errno == EPROTO;
   }
-  client_count++;
+  count_clients(1);
   if (fd >= max_fd)
     close_fd(fd); /* the loop's table has no entry for it */
   else
@@ -120,20 +122,37 @@ static int accept_client(int listener) {
   return 1;
 }
 
-/* An idle worker takes one connection at a time, which leaves the next ones to the other idle workers. */
+/* Whether another worker has clearly fewer connections than this one. */
+static int has_enough(void) {
+  int i, least = INT_MAX;
+  for (i = 0; i < shared_slots; i++) {
+    if (i != shared_slot && shared_counts[i] >= 0 && shared_counts[i] < least) least = shared_counts[i];
+  }
+  return least < INT_MAX && client_count > least + least / 16 + 1;
+}
+
+static void pause_accepting(picoev_loop *loop, int fd, uint64_t us) {
+  picoev_set_events(loop, fd, 0);
+  picoev_limit(fd, us);
+}
+
+/* A worker that has enough yields for a moment; of what nobody has taken by then it takes some. */
 static void accept_callback(picoev_loop *loop, int fd, int events, void *cb_arg) {
-  int most = picoev_batch < ACCEPT_MOST ? picoev_batch : ACCEPT_MOST;
+  static int yielded = 0;
+  int most, accepted;
   if ((events & PICOEV_TIMEOUT) != 0) {
     picoev_set_events(loop, fd, PICOEV_READ);
     return;
   }
-  do {
-    int accepted = accept_client(fd);
-    if (accepted == 0) return;
-    if (accepted == -1) {
-      picoev_set_events(loop, fd, 0);
-      picoev_limit(fd, ACCEPT_PAUSE_US);
+  for (most = yielded ? ACCEPT_AFTER_YIELD : ACCEPT_MOST; most > 0; most--) {
+    if (!yielded && has_enough()) {
+      yielded = 1;
+      pause_accepting(loop, fd, YIELD_US);
       return;
     }
-  } while (--most > 0);
+    accepted = accept_client(fd);
+    if (accepted == -1) pause_accepting(loop, fd, ACCEPT_PAUSE_US);
+    if (accepted != 1) break;
+  }
+  yielded = 0;
 }

@@ -35,6 +35,7 @@ static void begin_stop(void) {
   if (stopping) return;
   stopping = 1;
   is_keep_alive = 0;
+  if (shared_counts != NULL) shared_counts[shared_slot] = -1;
   for (i = 0; i < PyList_GET_SIZE(listen_socks); i++) leave_listener((int)PyLong_AsLong(PyList_GET_ITEM(listen_socks, i)));
   result = stop_accepted ? PyObject_CallNoArgs(stop_accepted) : NULL;
   if (result == NULL) call_error_logger();
@@ -127,6 +128,24 @@ static PyObject *server_set_max_clients(PyObject *self, PyObject *number) {
   long value = PyLong_AsLong(number);
   if (value == -1 && PyErr_Occurred()) return NULL;
   max_clients = value < 1 ? 1 : value > INT_MAX ? INT_MAX : (int)value;
+  Py_RETURN_NONE;
+}
+
+/* share_counts(buffer, slot): int32 counts in memory that all workers share, of which this one writes the `slot`th. */
+static PyObject *server_share_counts(PyObject *self, PyObject *args) {
+  static Py_buffer view; /* never released: the loop writes to it until the process ends */
+  int slot;
+  if (shared_counts != NULL) {
+    PyErr_SetString(PyExc_RuntimeError, "counts are shared already");
+    return NULL;
+  }
+  if (!PyArg_ParseTuple(args, "w*i:share_counts", &view, &slot)) return NULL;
+  shared_slots = (int)(view.len / (Py_ssize_t)sizeof(int32_t));
+  if (slot >= 0 && slot < shared_slots) {
+    shared_slot = slot;
+    shared_counts = (int32_t *)view.buf;
+    shared_counts[slot] = client_count;
+  }
   Py_RETURN_NONE;
 }
 

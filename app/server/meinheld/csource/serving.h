@@ -25,9 +25,15 @@ static int watch_client(client_t *client, uint64_t us) {
   return 0;
 }
 
+/* Tells the other workers, if they share counts, how many connections this one has. */
+static void count_clients(int by) {
+  client_count += by;
+  if (shared_counts != NULL && !stopping) shared_counts[shared_slot] = client_count;
+}
+
 static void close_fd(int fd) {
   close(fd);
-  client_count--;
+  count_clients(-1);
 }
 
 static void linger_callback(picoev_loop *loop, int fd, int events, void *cb_arg) {
