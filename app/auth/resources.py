@@ -34,7 +34,9 @@ class Registrations(_AuthResource):
 
     public = True
 
-    @operation(Operation("Register", {201: User}, body=Registration, errors=(409, *_GUESSING)))
+    @operation(
+        Operation("Register", {201: User}, body=Registration, errors=(409, *_GUESSING), headers={201: ("Location",)})
+    )
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         fact = self._service.register(read_json(req, Registration), client_of(req))
         resp.data, resp.status = fact.private_json, 201

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from app.users.schemas import Email, Name
+from app.users.schemas import CHAR, Email, Id, Name, text
 
 NewPassword = Annotated[
     str,
@@ -31,7 +31,7 @@ class Registration(Struct, forbid_unknown_fields=True):
 class Credentials(Struct, forbid_unknown_fields=True):
     """What a login sends."""
 
-    email: Annotated[str, Meta(min_length=1, max_length=254)]
+    email: Annotated[str, text(1, 254, f"{CHAR}*", "any that could be an address", "ada@example.com")]
     password: AnyPassword
 
 
@@ -66,7 +66,7 @@ class Tokens(Struct, frozen=True):
 class Session(Struct, frozen=True):
     """One place where the user is logged in; `last_seen_at` is exact to 5 minutes."""
 
-    id: int
+    id: Id
     created_at: datetime
     last_seen_at: datetime
     agent: str

@@ -27,7 +27,13 @@ class Me(Resource):
         self._users = users
 
     @operation(
-        Operation("Read your profile", {200: User, 304: None}, errors=(401, 429, 503), parameters=(_IF_NONE_MATCH,))
+        Operation(
+            "Read your profile",
+            {200: User, 304: None},
+            errors=(401, 429, 503),
+            parameters=(_IF_NONE_MATCH,),
+            headers={200: ("ETag",), 304: ("ETag",)},
+        )
     )
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         identity = req.context.identity
@@ -49,6 +55,7 @@ class Me(Resource):
             body=Profile,
             errors=(400, 401, 412, 413, 415, 422, 429, 503),
             parameters=(_IF_MATCH,),
+            headers={200: ("ETag",)},
         )
     )
     def on_patch(self, req: falcon.Request, resp: falcon.Response) -> None:

@@ -6,10 +6,12 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from app.web.converters import GREATEST_ID
+
 # The form of an address is that of <input type=email> in HTML, on purpose narrower than RFC 5322.
 _LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _EMAIL = rf"[A-Za-z0-9.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}@{_LABEL}(?:\.{_LABEL})*"
-_CHAR, _VISIBLE = r"[^\x00-\x1f\x7f]", r"[^\x00-\x20\x7f]"
+CHAR, _VISIBLE = r"[^\x00-\x1f\x7f]", r"[^\x00-\x20\x7f]"
 
 
 def text(least: int, most: int, form: str, description: str, *examples: str) -> Meta:
@@ -20,14 +22,17 @@ def text(least: int, most: int, form: str, description: str, *examples: str) -> 
 
 
 Email = Annotated[str, text(3, 254, _EMAIL, "compared without regard to case", "ada@example.com")]
-Name = Annotated[str, text(1, 100, f"{_CHAR}*{_VISIBLE}{_CHAR}*", "no control characters, not blank", "Ada")]
-Headline = Annotated[str, text(0, 200, f"{_CHAR}*", "no control characters", "Analyst of engines")]
+Name = Annotated[str, text(1, 100, f"{CHAR}*{_VISIBLE}{CHAR}*", "no control characters, not blank", "Ada")]
+Headline = Annotated[str, text(0, 200, f"{CHAR}*", "no control characters", "Analyst of engines")]
+
+
+Id = Annotated[int, Meta(ge=1, le=GREATEST_ID, extra_json_schema={"format": "int64"})]
 
 
 class User(Struct, frozen=True):
     """A user as its owner sees it; times are UTC."""
 
-    id: int
+    id: Id
     email: str
     name: str
     headline: str
@@ -39,7 +44,7 @@ class User(Struct, frozen=True):
 class PublicUser(Struct, frozen=True):
     """A user as anybody else sees it: never the address."""
 
-    id: int
+    id: Id
     name: str
     headline: str
     created_at: datetime
@@ -56,7 +61,7 @@ class Batch(Struct, frozen=True):
     """Users in the order asked for, and the ids that nobody has."""
 
     users: list[PublicUser]
-    missing: list[int]
+    missing: list[Id]
 
 
 _encode = msgspec.json.Encoder().encode

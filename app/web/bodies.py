@@ -21,11 +21,7 @@ def read_json(req: falcon.Request, shape: type[Shape], check: Check | None = Non
 
     Raises UnsupportedMediaType, BodyTooLarge, BadRequest (not JSON, no object) or Invalid.
     """
-    data = _read(req)
-    try:
-        given = msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise MalformedJson(str(error)) from None
+    given = _decode(_read(req))
     if not isinstance(given, dict):
         raise MalformedJson("a JSON object is expected")
     value, problems = _convert(given, shape)
@@ -56,6 +52,17 @@ def _read(req: falcon.Request) -> bytes:
     if len(data) > limit or (length or 0) > limit:
         raise BodyTooLarge(f"the limit is {limit} bytes")
     return data
+
+
+def _decode(data: bytes) -> Any:
+    try:
+        return msgspec.json.decode(data)
+    except UnicodeDecodeError:
+        raise MalformedJson("it is not UTF-8") from None
+    except RecursionError:
+        raise MalformedJson("it is nested too deeply") from None
+    except msgspec.DecodeError as error:
+        raise MalformedJson(str(error)) from None
 
 
 def _convert(given: dict[str, Any], shape: type[Shape]) -> tuple[Shape | None, list[FieldError]]:

@@ -16,9 +16,10 @@ from app.infra.counters import Counters
 from app.infra.tuning import LiveTuning
 from app.web.bodies import BODY_LIMIT
 from app.web.limits import WINDOW_SECONDS, RateLimiter
-from app.web.resource import headers_of
+from app.web.resource import allowed_methods, headers_of
 
 access_log = logging.getLogger("jobfinder.access")
+_KNOWN_METHODS = frozenset(falcon.COMBINED_METHODS)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}\Z")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}\Z")
 
@@ -73,7 +74,12 @@ class Edge:
     def process_resource(
         self, req: falcon.Request, resp: falcon.Response, resource: Any, params: dict[str, Any]
     ) -> None:
-        """Every resource needs a session unless it says that it is public."""
+        """Every resource needs a session unless it says that it is public.
+
+        Falcon answers 400 to a method that it has never heard of, as if the request were not well-formed.
+        """
+        if req.method not in _KNOWN_METHODS:
+            raise falcon.HTTPMethodNotAllowed(allowed_methods(resource))
         if resource.public or req.method == "OPTIONS":
             return
         identity = req.context.identity = self._admit(bearer_token(req))

@@ -28,7 +28,30 @@ _ERRORS: tuple[type[ProductError], ...] = (
     Invalid, RateLimited, Unavailable,
 )  # fmt: skip
 _MEANINGS = {200: "OK", 201: "Created", 204: "Done", 304: "Not modified", 503: "Not available"}
+_HEADERS = {
+    "ETag": "names this version, for If-Match and If-None-Match",
+    "Location": "where the new resource is",
+    "RateLimit": "what is left and when it opens again (draft-ietf-httpapi-ratelimit-headers)",
+    "RateLimit-Policy": "the limit and its window",
+    "Retry-After": "seconds after which another try makes sense",
+    "WWW-Authenticate": "how to authenticate (RFC 6750)",
+}
+_FAILURE_HEADERS = {
+    401: ("WWW-Authenticate",),
+    429: ("Retry-After", "RateLimit-Policy", "RateLimit"),
+    503: ("Retry-After",),
+}
 _TITLES = {error.status: error.title for error in _ERRORS}
+_REFUSALS = {414: "The URL is too long", 431: "The headers are too large"}
+
+
+class Refusal(msgspec.Struct):
+    """A problem that is found before the request is read, and therefore has no id."""
+
+    type: str
+    title: str
+    status: int
+    code: str
 
 
 class FieldProblem(msgspec.Struct):
@@ -55,7 +78,9 @@ def document(routes: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     """The whole description; `routes` are (URL template, resource class)."""
     found = [(path, kind, method, op) for path, kind in routes for method, op in _operations(kind)]
     shapes = [shape for _, _, _, op in found for shape in (op.body, *op.answers.values()) if shape is not None]
-    _, components = msgspec.json.schema_components([*shapes, Problem], ref_template="#/components/schemas/{name}")
+    _, components = msgspec.json.schema_components(
+        [*shapes, Problem, Refusal], ref_template="#/components/schemas/{name}"
+    )
     paths: dict[str, dict[str, Any]] = {}
     for path, kind, method, op in found:
         paths.setdefault(shown(path), {})[method] = _operation(kind, method, op)
@@ -89,15 +114,20 @@ def _operation(kind: Any, method: str, op: Operation) -> dict[str, Any]:
         "operationId": f"{method}{kind.__name__}",
         "summary": op.summary,
         "responses": {str(status): _answer(status, shape, op) for status, shape in op.answers.items()}
-        | {str(status): _failure(status) for status in sorted(set(op.errors))},
+        | {str(status): _failure(status) for status in sorted(set(op.errors))}
+        | {str(status): _refusal(status) for status in _refusals(kind, op)},
     }
-    if not kind.public or op.needs_token:
+    if _authenticated(kind, op):
         described_as["security"] = [{"bearer": []}]
     if op.parameters:
         described_as["parameters"] = [_parameter(each) for each in op.parameters]
     if op.body is not None:
         described_as["requestBody"] = {"required": True, "content": {"application/json": {"schema": _schema(op.body)}}}
     return described_as
+
+
+def _authenticated(kind: Any, op: Operation) -> bool:
+    return op.needs_token or not kind.public
 
 
 def _schema(shape: Any) -> Any:
@@ -109,12 +139,31 @@ def _answer(status: int, shape: Any, op: Operation) -> dict[str, Any]:
     answer: dict[str, Any] = {"description": _MEANINGS[status]}
     if shape is not None:
         answer["content"] = {op.media_type: {"schema": _schema(shape)}}
-    return answer
+    return answer | _headers(op.headers.get(status, ()))
 
 
 def _failure(status: int) -> dict[str, Any]:
     content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {"description": _TITLES[status], "content": content}
+    return {"description": _TITLES[status], "content": content} | _headers(_FAILURE_HEADERS.get(status, ()))
+
+
+def _refusals(kind: Any, op: Operation) -> list[int]:
+    """What the server answers by itself to more than it reads of a URL or of headers."""
+    places = {each.place for each in op.parameters}
+    headers = "header" in places or _authenticated(kind, op)
+    return ([414] if "query" in places else []) + ([431] if headers else [])
+
+
+def _refusal(status: int) -> dict[str, Any]:
+    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Refusal"}}}
+    return {"description": _REFUSALS[status], "content": content}
+
+
+def _headers(names: tuple[str, ...]) -> dict[str, Any]:
+    described_as = {
+        name: {"description": _HEADERS[name], "required": True, "schema": {"type": "string"}} for name in names
+    }
+    return {"headers": described_as} if names else {}
 
 
 def _parameter(each: Any) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """What a responder declares about itself: the one source of its OpenAPI description."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 Responder = TypeVar("Responder", bound=Callable[..., None])
@@ -20,7 +20,8 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """`answers` maps a status to the shape of its body, or to None where there is none.
+    """`answers` maps a status to the shape of its body, or to None where there is none;
+    `headers` names what always comes with it.
 
     `needs_token` is for resources that are public to the session check and look at the token themselves.
     """
@@ -32,6 +33,7 @@ class Operation:
     parameters: tuple[Parameter, ...] = ()
     needs_token: bool = False
     media_type: str = "application/json"
+    headers: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
 
 
 def operation(description: Operation) -> Callable[[Responder], Responder]:

@@ -12,6 +12,11 @@ class Resource:
     public = False
 
 
+def allowed_methods(resource: object) -> list[str]:
+    """What the `Allow` header of a 405 names."""
+    return ["OPTIONS", *(method for method in falcon.HTTP_METHODS if hasattr(resource, f"on_{method.lower()}"))]
+
+
 def headers_of(resp: falcon.Response) -> dict[str, str]:
     """The headers by lower-case name; `set_header` does the same for five times the cost, which a hot path feels."""
     return resp._headers  # noqa: SLF001
