@@ -1,0 +1,45 @@
+"""The whole service, once with each worker class, without limits and with passwords that cost nothing."""
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from app.local.memcached import Memcached
+from app.local.pgbouncer import PgBouncer
+from tests.conftest import LocalDatabase
+from tests.service import Service
+
+TUNING = {
+    "passwords": {"bcrypt_cost": 4, "queue": 1000},
+    "limits": {
+        "login_failures_per_account": 0,
+        "logins_per_address": 0,
+        "registrations_per_address": 0,
+        "requests_per_user": 0,
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def services(
+    tmp_path_factory: pytest.TempPathFactory,
+    database: LocalDatabase,
+    pgbouncer: PgBouncer,
+    memcached: tuple[Memcached, Memcached],
+) -> Iterator[list[Service]]:
+    """Two pods of one release, one with each worker class."""
+    folder: Path = tmp_path_factory.mktemp("described")
+    tuning = folder / "tuning.json"
+    tuning.write_text(json.dumps(TUNING))
+    variables = {
+        "WORKERS": "2",
+        "TUNING_FILE": str(tuning),
+        "DATABASE_URL": database.url,
+        "PGBOUNCER_CONSOLE_URL": pgbouncer.console_url,
+        "MEMCACHED_SERVERS": ",".join(server.address for server in memcached),
+    }
+    with ExitStack() as running:
+        yield [running.enter_context(Service(folder, variables | {"WORKER": kind})) for kind in ("meinheld", "gthread")]

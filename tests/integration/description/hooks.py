@@ -1,0 +1,155 @@
+"""What schemathesis is told of the service: who asks, which ids exist, and what no schema can say.
+
+Loaded by schemathesis in a process of its own (SCHEMATHESIS_HOOKS); DESCRIBED_URL is the service.
+"""
+
+import os
+import threading
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import jwt
+import schemathesis
+from schemathesis import AuthContext, Case, GenerationMode, HookContext, Response
+from schemathesis.core.failures import Failure
+from schemathesis.openapi.checks import RejectedPositiveData
+
+from tests.api_client import PASSWORD, Api, Person
+
+USES_OF_ONE_PERSON = 20
+ENDS_SOMETHING = {
+    "POST /api/v1/auth/logout",
+    "POST /api/v1/auth/password",
+    "DELETE /api/v1/auth/sessions/{session_id}",
+    "DELETE /api/v1/users/me",
+}
+UNSAYABLE = {("password", "common_password"), ("password", "resembles_email"),
+             ("new", "common_password"), ("new", "resembles_email")}  # fmt: skip
+
+
+class People(threading.local):
+    """Somebody who is logged in; each thread knows its own."""
+
+    def __init__(self) -> None:
+        self.api = Api(os.environ["DESCRIBED_URL"], _no_query)
+        self.person: Person | None = None
+        self.uses = 0
+
+    def somebody(self) -> Person:
+        """One who may be the same as before, and who must not be harmed."""
+        if self.person is None or self.uses >= USES_OF_ONE_PERSON:
+            self.person, self.uses = self.api.person(), 0
+        self.uses += 1
+        return self.person
+
+    def somebody_new(self) -> Person:
+        return self.api.person()
+
+
+def _no_query(sql: str, parameters: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+    raise NotImplementedError("only HTTP is spoken here")
+
+
+PEOPLE = People()
+
+
+@schemathesis.auth(refresh_interval=None)
+class Caller:
+    """Whoever calls an operation that needs a token; somebody new where the call ends what the token stands for."""
+
+    def get(self, case: Case[Any], context: AuthContext) -> Person | None:
+        if not context.operation.definition.raw.get("security"):
+            return None
+        return PEOPLE.somebody_new() if context.operation.label in ENDS_SOMETHING else PEOPLE.somebody()
+
+    def set(self, case: Case[Any], data: Person, context: AuthContext) -> None:
+        case.headers["Authorization"] = f"Bearer {data.token}"
+
+
+def _register(case: Case[Any]) -> None:
+    simple = {"password": PASSWORD} if zlib.crc32(case.id.encode()) % 8 > 4 else {}
+    case.body = _object(case) | {"email": PEOPLE.api.new_email()} | simple
+
+
+def _log_in(case: Case[Any]) -> None:
+    case.body = {"email": PEOPLE.somebody().email, "password": PASSWORD}
+
+
+def _refresh(case: Case[Any]) -> None:
+    case.body = {"refresh_token": PEOPLE.somebody_new().refresh_token}
+
+
+def _change_password(case: Case[Any]) -> None:
+    case.body = _object(case) | {"current": PASSWORD}
+
+
+def _delete_account(case: Case[Any]) -> None:
+    case.body = {"password": PASSWORD}
+
+
+def _end_session(case: Case[Any]) -> None:
+    case.path_parameters["session_id"] = int(_claims(case)["sid"])
+
+
+def _read_user(case: Case[Any]) -> None:
+    case.path_parameters["user_id"] = PEOPLE.somebody().id
+
+
+def _read_batch(case: Case[Any]) -> None:
+    given = case.query.get("ids")
+    known = [PEOPLE.somebody().id, int(_claims(case)["sub"])]
+    case.query["ids"] = [*known, *given[:98]] if isinstance(given, list) else known
+
+
+def _name_the_version(case: Case[Any]) -> None:
+    """Make conditional headers, where there are any, name a version of the caller's own profile."""
+    for name in ("If-Match", "If-None-Match"):
+        if name in case.headers:
+            case.headers[name] = f'"{_claims(case)["sub"]}-1"'
+
+
+REALISTIC: dict[str, Callable[[Case[Any]], None]] = {
+    "POST /api/v1/auth/register": _register,
+    "POST /api/v1/auth/login": _log_in,
+    "POST /api/v1/auth/refresh": _refresh,
+    "POST /api/v1/auth/password": _change_password,
+    "DELETE /api/v1/users/me": _delete_account,
+    "DELETE /api/v1/auth/sessions/{session_id}": _end_session,
+    "GET /api/v1/users/{user_id}": _read_user,
+    "GET /api/v1/users/batch": _read_batch,
+    "GET /api/v1/users/me": _name_the_version,
+    "PATCH /api/v1/users/me": _name_the_version,
+}
+
+
+@schemathesis.hook
+def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -> None:
+    """Put what exists into three of four cases that the description calls good."""
+    fill = REALISTIC.get(case.operation.label)
+    good = case.meta is not None and case.meta.generation.mode is GenerationMode.POSITIVE
+    if fill and good and zlib.crc32(case.id.encode()) % 4:
+        fill(case)
+
+
+@schemathesis.hook
+def filter_failure(context: HookContext, failure: Failure, case: Case[Any], response: Response) -> bool:
+    """Good data may be refused for what no schema can say; the codes in the answer decide, never its status alone."""
+    if not isinstance(failure, RejectedPositiveData):
+        return True
+    problem = response.json()
+    if problem["code"] == "precondition_failed":
+        return "If-Match" not in case.headers
+    found = {(each["field"], each["code"]) for each in problem.get("fields", [])}
+    return problem["code"] != "invalid" or not found or not found <= UNSAYABLE
+
+
+def _object(case: Case[Any]) -> dict[str, Any]:
+    assert isinstance(case.body, dict), "a good body is an object"
+    return case.body
+
+
+def _claims(case: Case[Any]) -> dict[str, Any]:
+    token = case.headers["Authorization"].removeprefix("Bearer ")
+    claims: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
+    return claims

@@ -1,0 +1,118 @@
+"""schemathesis compares the running service with its description, by every check, and finds nothing.
+
+DESCRIPTION_CASES asks for more cases, DESCRIPTION_SEED for others.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from tests.service import CHECKOUT, Service
+
+CASES = int(os.environ.get("DESCRIPTION_CASES", "5000"))
+SEED = int(os.environ.get("DESCRIPTION_SEED", "1"))
+FIXED_CASES, CASES_OF_ONE_EXAMPLE = 600, 49  # of all runs together, for an example more of each operation
+LEAST_SHARE_ACCEPTED = 0.3
+SETTINGS = Path(__file__).with_name("schemathesis.toml")
+DESCRIPTION = "GET /openapi.json"  # schemathesis leaves out what it reads itself
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Which phases a run has; `security` lets it spoil the token, too, which keeps those requests from the rest."""
+
+    phases: str
+    security: bool
+
+
+KINDS = (Kind("examples,coverage,fuzzing,stateful", security=True), Kind("fuzzing,stateful", security=False))
+
+
+@dataclass(frozen=True)
+class Run:
+    """One process of schemathesis against one service."""
+
+    service: Service
+    kind: Kind
+    seed: int
+    folder: Path
+
+    def report(self) -> dict[str, Any]:
+        """Its JSON report, with what it printed as `output`."""
+        self.folder.mkdir()
+        options = {
+            "phases": self.kind.phases,
+            "generation-with-security-parameters": str(self.kind.security).lower(),
+            "max-examples": max(1, (CASES - FIXED_CASES) // CASES_OF_ONE_EXAMPLE),
+            "seed": self.seed,
+            "report-json-path": self.folder / "report.json",
+        }
+        arguments = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(SETTINGS), "run"]
+        arguments += [f"{self.service.url}/openapi.json", *(f"--{name}={value}" for name, value in options.items())]
+        done = subprocess.run(
+            arguments, cwd=self.folder, env=self._environment(), text=True, capture_output=True, check=False
+        )
+        report: dict[str, Any] = json.loads((self.folder / "report.json").read_text())
+        return report | {"output": done.stdout + done.stderr}
+
+    def _environment(self) -> dict[str, str]:
+        return os.environ | {
+            "PYTHONPATH": str(CHECKOUT),
+            "SCHEMATHESIS_HOOKS": "tests.integration.description.hooks",
+            "DESCRIBED_URL": self.service.url,
+        }
+
+
+@pytest.fixture(scope="module")
+def reports(services: list[Service], tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """All runs, at the same time."""
+    folder = tmp_path_factory.mktemp("schemathesis")
+    planned = [(service, kind) for service in services for kind in KINDS]
+    runs = [Run(service, kind, SEED + number, folder / str(number)) for number, (service, kind) in enumerate(planned)]
+    with ThreadPoolExecutor(len(runs)) as pool:
+        return list(pool.map(Run.report, runs))
+
+
+@pytest.mark.timeout(120 + CASES // 10)
+def test_the_service_is_as_it_is_described(reports: list[dict[str, Any]]) -> None:
+    for report in reports:
+        assert (report["exit_code"], report["failures"], report["errors"]) == (0, [], []), report["output"]
+        assert report["complete"]
+        assert report["operations"]["tested"] == report["operations"]["total"]
+
+
+def test_there_are_enough_cases(reports: list[dict[str, Any]]) -> None:
+    assert sum(report["test_cases"]["generated"] for report in reports) >= CASES
+
+
+def test_what_the_description_calls_good_is_often_accepted(
+    reports: list[dict[str, Any]], services: list[Service]
+) -> None:
+    """The checks see the inside of every operation, and not only how it refuses a stranger."""
+    for label in _operations(services[0]) - {DESCRIPTION}:
+        found = _outcomes(report["valid_rates"].get(label, {}) for report in reports)
+        assert found["accepted"] >= LEAST_SHARE_ACCEPTED * found.total() > 0, (label, found)
+
+
+def _operations(service: Service) -> set[str]:
+    document = requests.get(f"{service.url}/openapi.json", timeout=30).json()
+    return {f"{method.upper()} {path}" for path, methods in document["paths"].items() for method in methods}
+
+
+def _outcomes(rates: Iterable[dict[str, dict[str, int]]]) -> Counter[str]:
+    """How often the answer was of each kind, in all phases."""
+    total: Counter[str] = Counter()
+    for rate in rates:
+        for phase in rate.values():
+            total.update(phase)
+    return total
