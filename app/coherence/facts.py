@@ -111,7 +111,7 @@ class FactCache(Generic[V]):
             flight.wait()
             if state is not None and self._proven(key, flight):
                 return self._hit(flight.value)
-            flight, leads = self._flights.board(key)
+            flight, leads = self._flights.board(key, after=flight)
             if not leads:
                 flight.wait()
                 if flight.fresh or (state is not None and self._proven(key, flight)):

@@ -17,7 +17,7 @@ JOIN_LIMIT_S = 20.0
 class Flight(Generic[V]):
     """One load; once it has landed, `value` held at `position`, and `fresh` tells that it was read in this flight."""
 
-    __slots__ = ("_done", "error", "fresh", "position", "value")
+    __slots__ = ("_done", "error", "following", "fresh", "position", "value")
 
     def __init__(self, done: Signal) -> None:
         self._done = done
@@ -25,6 +25,7 @@ class Flight(Generic[V]):
         self.position: Position | None = None
         self.fresh = False
         self.error: Exception | None = None
+        self.following: Flight[V] | None = None
 
     def land(self, value: V | None, position: Position | None, *, fresh: bool) -> V | None:
         """Set the outcome; returns `value`."""
@@ -44,21 +45,28 @@ class Flight(Generic[V]):
 
 
 class Flights(Generic[V]):
-    """At most one flight for each key at a time, so that a second one has begun after the first was seen."""
+    """At most one flight for each key at a time."""
 
     def __init__(self, signal: Callable[[], Signal]) -> None:
         self._signal = signal
         self._mutex = threading.Lock()
         self._flights: dict[int, Flight[V]] = {}
 
-    def board(self, key: int) -> tuple[Flight[V], bool]:
-        """The flight that is under way, or a new one that the caller has to lead."""
+    def board(self, key: int, after: Flight[V] | None = None) -> tuple[Flight[V], bool]:
+        """A flight, and whether the caller has to lead it.
+
+        It may have begun before this call, unless the caller has waited for the flight `after`: what it gets then has
+        begun when that was over, and may be over itself.
+        """
         with self._mutex:
-            flight = self._flights.get(key)
-            if flight is not None:
-                return flight, False
-            flight = self._flights[key] = Flight(self._signal())
-            return flight, True
+            flight = after.following if after is not None else None
+            flight = flight or self._flights.get(key)
+            leads = flight is None
+            if flight is None:
+                flight = self._flights[key] = Flight(self._signal())
+            if after is not None:
+                after.following = flight
+            return flight, leads
 
     def alone(self) -> Flight[V]:
         """A flight that nobody joins."""

@@ -14,10 +14,10 @@ START_NS = 1_000_000 * S_IN_NS
 class Task:
     """`wake_ns` is None for one that can run, else the time at which it runs again by itself."""
 
-    __slots__ = ("body", "owner", "wake_ns")
+    __slots__ = ("body", "number", "owner", "wake_ns")
 
-    def __init__(self, body: greenlet, owner: object) -> None:
-        self.body, self.owner = body, owner
+    def __init__(self, body: greenlet, owner: object, number: int) -> None:
+        self.body, self.owner, self.number = body, owner, number
         self.wake_ns: int | None = None
 
 
@@ -77,6 +77,7 @@ class Scheduler:
         self._policy = policy
         self._hub = getcurrent()
         self._last: Task | None = None
+        self._spawned = 0
         self._buried: list[Task] = []
         self.clock = Clock(lambda: self.now_ns, lambda: self.now_ns / S_IN_NS, self.sleep, lambda: Signal(self))
 
@@ -86,7 +87,8 @@ class Scheduler:
         return self._last
 
     def spawn(self, run: Callable[[], object], owner: object = None) -> Task:
-        task = Task(greenlet(run, self._hub), owner)
+        self._spawned += 1
+        task = Task(greenlet(run, self._hub), owner, self._spawned)
         self.tasks.append(task)
         return task
 

@@ -52,6 +52,7 @@ def schedule(rng: random.Random, world: World, steps: int) -> dict[int, list[Cal
         at(20, steps // 2, write(world.edit_profile))
     for _ in range(rng.randrange(4)):
         at(0, steps // 2, write(world.change_something_else))
+        at(0, steps, write(Coherence.drain))
     for _ in range(rng.randrange(4)):
         at(20, steps * 2 // 3, rng.choice(mishaps(rng, world)))
     return starts
