@@ -4,6 +4,7 @@ import io
 import socket
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -20,6 +21,7 @@ from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped
 
 from app.config import Settings
 from app.server.framing import Application, Environ, StartResponse
+from app.server.lingering import Lingering
 from app.server.meinheld.problems import problem, response
 
 CHUNK = 65_536
@@ -76,6 +78,27 @@ class _Budget:
 
 class LimitedThreadWorker(ThreadWorker):  # type: ignore[misc]
     """gunicorn's own worker with a time limit for headers and bodies and with problem documents."""
+
+    def run(self) -> None:
+        """Serve until told to stop."""
+        self._lingering = Lingering(self.poller)
+        super().run()
+
+    def finish_request(self, conn: Any, fs: Any) -> None:
+        """In the loop: keep the connection, or let it linger."""
+        conn.close = partial(self._hang_up, conn.sock)
+        super().finish_request(conn, fs)
+
+    def murder_pending(self) -> None:
+        """Called in each round of the loop."""
+        super().murder_pending()
+        self._lingering.expire()
+
+    def _hang_up(self, sock: socket.socket, graceful: bool = False) -> None:
+        if graceful:
+            self._lingering.add(sock)
+        else:
+            sock.close()
 
     def handle(self, conn: Any) -> Any:
         """One request, whose headers must arrive within their time."""

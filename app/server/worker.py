@@ -32,6 +32,7 @@ class MeinheldWorker(Worker):  # type: ignore[misc]
         server.set_watchdog(self.tick)
         server.share_counts(self.app.connections.counts, self.slot)
         application = self._counted if self.cfg.max_requests > 0 else self.wsgi
+        self.notify()  # the master tells no time from a heartbeat that never beat
         server.run(application, *self.PIPE)
 
     def tick(self) -> None:

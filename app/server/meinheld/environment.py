@@ -1,67 +1,8 @@
 """Repairs of `http_request_parser.c`: from a parsed request to the WSGI environment."""
 
-from app.server.meinheld.repair import Cut, Repair, Replace
+from app.server.meinheld.repair import Add, Cut, Repair, Replace
 
 FILE = "http_request_parser.c"
-
-CHECK_HEADERS = """
-static int refuse(request *req, int status) {
-  req->bad_request_code = status;
-  return -1;
-}
-
-static int is_number(PyObject *value) {
-  Py_ssize_t i, length = PyUnicode_GET_LENGTH(value);
-  for (i = 0; i < length; i++) {
-    Py_UCS4 c = PyUnicode_READ_CHAR(value, i);
-    if (c < '0' || c > '9') return 0;
-  }
-  return length > 0;
-}
-
-/* What the parser cannot see, because it looks at one header at a time. */
-static int check_headers(http_parser *p, request *req) {
-  PyObject *host = PyDict_GetItemWithError(req->environ, host_key);
-  PyObject *length = PyDict_GetItemWithError(req->environ, content_length_key);
-  if (p->http_major != 1 || p->http_minor > 1) return refuse(req, 505);
-  if (host == NULL && p->http_minor == 1) return refuse(req, 400);
-  if (host && PyUnicode_FindChar(host, ',', 0, PyUnicode_GET_LENGTH(host), 1) != -1) return refuse(req, 400);
-  if (length && !is_number(length)) return refuse(req, 400);
-  return 0;
-}
-
-/* An interim answer as soon as the headers are known: the client holds its body back for it. */
-static void answer_expectation(http_parser *p, client_t *client, PyObject *env, uint64_t content_length) {
-  static const char interim[] = "HTTP/1.1 100 Continue\\r\\n\\r\\n";
-  PyObject *expect = PyDict_GetItemString(env, "HTTP_EXPECT");
-  const char *value = expect ? PyUnicode_AsUTF8(expect) : NULL;
-  if (value == NULL) {
-    PyErr_Clear();
-    return;
-  }
-  if (p->http_minor != 1 || client->request_queue->size != 1 || strcasecmp(value, "100-continue")) return;
-  if (content_length == 0 && !(p->flags & F_CHUNKED)) return;
-  if (write(client->fd, interim, sizeof(interim) - 1) == sizeof(interim) - 1) PyDict_DelItemString(env, "HTTP_EXPECT");
-}
-
-int headers_complete_cb(http_parser *p) {
-"""
-
-ORIGIN_FORM = """  t = s0 = buf;
-  if (len > 0 && *buf != '/' && *buf != '*') {
-    /* absolute-form: the path begins after the authority */
-    char *mark = memchr(buf, ':', len), *end = buf + len;
-    if (mark != NULL && end - mark > 2 && mark[1] == '/' && mark[2] == '/') {
-      mark += 3;
-      while (mark < end && *mark != '/' && *mark != '?' && *mark != '#') mark++;
-      len = end - mark;
-      buf = mark;
-      if (len == 0 || *buf != '/') *t++ = '/';
-    }
-  }
-  while (len > 0) {
-    c = *buf++;
-    if (c == '%' && len > 2 && isxdigit((unsigned char)buf[0]) && isxdigit((unsigned char)buf[1])) {"""
 
 DROP = """
   if (req->dropped) {
@@ -153,61 +94,81 @@ REPAIRS = (
         ),
     ),
     Repair(
-        "path",
-        "Paths are percent-decoded twice, bad escapes become other letters, and the absolute form of a request "
-        "target is "
-        "taken for a path.",
-        "RFC 3986, 2.4; RFC 9112, 3.2.2",
+        "request target",
+        "Paths are percent-decoded twice, bad escapes become other letters, a fragment is cut off, an asterisk may have "
+        "any method, and the absolute form is taken for a path, while its authority is to replace Host.",
+        "RFC 3986, 2.4; RFC 9112, 3.2",
         (
-            Replace(FILE, "  slen = urldecode(s0, slen);\n", ""),
+            Add("headers.h"),
             Cut(FILE, "static int urldecode(", "static PyObject *concat_bytes("),
+            Cut(
+                FILE,
+                "static int set_query(",
+                "static PyObject *get_http_header_key(",
+                '#include "headers.h"\n\n',
+            ),
             Replace(
                 FILE,
-                "  t = s0 = buf;\n  while (len > 0) {\n    c = *buf++;\n    if (c == '%' && len > 2) {",
-                ORIGIN_FORM,
+                "    free_buffer(req->path);\n    if (unlikely(ret == -1)) {",
+                "    free_buffer(req->path);\n    req->path = NULL;\n    if (unlikely(ret == -1)) {",
             ),
             Replace(
                 FILE,
                 "  environ = PyDict_New();\n",
                 "  environ = PyDict_New();\n  PyDict_SetItem(environ, query_string_key, empty_string);\n",
             ),
+            Cut(FILE, "  if (likely(req->path)) {\n    ret = set_path(", "  // Last header\n"),
+            Replace(
+                FILE,
+                "  buffer_result ret = MEMORY_ERROR;\n",
+                "  buffer_result ret = MEMORY_ERROR;\n  req->method = p->method;\n",
+            ),
         ),
     ),
     Repair(
-        "Host, Content-Length, version and Expect",
-        "Two Host headers are joined with a comma and passed on, none at all and versions such as 2.0 are accepted, "
-        "`Content-Length: 5 5` is 55, and 100 Continue is sent after the body it is waited for with.",
-        "RFC 9112, 3.2 and 6.3; RFC 9110, 10.1.1",
+        "Host, Content-Length, version, Connection and Expect",
+        "Two Host headers are joined with a comma and passed on, none at all, one that is no host and versions such as "
+        "2.0 are accepted, a later version of HTTP/1 is not HTTP/1.1, `Content-Length: 5 5` is 55, `Connection: close, x` "
+        "keeps the connection, and 100 Continue is sent after the body it is waited for with.",
+        "RFC 9112, 3.2, 6.3 and 9.3; RFC 9110, 2.5 and 10.1.1",
         (
             Replace(
                 FILE,
                 "static PyObject *h_content_length_key;\n",
-                "static PyObject *h_content_length_key;\nstatic PyObject *host_key;\n",
+                "static PyObject *h_content_length_key;\nstatic PyObject *host_key;\nstatic PyObject *connection_key;\n",
             ),
             Replace(
                 FILE,
                 '  content_type_key = NATIVE_FROMSTRING("CONTENT_TYPE");\n',
                 '  content_type_key = NATIVE_FROMSTRING("CONTENT_TYPE");\n'
-                '  host_key = NATIVE_FROMSTRING("HTTP_HOST");\n',
+                '  host_key = NATIVE_FROMSTRING("HTTP_HOST");\n'
+                '  connection_key = NATIVE_FROMSTRING("HTTP_CONNECTION");\n',
             ),
-            Replace(FILE, "\nint headers_complete_cb(http_parser *p) {\n", CHECK_HEADERS),
+            Replace(
+                FILE,
+                "  client->keep_alive = http_should_keep_alive(p);\n",
+                "  if (p->http_major == 1 && p->http_minor > 1) p->http_minor = 1;\n",
+            ),
             Replace(
                 FILE,
                 "  client->current_req->method = p->method;\n",
-                "  if (check_headers(p, req) < 0) return -1;\n\n  client->current_req->method = p->method;\n",
+                "  if (check_headers(p, req) < 0 || take_target(p, req) < 0) return -1;\n\n"
+                "  req->keep_alive = http_should_keep_alive(p);\n"
+                "  req->http_minor = p->http_minor;\n",
             ),
             Cut(
                 FILE,
                 "  // keep client data\n",
                 '  DEBUG("fin headers_complete_cb");',
-                "  answer_expectation(p, client, env, content_length);\n  client->phase = PHASE_BODY;\n",
+                "  answer_expectation(client);\n  client->phase = PHASE_BODY;\n",
             ),
         ),
     ),
     Repair(
         "unknown methods",
-        "Methods that the parser knows and the environment does not (SEARCH, NOTIFY...) become GET.",
-        "RFC 9110, 9.1",
+        "Methods that the parser knows and the environment does not (SEARCH, NOTIFY...) become GET. CONNECT reaches the "
+        "application, whose success would make a tunnel of the connection.",
+        "RFC 9110, 9.1 and 9.3.6",
         (
             Replace(
                 FILE,

@@ -23,7 +23,6 @@ REPAIRS = (
         "PyEval_CallObject is gone from Python 3.13.",
         "What's New in Python 3.13, removed C APIs",
         (
-            Replace("response.c", "data = PyEval_CallObject(close, args);", "data = PyObject_CallObject(close, args);"),
             Replace(
                 "response.c",
                 "result = PyEval_CallObject(method, (PyObject *)NULL);",

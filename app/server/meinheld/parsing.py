@@ -5,6 +5,8 @@ from app.server.meinheld.repair import Cut, Repair, Replace
 PARSER = "http_parser.c"
 REFUSE = """SET_ERRNO(HPE_INVALID_HEADER_TOKEN);
               goto error;"""
+UNKNOWN = """parser->unknown_coding = 1;
+              parser->header_state = h_general;"""
 
 REPAIRS = (
     Repair(
@@ -22,11 +24,15 @@ REPAIRS = (
     ),
     Repair(
         "transfer codings other than chunked",
-        "Any other coding, a list of codings, a second Transfer-Encoding, an empty one, or one in an HTTP/1.0 "
-        "request is "
-        "ignored, so that the body is read as the next request.",
+        "Any other coding, a list of codings, a second Transfer-Encoding, an empty one, or one in an HTTP/1.0 request is "
+        "ignored, so that the body is read as the next request. Which refusal they get, headers.h says.",
         "RFC 9112, 6.1",
         (
+            Replace(
+                "http_parser.h",
+                "  unsigned char set_content_length;\n",
+                "  unsigned char set_content_length;\n  unsigned char unknown_coding; /* the end of the body is not known */\n",
+            ),
             Replace(
                 PARSER,
                 """              parser->header_state = h_matching_transfer_encoding_chunked;
@@ -35,7 +41,7 @@ REPAIRS = (
             }""",
                 f"""              parser->header_state = h_matching_transfer_encoding_chunked;
             }} else {{
-              {REFUSE}
+              {UNKNOWN}
             }}
             if (parser->flags & F_CHUNKED) {{
               {REFUSE}
@@ -46,7 +52,7 @@ REPAIRS = (
                 """                c != CHUNKED[parser->index]) {
               parser->header_state = h_general;""",
                 f"""                c != CHUNKED[parser->index]) {{
-              {REFUSE}""",
+              {UNKNOWN}""",
             ),
             Replace(
                 PARSER,
@@ -54,7 +60,7 @@ REPAIRS = (
           case h_connection_keep_alive:""",
                 f"""          case h_transfer_encoding_chunked:
             if (ch != ' ' && ch != '\\t') {{
-              {REFUSE}
+              {UNKNOWN}
             }}
             break;
           case h_connection_keep_alive:""",
@@ -65,15 +71,14 @@ REPAIRS = (
             parser->flags |= F_CHUNKED;
             break;
           default:""",
-                f"""          case h_transfer_encoding_chunked:
-            if (parser->http_major != 1 || parser->http_minor < 1) {{
-              {REFUSE}
-            }}
+                """          case h_transfer_encoding_chunked:
             parser->flags |= F_CHUNKED;
+            if (parser->http_major != 1 || parser->http_minor < 1) parser->unknown_coding = 1;
             break;
           case h_matching_transfer_encoding_chunked:
           case h_transfer_encoding:
-            {REFUSE}
+            parser->unknown_coding = 1;
+            break;
           default:""",
             ),
         ),
@@ -186,23 +191,6 @@ REPAIRS = (
         ),
     ),
     Repair(
-        "line feed in a chunk extension",
-        "A chunk extension may hold a bare LF, where another server sees the end of the line.",
-        "RFC 9112, 7.1.1",
-        (
-            Replace(
-                PARSER,
-                """        /* just ignore this shit. TODO check for overflow */
-""",
-                """        if (ch == LF || ch == '\\0') {
-          SET_ERRNO(HPE_INVALID_CHUNK_SIZE);
-          goto error;
-        }
-""",
-            ),
-        ),
-    ),
-    Repair(
         "Content-Length of pipelined requests",
         "The mark that a Content-Length was seen is never taken back, so that the second of two pipelined requests "
         "with "
@@ -219,30 +207,9 @@ REPAIRS = (
         if (ch == CR || ch == LF) break;
         parser->flags = 0;
         parser->set_content_length = 0;
+        parser->unknown_coding = 0;
+        parser->extension_bytes = 0;
 """,
-            ),
-        ),
-    ),
-    Repair(
-        "methods that are nearly known",
-        "The third letter of most methods is not compared: GEX is GET.",
-        "by reading",
-        (
-            Replace(
-                PARSER,
-                """          if (parser->method == HTTP_PUT) {
-            if (ch == 'R') parser->method = HTTP_PURGE;
-          } else if (parser->method == HTTP_UNLOCK) {
-            if (ch == 'S') parser->method = HTTP_UNSUBSCRIBE;
-          }""",
-                """          if (parser->method == HTTP_PUT && ch == 'R') {
-            parser->method = HTTP_PURGE;
-          } else if (parser->method == HTTP_UNLOCK && ch == 'S') {
-            parser->method = HTTP_UNSUBSCRIBE;
-          } else {
-            SET_ERRNO(HPE_INVALID_METHOD);
-            goto error;
-          }""",
             ),
         ),
     ),

@@ -30,7 +30,6 @@ def _error_pages() -> str:
   }}
   client->keep_alive = 0;
   client->header_done = 1;
-  client->response_closed = 1;
 }}
 
 """
@@ -61,6 +60,65 @@ STATUS_LINE = """  bytes = wsgi_to_bytes(status);
     PyErr_SetString(PyExc_ValueError, "the status holds control characters");
     return NULL;
   }
+"""
+
+WRITE_BUCKET = """static response_status writev_bucket(write_bucket *data) {
+  uint32_t i = 0;
+  while (data->total > 0) {
+    ssize_t w;
+    while (data->iov[i].iov_len == 0) i++;
+    w = writev(data->fd, data->iov + i, data->iov_cnt - i < IOV_MAX ? data->iov_cnt - i : IOV_MAX);
+    if (w < 0) {
+      if (errno == EINTR) continue;
+      if (errno == EAGAIN || errno == EWOULDBLOCK) return STATUS_SUSPEND;
+      if (errno != EPIPE && errno != ECONNRESET) {
+        PyErr_SetFromErrno(PyExc_IOError);
+        call_error_logger();
+      }
+      return STATUS_ERROR;
+    }
+    data->total -= w;
+    while (w > 0) {
+      size_t part = (size_t)w < data->iov[i].iov_len ? (size_t)w : data->iov[i].iov_len;
+      data->iov[i].iov_base = (char *)data->iov[i].iov_base + part;
+      data->iov[i].iov_len -= part;
+      w -= part;
+      if (data->iov[i].iov_len == 0) i++;
+    }
+  }
+  data->sended = 1;
+  return STATUS_OK;
+}
+
+"""
+
+CLOSE_RESPONSE = """response_status close_response(client_t *client) {
+  PyObject *close, *result;
+  if (client->response_closed || client->response == NULL || PyList_CheckExact(client->response)) return STATUS_OK;
+  client->response_closed = 1;
+  close = PyObject_GetAttrString(client->response, "close");
+  if (close == NULL) {
+    if (!PyErr_ExceptionMatches(PyExc_AttributeError)) return STATUS_ERROR;
+    PyErr_Clear();
+    return STATUS_OK;
+  }
+  result = PyObject_CallNoArgs(close);
+  Py_DECREF(close);
+  Py_XDECREF(result);
+  return result == NULL ? STATUS_ERROR : STATUS_OK;
+}
+
+"""
+
+RERAISE = """    PyObject *type, *value, *traceback;
+    if (!PyTuple_Check(exc_info) || PyTuple_GET_SIZE(exc_info) != 3 ||
+        !PyExceptionInstance_Check(PyTuple_GET_ITEM(exc_info, 1))) {
+      PyErr_SetString(PyExc_TypeError, "exc_info must hold a type, an exception and a traceback");
+      return NULL;
+    }
+    value = PyTuple_GET_ITEM(exc_info, 1);
+    type = (PyObject *)Py_TYPE(value);
+    traceback = PyTuple_GET_ITEM(exc_info, 2);
 """
 
 LAST_CHUNK = """      ret = writev_bucket(bucket);
@@ -159,7 +217,8 @@ REPAIRS = (
         "interrupted writes",
         "When the client is slow, the first part of a generator's body is freed while it is still to be sent, the "
         "last chunk is dropped, "
-        "and a failure writes an error page into the middle of the body. A client that has gone fills the log.",
+        "and a failure writes an error page into the middle of the body. A client that has gone fills the log. More "
+        "than 245 headers are more than writev takes, and 4 GiB more than is counted.",
         "by reading",
         (
             Replace(
@@ -174,17 +233,49 @@ REPAIRS = (
                 "  ret = writev_bucket(bucket);\n  if (ret != STATUS_SUSPEND) {\n    client->header_done = 1;\n",
                 "  client->header_done = 1;\n  ret = writev_bucket(bucket);\n  if (ret != STATUS_SUSPEND) {\n",
             ),
+            Replace(
+                "response.h",
+                "  uint32_t total;\n  uint32_t total_size;\n",
+                "  size_t total;\n  size_t total_size;\n",
+            ),
+            Replace(FILE, "#include <sys/uio.h>\n", "#include <limits.h>\n#include <sys/uio.h>\n"),
             Cut(
                 FILE,
-                "  Py_BEGIN_ALLOW_THREADS\n#ifdef DEVELOP\n",
-                "    // error\n    if (errno == EAGAIN || errno == EWOULDBLOCK) {\n      BDEBUG(",
-                "  w = writev(data->fd, data->iov, data->iov_cnt);\n  if (w == (size_t)-1) {\n",
+                "static response_status writev_bucket(write_bucket *data) {",
+                "static int set_file_content_length(",
+                WRITE_BUCKET,
             ),
+        ),
+    ),
+    Repair(
+        "closing of responses",
+        "`close` is looked up twice, and the second look, whose failure goes unseen, ends the worker. A response that "
+        "fails before its headers are sent is never closed.",
+        "PEP 3333, specification details; by mutation",
+        (Cut(FILE, "response_status close_response(", "static response_status process_sendfile(", CLOSE_RESPONSE),),
+    ),
+    Repair(
+        "exc_info",
+        "What is no exception is raised all the same, which writes into an object of another kind.",
+        "Python/C API, PyErr_Restore; by mutation",
+        (
+            Cut(
+                FILE,
+                "    PyObject *type = NULL;\n    PyObject *value = NULL;\n",
+                "    Py_INCREF(type);\n",
+                RERAISE,
+            ),
+        ),
+    ),
+    Repair(
+        "first part of a body",
+        "An exception in the first part of a body is logged as another one.",
+        "by reading",
+        (
             Replace(
                 FILE,
-                '      BDEBUG("try again later");\n      return STATUS_SUSPEND;\n    } else {\n',
-                "      return STATUS_SUSPEND;\n    } else if (errno == EPIPE || errno == ECONNRESET) {\n"
-                "      return STATUS_ERROR;\n    } else {\n",
+                '      PyErr_SetString(PyExc_TypeError, "response item must be a string");\n',
+                '      if (item != NULL) PyErr_SetString(PyExc_TypeError, "a part of a body must be bytes");\n',
             ),
         ),
     ),

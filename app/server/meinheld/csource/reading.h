@@ -43,7 +43,7 @@ static int read_request(client_t *client) {
   ssize_t r = read(client->fd, buf, sizeof(buf));
   if (r > 0) return parse_http_request(client, buf, r);
   if (r < 0 && (errno == EAGAIN || errno == EINTR)) return 0;
-  if (r < 0) client->header_done = client->response_closed = 1; /* nobody hears an error page */
+  if (r < 0) client->header_done = 1; /* nobody hears an error page */
   return set_read_error(client, 400);
 }
 

@@ -91,6 +91,7 @@ static PyObject *meinheld_run_loop(PyObject *self, PyObject *args) {
   setup_server_env();
   init_main_loop();
   loop_thread = PyThread_get_thread_ident();
+  loop_greenlet = greenlet_getcurrent();
   loop_done = loop_running = 1;
   if (listen_all_sockets() < 0) return NULL;
   picoev_add(main_loop, wakeup_read_fd, PICOEV_READ, 0, wakeup_callback, NULL);

@@ -19,6 +19,7 @@ typedef struct waiter_st {
 
 static unsigned long loop_thread;
 static int loop_running;
+static PyObject *loop_greenlet;
 static int wakeup_fd = -1; /* write end; a byte in it ends the loop's epoll_wait */
 static Waiter *ready_first, *ready_last;
 
@@ -37,10 +38,8 @@ static PyObject *waiting_greenlet(void) {
   if (loop_running && loop_thread == PyThread_get_thread_ident()) {
     current = greenlet_getcurrent();
     parent = greenlet_getparent(current);
-    if (parent != NULL) {
-      Py_DECREF(parent);
-      return current;
-    }
+    Py_XDECREF(parent);
+    if (parent != NULL && parent == loop_greenlet) return current;
     Py_DECREF(current);
   }
   PyErr_SetString(PyExc_RuntimeError, "only a request greenlet can wait");
