@@ -17,6 +17,18 @@ REPAIRS = (
         ),
     ),
     Repair(
+        "body of a request that is never served",
+        "The body of a pipelined request whose connection ends before its turn is lost.",
+        "by reading",
+        (
+            Replace(
+                "request.c",
+                "  Py_XDECREF(req->field);\n",
+                "  if (req->body) free_buffer(req->body);\n  Py_XDECREF(req->field);\n",
+            ),
+        ),
+    ),
+    Repair(
         "tail of an empty queue",
         "The tail of the request queue still points at a freed request when the queue is empty.",
         "by reading",
@@ -33,5 +45,11 @@ REPAIRS = (
         "A buffer that cannot grow is released by another allocator than it came from.",
         "Python/C API, memory management",
         (Replace("buffer.c", "      free(buf->buf);\n", "      PyMem_Free(buf->buf);\n"),),
+    ),
+    Repair(
+        "empty part of a header name",
+        "A header name whose end and colon arrive in two pieces makes an array of length zero.",
+        "C11, 6.7.6.2; by mutation",
+        (Replace("http_request_parser.c", "    char temp[len];\n", "    char temp[len + 1];\n"),),
     ),
 )
