@@ -69,11 +69,16 @@ class Service:
 
     def worker(self) -> int:
         """The process id of the one worker."""
-        pid = self.process.pid
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        children = _children(self.process.pid)
         if len(children) != 1:
             raise LocalError(f"one worker was expected, there are {len(children)}")
-        return int(children[0])
+        return children[0]
+
+    def processor_seconds(self) -> float:
+        """What the process and its living children have used, in user and kernel mode."""
+        pids = [self.process.pid, *_children(self.process.pid)]
+        fields = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in pids]
+        return sum(int(each[11]) + int(each[12]) for each in fields) / os.sysconf("SC_CLK_TCK")
 
 
 class Bed:
@@ -175,6 +180,10 @@ class Bed:
         UserStore(database).insert_made_up(people, hasher.hash(PASSWORD))
         hasher.close()
         database.close()
+
+
+def _children(pid: int) -> list[int]:
+    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def _metrics(service: Service) -> str:

@@ -39,8 +39,9 @@ class Load:
 
 @dataclass(frozen=True)
 class Throughput:
-    """Answers a second and the latency that the connections saw."""
+    """Answers in all and a second, and the latency that the connections saw."""
 
+    answers: int
     per_second: float
     p50_ms: float
     p99_ms: float
@@ -82,9 +83,10 @@ def parse(text: str) -> Throughput:
     if found := re.search(r"Non-2xx.*|Socket errors.*|unable to connect.*", text):
         raise LocalError(f"the load was not answered properly: {found[0]}")
     rate = re.search(r"Requests/sec:\s+([\d.]+)", text)
-    if rate is None:
+    number = re.search(r"^\s+(\d+) requests in ", text, re.MULTILINE)
+    if rate is None or number is None:
         raise LocalError(f"wrk failed: {text.strip()}")
-    return Throughput(float(rate[1]), _latency(text, "50%"), _latency(text, "99%"))
+    return Throughput(int(number[1]), float(rate[1]), _latency(text, "50%"), _latency(text, "99%"))
 
 
 def _latency(text: str, share: str) -> float:

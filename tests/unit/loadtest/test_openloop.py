@@ -54,9 +54,12 @@ def test_every_request_is_answered_and_counted(start: Start) -> None:
 
 
 def test_requests_that_wait_behind_a_stall_are_charged_for_it(start: Start) -> None:
-    stall = threading.Event()
-    port = start(lambda number: OK if number or stall.wait(0.2) is not None else OK)
-    outcome = Generator(plan(port, 10, 1000)).run()
+    def stalling(number: int) -> bytes:
+        if number == 0:
+            threading.Event().wait(0.2)
+        return OK
+
+    outcome = Generator(plan(start(stalling), 10, 1000)).run()
     assert outcome.statuses == {200: 10}
     assert min(outcome.latencies_ms) > 100
 

@@ -19,7 +19,7 @@ Transfer/sec:      4.20MB
 
 
 def test_rate_and_latencies_are_read_in_their_units() -> None:
-    assert parse(PRINTED) == Throughput(18976.53, 0.901, 1020.0)
+    assert parse(PRINTED) == Throughput(19000, 18976.53, 0.901, 1020.0)
 
 
 @pytest.mark.parametrize(

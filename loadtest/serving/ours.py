@@ -1,0 +1,11 @@
+"""`python -m loadtest.serving.ours PORT DATABASE MEMCACHED`: our server with the application of the comparison."""
+
+import sys
+
+from app.config import Settings
+from app.server.gunicorn_app import serve
+from loadtest.serving.handlers import application
+
+if __name__ == "__main__":
+    port, database, memcached = sys.argv[1:]
+    serve(Settings(port=int(port), workers=1), lambda slot: application("ours", database, memcached))
