@@ -11,7 +11,7 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from app.server.meinheld import connections, environment, memory, metadata, parsing, responses, waiting
+from app.server.meinheld import connections, environment, memory, metadata, parsing, responses, syntax, waiting
 from app.server.meinheld.repair import Repair, apply
 
 REQUIREMENT = "meinheld==1.0.2"
@@ -19,6 +19,7 @@ SHA256 = "008c76937ac2117cc69e032dc69cea9f85fc605de9bac1417f447c41c16a56d6"
 
 REPAIRS: tuple[Repair, ...] = (
     *parsing.REPAIRS,
+    *syntax.REPAIRS,
     *environment.REPAIRS,
     *waiting.REPAIRS,
     *connections.REPAIRS,

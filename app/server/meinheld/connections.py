@@ -58,7 +58,8 @@ REPAIRS = (
             Replace(
                 "request.h",
                 "  int bad_request_code;\n",
-                "  int bad_request_code;\n  char dropped; /* the header being read */\n",
+                "  int bad_request_code;\n  char dropped; /* the header being read */\n"
+                "  char keep_alive;\n  char http_minor;\n",
             ),
         ),
     ),
@@ -67,7 +68,8 @@ REPAIRS = (
         "Pipelined requests run inside one another until the stack overflows; a failed or timed-out write leaves an "
         "exception pending or a connection in use; an error answer blocks the whole worker when its client does not "
         "read; "
-        "closing at once resets the connection before a refused client has seen why.",
+        "closing at once resets the connection before a refused client has seen why; whether the connection is kept, and "
+        "the version, are those of the request that was read last, not of the one that is answered.",
         "RFC 9112, 9.3 and 9.6",
         (
             Add("serving.h"),
@@ -84,6 +86,17 @@ REPAIRS = (
                 "static void call_wsgi_handler(client_t *client);\n\nstatic void close_client(client_t *client);\n",
             ),
             Cut(SERVER, "static PyObject *app_handler(", "static int check_http_expect("),
+            Replace(
+                SERVER,
+                "  client->current_req = req;\n}\n",
+                "  client->current_req = req;\n  client->keep_alive = req->keep_alive;\n}\n",
+            ),
+            Replace(
+                SERVER,
+                "  request *req = client->current_req;\n\n  if (client->http_parser->http_minor == 1) {\n    /// TODO",
+                "  request *req = client->current_req;\n\n  if (req->http_minor == 1) {\n    /// TODO",
+            ),
+            Replace(SERVER, "  if (!is_keep_alive) {\n    client->keep_alive = 0;\n  }\n", ""),
         ),
     ),
     Repair(

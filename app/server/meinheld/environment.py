@@ -234,7 +234,11 @@ REPAIRS = (
                 "  if (client->request_queue->size >= PIPELINED_MOST) return -1;\n"
                 "  req = new_request();\n  if (req == NULL) {\n",
             ),
-            Replace(FILE, "#define MAXFREELIST 1024\n", "#define MAXFREELIST 1024\n#define PIPELINED_MOST 64\n"),
+            Replace(
+                "request.h",
+                "#define LIMIT_REQUEST_FIELDS 128\n",
+                "#define LIMIT_REQUEST_FIELDS 128\n#define PIPELINED_MOST 64\n",
+            ),
         ),
     ),
     Repair(

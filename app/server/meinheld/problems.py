@@ -1,6 +1,7 @@
 """The answers that the server gives by itself, as problem documents (RFC 9457)."""
 
 import json
+from email.utils import formatdate
 
 SERVER_NAME = "jobfinder"
 
@@ -24,12 +25,15 @@ def problem(status: int) -> bytes:
     return json.dumps({"type": "about:blank", "title": title, "status": status, "code": code}).encode()
 
 
-def response(status: int) -> bytes:
-    """The whole response; the connection closes after it."""
-    body = problem(status)
-    head = (
+def head(status: int) -> str:
+    """The status line and the headers, but for the last one, Date."""
+    return (
         f"HTTP/1.1 {status} {PROBLEMS[status][0]}\r\nServer: {SERVER_NAME}\r\n"
         "Content-Type: application/problem+json\r\n"
-        f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        f"Content-Length: {len(problem(status))}\r\nConnection: close\r\nDate: "
     )
-    return head.encode() + body
+
+
+def response(status: int, *, with_body: bool = True) -> bytes:
+    """The whole response, without a body where the request was HEAD; the connection closes after it."""
+    return f"{head(status)}{formatdate(usegmt=True)}\r\n\r\n".encode() + (problem(status) if with_body else b"")

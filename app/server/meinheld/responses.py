@@ -1,31 +1,32 @@
 """Repairs of `response.c`: what is written to the client."""
 
-from app.server.meinheld.problems import PROBLEMS, SERVER_NAME, response
+from app.server.meinheld.problems import PROBLEMS, SERVER_NAME, head, problem
 from app.server.meinheld.repair import Cut, Repair, Replace
 
 FILE = "response.c"
 
 
-def _c_string(text: bytes) -> str:
-    return '"' + text.decode().replace("\\", "\\\\").replace('"', '\\"').replace("\r", "\\r").replace("\n", "\\n") + '"'
+def _c_string(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\r", "\\r").replace("\n", "\\n") + '"'
 
 
 def _error_pages() -> str:
     """C that writes one of `problems.py` without ever blocking, and marks the connection as done with."""
     cases = "".join(
-        f"    case {status}:\n      page = {_c_string(response(status))};\n      break;\n"
+        f"    {f'case {status}' if status != 500 else 'default'}:\n      head = {_c_string(head(status))};\n"
+        f"      body = {_c_string(problem(status).decode())};\n      break;\n"
         for status in PROBLEMS
-        if status != 500
     )
     return f"""void send_error_page(client_t *client) {{
-  const char *page;
+  char page[1024];
+  const char *head, *body;
+  int length;
   if (client->header_done || client->response_closed) return;
   switch (client->status_code) {{
-{cases}    default:
-      page = {_c_string(response(500))};
-      break;
-  }}
-  if (write(client->fd, page, strlen(page)) < 0) {{
+{cases}  }}
+  if (client->current_req && client->current_req->method == HTTP_HEAD) body = "";
+  length = snprintf(page, sizeof(page), "%s%s\\r\\n\\r\\n%s", head, (char *)http_time, body);
+  if (write(client->fd, page, length) < 0) {{
     /* a client that does not read gets no answer */
   }}
   client->keep_alive = 0;
@@ -142,6 +143,21 @@ REPAIRS = (
             Cut(FILE, "static int blocking_write(", "static write_bucket *new_write_bucket(", _error_pages()),
             Replace(FILE, '#include "util.h"\n', '#include <sys/uio.h>\n\n#include "util.h"\n'),
             Replace("meinheld.h", '#define SERVER "meinheld/1.0.2"', f'#define SERVER "{SERVER_NAME}"'),
+        ),
+    ),
+    Repair(
+        "version of an answer",
+        "HTTP/1.0 requests are answered as HTTP/1.0, and the framing is that of the request that was read last.",
+        "RFC 9110, 2.5; RFC 9112, 7",
+        (
+            Replace(
+                FILE,
+                "create_status(bytes, bytelen, self->cli->http_parser->http_minor);",
+                "create_status(bytes, bytelen, 1);",
+            ),
+            Replace(
+                FILE, "      client->http_parser->http_minor == 1) {", "      client->current_req->http_minor == 1) {"
+            ),
         ),
     ),
     Repair(

@@ -5,36 +5,64 @@
 #define ACCEPT_AFTER_YIELD 8
 #define YIELD_US 5000
 
-static uint64_t header_limit_us = 5 * MICROSECONDS;
-static uint64_t body_limit_us = 30 * MICROSECONDS;
 static int max_clients = INT_MAX;
+
+/* The refusal of what follows the requests in the queue. */
+static void push_refusal(client_t *client, int status_code) {
+  request *req = new_request();
+  req->bad_request_code = status_code;
+  push_request(client->request_queue, req);
+}
 
 /* 1: answered when its turn comes, -1: the client is closed. A complete request before the error stays good. */
 static int set_read_error(client_t *client, int status_code) {
   PyErr_Clear();
-  client->keep_alive = 0;
   client->unread = 1;
-  if (status_code == 0) status_code = 400;
   if (client->request_queue->size > 0) {
-    if (client->phase != PHASE_IDLE) client->request_queue->tail->bad_request_code = status_code;
+    if (client->phase == PHASE_IDLE)
+      push_refusal(client, status_code);
+    else
+      client->request_queue->tail->bad_request_code = status_code;
     return 1;
   }
-  if (client->complete) {
-    client->unread = 0; /* nothing was asked: an idle connection just ends */
-  } else {
-    client->status_code = status_code;
-    send_error_page(client);
-  }
+  client->keep_alive = 0;
+  client->status_code = status_code;
+  send_error_page(client);
   close_client(client);
   return -1;
 }
 
+/* The client has closed its half, or is too slow; where nothing is asked the connection just ends. */
+static int end_reading(client_t *client, int status_code) {
+  if (client->phase != PHASE_IDLE) return set_read_error(client, status_code);
+  client->keep_alive = 0;
+  close_client(client);
+  return -1;
+}
+
+static int status_of_error(client_t *client) {
+  if (client->phase != PHASE_IDLE && client->current_req->bad_request_code > 0)
+    return client->current_req->bad_request_code;
+  switch (HTTP_PARSER_ERRNO(client->http_parser)) {
+    case HPE_INVALID_METHOD:
+      return 501;
+    case HPE_HEADER_OVERFLOW:
+      return 431;
+    default:
+      return 400;
+  }
+}
+
 static int parse_http_request(client_t *client, char *buf, ssize_t r) {
   size_t nread = execute_parse(client, buf, r);
-  request *req = client->current_req;
-  if (req == NULL) return set_read_error(client, 400);
-  if (nread != (size_t)r || req->bad_request_code > 0) return set_read_error(client, req->bad_request_code);
-  return parser_finish(client) > 0;
+  request_queue *queue = client->request_queue;
+  if (queue->size == PIPELINED_MOST && HTTP_PARSER_ERRNO(client->http_parser) == HPE_CB_message_begin) {
+    queue->tail->keep_alive = 0; /* the client sends the others again on another connection */
+    client->unread = 1;
+    return 1;
+  }
+  if (nread != (size_t)r) return set_read_error(client, status_of_error(client));
+  return queue->size > (client->phase != PHASE_IDLE);
 }
 
 /* 1: at least one request can be served, 0: more is to come, -1: the client is closed. */
@@ -44,7 +72,7 @@ static int read_request(client_t *client) {
   if (r > 0) return parse_http_request(client, buf, r);
   if (r < 0 && (errno == EAGAIN || errno == EINTR)) return 0;
   if (r < 0) client->header_done = 1; /* nobody hears an error page */
-  return set_read_error(client, 400);
+  return end_reading(client, 400);
 }
 
 /* A budget for all headers and one for the whole body, however slowly their bytes arrive. */
@@ -56,7 +84,7 @@ static void limit_reading(client_t *client) {
 
 static void read_callback(picoev_loop *loop, int fd, int events, void *cb_arg) {
   client_t *client = (client_t *)cb_arg;
-  int finish = (events & PICOEV_TIMEOUT) ? set_read_error(client, 408) : read_request(client);
+  int finish = (events & PICOEV_TIMEOUT) ? end_reading(client, 408) : read_request(client);
   if (finish == 1) {
     forget_fd(fd);
     serve(client);

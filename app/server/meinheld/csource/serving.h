@@ -12,6 +12,8 @@ static int idle_count;
 
 static client_t *starting_client;
 static client_t *pipelined_first, *pipelined_last;
+static uint64_t header_limit_us = 5 * MICROSECONDS;
+static uint64_t body_limit_us = 30 * MICROSECONDS;
 static uint64_t write_limit_us = 30 * MICROSECONDS;
 
 static void forget_fd(int fd) {
@@ -69,19 +71,41 @@ static void keep_client(client_t *client) {
   close_fd(client->fd);
 }
 
+/* The rest of the next request is still to come: only a part of it arrived with the one that is answered now. */
+static int read_on(client_t *client) {
+  client->current_req = client->request_queue->tail;
+  client->limited = client->phase;
+  if (client->phase == PHASE_BODY) answer_expectation(client);
+  return watch_client(client, client->phase == PHASE_BODY ? body_limit_us : header_limit_us);
+}
+
+static void serve_later(client_t *client) {
+  if (pipelined_last != NULL)
+    pipelined_last->next = client;
+  else
+    pipelined_first = client;
+  pipelined_last = client;
+  activecnt++;
+}
+
+/* Goes on with the connection after an answer; after one that ends it, what was pipelined gets none (RFC 9112, 9.6). */
+static int go_on(client_t *client) {
+  request_queue *queue = client->request_queue;
+  if (!client->keep_alive || queue->size == 0) return 0;
+  if (queue->size == 1 && client->phase != PHASE_IDLE && queue->tail->bad_request_code == 0) return read_on(client) == 0;
+  serve_later(client);
+  return 1;
+}
+
 static void close_client(client_t *client) {
   if (!client->response_closed && close_response(client) != STATUS_OK) call_error_logger();
   forget_fd(client->fd);
   drop_bucket(client);
   clean_client(client);
+  if (go_on(client)) return;
   if (client->request_queue->size > 0) {
-    if (pipelined_last != NULL)
-      pipelined_last->next = client;
-    else
-      pipelined_first = client;
-    pipelined_last = client;
-    activecnt++;
-    return;
+    client->keep_alive = 0;
+    client->unread = 1;
   }
   if (client->http_parser != NULL) dealloc_parser(client->http_parser);
   free_request_queue(client->request_queue);
@@ -118,7 +142,7 @@ static response_status run_app(client_t *client, PyObject *start) {
     PyErr_SetString(PyExc_TypeError, "a WSGI application must return an iterable");
     return STATUS_ERROR;
   }
-  if (!is_keep_alive) client->keep_alive = 0;
+  if (!is_keep_alive && client->request_queue->size == 0) client->keep_alive = 0;
   status = response_start(client);
   while (status == STATUS_SUSPEND) {
     if (wait_for_fd(client->fd, PICOEV_WRITE, write_limit_us) != 1) return STATUS_ERROR;
