@@ -1,0 +1,91 @@
+"""The outbox in PostgreSQL, and left-over changes that become final."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from app.coherence import Coherence, session_key, user_key
+from app.coherence.final import Publisher
+from app.coherence.store import Outbox
+from app.config import Caches, DatabaseTuning
+from app.infra.memcache import Memcache
+from app.infra.postgres import Database
+from app.local.memcached import Memcached
+from tests.integration.coherence.workers import KINDS, TIMEOUT_MS, Counts, eventually
+
+INSERT = "INSERT INTO outbox (key, created_at) SELECT %s, now() - make_interval(secs => %s) RETURNING id"
+
+
+@pytest.fixture
+def postgresql(database: Any) -> Iterator[Database]:
+    made = Database(database.url, DatabaseTuning())
+    yield made
+    made.run("DELETE FROM outbox")
+    made.close()
+
+
+def insert(database: Database, key: str, age_seconds: float) -> int:
+    row = database.one(INSERT, key, age_seconds)
+    assert row is not None
+    return int(row[0])
+
+
+def rows(database: Database) -> list[tuple[Any, ...]]:
+    return database.all("SELECT key FROM outbox ORDER BY id")
+
+
+def test_the_oldest_rows_come_first_and_young_ones_not_at_all(postgresql: Database) -> None:
+    first, second = (insert(postgresql, user_key(number), 10) for number in (1, 2))
+    insert(postgresql, user_key(3), 1)
+    outbox = Outbox(postgresql)
+    assert outbox.older_than(3, 10) == [(first, "user:1"), (second, "user:2")]
+    assert outbox.older_than(3, 1) == [(first, "user:1")]
+
+
+def test_deleting_what_is_gone_does_not_matter(postgresql: Database) -> None:
+    row = insert(postgresql, user_key(1), 10)
+    Outbox(postgresql).delete([row, row + 1000])
+    Outbox(postgresql).delete([row])
+    assert rows(postgresql) == []
+
+
+def test_left_over_changes_become_known_to_other_workers(
+    postgresql: Database, memcached: tuple[Memcached, ...]
+) -> None:
+    counters: Any = Counts()
+    servers = tuple(server.address for server in memcached)
+    first, second = (Coherence(Memcache(servers, TIMEOUT_MS), postgresql, counters, Caches(), KINDS) for _ in range(2))
+    eventually(second.leased)
+    position = second.position()
+    assert position is not None
+    insert(postgresql, session_key(7), 10)
+    first.drain()
+    assert rows(postgresql) == []
+    eventually(second.leased)
+    assert not second.usable((session_key(7),), position)
+
+
+def test_a_long_outbox_is_drained_as_a_whole(postgresql: Database, memcached: tuple[Memcached, ...]) -> None:
+    postgresql.run(
+        "INSERT INTO outbox (key, created_at) SELECT 'user:' || n, now() - interval '1 minute'"
+        " FROM generate_series(1, 25000) n"
+    )
+    counters: Any = Counts()
+    memcache = Memcache(tuple(server.address for server in memcached), TIMEOUT_MS)
+    Coherence(memcache, postgresql, counters, Caches(), KINDS).drain()
+    assert rows(postgresql) == []
+    assert counters["outbox_drained"] == 25_000
+
+
+def test_two_workers_may_drain_the_same_rows(postgresql: Database, memcached: tuple[Memcached, ...]) -> None:
+    counters: Any = Counts()
+    memcache = Memcache(tuple(server.address for server in memcached), TIMEOUT_MS)
+    both = [Coherence(memcache, postgresql, counters, Caches(), KINDS) for _ in range(2)]
+    publishers: list[Publisher] = [each._publisher for each in both]
+    insert(postgresql, user_key(1), 10)
+    seen = publishers[0]._outbox.older_than(3, 10)
+    both[1].drain()
+    publishers[0]._publish(seen)
+    publishers[0]._outbox.delete([row_id for row_id, _ in seen])
+    assert rows(postgresql) == []
