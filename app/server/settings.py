@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from app.config import Settings
-from app.server.cores import usable_cores
+from app.infra.cores import usable_cores
 
 DESCRIPTORS_MOST = 1_048_576
 HEARTBEAT_FOLDER = "/dev/shm"  # noqa: S108 - a heartbeat on a disk would wait for the disk
