@@ -17,7 +17,7 @@ WARM_UP = 100
 
 
 def run(bed: Bed, effort: Effort) -> list[Row]:
-    """Both kinds by turns in random order; leaving out rare stalls shows differences that no real cost would let through."""
+    """Both kinds by turns in random order; without rare stalls smaller differences show than anybody could measure."""
     bed.write_tuning(CHEAP)
     with bed.service() as service:
         _register(service)
