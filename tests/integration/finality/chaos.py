@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from app.local.memcached import Memcached
+from app.local.postgres import Postgres
 from tests.integration.finality.history import Faults, Interval
 from tests.integration.finality.pods import Pod, wait_for
 
@@ -18,8 +19,10 @@ CALM_S = 1.0
 class Chaos:
     """`memcached[0]` holds the log; `resized` is a pod that is restarted with other numbers of servers."""
 
-    def __init__(self, pods: list[Pod], memcached: list[Memcached], resized: Pod, seed: int) -> None:
-        self._pods, self._memcached, self._resized = pods, memcached, resized
+    def __init__(
+        self, pods: list[Pod], memcached: list[Memcached], database: Postgres, resized: Pod, seed: int
+    ) -> None:
+        self._pods, self._memcached, self._database, self._resized = pods, memcached, database, resized
         self._random = random.Random(seed)
         self._sizes = 0
         self.faults = Faults()
@@ -32,7 +35,9 @@ class Chaos:
             self.restart_pooler,
             self.pause_other,
             self.kill_between_commit_and_publication,
+            self.reload,
             self.resize,
+            self.restart_database,
             self.kill_all_memcached,
         )
 
@@ -105,6 +110,17 @@ class Chaos:
 
     def restart_pooler(self) -> None:
         self._random.choice(self._pods).pgbouncer.restart()
+
+    def reload(self) -> None:
+        """SIGHUP: new workers, while the former ones end what they have begun."""
+        pod = self._random.choice(self._pods)
+        before = set(pod.workers())
+        with self._crash(pod):
+            pod.send(signal.SIGHUP)
+            wait_for(lambda: not before & set(pod.workers()) and pod.complete(), f"new workers of pod {pod.name}")
+
+    def restart_database(self) -> None:
+        self._database.restart()
 
     def resize(self) -> None:
         """Restart one pod with one, three or two memcached servers, beside others that keep theirs."""

@@ -6,7 +6,7 @@ import pytest
 
 from app.local.postgres import Postgres
 from tests.integration.finality.clients import Client, client_of, in_flight, log_out
-from tests.integration.finality.connections import Connection, Request
+from tests.integration.finality.connections import LIVE, Connection, Request
 from tests.integration.finality.pods import Pod, wait_for
 
 WAITING = 100
@@ -38,14 +38,13 @@ def test_what_needs_postgresql_is_refused_in_time_and_served_again_afterwards(
     {"paused": guarded.pause, "killed": guarded.kill, "stopped": guarded.stop}[outage]()
     body = {"email": client.person.email, "password": client.person.secrets[0]}
     login = Request("POST", "/api/v1/auth/login", body)
-    with in_flight([(Connection(pod.name, pod.port), login) for pod in whole for _ in range(WAITING)]) as asked:
-        pass
+    requests = [login] * WAITING + [log_out(session)]
+    with in_flight([(Connection(pod.name, pod.port), each) for pod in whole for each in requests]) as asked:
+        for pod in whole:
+            assert pod.ask(Request("GET", LIVE)).status == 200
+            wait_for(lambda pod=pod: pod.health() == "unavailable", "health says unavailable")  # type: ignore[misc]
     assert {each.result().status for each in asked} == {503}
     assert all("retry-after" in each.result().headers for each in asked)
-    for pod in whole:
-        assert pod.ask(log_out(session)).status == 503
-        wait_for(lambda pod=pod: pod.health() == "unavailable", "health says unavailable")  # type: ignore[misc]
-        assert pod.ask(Request("GET", "/api/v1/health/live")).status == 200
 
     guarded.resume() if outage == "paused" else guarded.start()
     for pod in whole:

@@ -31,7 +31,7 @@ def test_no_ended_session_is_accepted_and_no_old_profile_is_read_whatever_fails(
         pods = [*whole, resized]
         ports = {each.name: each.port for each in pods}
         world = populate(pods[0].name, pods[0].port)
-        chaos = Chaos(pods, cache_servers, resized, seed=OPERATIONS)
+        chaos = Chaos(pods, cache_servers, shared.postgres, resized, seed=OPERATIONS)
         drive(world, ports, OPERATIONS, meanwhile=chaos.run)
         keep(world, chaos)
         wait_until_published(shared)

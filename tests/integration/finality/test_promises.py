@@ -49,20 +49,26 @@ def test_without_memcached_a_logout_is_stored_and_not_promised_and_all_other_ans
         pod.wait_until_ok()
 
 
-def test_an_end_that_could_not_be_promised_becomes_final_by_itself(
+def test_what_could_not_be_published_in_time_is_known_to_every_worker_that_hears_the_log_again(
     client: Client, whole: list[Pod], shared: Shared, cache_servers: list[Memcached]
 ) -> None:
-    session = client.log_in()
-    assert client.statuses(session) == {200}
-    connection = Connection(whole[0].name, whole[0].port)
+    """A paused log has forgotten nothing, so that what workers remember from before would still be proven by it."""
+    leaving, staying = client.log_in(), client.log_in()
+    assert client.statuses(leaving) == client.statuses(staying) == {200}
+    body = {"headline": "edited while the log was silent"}
+    edit, logout = (Connection(whole[0].name, whole[0].port) for _ in range(2))
     cache_servers[0].pause()
     try:
-        answer = connection.send(log_out(session))
-        assert (answer.status, answer.code) == (503, "not_final")
+        with in_flight([(edit, Request("PATCH", ME, body, staying.token)), (logout, log_out(leaving))]) as asked:
+            pass
+        assert asked[0].result().status == 200
+        assert (asked[1].result().status, asked[1].result().code) == (503, "not_final")
     finally:
         cache_servers[0].resume()
+    read = [client.read(staying, each).body["headline"] for each in client.connections.all()]
+    assert set(read) == {"edited while the log was silent"}
+    assert client.statuses(leaving) == {401}
     wait_until_published(shared)
-    client.wait_until(session, 401)
 
 
 @pytest.mark.parametrize("lost", [[0], [1], [0, 1, 2]], ids=["log", "other", "all"])

@@ -11,10 +11,18 @@ from tests.integration.finality.rules import violations
 
 OPERATIONS = 2000
 
+ACCEPTED = "an ended session was accepted"
+STALE = "a profile older than an acknowledged change was read"
 BROKEN = {
-    "answers before the leases have ended": "app.coherence.final.Publisher._wait = lambda self: None",
-    "never publishes": "app.coherence.final.Publisher.final = lambda self, keys, outbox_ids, security: None",
-    "uses facts whatever has changed": "app.coherence.history.State.proves = lambda self, keys, position: True",
+    "answers before the leases have ended": ("app.coherence.final.Publisher._wait = lambda self: None", {ACCEPTED}),
+    "never publishes": (
+        "app.coherence.final.Publisher.final = lambda self, keys, outbox_ids, security: None",
+        {ACCEPTED, STALE},
+    ),
+    "uses facts whatever has changed": (
+        "app.coherence.history.State.proves = lambda self, keys, position: True",
+        {ACCEPTED, STALE},
+    ),
 }
 SERVE_BROKEN = "import sys, app.coherence, app.__main__; {}; sys.exit(app.__main__.main(['serve']))"
 
@@ -25,10 +33,9 @@ def test_a_service_that_breaks_the_protocol_is_caught(
 ) -> None:
     for each in cache_servers:
         each.start()
-    serve = (sys.executable, "-c", SERVE_BROKEN.format(BROKEN[defect]))
+    code, signs = BROKEN[defect]
+    serve = (sys.executable, "-c", SERVE_BROKEN.format(code))
     with Pod("broken", shared, cache_servers[:2], kind=KINDS[0], workers=2, serve=serve) as pod:
         world = populate(pod.name, pod.port)
         drive(world, {pod.name: pod.port}, OPERATIONS)
-    found = {each.rule for each in violations(world.journal.operations)}
-    assert "an ended session was accepted" in found
-    assert "a profile older than an acknowledged change was read" in found
+    assert signs <= {each.rule for each in violations(world.journal.operations)}
