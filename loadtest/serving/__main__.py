@@ -11,7 +11,8 @@ from app.local.process import LocalError
 from loadtest.bed import Service
 from loadtest.published import published_meinheld
 from loadtest.report import machine
-from loadtest.serving.comparison import LEAST_OF_PUBLISHED, Sample, comparison, kept
+from loadtest.processes import processor_seconds
+from loadtest.serving.comparison import Sample, comparison, kept
 from loadtest.serving.handlers import SIDES
 from loadtest.serving.sides import Backends, backends, side
 from loadtest.wrk import Load, ensure_wrk, measure
@@ -41,7 +42,9 @@ def _measured(handlers: Sequence[str], rounds: int, seconds: float) -> dict[str,
     """For each handler its rounds, in each of which every side has had its turn."""
     ensure_wrk()
     published_meinheld()
-    print(f"{machine()}\none worker each, {rounds} rounds of {seconds:g} s, wrk with 64 connections on the same cores\n")
+    print(
+        f"{machine()}\none worker each, {rounds} rounds of {seconds:g} s, wrk with 64 connections on the same cores\n"
+    )
     with tempfile.TemporaryDirectory(prefix="jobfinder-serving-") as name, ExitStack() as stack:
         folder = Path(name)
         folder.chmod(0o711)
@@ -53,9 +56,7 @@ def _started(stack: ExitStack, given: Backends) -> dict[str, Service]:
     return {name: stack.enter_context(side(name, given)) for name in SIDES}
 
 
-def _rounds(
-    running: Mapping[str, Service], handler: str, rounds: int, seconds: float
-) -> list[Mapping[str, Sample]]:
+def _rounds(running: Mapping[str, Service], handler: str, rounds: int, seconds: float) -> list[Mapping[str, Sample]]:
     """Every other round goes the other way round, so that nobody always follows the same one."""
     for service in running.values():
         measure(Load(service.port, [f"/{handler}"], "", WARM_UP_S))
@@ -70,13 +71,8 @@ def _rounds(
 def _sample(service: Service, handler: str, seconds: float) -> Sample:
     worker = service.worker()
     before = processor_seconds(worker)
-    rate = measure(Load(service.port, [f"/{handler}"], "", seconds)).per_second
-    return Sample(rate, (processor_seconds(worker) - before) / (rate * seconds) * 1e6)
-
-
-def processor_seconds(pid: int) -> float:
-    """What the process has used so far, with a resolution of 1 ns."""
-    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
+    load = measure(Load(service.port, [f"/{handler}"], "", seconds))
+    return Sample(load.per_second, (processor_seconds(worker) - before) / load.answers * 1e6)
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ def backends(folder: Path) -> Iterator[Backends]:
         postgres = stack.enter_context(Postgres(folder / "postgres", durable=False))
         create_people(postgres.direct_url)
         pooler = stack.enter_context(PgBouncer(postgres))
-        cache = stack.enter_context(Memcached())
+        cache = stack.enter_context(Memcached(port=0))  # published meinheld has no Unix sockets
         cache.ask(f"set {KEY} 0 0 {len(VALUE)}\r\n".encode() + VALUE)
         yield Backends(pooler.url, cache.address, folder)
 
