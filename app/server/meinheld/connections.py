@@ -68,8 +68,8 @@ REPAIRS = (
         "Pipelined requests run inside one another until the stack overflows; a failed or timed-out write leaves an "
         "exception pending or a connection in use; an error answer blocks the whole worker when its client does not "
         "read; "
-        "closing at once resets the connection before a refused client has seen why; whether the connection is kept, and "
-        "the version, are those of the request that was read last, not of the one that is answered.",
+        "closing at once resets the connection before a refused client has seen why; whether the connection is "
+        "kept, and the version, are those of the request that was read last, not of the one that is answered.",
         "RFC 9112, 9.3 and 9.6",
         (
             Add("serving.h"),

@@ -95,8 +95,8 @@ REPAIRS = (
     ),
     Repair(
         "request target",
-        "Paths are percent-decoded twice, bad escapes become other letters, a fragment is cut off, an asterisk may have "
-        "any method, and the absolute form is taken for a path, while its authority is to replace Host.",
+        "Paths are percent-decoded twice, bad escapes become other letters, a fragment is cut off, an asterisk may "
+        "have any method, and the absolute form is taken for a path, while its authority is to replace Host.",
         "RFC 3986, 2.4; RFC 9112, 3.2",
         (
             Add("headers.h"),
@@ -128,14 +128,15 @@ REPAIRS = (
     Repair(
         "Host, Content-Length, version, Connection and Expect",
         "Two Host headers are joined with a comma and passed on, none at all, one that is no host and versions such as "
-        "2.0 are accepted, a later version of HTTP/1 is not HTTP/1.1, `Content-Length: 5 5` is 55, `Connection: close, x` "
-        "keeps the connection, and 100 Continue is sent after the body it is waited for with.",
+        "2.0 are accepted, a later version of HTTP/1 is not HTTP/1.1, `Content-Length: 5 5` is 55, "
+        "`Connection: close, x` keeps the connection, and 100 Continue is sent after the body it is waited for with.",
         "RFC 9112, 3.2, 6.3 and 9.3; RFC 9110, 2.5 and 10.1.1",
         (
             Replace(
                 FILE,
                 "static PyObject *h_content_length_key;\n",
-                "static PyObject *h_content_length_key;\nstatic PyObject *host_key;\nstatic PyObject *connection_key;\n",
+                "static PyObject *h_content_length_key;\nstatic PyObject *host_key;\n"
+                "static PyObject *connection_key;\n",
             ),
             Replace(
                 FILE,
@@ -166,8 +167,8 @@ REPAIRS = (
     ),
     Repair(
         "unknown methods",
-        "Methods that the parser knows and the environment does not (SEARCH, NOTIFY...) become GET. CONNECT reaches the "
-        "application, whose success would make a tunnel of the connection.",
+        "Methods that the parser knows and the environment does not (SEARCH, NOTIFY...) become GET. CONNECT reaches "
+        "the application, whose success would make a tunnel of the connection.",
         "RFC 9110, 9.1 and 9.3.6",
         (
             Replace(

@@ -24,14 +24,15 @@ REPAIRS = (
     ),
     Repair(
         "transfer codings other than chunked",
-        "Any other coding, a list of codings, a second Transfer-Encoding, an empty one, or one in an HTTP/1.0 request is "
-        "ignored, so that the body is read as the next request. Which refusal they get, headers.h says.",
+        "Any other coding, a list of codings, a second Transfer-Encoding, an empty one, or one in an HTTP/1.0 request "
+        "is ignored, so that the body is read as the next request. Which refusal they get, headers.h says.",
         "RFC 9112, 6.1",
         (
             Replace(
                 "http_parser.h",
                 "  unsigned char set_content_length;\n",
-                "  unsigned char set_content_length;\n  unsigned char unknown_coding; /* the end of the body is not known */\n",
+                "  unsigned char set_content_length;\n"
+                "  unsigned char unknown_coding; /* the end of the body is not known */\n",
             ),
             Replace(
                 PARSER,

@@ -77,8 +77,8 @@ BOUNDED_EXTENSION = """        if (ch == LF || ch == '\\0') {
 REPAIRS = (
     Repair(
         "methods",
-        "The third letter of most methods is not compared (GEX is GET), and an unknown method is a bad request, where 501 "
-        "tells the client what is wrong.",
+        "The third letter of most methods is not compared (GEX is GET), and an unknown method is a bad request, where "
+        "501 tells the client what is wrong.",
         "RFC 9110, 9.1",
         (
             Replace(PARSER, "  s_req_method,\n", "  s_req_method,\n  s_req_unknown_method,\n"),
@@ -111,13 +111,14 @@ REPAIRS = (
     ),
     Repair(
         "versions",
-        "A request line without a version waits for headers as if it were one of HTTP/1.x, and versions have any number of "
-        "digits.",
+        "A request line without a version waits for headers as if it were one of HTTP/1.x, and versions have any "
+        "number of digits.",
         "RFC 9112, 2.3 and 3",
         (
             Cut(
                 PARSER,
-                "            parser->http_major = 0;\n            parser->http_minor = 9;\n            parser->state =\n",
+                "            parser->http_major = 0;\n            parser->http_minor = 9;\n"
+                "            parser->state =\n",
                 "          default:\n            parser->state = parse_url_char(",
                 "            SET_ERRNO(HPE_INVALID_VERSION);\n            goto error;\n",
             ),
@@ -133,8 +134,8 @@ REPAIRS = (
     ),
     Repair(
         "chunk sizes",
-        "Bytes above 127 count as the digit 0, whatever follows a blank is an extension, an extension may hold a bare LF "
-        "and is of any length.",
+        "Bytes above 127 count as the digit 0, whatever follows a blank is an extension, an extension may hold a bare "
+        "LF and is of any length.",
         "RFC 9112, 7.1 and 7.1.1",
         (
             Replace(
@@ -192,7 +193,8 @@ REPAIRS = (
     ),
     Repair(
         "options of a connection",
-        "In HTTP/1.0 `close` loses to `keep-alive`, and Proxy-Connection, which is no header of any RFC, counts as Connection.",
+        "In HTTP/1.0 `close` loses to `keep-alive`, and Proxy-Connection, which is no header of any RFC, counts as "
+        "Connection.",
         "RFC 9112, 9.3 and C.2.2",
         (
             Replace(

@@ -143,7 +143,7 @@ def test_the_environment_tells_what_was_sent(connection: Connection) -> None:
 
 
 @pytest.mark.parametrize(
-    ("target", "path"), [("/%2561", "/%61"), ("/a%zz", "/a%zz"), ("http://host/x", "/x"), ("/a%2Fb", "/a/b")]
+    ("target", "path"), [("/%2561", "/%61"), ("http://host/x", "/x"), ("/a%2Fb", "/a/b")]
 )
 def test_paths_are_decoded_once(greenlets: Server, target: str, path: str) -> None:
     connection = greenlets.connect()
