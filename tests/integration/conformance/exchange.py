@@ -1,0 +1,209 @@
+"""Sends a case over a connection and says in a word what came back."""
+
+import re
+import select
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from tests.integration.conformance.cases import Case, Gap
+
+QUIET_S = 0.4
+GAP_S = 0.02
+PATIENCE_S = 4.0
+SENTINEL = b"GET /sentinel HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"
+STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})(?: [^\r\n]*)?")
+BODILESS = (100, 204, 304)
+
+
+@dataclass
+class Answer:
+    """One response on the wire."""
+
+    status: int
+    version: bytes
+    headers: dict[bytes, bytes]
+    body: bytes
+    bodiless: bool
+
+
+@dataclass
+class Exchange:
+    """Everything that came back: the responses, and what is wrong with them."""
+
+    answers: list[Answer] = field(default_factory=list)
+    kept: bool = False
+    faults: list[str] = field(default_factory=list)
+
+    @property
+    def outcome(self) -> str:
+        statuses = "+".join(str(answer.status) for answer in self.answers)
+        end = "keep" if self.kept else "close" if statuses else "closed"
+        return ", ".join([f"{statuses} {end}".strip(), *self.faults])
+
+
+class NotHttp(Exception):
+    """The bytes are no response; the message says why."""
+
+
+class Wire:
+    """The client's end of a connection."""
+
+    def __init__(self, address: tuple[str, int]) -> None:
+        self.sock = socket.create_connection(address, PATIENCE_S)
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.data = b""
+        self.ended = False
+
+    def send(self, data: bytes) -> None:
+        """Reads what comes meanwhile, so that a large request does not wait for its answer to be read."""
+        view = memoryview(data)
+        self.sock.setblocking(False)
+        while view and not self.ended:
+            readable, writable, _ = select.select([self.sock], [self.sock], [], PATIENCE_S)
+            if not readable and not writable:
+                return
+            if readable:
+                self._receive()
+            if writable and not self.ended:
+                try:
+                    view = view[self.sock.send(view) :]
+                except OSError:
+                    return
+
+    def read(self, seconds: float, until: bytes | None = None) -> bool:
+        """True once `until` is there (without it: the end), False when nothing came for `seconds`."""
+        while until is None or until not in self.data:
+            if not self.more(seconds):
+                break
+        return self.ended if until is None else until in self.data
+
+    def more(self, seconds: float) -> bool:
+        """Take in what comes next; False when nothing does."""
+        if self.ended or not select.select([self.sock], [], [], seconds)[0]:
+            return False
+        self._receive()
+        return True
+
+    def _receive(self) -> None:
+        try:
+            part = self.sock.recv(65536)
+        except OSError:
+            part = b""
+        self.data += part
+        self.ended = not part
+
+
+def exchange(case: Case, address: tuple[str, int], quiet_s: float = QUIET_S) -> Exchange:
+    """Send the steps, then ask for one more answer or close one half; read until the server closes."""
+    wire = Wire(address)
+    with wire.sock:
+        result = Exchange()
+        for step in case.steps:
+            if isinstance(step, bytes):
+                wire.send(step)
+            elif isinstance(step, Gap):
+                wire.read(GAP_S)
+            elif not wire.read(PATIENCE_S / 4, step.mark):
+                result.faults.append(f"no {step.mark.decode().strip() or 'answer'} in time")
+        _end(case, wire, quiet_s)
+        if not wire.read(PATIENCE_S):
+            result.faults.append("hangs")
+        _read(result, case, wire.data)
+    return result
+
+
+def _end(case: Case, wire: Wire, quiet_s: float) -> None:
+    if case.end == "shutdown":
+        if not wire.ended:
+            wire.sock.shutdown(socket.SHUT_WR)
+        return
+    while not _final(wire.data) and wire.more(quiet_s):
+        pass
+    wire.send(SENTINEL)
+
+
+def _final(data: bytes) -> bool:
+    """True once the head of a final response is there."""
+    return any(not match[1].startswith(b"1") for match in STATUS.finditer(data)) and b"\r\n\r\n" in data
+
+
+def _read(result: Exchange, case: Case, data: bytes) -> None:
+    try:
+        result.answers = responses(data, case.methods)
+    except NotHttp as error:
+        result.faults.append(str(error))
+        return
+    if result.answers and result.answers[-1].body == b"/sentinel" and result.answers[-1].status == 200:
+        result.answers.pop()
+        result.kept = True
+    result.faults += faults(result.answers, result.kept)
+
+
+def responses(data: bytes, methods: Sequence[str]) -> list[Answer]:
+    """The responses in `data`, of which the first answer `methods`; raises NotHttp."""
+    found: list[Answer] = []
+    finals = 0
+    while data:
+        head, mark, rest = data.partition(b"\r\n\r\n")
+        lines = head.split(b"\r\n")
+        match = STATUS.fullmatch(lines[0])
+        if not mark or match is None:
+            raise NotHttp(f"no response: {data[:40]!r}")
+        pairs = (line.partition(b":") for line in lines[1:])
+        headers = {name.lower(): value.strip() for name, _, value in pairs}
+        head_only = finals < len(methods) and methods[finals] == "HEAD"
+        status = int(match[1])
+        answer = Answer(status, lines[0][:8], headers, b"", bodiless=status in BODILESS or head_only)
+        finals += status >= 200
+        if answer.bodiless:
+            data = rest
+        else:
+            answer.body, data = _body(headers, rest)
+        found.append(answer)
+    return found
+
+
+def _body(headers: dict[bytes, bytes], rest: bytes) -> tuple[bytes, bytes]:
+    if headers.get(b"transfer-encoding", b"").lower() == b"chunked":
+        return _chunks(rest)
+    if b"content-length" not in headers:
+        return rest, b""
+    length = int(headers[b"content-length"])
+    if len(rest) < length:
+        raise NotHttp(f"{length - len(rest)} bytes are missing")
+    return rest[:length], rest[length:]
+
+
+def _chunks(rest: bytes) -> tuple[bytes, bytes]:
+    body = b""
+    while True:
+        line, mark, rest = rest.partition(b"\r\n")
+        if not mark or not re.fullmatch(rb"[0-9A-Fa-f]+", line):
+            raise NotHttp(f"no chunk: {line[:40]!r}")
+        size = int(line, 16)
+        body, end, rest = body + rest[:size], rest[size : size + 2], rest[size + 2 :]
+        if end != b"\r\n":
+            raise NotHttp(f"no end of a chunk: {end!r}")
+        if size == 0:
+            return body, rest
+
+
+def faults(answers: list[Answer], kept: bool) -> list[str]:
+    """What the RFCs demand of every response (RFC 9110, 6.6.1 and 8.6; RFC 9112, 6.3 and 9.6)."""
+    found = []
+    for index, answer in enumerate(answers):
+        last = index == len(answers) - 1
+        ends = b"close" in answer.headers.get(b"connection", b"").lower()
+        if 200 <= answer.status < 500 and b"date" not in answer.headers:
+            found.append("no Date")
+        if answer.version != b"HTTP/1.1":
+            found.append(f"answers as {answer.version.decode()}")
+        if ends and (kept or not last):
+            found.append("says close and goes on")
+        framed = {b"content-length", b"transfer-encoding"} & answer.headers.keys()
+        if not framed and not answer.bodiless and (kept or not last):
+            found.append("no end of the body")
+        if last and not kept and answer.status >= 400 and not ends:
+            found.append("does not say close")
+    return list(dict.fromkeys(found))

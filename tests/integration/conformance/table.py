@@ -1,0 +1,46 @@
+"""Runs cases against servers and judges what came back."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from tests.integration.conformance import chunks, exchanges, fields, lengths, targets
+from tests.integration.conformance.cases import Case
+from tests.integration.conformance.exchange import Exchange, exchange
+from tests.integration.conformance.servers import Server
+
+CASES: tuple[Case, ...] = tuple(
+    case for module in (lengths, chunks, fields, targets, exchanges) for case in module.cases()
+)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one server did with one case; `right` when the RFCs allow it."""
+
+    case: Case
+    outcome: str
+    right: bool
+
+
+def run(case: Case, server: Server) -> Result:
+    """Send the case, then compare what the client saw and what the application saw with what is allowed."""
+    pid, _ = server.seen()
+    result = exchange(case, server.address)
+    now, requests = server.seen()
+    if now != pid:
+        return Result(case, "crash", right=False)
+    outcome = result.outcome + "".join(f", {each}" for each in judge(case, result, requests))
+    return Result(case, outcome, outcome in case.allowed)
+
+
+def judge(case: Case, result: Exchange, requests: list[dict[str, str]]) -> Iterable[str]:
+    """What is wrong with what the application saw."""
+    served = sum(answer.status in (200, 204, 304, 500) for answer in result.answers)
+    if result.answers and len(requests) != served:
+        yield f"{len(requests)} requests reached the application"
+    if not requests:
+        return
+    for name, wanted in case.facts.items():
+        found = requests[0].get(name)
+        if found not in (wanted if isinstance(wanted, tuple) else (wanted,)):
+            yield f"{name}={found!r}"
