@@ -142,9 +142,7 @@ def test_the_environment_tells_what_was_sent(connection: Connection) -> None:
     assert "HTTP_X_FORWARDED_FOR" not in environ
 
 
-@pytest.mark.parametrize(
-    ("target", "path"), [("/%2561", "/%61"), ("http://host/x", "/x"), ("/a%2Fb", "/a/b")]
-)
+@pytest.mark.parametrize(("target", "path"), [("/%2561", "/%61"), ("http://host/x", "/x"), ("/a%2Fb", "/a/b")])
 def test_paths_are_decoded_once(greenlets: Server, target: str, path: str) -> None:
     connection = greenlets.connect()
     connection.send(f"GET {target} HTTP/1.1\r\nHost: host\r\n\r\n")
