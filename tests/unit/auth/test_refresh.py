@@ -1,5 +1,7 @@
 """The spelling of refresh tokens."""
 
+import string
+
 import pytest
 
 from app.auth.refresh import RefreshTokens, token_hash
@@ -33,8 +35,8 @@ def test_anything_else_is_refused(text: str) -> None:
 
 def test_a_second_spelling_of_the_same_token_is_refused() -> None:
     token = TOKENS.spell(1, 1, TOKENS.mac(FAMILY, 1))
-    for other in (token + "=", token + "==", token[:-1] + ("B" if token[-1] == "A" else "A")):
-        if other != token:
-            with pytest.raises(InvalidToken):
-                assert TOKENS.parse(other).mac == TOKENS.mac(FAMILY, 1)
-                raise InvalidToken
+    alphabet = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
+    unused_bits = alphabet[alphabet.index(token[-1]) ^ 1]
+    for other in (f"{token}=", f"{token}==", token[:-1] + unused_bits):
+        with pytest.raises(InvalidToken):
+            TOKENS.parse(other)
