@@ -47,9 +47,9 @@ class Request:
 class Connection:
     """One connection; `worker` is the process that it ends in, as the ids of its requests tell."""
 
-    def __init__(self, pod: str, port: int) -> None:
+    def __init__(self, pod: str, port: int, patience_s: float = ANSWER_TIMEOUT_S) -> None:
         self.pod, self.worker, self.broken = pod, "", False
-        self._http = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_TIMEOUT_S)
+        self._http = http.client.HTTPConnection("127.0.0.1", port, timeout=patience_s)
 
     def send(self, request: Request) -> Answer:
         """Never raises for a lost connection: that is an answer with status 0."""

@@ -10,6 +10,8 @@ from tests.integration.finality.connections import LIVE, Connection, Request
 from tests.integration.finality.pods import Pod, wait_for
 
 WAITING = 100
+PATIENCE_S = 20.0
+"""More than the 8 s in which the service gives up, and less than any wait that has no limit."""
 
 
 @pytest.fixture
@@ -39,7 +41,7 @@ def test_what_needs_postgresql_is_refused_in_time_and_served_again_afterwards(
     body = {"email": client.person.email, "password": client.person.secrets[0]}
     login = Request("POST", "/api/v1/auth/login", body)
     requests = [login] * WAITING + [log_out(session)]
-    with in_flight([(Connection(pod.name, pod.port), each) for pod in whole for each in requests]) as asked:
+    with in_flight([(Connection(pod.name, pod.port, PATIENCE_S), each) for pod in whole for each in requests]) as asked:
         for pod in whole:
             assert pod.ask(Request("GET", LIVE)).status == 200
             wait_for(lambda pod=pod: pod.health() == "unavailable", "health says unavailable")  # type: ignore[misc]
