@@ -15,6 +15,7 @@ from app.errors import InvalidToken, Unauthenticated
 from app.infra.counters import Counters
 from app.infra.tuning import LiveTuning
 from app.web.bodies import BODY_LIMIT
+from app.web.converters import shown
 from app.web.limits import WINDOW_SECONDS, RateLimiter
 from app.web.resource import allowed_methods, headers_of
 
@@ -119,7 +120,7 @@ class Measure:
         context = req.context
         fields = {
             "method": req.method,
-            "route": template,
+            "route": shown(template),
             "status": status,
             "ms": round(seconds * 1000, 3),
             "request_id": context.request_id,
