@@ -1,0 +1,86 @@
+"""One release of the service: its secrets, database and caches, and the pods that are started with them."""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import psycopg2
+from prometheus_client.parser import text_string_to_metric_families
+
+from app.local.process import becomes_true
+from tests.api_client import Api
+from tests.service import Service
+
+KINDS = ("meinheld", "gthread")
+WINDOW_S = 60  # of every limit
+Result = TypeVar("Result")
+CHEAP: dict[str, object] = {"passwords": {"bcrypt_cost": 4, "queue": 1000}}
+
+
+class Tuning:
+    """A tuning file as Kubernetes mounts it: a link into a folder that a link names, which is swapped."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._versions = folder, 0
+        self.path = folder / "tuning.json"
+        folder.mkdir()
+        self.write(CHEAP)
+        self.path.symlink_to("..data/tuning.json")
+
+    def write(self, content: Mapping[str, object] | bytes) -> None:
+        """Put another content in its place, in one step."""
+        self._versions += 1
+        version = self._folder / f"..{self._versions}"
+        version.mkdir()
+        text = content if isinstance(content, bytes) else json.dumps(content).encode()
+        (version / "tuning.json").write_bytes(text)
+        new = self._folder / "..data_tmp"
+        new.symlink_to(version.name)
+        new.rename(self._folder / "..data")
+
+
+@dataclass(frozen=True)
+class Release:
+    """`variables` hold for every pod; `direct_url` leads to its database."""
+
+    folder: Path
+    variables: Mapping[str, str]
+    direct_url: str
+    tuning: Tuning
+
+    def pod(self, kind: str = KINDS[0], **variables: str) -> Service:
+        """A service of two workers that is not yet started."""
+        return Service(self.folder, {**self.variables, "WORKER": kind, "WORKERS": "2", **variables})
+
+    def api(self, pod: Service) -> Api:
+        return Api(pod.url, self.query)
+
+    def query(self, sql: str, parameters: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        with psycopg2.connect(self.direct_url) as connection, connection.cursor() as cursor:
+            cursor.execute(sql, parameters)
+            return cursor.fetchall()
+
+
+def gauges(api: Api, name: str) -> dict[str, float]:
+    """The value that each worker shows on /metrics."""
+    families = text_string_to_metric_families(api.fresh().root("/metrics").text)
+    return {
+        sample.labels["worker"]: sample.value for family in families for sample in family.samples if sample.name == name
+    }
+
+
+def in_one_window(count: Callable[[], Result]) -> Result:
+    """What `count` finds when no new minute begins meanwhile; it is repeated from scratch where one does."""
+    while True:
+        window = time.time() // WINDOW_S
+        result = count()
+        if time.time() // WINDOW_S == window:
+            return result
+
+
+def wait_for(condition: Callable[[], bool], what: str, timeout_s: float = 30) -> None:
+    """Wait until `condition()`; fails the test with `what` it waited for."""
+    assert becomes_true(condition, timeout_s), f"waited {timeout_s:g} s in vain: {what}"

@@ -1,0 +1,161 @@
+"""Limits as they are in production: who guesses or floods is slowed, and nobody else notices."""
+
+import itertools
+import re
+from collections.abc import Iterator
+from ipaddress import ip_address
+from typing import Any
+
+import pytest
+import requests
+
+from app.local.memcached import Memcached
+from tests.api_client import PASSWORD, Api, Person
+from tests.integration.operating.release import KINDS, WINDOW_S, Release, in_one_window
+
+_addresses = itertools.count(int(ip_address("10.0.0.1")))
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def api(request: pytest.FixtureRequest, release: Release) -> Iterator[Api]:
+    """A service behind a proxy that it trusts, which is this test."""
+    with release.pod(request.param, ENVIRONMENT="production", TRUSTED_PROXIES="127.0.0.0/8") as pod:
+        yield release.api(pod)
+
+
+class Somewhere:
+    """A client address that nobody has used before; every request goes over the connection of `api`."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        self.address = str(ip_address(next(_addresses)))
+
+    def post(self, path: str, body: dict[str, Any], forged: str = "") -> requests.Response:
+        """`forged` is what the client itself wrote into X-Forwarded-For before the proxy added its address."""
+        forwarded = f"{forged}, {self.address}" if forged else self.address
+        return self._api.send("POST", path, json=body, headers={"X-Forwarded-For": forwarded})
+
+    def register(self, forged: str = "") -> requests.Response:
+        body = {"email": Api.new_email(), "password": PASSWORD, "name": "Ada"}
+        return self.post("auth/register", body, forged)
+
+    def log_in(self, email: str, password: str = PASSWORD) -> requests.Response:
+        return self.post("auth/login", {"email": email, "password": password})
+
+    def person(self) -> Person:
+        """Somebody who is logged in."""
+        user = self.register().json()
+        person = Person(self._api, user["id"], user["email"])
+        tokens = self.log_in(person.email).json()
+        person.token, person.refresh_token = tokens["access_token"], tokens["refresh_token"]
+        return person
+
+
+def guess(api: Api, email: str, times: int) -> list[int]:
+    """Wrong logins from ever other addresses, over connections that any worker may accept."""
+    return [Somewhere(api.fresh()).log_in(email, "not the password").status_code for _ in range(times)]
+
+
+def assert_refused(answer: requests.Response, policy: str, limit: int) -> None:
+    assert (answer.status_code, answer.json()["code"]) == (429, "rate_limited")
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    resets_in = int(answer.headers["Retry-After"])
+    assert 1 <= resets_in <= WINDOW_S
+    assert answer.headers["RateLimit-Policy"] == f'"{policy}";q={limit};w={WINDOW_S}'
+    assert answer.headers["RateLimit"] == f'"{policy}";r=0;t={resets_in}'
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_an_account_takes_ten_wrong_logins_a_minute_wherever_they_come_from(api: Api, known: bool) -> None:
+    def count() -> tuple[list[int], requests.Response]:
+        email = Somewhere(api).person().email if known else Api.new_email()
+        return guess(api, email, 10), Somewhere(api.fresh()).log_in(email)
+
+    statuses, refused = in_one_window(count)
+    assert statuses == [401] * 10
+    assert_refused(refused, "login_failures", 10)
+
+
+def test_the_owner_of_an_account_that_is_guessed_goes_on_working(api: Api) -> None:
+    def count() -> tuple[int, list[int]]:
+        owner, elsewhere = Somewhere(api).person(), Somewhere(api).person()
+        last = guess(api, owner.email, 11)[-1]
+        change = owner.send("POST", "auth/password", json={"current": PASSWORD, "new": "another long walk"})
+        session, refreshed = owner.get("users/me"), owner.refresh()
+        other = Somewhere(api).log_in(elsewhere.email)
+        return last, [change.status_code, session.status_code, refreshed.status_code, other.status_code]
+
+    assert in_one_window(count) == (429, [204, 200, 200, 200])
+
+
+def test_right_passwords_are_no_guesses(api: Api) -> None:
+    person = Somewhere(api).person()
+    assert {Somewhere(api.fresh()).log_in(person.email).status_code for _ in range(15)} == {200}
+
+
+def test_guessing_within_a_session_is_limited_as_well(api: Api) -> None:
+    def count() -> tuple[list[int], requests.Response]:
+        person = Somewhere(api).person()
+        wrong = [person.send("DELETE", "users/me", json={"password": "wrong"}).status_code for _ in range(10)]
+        return wrong, person.send("DELETE", "users/me", json={"password": PASSWORD})
+
+    statuses, refused = in_one_window(count)
+    assert statuses == [403] * 10
+    assert_refused(refused, "login_failures", 10)
+
+
+def test_a_client_address_has_sixty_logins_a_minute_and_others_do_not_notice(api: Api) -> None:
+    def count() -> tuple[list[int], requests.Response, int]:
+        here = Somewhere(api)
+        statuses = [here.log_in(Api.new_email()).status_code for _ in range(60)]
+        return statuses, here.log_in(Api.new_email()), Somewhere(api).log_in(Api.new_email()).status_code
+
+    statuses, refused, other = in_one_window(count)
+    assert statuses == [401] * 60
+    assert_refused(refused, "logins", 60)
+    assert other == 401
+
+
+def test_a_client_address_has_twenty_registrations_a_minute_whatever_it_says_of_itself(api: Api) -> None:
+    def count() -> tuple[list[int], requests.Response, int]:
+        here = Somewhere(api)
+        statuses = [here.register(forged=f"192.0.2.{number}").status_code for number in range(20)]
+        return statuses, here.register(forged="198.51.100.1"), Somewhere(api).register().status_code
+
+    statuses, refused, other = in_one_window(count)
+    assert statuses == [201] * 20
+    assert_refused(refused, "registrations", 20)
+    assert other == 201
+
+
+def test_a_user_has_six_hundred_requests_a_minute_over_all_workers(api: Api) -> None:
+    def count() -> tuple[list[requests.Response], set[int], int, int]:
+        person, other = Somewhere(api).person(), Somewhere(api).person()
+        answers = [person.get("users/me") for _ in range(601)]
+        elsewhere = {api.fresh().get("users/me", person.token).status_code for _ in range(20)}
+        return answers, elsewhere, other.get("users/me").status_code, person.send("POST", "auth/logout").status_code
+
+    answers, elsewhere, other, logout = in_one_window(count)
+    assert {each.status_code for each in answers[:600]} == {200}
+    assert_refused(answers[600], "user", 600)
+    assert elsewhere == {429}
+    assert (other, logout) == (200, 204)
+
+
+def test_an_answer_tells_what_is_left(api: Api) -> None:
+    answer = Somewhere(api).person().get("users/me")
+    assert answer.headers["RateLimit-Policy"] == f'"user";q=600;w={WINDOW_S}'
+    assert re.fullmatch(r'"user";r=\d+;t=\d+', answer.headers["RateLimit"])
+
+
+def test_without_memcached_the_limit_holds_for_each_worker(api: Api, cache: Memcached) -> None:
+    def count() -> list[int]:
+        return guess(api, Api.new_email(), 21)
+
+    cache.kill()
+    try:
+        statuses = in_one_window(count)
+    finally:
+        cache.start()
+    assert 10 <= statuses.count(401) <= 20
+    assert set(statuses) == {401, 429}

@@ -1,0 +1,119 @@
+"""Starting: what cannot work is refused in plain words, what is not there yet is waited for."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from app.infra.migrate import migrate
+from app.local.pgbouncer import PgBouncer
+from app.local.postgres import Postgres
+from app.main import preparation
+from tests.api_client import PASSWORD, Api
+from tests.integration.operating.release import KINDS, Release, wait_for
+from tests.service import CHECKOUT, Service
+
+PEPPER = "another secret of more than 32 bytes"
+
+
+def refusal(variables: dict[str, str]) -> str:
+    """What `python -m app serve` says to settings with which it does not start."""
+    done = subprocess.run(
+        [sys.executable, "-m", "app", "serve"],
+        cwd=CHECKOUT, env={"PATH": os.environ["PATH"], **variables}, capture_output=True, text=True, timeout=60,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stderr.startswith("jobfinder: cannot serve:\n")
+    return done.stderr
+
+
+def test_everything_that_is_missing_is_named_at_once() -> None:
+    said = refusal({})
+    assert all(f"\n{name}: " in said for name in ("PEPPER", "KEYS_DIR", "DATABASE_URL"))
+
+
+def test_everything_that_is_wrong_is_named_at_once(release: Release) -> None:
+    wrong = {
+        "ENVIRONMENT": "moon", "PORT": "http", "WORKER": "fast", "WORKERS": "-1", "PEPPER": "short",
+        "TRUSTED_PROXIES": "everybody", "PREPARED_STATEMENTS": "perhaps", "LOG_LEVEL": "loud", "LOG_REQUESTS": "2",
+        "KEYS_DIR_FILE": "/nowhere",
+    }  # fmt: skip
+    said = refusal(wrong)
+    assert all(f"\n{name.removesuffix('_FILE')}: " in said for name in wrong)
+
+
+def test_a_secret_is_never_repeated(release: Release) -> None:
+    assert "hunter2" not in refusal({"PEPPER": "hunter2", "DATABASE_URL": "postgresql://a:hunter2@[/b"})
+
+
+def test_a_folder_without_a_key_that_signs_is_refused(release: Release, tmp_path: Path) -> None:
+    said = refusal({**release.variables, "PEPPER": PEPPER, "KEYS_DIR": str(tmp_path)})
+    assert f"KEYS_DIR: {tmp_path} holds no *.pem that can sign" in said
+
+
+def test_a_signing_key_that_is_not_there_is_refused(release: Release) -> None:
+    pod = release.pod(SIGNING_KID="of-tomorrow")
+    assert "of-tomorrow.pem" in refusal(pod.variables)
+
+
+def test_another_pepper_than_the_one_the_database_knows_is_refused(release: Release) -> None:
+    with release.pod() as pod:
+        assert requests.get(f"{pod.url}/api/v1/health/ready", timeout=30).status_code == 200
+    others = {name: value for name, value in pod.variables.items() if name != "PEPPER_FILE"}
+    assert "PEPPER: this database is used with another one" in refusal(others | {"PEPPER": PEPPER})
+
+
+def test_a_key_that_others_can_read_is_used_with_a_warning(release: Release) -> None:
+    pod = release.pod()
+    (key,) = Path(pod.variables["KEYS_DIR"]).glob("*.pem")
+    key.chmod(0o644)
+    try:
+        with pod:
+            assert f"the key {key} can be read by other accounts" in pod.log.read_text()
+    finally:
+        key.chmod(0o600)
+
+
+class EarlyService(Service):
+    """A service that need not be ready to count as started."""
+
+    def _answers(self) -> bool:
+        try:
+            return requests.get(f"{self.url}/api/v1/health/live", timeout=5).status_code == 200
+        except requests.RequestException:
+            return False
+
+
+@pytest.fixture(params=KINDS)
+def early(request: pytest.FixtureRequest, release: Release, pgbouncer: PgBouncer) -> Iterator[EarlyService]:
+    """A service whose database does not exist yet."""
+    name = f"early_{request.param}"
+    variables = {**release.variables, "WORKER": request.param, "WORKERS": "2", "DATABASE_URL": pgbouncer.url_of(name)}
+    with EarlyService(release.folder / name, variables) as service:
+        yield service
+
+
+def test_a_service_that_starts_before_its_database_becomes_ready_by_itself(
+    early: EarlyService, release: Release, postgres: Postgres
+) -> None:
+    api, name = release.api(early), f"early_{early.variables['WORKER']}"
+    unready = api.get("health/ready")
+    assert (unready.status_code, unready.json()["code"]) == (503, "unavailable")
+    assert int(unready.headers["Retry-After"]) > 0
+    body = {"email": Api.new_email(), "password": PASSWORD, "name": "Ada"}
+    assert api.post("auth/register", body).status_code == 503
+
+    url = postgres.create_database(name)
+    try:
+        wait_for(lambda: "run the migrations" in api.get("health/ready").json().get("detail", ""), "what is missing")
+        migrate(url, preparation())
+        wait_for(lambda: api.get("health/ready").status_code == 200, "the service is ready")
+        assert api.person().get("users/me").status_code == 200
+    finally:
+        postgres.drop_database(name)
