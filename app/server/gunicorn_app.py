@@ -63,9 +63,9 @@ class Service(BaseApplication):  # type: ignore[misc]
         self.application = self.build_app(self.slot)
         wrapped = trust_proxies(self.application, self.settings.trusted_proxies)
         if self.settings.worker == "gthread":
-            from app.server.threads import strict_requests  # noqa: PLC0415 - gunicorn's thread worker is not always needed
+            from app.server.threads import whole_requests  # noqa: PLC0415 - gunicorn's thread worker is not always needed
 
-            wrapped = strict_requests(wrapped, self.settings)
+            wrapped = whole_requests(wrapped, self.settings)
         return framed(wrapped)
 
     def post_fork(self, arbiter: Arbiter, worker: Worker) -> None:

@@ -11,18 +11,21 @@ from typing import Any
 from gunicorn.http.errors import (  # type: ignore[import-untyped]
     ExpectationFailed,
     InvalidHTTPVersion,
+    InvalidRequestMethod,
     InvalidResponseHeader,
     InvalidResponseHeaderName,
     LimitRequestHeaders,
     LimitRequestLine,
     ParseException,
 )
+from gunicorn.http.message import TOKEN_RE  # type: ignore[import-untyped]
 from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
 
 from app.config import Settings
 from app.server.framing import Application, Environ, StartResponse
 from app.server.lingering import Lingering
-from app.server.meinheld.problems import problem, response
+from app.server.meinheld.problems import response
+from app.server.refusals import Refusal, examine
 
 CHUNK = 65_536
 
@@ -115,6 +118,7 @@ class LimitedThreadWorker(ThreadWorker):  # type: ignore[misc]
 
     def handle_request(self, req: Any, conn: Any) -> Any:
         """The application's turn; the body has a time limit of its own."""
+        examine(req, self.app.settings.body_limit)
         conn.parser.unreader.sock.start(self.app.settings.body_timeout, begun=True)
         return super().handle_request(req, conn)
 
@@ -137,44 +141,38 @@ class LimitedThreadWorker(ThreadWorker):  # type: ignore[misc]
         if status == HTTPStatus.INTERNAL_SERVER_ERROR:
             self.log.error("A request failed", exc_info=exc)
         try:
-            client.sendall(response(status))
+            client.sendall(response(status, with_body=req is None or req.method != "HEAD"))
         except OSError:
             self.log.debug("The client has gone")
 
 
 def _refusal(exc: BaseException) -> int:
+    if isinstance(exc, Refusal):
+        return exc.status
+    if isinstance(exc, InvalidRequestMethod) and TOKEN_RE.fullmatch(exc.method):
+        return HTTPStatus.NOT_IMPLEMENTED
+    if isinstance(exc, InvalidHTTPVersion) and isinstance(exc.version, str):  # none of the form that versions have
+        return HTTPStatus.BAD_REQUEST
     return next((status for kind, status in REFUSALS if isinstance(exc, kind)), 500)
 
 
-def strict_requests(application: Application, settings: Settings) -> Application:
-    """`application`, called with the whole body in memory and never with an ambiguous host, as under meinheld."""
+def whole_requests(application: Application, settings: Settings) -> Application:
+    """`application`, called with the whole body in memory, as under meinheld."""
     limit = settings.body_limit
 
     def call(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        if _ambiguous(environ):
-            return _refuse(start_response, 400)
-        if "HTTP_TRANSFER_ENCODING" in environ or environ.get("CONTENT_LENGTH", "0") != "0":
-            if int(environ.get("CONTENT_LENGTH") or 0) > limit:
-                return _refuse(start_response, 413)
-            try:
-                body = _read(environ["wsgi.input"].read, limit)
-            except TooSlow:
-                return _refuse(start_response, 408)
+        declared = environ.get("CONTENT_LENGTH")
+        if "HTTP_TRANSFER_ENCODING" in environ or (declared or "0") != "0":
+            body = _read(environ["wsgi.input"].read, limit)
             if len(body) > limit:
-                return _refuse(start_response, 413)
+                raise Refusal(413)
+            if declared and len(body) < int(declared):  # the client has gone (RFC 9112, 8)
+                raise Refusal(400)
             environ["wsgi.input"] = io.BytesIO(body)
             environ["CONTENT_LENGTH"] = str(len(body))
         return application(environ, start_response)
 
     return call
-
-
-def _ambiguous(environ: Environ) -> bool:
-    """A missing or second Host (RFC 9112, 3.2), or a transfer coding that nobody undoes (RFC 9112, 6.1)."""
-    host = environ.get("HTTP_HOST")
-    if "," in host if host is not None else environ["SERVER_PROTOCOL"] == "HTTP/1.1":
-        return True
-    return bool(environ.get("HTTP_TRANSFER_ENCODING", "chunked").lower() != "chunked")
 
 
 def _read(read: Callable[[int], bytes], limit: int) -> bytes:
@@ -184,14 +182,3 @@ def _read(read: Callable[[int], bytes], limit: int) -> bytes:
         parts.append(part)
         size += len(part)
     return b"".join(parts)
-
-
-def _refuse(start_response: StartResponse, status: int) -> Iterable[bytes]:
-    body = problem(status)
-    headers = [
-        ("content-type", "application/problem+json"),
-        ("content-length", str(len(body))),
-        ("connection", "close"),
-    ]
-    start_response(f"{status} {HTTPStatus(status).phrase}", headers)
-    return [body]

@@ -157,11 +157,17 @@ def responses(data: bytes, methods: Sequence[str]) -> list[Answer]:
         answer = Answer(status, lines[0][:8], headers, b"", bodiless=status in BODILESS or head_only)
         finals += status >= 200
         if answer.bodiless:
-            data = rest
+            answer.body, data = _unwanted(rest)
         else:
             answer.body, data = _body(headers, rest)
         found.append(answer)
     return found
+
+
+def _unwanted(rest: bytes) -> tuple[bytes, bytes]:
+    """What stands where no body may stand, and what follows it."""
+    at = rest.find(b"HTTP/1.")
+    return (rest, b"") if at < 0 else (rest[:at], rest[at:])
 
 
 def _body(headers: dict[bytes, bytes], rest: bytes) -> tuple[bytes, bytes]:
@@ -199,6 +205,8 @@ def faults(answers: list[Answer], kept: bool) -> list[str]:
             found.append("no Date")
         if answer.version != b"HTTP/1.1":
             found.append(f"answers as {answer.version.decode()}")
+        if answer.bodiless and answer.body:
+            found.append("a body where none may be")
         if ends and (kept or not last):
             found.append("says close and goes on")
         framed = {b"content-length", b"transfer-encoding"} & answer.headers.keys()
