@@ -2,14 +2,14 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
-.PHONY: help setup run demo test lint format bench docs lock clean reset
+.PHONY: help setup run demo test test-fuzz lint format bench docs lock clean reset
 
 PY := .venv/bin/python
 COMPILE := .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links $(if $(UPGRADE),--upgrade)
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install what is missing: Debian packages (as root), the virtual environment, meinheld
 	@bash app/local/setup.sh setup
@@ -25,6 +25,9 @@ demo: ## Send the README's tour to the running service and show each request and
 test: ## Unit and integration tests with real servers (PYTEST_ARGS="-k name" chooses)
 	@bash app/local/setup.sh test
 	@exec $(PY) -m pytest $(PYTEST_ARGS)
+
+test-fuzz: setup ## Mutated requests against a sanitizer build, and what requests leave behind (FUZZ_SECONDS=60 LEAK_PART=0.05)
+	@exec $(PY) -m pytest tests/fuzz $(PYTEST_ARGS)
 
 lint: setup ## Style, types, import directions and house rules
 	.venv/bin/ruff check .

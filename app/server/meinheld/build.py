@@ -33,15 +33,15 @@ class BuildError(Exception):
     """The wheel cannot be built; the message says why."""
 
 
-def build(out: Path, sdist: Path | None = None, extra: tuple[Repair, ...] = ()) -> Path:
-    """Put the wheel, with `extra` edits, into `out` and return its path; without `sdist` the source is downloaded."""
+def build(out: Path, sdist: Path | None = None, repairs: tuple[Repair, ...] = REPAIRS) -> Path:
+    """Put the wheel into `out` and return its path; the source is downloaded when `sdist` is None."""
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         source = sdist or download(Path(folder))
         verify(source)
         root = unpack(source, Path(folder))
         shutil.copy(greenlet_header(), root / "meinheld" / "server" / "greenlet.h")
-        apply((*REPAIRS, *extra), root)
+        apply(repairs, root)
         _pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(Path(folder) / "wheel"), str(root))
         (wheel,) = (Path(folder) / "wheel").glob("*.whl")
         return Path(shutil.copy(wheel, out))

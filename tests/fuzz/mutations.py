@@ -1,0 +1,164 @@
+"""Makes case `index` of `seed`: what a hostile or broken client sends, in which pieces, and how it leaves."""
+
+import itertools
+import random
+import re
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from tests.fuzz.corpus import NASTY, NUMBERS, SOUND, TOKENS
+
+Ending = Literal["stay", "close", "reset", "half"]
+LONGEST = 300_000
+
+
+@dataclass(frozen=True)
+class Case:
+    """`pieces` are sent one after the other, `gap_s` seconds apart; then `patience_s` of silence end the case.
+
+    `deaf_s`: how long the client leaves the answers unread. `answer` is what must come, where that is known.
+    """
+
+    pieces: tuple[bytes, ...]
+    gap_s: float
+    patience_s: float
+    ending: Ending
+    deaf_s: float = 0.0
+    answer: bytes | None = None
+
+
+def case(seed: int, index: int) -> Case:
+    """The same for the same numbers, always."""
+    choice = random.Random(f"{seed}:{index}")
+    if index % 50 == 0:
+        return canary(choice, index)
+    data = aimed(choice, choice.choice(SOUND if choice.random() < 0.8 else NASTY))
+    for _ in range(choice.choice((0, 0, 0, 0, 1, 1, 1, 2, 3, 5, 10))):
+        data = choice.choice(MUTATIONS)(choice, data)
+    if choice.random() < 0.1:
+        data += aimed(choice, choice.choice(SOUND))
+    slow = choice.random() < 0.01
+    return Case(
+        pieces=tuple(split(choice, data[:LONGEST])),
+        gap_s=choice.choice((0, 0, 0, 0.001, 0.004)),
+        patience_s=0.8 if slow else choice.choice((0, 0.001, 0.005, 0.02, 0.05)),
+        ending=choice.choice(("stay", "stay", "stay", "close", "reset", "half")),
+        deaf_s=choice.choice((0.02, 0.2, 0.8)) if choice.random() < 0.03 else 0.0,
+    )
+
+
+def canary(choice: random.Random, index: int) -> Case:
+    """A sound request, in pieces, whose answer shows that the server has not lost its way."""
+    size = choice.choice((0, 10, 5000))
+    body = bytes(index % 256 for _ in range(size))
+    path = choice.choice(("/bare", "")) + f"/canary/{index}"
+    head = f"POST {path} HTTP/1.1\r\nHost: t\r\nConnection: close\r\n"
+    if choice.random() < 0.5:
+        data = f"{head}Content-Length: {size}\r\n\r\n".encode() + body
+    else:
+        chunk = f"{size:x}\r\n".encode() + body + b"\r\n" if size else b""
+        data = f"{head}Transfer-Encoding: chunked\r\n\r\n".encode() + chunk + b"0\r\n\r\n"
+    answer = f"POST {path} {zlib.crc32(body)} {size}".encode()
+    return Case(tuple(split(choice, data)), 0, 60, "close", answer=answer)
+
+
+def aimed(choice: random.Random, data: bytes) -> bytes:
+    """`data` with a target of its own, for one or the other application."""
+    target = b"%s%d" % (choice.choice((b"bare/", b"")), choice.getrandbits(30))
+    return data.replace(b"TARGET", target)
+
+
+def split(choice: random.Random, data: bytes) -> list[bytes]:
+    """`data` in pieces, cut anywhere."""
+    kind = choice.random()
+    if kind < 0.5 or len(data) < 2:
+        return [data]
+    if kind < 0.6 and len(data) < 200:
+        return [data[at : at + 1] for at in range(len(data))]
+    cuts = sorted({0, len(data), *(choice.randrange(len(data)) for _ in range(choice.choice((1, 1, 2, 5))))})
+    return [data[start:end] for start, end in itertools.pairwise(cuts)]
+
+
+def place(choice: random.Random, data: bytes) -> int:
+    """Somewhere, mostly in the head."""
+    return choice.randrange(min(len(data), choice.choice((20, 200, 2000, LONGEST))) + 1)
+
+
+def flip(choice: random.Random, data: bytes) -> bytes:
+    at = place(choice, data)
+    if at == len(data):
+        return data
+    return data[:at] + bytes([data[at] ^ 1 << choice.randrange(8)]) + data[at + 1 :]
+
+
+def overwrite(choice: random.Random, data: bytes) -> bytes:
+    at = place(choice, data)
+    return data[:at] + bytes([choice.randrange(256)]) + data[at + 1 :]
+
+
+def insert(choice: random.Random, data: bytes) -> bytes:
+    at = place(choice, data)
+    return data[:at] + aimed(choice, choice.choice(TOKENS)) * choice.choice((1, 1, 1, 2, 100)) + data[at:]
+
+
+def insert_line(choice: random.Random, data: bytes) -> bytes:
+    lines = data.split(b"\r\n")
+    lines.insert(choice.randrange(min(len(lines), 6) + 1), choice.choice(TOKENS).rstrip(b"\r\n"))
+    return b"\r\n".join(lines)
+
+
+def delete(choice: random.Random, data: bytes) -> bytes:
+    at = place(choice, data)
+    return data[:at] + data[at + choice.choice((1, 1, 2, 10, 100)) :]
+
+
+def duplicate(choice: random.Random, data: bytes) -> bytes:
+    at = place(choice, data)
+    end = at + choice.choice((1, 4, 20, 100))
+    return data[:end] + data[at:end] * choice.choice((1, 1, 2, 50)) + data[end:]
+
+
+def shuffle_lines(choice: random.Random, data: bytes) -> bytes:
+    lines = data.split(b"\r\n")
+    if len(lines) > 300:
+        return data
+    one, other = choice.randrange(len(lines)), choice.randrange(len(lines))
+    lines[one], lines[other] = lines[other], lines[one]
+    return b"\r\n".join(lines)
+
+
+def renumber(choice: random.Random, data: bytes) -> bytes:
+    found = list(re.finditer(rb"[0-9a-f]*[0-9][0-9a-f]*", data[:4000]))
+    if not found:
+        return data
+    number = choice.choice(found)
+    return data[: number.start()] + choice.choice(NUMBERS) + data[number.end() :]
+
+
+def change_case(choice: random.Random, data: bytes) -> bytes:
+    at = place(choice, data)
+    return data[:at] + data[at : at + 30].swapcase() + data[at + 30 :]
+
+
+def truncate(choice: random.Random, data: bytes) -> bytes:
+    return data[: choice.randrange(len(data) + 1)]
+
+
+def lengthen(choice: random.Random, data: bytes) -> bytes:
+    at = place(choice, data)
+    return data[:at] + data[at : at + 1] * choice.choice((100, 1000, 8000, 8192, 8193, 20_000, 66_000)) + data[at:]
+
+
+def splice(choice: random.Random, data: bytes) -> bytes:
+    other = aimed(choice, choice.choice(choice.choice((SOUND, NASTY))))
+    return data[: place(choice, data)] + other[place(choice, other) :]
+
+
+Mutation = Callable[[random.Random, bytes], bytes]
+
+MUTATIONS: tuple[Mutation, ...] = (
+    flip, flip, overwrite, insert, insert, insert_line, insert_line, delete, duplicate, shuffle_lines, renumber,
+    renumber, change_case, truncate, lengthen, splice,
+)  # fmt: skip

@@ -1,0 +1,112 @@
+"""Builds the repaired meinheld with AddressSanitizer and UndefinedBehaviorSanitizer, beside the virtual environment."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+from app.server.meinheld import build
+from app.server.meinheld.repair import Repair, Replace
+
+MEINHELD = Path(build.__file__).parent
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jobfinder" / "sanitized"
+
+FLAGS = (
+    "-O1",
+    "-g",
+    "-fno-omit-frame-pointer",
+    "-fsanitize=address,undefined",
+    "-fno-sanitize-recover=all",
+    "-fno-wrapv",  # the interpreter's -fwrapv would hide signed overflows
+    "--param=asan-stack=0",  # greenlets move stacks about, and the marks between variables would stay behind
+    "-fstack-protector-strong",
+)
+
+POOLS = (
+    ("buffer.c", "MAXFREELIST 1024 * 16 * 2"),
+    ("client.c", "CLIENT_MAXFREELIST 1024"),
+    ("http_request_parser.c", "MAXFREELIST 1024"),
+    ("input.c", "IO_MAXFREELIST 1024"),
+    ("request.c", "REQUEST_MAXFREELIST 1024"),
+    ("server.c", "CLIENT_MAXFREELIST 1024"),
+)
+
+PARSE_A_COPY = """  char *copy = malloc(r);
+  memcpy(copy, buf, r);
+  size_t nread = execute_parse(client, copy, r);
+  free(copy);
+"""
+
+EDITS = (
+    Repair(
+        "sanitizers",
+        "Reading beyond the end, using what was freed and undefined behaviour stay unseen.",
+        "gcc(1), program instrumentation options",
+        (
+            Replace(
+                "setup.py",
+                '            # extra_compile_args=[""],\n',
+                f"            extra_compile_args={list(FLAGS)},\n"
+                "            extra_link_args=['-fsanitize=address,undefined'],\n",
+            ),
+        ),
+    ),
+    Repair(
+        "no pools",
+        "What a pool keeps is not freed, so that its use goes unseen.",
+        "AddressSanitizer's quarantine",
+        tuple(Replace(file, f"#define {name}\n", f"#define {name.split()[0]} 0\n") for file, name in POOLS),
+    ),
+    Repair(
+        "what was read ends where it ends",
+        "The parser reads from a buffer on the stack that is longer than what was received.",
+        "the stack is not instrumented",
+        (Replace("reading.h", "  size_t nread = execute_parse(client, buf, r);\n", PARSE_A_COPY),),
+    ),
+)
+
+
+def site(without: str = "") -> Path:
+    """A folder for PYTHONPATH that holds the sanitized `meinheld`; built unless it is there for the same sources.
+
+    `without` names a repair that is left out.
+    """
+    repairs = tuple(repair for repair in build.REPAIRS if repair.name != without)
+    folder = CACHE / _digest(without)
+    if not folder.exists():
+        CACHE.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=CACHE) as work:
+            wheel = build.build(Path(work) / "wheel", repairs=(*repairs, *EDITS))
+            with zipfile.ZipFile(wheel) as archive:
+                archive.extractall(Path(work) / "site")
+            shutil.rmtree(folder, ignore_errors=True)
+            (Path(work) / "site").rename(folder)
+    return folder
+
+
+def environment(without: str = "") -> dict[str, str]:
+    """The variables of a process that runs with `site(without)`."""
+    return {
+        "PYTHONPATH": f"{site(without)}{os.pathsep}{Path(__file__).parents[2]}",
+        "PYTHONMALLOC": "malloc",
+        "LD_PRELOAD": f"{_library('libasan.so')} {_library('libstdc++.so.6')}",
+        # What the interpreter keeps until it ends is no leak of ours.
+        "ASAN_OPTIONS": "detect_leaks=0:halt_on_error=1:abort_on_error=1:quarantine_size_mb=64:handle_abort=0",
+        "UBSAN_OPTIONS": "halt_on_error=1:abort_on_error=1:print_stacktrace=1",
+    }
+
+
+def _library(name: str) -> Path:
+    found = subprocess.run(["gcc", f"-print-file-name={name}"], text=True, capture_output=True, check=True)
+    return Path(found.stdout.strip()).resolve()
+
+
+def _digest(without: str) -> str:
+    digest = hashlib.sha256(f"{sys.version} {without}".encode())
+    for path in sorted((*MEINHELD.rglob("*.py"), *MEINHELD.rglob("*.[ch]"), build.greenlet_header(), Path(__file__))):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]

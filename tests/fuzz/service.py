@@ -1,0 +1,103 @@
+"""Serves the applications of `shapes.py` as the service is served; started by `process.py` with settings as JSON."""
+
+import gc
+import json
+import logging
+import os
+import signal
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from greenlet import greenlet
+
+from app.config import Settings
+from app.server.framing import Application, Environ, StartResponse, framed
+from app.server.gunicorn_app import Service
+from tests.fuzz import pages, shapes
+
+failures: Counter[str] = Counter()
+served: Counter[str] = Counter()
+
+
+def count_failure(record: logging.LogRecord) -> bool:
+    """Leave the failures of requests out of the log, but count them."""
+    if record.exc_info is None:
+        return True
+    kind = record.exc_info[0]
+    failures[kind.__name__ if kind else "none"] += 1
+    return False
+
+
+def references(environ: Environ) -> dict[str, int]:
+    """The reference counts of what the server shares between requests."""
+    shared: list[Any] = [
+        None,
+        True,
+        False,
+        "",
+        b"",
+        (),
+        0,
+        1,
+        sys.stderr,
+        greenlet,
+        *environ,
+        "GET",
+        "HTTP/1.1",
+        "http",
+    ]
+    shared.extend(environ[name] for name in ("REQUEST_METHOD", "SERVER_PROTOCOL", "SERVER_NAME", "wsgi.version"))
+    return {f"{number} {str(each)[:40]}": sys.getrefcount(each) for number, each in enumerate(shared)}
+
+
+def state(environ: Environ) -> dict[str, Any]:
+    """What the worker holds at the moment, after everything that nobody needs has been given up."""
+    from meinheld import server
+
+    shapes.LEFT.clear()
+    shapes.EVENTS.clear()
+    gc.collect()
+    return {
+        "pid": os.getpid(),
+        "clients": server.client_count(),
+        "descriptors": sum(1 for _ in Path("/proc/self/fd").iterdir()) - 1,
+        "objects": len(gc.get_objects()),
+        "greenlets": sum(isinstance(each, greenlet) for each in gc.get_objects()),
+        "blocks": sys.getallocatedblocks(),
+        "references": references(environ),
+        "failures": dict(failures),
+        "served": dict(served),
+    }
+
+
+class FuzzedService(Service):
+    """Hands requests below /bare to the application itself, and all others through what stands in front of it."""
+
+    def load(self) -> Application:
+        """Called by gunicorn in the worker."""
+        logging.getLogger("gunicorn.error").addFilter(count_failure)
+        whole = super().load()
+        sound = framed(pages.application)
+
+        def call(environ: Environ, start_response: StartResponse) -> Any:
+            path = environ["PATH_INFO"]
+            if path == "/state":
+                answer = json.dumps(state(environ)).encode()
+                start_response("200 OK", [("Content-Length", str(len(answer)))])
+                return [answer]
+            if path.startswith("/pages/"):
+                return sound(environ, start_response)
+            bare = path.startswith("/bare")
+            served["bare" if bare else "whole"] += 1
+            return (shapes.application if bare else whole)(environ, start_response)
+
+        return call
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.stderr.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    Path("/proc/self/oom_score_adj").write_text("500")
+    FuzzedService(Settings(**json.loads(sys.argv[1])), lambda slot: shapes.application).run()

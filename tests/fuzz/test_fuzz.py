@@ -1,0 +1,64 @@
+"""`make test-fuzz`: the sanitized server under mutated requests and responses, and what requests leave behind.
+
+`FUZZ_SECONDS` (60), `FUZZ_SEED` (by the clock) and `LEAK_PART` (0.05; 1 sends 1,000,000 requests, 100,000 aborted ones
+and 10,000 uploads) change how much is done.
+"""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.fuzz import sanitized
+from tests.fuzz.leaks import SCENARIOS, measure
+from tests.fuzz.plan import Plan
+from tests.fuzz.process import Broken, Fuzzed
+
+SECONDS = float(os.environ.get("FUZZ_SECONDS", "60"))
+SEED = int(os.environ.get("FUZZ_SEED", str(int(time.time()))))
+PART = float(os.environ.get("LEAK_PART", "0.05"))
+
+
+@pytest.fixture
+def say(capsys: pytest.CaptureFixture[str]) -> Callable[[object], None]:
+    """Print although the test passes."""
+
+    def printed(text: object) -> None:
+        with capsys.disabled():
+            sys.stdout.write(f"\n{text}\n")
+
+    return printed
+
+
+@pytest.mark.timeout(SECONDS + 600)
+def test_mutated_requests_and_responses_break_nothing(tmp_path: Path, say: Callable[[object], None]) -> None:
+    report = Plan(SEED, seconds=SECONDS).play(tmp_path, sanitized.environment())
+    say(json.dumps(report))
+    assert report["cases"] > 0
+
+
+@pytest.mark.timeout(600)
+def test_a_defect_that_is_put_back_is_found(tmp_path: Path) -> None:
+    with pytest.raises(Broken, match="AddressSanitizer: heap-use-after-free"):
+        Plan(1, seconds=120).play(tmp_path, sanitized.environment(without="long header in two reads"))
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fuzzed]:
+    """The installed meinheld."""
+    with Fuzzed(tmp_path_factory.mktemp("leaks"), {}, graceful_timeout=10) as running:
+        yield running
+
+
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize(("scenario", "count"), SCENARIOS, ids=lambda each: getattr(each, "__name__", ""))
+def test_requests_leave_nothing_behind(
+    service: Fuzzed, scenario: Callable[[Fuzzed, int], None], count: int, say: Callable[[object], None]
+) -> None:
+    growth = measure(service, scenario, int(count * PART))
+    say(growth)
+    assert not growth.leaks(), growth
