@@ -21,4 +21,4 @@ def resident_bytes(pid: int) -> int:
 
 def descriptors(pid: int) -> int:
     """How many are open."""
-    return len(os.listdir(f"/proc/{pid}/fd"))
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))

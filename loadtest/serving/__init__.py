@@ -1,1 +1,1 @@
-"""The web servers side by side: `python -m loadtest.serving` compares ours with published meinheld, gthread and gevent."""
+"""The web servers side by side, `python -m loadtest.serving`: ours, published meinheld, gthread and gevent."""

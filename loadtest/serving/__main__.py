@@ -9,9 +9,9 @@ from pathlib import Path
 
 from app.local.process import LocalError
 from loadtest.bed import Service
+from loadtest.processes import processor_seconds
 from loadtest.published import published_meinheld
 from loadtest.report import machine
-from loadtest.processes import processor_seconds
 from loadtest.serving.comparison import Sample, comparison, kept
 from loadtest.serving.handlers import SIDES
 from loadtest.serving.sides import Backends, backends, side

@@ -8,4 +8,4 @@ from loadtest.serving.handlers import application
 
 if __name__ == "__main__":
     port, database, memcached = sys.argv[1:]
-    serve(Settings(port=int(port), workers=1), lambda slot: application("ours", database, memcached))
+    serve(Settings(port=int(port), workers=1), lambda _: application("ours", database, memcached))

@@ -1,0 +1,97 @@
+"""The command line: `python -m loadtest.connections`; exit code 1 where a connection hangs or is lost."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from app.errors import ConfigError, ProductError
+from app.local.process import LocalError
+from loadtest.bed import LIMITS, ME, Bed, Service
+from loadtest.client import encoded
+from loadtest.connections.client import Outcome
+from loadtest.connections.crowd import Crowd
+from loadtest.processes import descriptors, resident_bytes
+from loadtest.report import Row, machine, table
+from loadtest.statistics import percentile
+
+LIVE = "/api/v1/health/live"
+RUNS = ((2, 25_000), (1, 12_000))
+AT_ONCE, ALL_AT_ONCE = 32, 100_000
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Open, use and count; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m loadtest.connections", description="Hold many kept connections.")
+    parser.add_argument("--quick", action="store_true", help="a tenth of the connections")
+    given = parser.parse_args(arguments)
+    where, rows = machine(), []
+    try:
+        with Bed.opened() as bed:
+            bed.write_tuning({"limits": LIMITS | {"requests_per_user": 0}})  # one user has all the connections
+            for workers, connections in RUNS:
+                print(f"[connections] {connections:,} over {workers} worker(s)", flush=True)
+                rows += held(bed, workers, connections // 10 if given.quick else connections)
+    except (LocalError, ConfigError, ProductError, OSError) as error:
+        print(f"connections: {error}", file=sys.stderr)
+        return 1
+    print(f"\n{where}\nthe real service; its clients on the same cores\n\n{table(rows)}")
+    return 1 if any(row.met is False for row in rows) else 0
+
+
+def held(bed: Bed, workers: int, connections: int) -> list[Row]:
+    """All connections stay open while each is used five times: first in turn, at last all at once."""
+    bed.environment["WORKERS"] = str(workers)
+    with bed.service() as service:
+        live, me = encoded("GET", LIVE), encoded("GET", ME, service.login("user1@example.com"))
+        with Crowd(100 * workers, service.port) as few:
+            few.open(me, AT_ONCE)
+        empty = _resident(service)
+        with Crowd(connections, service.port) as crowd:
+            in_turn = {
+                "opened, GET health/live": crowd.open(live, AT_ONCE),
+                "kept, GET users/me": crowd.ask(me, AT_ONCE),
+                "kept, GET health/live": crowd.ask(live, AT_ONCE),
+            }
+            kept, shares = _resident(service), [descriptors(pid) for pid in worker_pids(service)]
+            together = {
+                "kept, GET users/me, all at once": crowd.ask(me, ALL_AT_ONCE),
+                "kept, GET health/live, all at once": crowd.ask(live, ALL_AT_ONCE),
+            }
+            burst = _resident(service)
+    name = f"{connections:,} on {workers} worker{'s' if workers > 1 else ''}"
+    return [
+        *(_row(f"{name}: {what}", outcome, connections) for what, outcome in (in_turn | together).items()),
+        Row(f"{name}: descriptors of each worker", " and ".join(f"{share:,}" for share in shares)),
+        Row(f"{name}: memory of a connection", _told(empty, kept, connections)),
+        Row(f"{name}: the same after all at once", _told(empty, burst, connections)),
+    ]
+
+
+def _told(empty: int, full: int, connections: int) -> str:
+    each, all_ = (full - empty) / connections / 1000, full / 1e6
+    return f"{each:.1f} kB resident, {all_:.0f} MB with the workers themselves"
+
+
+def _row(what: str, outcome: Outcome, connections: int) -> Row:
+    told = f"{outcome.answered:,} answered in {outcome.seconds:.1f} s"
+    if taken := outcome.latencies_ms:
+        told += (
+            f", p50 {percentile(taken, 0.5):.0f} ms, p99 {percentile(taken, 0.99):.0f} ms, slowest {max(taken):.0f} ms"
+        )
+    told += "".join(f", {number} x {why}" for why, number in outcome.failures.items())
+    return Row(what, told, f"{connections:,}", outcome.answered == connections and not outcome.failures)
+
+
+def _resident(service: Service) -> int:
+    return sum(resident_bytes(pid) for pid in worker_pids(service))
+
+
+def worker_pids(service: Service) -> list[int]:
+    """The process ids of the workers."""
+    pid = service.process.pid
+    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
