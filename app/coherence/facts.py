@@ -192,8 +192,9 @@ class FactCache(Generic[V]):
         self._local.put(key, LocalFact(value, self._kind.keys(key, value), fact.position, expires_ns))
 
     def _expiry(self, value: V) -> float:
+        """A fact is forgotten before what it tells of expires, which may have been prolonged meanwhile."""
         latest = self._clock.wall_s() + self._ttl_s
-        return latest if self._kind.expires_at is None else min(latest, self._kind.expires_at(value))
+        return latest if self._kind.expires_at is None else min(latest, self._kind.expires_at(value) - 1.0)
 
     def _hit(self, value: V | None) -> V | None:
         self._count("cache_hits")

@@ -7,6 +7,7 @@ import pytest
 from greenlet import GreenletExit
 
 from app.coherence import user_key
+from app.coherence.clock import S_IN_NS
 from app.config import CacheTuning
 from app.errors import Unavailable
 from tests.unit.coherence.rooms import Room
@@ -176,6 +177,17 @@ def test_a_shorter_life_applies_to_what_is_there(room: Room) -> None:
     before = room.database.reads
     room.run(lambda: room.first.users.load(1, room.database.read_user))
     assert room.database.reads == before + 1
+
+
+def test_a_fact_is_forgotten_before_what_it_tells_of_expires(room: Room) -> None:
+    lasting = room.world.sessions_until(room.scheduler.now_ns / S_IN_NS + 60)
+    room.run(lambda: lasting.sessions.load(1, room.database.read_session))
+    room.pass_ms(58_900)
+    assert room.run(lambda: lasting.sessions.load(1, never)) == ["live"]
+    room.pass_ms(200)
+    before = room.database.reads
+    assert room.run(lambda: lasting.sessions.load(1, room.database.read_session)) == ["live"]
+    assert room.database.reads > before
 
 
 @pytest.mark.parametrize("junk", [b"", b"short", b"\0" * 8 + b"\xff" * 8 + b"\xff\xfe"])

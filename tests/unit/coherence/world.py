@@ -1,7 +1,7 @@
 """Simulated servers around the real package: each call pauses on its way there and on its way back."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from app.coherence import Coherence, Kind, Kinds, session_key, store, user_key
@@ -202,12 +202,16 @@ class World:
         self._era = 0
         self.workers: list[Coherence] = []
 
-    def start_worker(self) -> Coherence:
+    def sessions_until(self, expires_at: float) -> Coherence:
+        """A worker to which sessions expire then."""
+        return self.start_worker(Kinds(KINDS.users, replace(KINDS.sessions, expires_at=lambda _: expires_at)))
+
+    def start_worker(self, kinds: Kinds = KINDS) -> Coherence:
         """Eras begin at falling numbers, so that old positions lie above new ones."""
         memcache: Any = SimMemcache(self.servers, self._place)
         database: Any = self.database
         counters: Any = Counts()
-        worker = Coherence(memcache, database, counters, self._tuning, KINDS, self.scheduler.clock)
+        worker = Coherence(memcache, database, counters, self._tuning, kinds, self.scheduler.clock)
         change_log = worker._publisher._log
         assert change_log is not None
         change_log._random_bits = self._begin_era
