@@ -21,7 +21,7 @@ from typing import Self
 from loadtest.client import Connection
 
 FAILED = 0  # stands for a status where there was no answer
-_LAST_ANSWERS_S = 20.0
+_SILENCE_S = 20.0
 
 
 @dataclass(frozen=True)
@@ -60,18 +60,21 @@ class Generator:
         self._outcome, self._statuses = Outcome(), Counter[int]()
 
     def run(self) -> Outcome:
-        """Returns when everything is answered, or a while after the last request was due."""
+        """Returns when everything is answered, or when for a while nothing was."""
         for each in self._idle:
             each.fileno()
-        self._start = time.perf_counter()
-        deadline = self._due_at(self._plan.count) + max(_LAST_ANSWERS_S, self._plan.count / 500)
-        while (self._sent < self._plan.count or self._due) and time.perf_counter() < deadline:
+        self._start = self._answered_at = time.perf_counter()
+        while self._goes_on():
             self._send_what_is_due()
             self._receive(self._pause())
         self._statuses[FAILED] += len(self._due)
         self._outcome.seconds = time.perf_counter() - self._start
         self._outcome.statuses = {status: number for status, number in self._statuses.items() if number}
         return self._outcome
+
+    def _goes_on(self) -> bool:
+        silent_s = time.perf_counter() - self._answered_at
+        return silent_s < _SILENCE_S and (self._sent < self._plan.count or bool(self._due))
 
     def _due_at(self, number: int) -> float:
         return self._start + number / self._plan.rate
@@ -107,7 +110,8 @@ class Generator:
                 self._fail(connection)
                 continue
             if found is not None:
-                self._outcome.latencies_ms.append((time.perf_counter() - self._due.pop(connection)) * 1000)
+                self._answered_at = time.perf_counter()
+                self._outcome.latencies_ms.append((self._answered_at - self._due.pop(connection)) * 1000)
                 self._statuses[found[0]] += 1
                 self._idle.append(connection)
 

@@ -70,7 +70,7 @@ def measure(load: Load) -> Throughput:
         header = ["-H", f"Authorization: Bearer {load.token}"]
         url = f"http://127.0.0.1:{load.port}{load.paths[0]}"
         done = subprocess.run(
-            ["wrk", "-t1", f"-c{load.connections}", *duration, "--latency", *header, *several, url],
+            ["wrk", "-t1", f"-c{load.connections}", *duration, "--latency", "--timeout", "10s", *header, *several, url],
             capture_output=True,
             text=True,
             check=False,
