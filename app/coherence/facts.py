@@ -84,8 +84,7 @@ class FactCache(Generic[V]):
             position = self._lease.position()
             found = read(missing)
             self._count("cache_misses", len(missing))
-            for key, value in found.items():
-                self.put(key, value, position)
+            self._put_many(found, position)
             known |= found
         return {key: known[key] for key in wanted if key in known}
 
@@ -99,10 +98,14 @@ class FactCache(Generic[V]):
 
     def put(self, key: int, value: V, position: Position | None) -> None:
         """Keep a value that was read from PostgreSQL, or written, after this worker had reached `position`."""
+        self._put_many({key: value}, position)
+
+    def _put_many(self, values: Mapping[int, V], position: Position | None) -> None:
         if position is not None:
-            fact = SharedFact(value, position, self._expiry(value))
-            self._keep(key, value, fact)
-            self._shared.set(key, fact)
+            facts = {key: SharedFact(value, position, self._expiry(value)) for key, value in values.items()}
+            for key, value in values.items():
+                self._keep(key, value, facts[key])
+            self._shared.set_many(facts)
 
     def _load(self, key: int, read: Callable[[int], V | None], state: State | None) -> V | None:
         """A flight that is under way began before this call, so its value needs proof; the one after it did not."""
@@ -120,7 +123,7 @@ class FactCache(Generic[V]):
         with self._flights.flying(key, flight):
             self._fill(key, read, state, flight)
         if flight.fresh and flight.value is not None and flight.position is not None:
-            self._shared.set(key, SharedFact(flight.value, flight.position, self._expiry(flight.value)))
+            self._shared.set_many({key: SharedFact(flight.value, flight.position, self._expiry(flight.value))})
         return flight.value
 
     def _fill(self, key: int, read: Callable[[int], V | None], state: State | None, flight: Flight[V]) -> None:

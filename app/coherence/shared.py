@@ -1,7 +1,7 @@
 """Facts in memcached: value, position and expiry in one item, so that none can be had without the others."""
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -61,12 +61,14 @@ class SharedFacts(Generic[V]):
         unpacked = ((names[name], self._unpack(data)) for name, data in self._store.get_many(list(names)).items())
         return {identifier: fact for identifier, fact in unpacked if fact is not None}
 
-    def set(self, identifier: int, fact: SharedFact[V]) -> None:
-        """Keep a fact; only a value can be kept, an end is told by `end`."""
-        ttl_s = fact.expires_at - self._wall_s()
-        if fact.value is not None and ttl_s >= 1:
-            head = _HEAD.pack(fact.position, int(fact.expires_at))
-            self._write(identifier, head + self._kind.encode(fact.value), int(ttl_s))
+    def set_many(self, facts: Mapping[int, SharedFact[V]]) -> None:
+        """Keep facts that have a value; an end is told by `end`."""
+        now_s = self._wall_s()
+        for identifier, fact in facts.items():
+            ttl_s = int(fact.expires_at - now_s)
+            if fact.value is not None and ttl_s > 0:
+                head = _HEAD.pack(fact.position, int(fact.expires_at))
+                self._write(identifier, head + self._kind.encode(fact.value), ttl_s)
 
     def end(self, identifier: int, ttl_s: int) -> None:
         """Remember for `ttl_s` that what has this identifier can never live again, whatever else was said of it."""
