@@ -27,7 +27,7 @@ class Case:
     """One row of the table.
 
     An outcome is what a client sees, such as `200+400 close`: the statuses in their order, then whether the connection
-    serves one more request (`keep`) or has ended (`close`). `facts` are variables of the WSGI environment (and `body`)
+    serves one more request (`keep`) or has ended (`close`); `(cut)` marks a body that ended early. `facts` are variables of the WSGI environment (and `body`)
     that the first request must have shown to the application; a tuple lists alternatives, None means absent.
     `end` is what the client does after the last step: ask once more, or close its half of the connection.
     """

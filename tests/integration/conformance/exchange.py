@@ -25,6 +25,7 @@ class Answer:
     headers: dict[bytes, bytes]
     body: bytes
     bodiless: bool
+    cut: bool = False
 
 
 @dataclass
@@ -37,9 +38,8 @@ class Exchange:
 
     @property
     def outcome(self) -> str:
-        statuses = "+".join(str(answer.status) for answer in self.answers)
-        end = "keep" if self.kept else "close" if statuses else "closed"
-        return ", ".join([f"{statuses} {end}".strip(), *self.faults])
+        statuses = "+".join(f"{answer.status}{'(cut)' if answer.cut else ''}" for answer in self.answers)
+        return f"{statuses} {'keep' if self.kept else 'close'}" if statuses else "closed"
 
 
 class NotHttp(Exception):
@@ -159,31 +159,30 @@ def responses(data: bytes, methods: Sequence[str]) -> list[Answer]:
         if answer.bodiless:
             answer.body, data = _unwanted(rest)
         else:
-            answer.body, data = _body(headers, rest)
+            answer.body, data, answer.cut = _body(headers, rest)
         found.append(answer)
     return found
 
 
 def _unwanted(rest: bytes) -> tuple[bytes, bytes]:
     """What stands where no body may stand, and what follows it."""
-    at = rest.find(b"HTTP/1.")
-    return (rest, b"") if at < 0 else (rest[:at], rest[at:])
+    match = STATUS.search(rest)
+    return (rest[: match.start()], rest[match.start() :]) if match else (rest, b"")
 
 
-def _body(headers: dict[bytes, bytes], rest: bytes) -> tuple[bytes, bytes]:
+def _body(headers: dict[bytes, bytes], rest: bytes) -> tuple[bytes, bytes, bool]:
+    """The body, what follows it, and whether the end came too early."""
     if headers.get(b"transfer-encoding", b"").lower() == b"chunked":
         return _chunks(rest)
     if b"content-length" not in headers:
-        return rest, b""
+        return rest, b"", False
     length = int(headers[b"content-length"])
-    if len(rest) < length:
-        raise NotHttp(f"{length - len(rest)} bytes are missing")
-    return rest[:length], rest[length:]
+    return rest[:length], rest[length:], len(rest) < length
 
 
-def _chunks(rest: bytes) -> tuple[bytes, bytes]:
+def _chunks(rest: bytes) -> tuple[bytes, bytes, bool]:
     body = b""
-    while True:
+    while rest:
         line, mark, rest = rest.partition(b"\r\n")
         if not mark or not re.fullmatch(rb"[0-9A-Fa-f]+", line):
             raise NotHttp(f"no chunk: {line[:40]!r}")
@@ -192,7 +191,8 @@ def _chunks(rest: bytes) -> tuple[bytes, bytes]:
         if end != b"\r\n":
             raise NotHttp(f"no end of a chunk: {end!r}")
         if size == 0:
-            return body, rest
+            return body, rest, False
+    return body, b"", True
 
 
 def faults(answers: list[Answer], kept: bool) -> list[str]:

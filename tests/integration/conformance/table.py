@@ -1,6 +1,6 @@
 """Runs cases against servers and judges what came back."""
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tests.integration.conformance import chunks, exchanges, fields, lengths, targets
@@ -15,11 +15,18 @@ CASES: tuple[Case, ...] = tuple(
 
 @dataclass(frozen=True)
 class Result:
-    """What one server did with one case; `right` when the RFCs allow it."""
+    """What one server did with one case; `wrongs` is what the RFCs do not allow."""
 
     case: Case
     outcome: str
-    right: bool
+    faults: tuple[str, ...] = ()
+
+    @property
+    def wrongs(self) -> tuple[str, ...]:
+        return self.faults if self.outcome in self.case.allowed else (self.outcome, *self.faults)
+
+    def __str__(self) -> str:
+        return ", ".join((self.outcome, *self.faults))
 
 
 def run(case: Case, server: Server) -> Result:
@@ -28,19 +35,16 @@ def run(case: Case, server: Server) -> Result:
     result = exchange(case, server.address)
     now, requests = server.seen()
     if now != pid:
-        return Result(case, "crash", right=False)
-    outcome = result.outcome + "".join(f", {each}" for each in judge(case, result, requests))
-    return Result(case, outcome, outcome in case.allowed)
+        return Result(case, "crash")
+    return Result(case, result.outcome, (*result.faults, *misread(case, result, requests)))
 
 
-def judge(case: Case, result: Exchange, requests: list[dict[str, str]]) -> Iterable[str]:
+def misread(case: Case, result: Exchange, requests: list[dict[str, str]]) -> Iterator[str]:
     """What is wrong with what the application saw."""
     served = sum(answer.status in (200, 204, 304, 500) for answer in result.answers)
     if result.answers and len(requests) != served:
         yield f"{len(requests)} requests reached the application"
-    if not requests:
-        return
-    for name, wanted in case.facts.items():
+    for name, wanted in case.facts.items() if requests else ():
         found = requests[0].get(name)
         if found not in (wanted if isinstance(wanted, tuple) else (wanted,)):
-            yield f"{name}={found!r}"
+            yield f"{name} is {found!r}"

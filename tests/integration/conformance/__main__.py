@@ -1,0 +1,91 @@
+"""`python -m tests.integration.conformance`: the table of what each server does with each case."""
+
+import argparse
+import fnmatch
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.integration.conformance.differences import reasons
+from tests.integration.conformance.servers import OURS, PLAIN, PUBLISHED, THREADS, running
+from tests.integration.conformance.table import CASES, Result, run
+
+SERVERS = (OURS, THREADS, PLAIN, PUBLISHED)
+WIDTH = 24
+UNEXPLAINED = "no reason is known"
+
+
+class Notes:
+    """The reasons, numbered as they come."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[str, int] = {}
+
+    def number(self, text: str) -> int:
+        return self.numbers.setdefault(text, len(self.numbers) + 1)
+
+
+def main() -> int:
+    """The command; 1 where a difference has no reason."""
+    parser = argparse.ArgumentParser(prog="python -m tests.integration.conformance", description=__doc__)
+    parser.add_argument("--case", default="*", help="pattern of the cases' names")
+    parser.add_argument("--server", action="append", choices=SERVERS, help="only this server; can be repeated")
+    options = parser.parse_args()
+    chosen = tuple(options.server or SERVERS)
+    cases = [case for case in CASES if fnmatch.fnmatchcase(case.name, options.case)]
+    with tempfile.TemporaryDirectory() as folder:
+        results = {name: _results(name, cases, Path(folder)) for name in chosen}
+    notes = Notes()
+    _line("case", "RFC", *chosen, "differences")
+    for row in zip(*results.values(), strict=True):
+        named = dict(zip(chosen, row, strict=True))
+        _line(row[0].case.name, row[0].case.rfc, *(_short(each.outcome) for each in row), ", ".join(_verdicts(named, notes)))
+    _summary(results, notes)
+    return int(UNEXPLAINED in notes.numbers)
+
+
+def _results(name: str, cases: list, folder: Path) -> list[Result]:  # type: ignore[type-arg]
+    with running(name, folder) as server:
+        found = []
+        for number, case in enumerate(cases):
+            if sys.stderr.isatty():
+                sys.stderr.write(f"\r{name}: {number + 1} of {len(cases)}\x1b[K")
+            found.append(run(case, server))
+        if sys.stderr.isatty():
+            sys.stderr.write("\r\x1b[K")
+        return found
+
+
+def _verdicts(row: dict[str, Result], notes: Notes) -> Iterator[str]:
+    """Which servers differ, and the numbers of the reasons."""
+    for name, result in row.items():
+        if result.wrongs:
+            numbers = dict.fromkeys(notes.number(each or UNEXPLAINED) for each in reasons(name, result))
+            yield f"{name} {' '.join(f'[{number}]' for number in numbers)}"
+
+
+def _summary(results: dict[str, list[Result]], notes: Notes) -> None:
+    _say("")
+    for text, number in notes.numbers.items():
+        _say(f"[{number}] {text}")
+    _say("")
+    for name, each in results.items():
+        right = sum(not result.wrongs for result in each)
+        _say(f"{name}: {right} of {len(each)} as the RFCs want, {sum(each.outcome == 'crash' for each in each)} crashes")
+
+
+def _short(outcome: str) -> str:
+    return outcome if len(outcome) < WIDTH else f"{outcome[:12]}...{outcome[-6:]}"
+
+
+def _line(name: str, rfc: str, *columns: str) -> None:
+    _say(f"{name:52.52} {rfc:24.24} " + " ".join(f"{column:<{WIDTH}}" for column in columns).rstrip())
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
