@@ -41,15 +41,19 @@ def framed(application: Application) -> Application:
             return _refuse_write
 
         body = application(environ, start)
-        if type(body) is not list:
-            body = _begun(body, lambda: status)
-        if environ["REQUEST_METHOD"] == "HEAD" or status[:3] in BODILESS:
-            body = _no_body(body, status, headers)
-        elif type(body) is list:
-            body = _whole(body, headers)
-        else:
-            body = _streamed(body, headers, environ)
-        start_response(status, headers)
+        try:
+            if type(body) is not list:
+                body = _begun(body, lambda: status)
+            if environ["REQUEST_METHOD"] == "HEAD" or status[:3] in BODILESS:
+                body = _no_body(body, status, headers)
+            elif type(body) is list:
+                body = _whole(body, headers)
+            else:
+                body = _streamed(body, headers, environ)
+            start_response(status, headers)
+        except BaseException:
+            _close(body)
+            raise
         sent = True
         return body
 

@@ -112,15 +112,20 @@ class Connection:
         return found
 
     def _exactly(self, size: int) -> bytes:
-        while len(self.buffer) < size:
+        parts, length = [self.buffer], len(self.buffer)
+        while length < size:
+            self.buffer = b""
             self._more()
-        found, self.buffer = self.buffer[:size], self.buffer[size:]
-        return found
+            parts.append(self.buffer)
+            length += len(self.buffer)
+        whole = b"".join(parts)
+        self.buffer = whole[size:]
+        return whole[:size]
 
     def _more(self) -> None:
         data = self._receive()
         if not data:
-            raise ConnectionError(f"closed after {self.buffer!r}")
+            raise ConnectionError(f"closed after {self.buffer[-500:]!r}")
         self.buffer += data
 
     def _receive(self) -> bytes:

@@ -13,6 +13,8 @@ from ipaddress import ip_network
 from typing import Any
 from urllib.parse import parse_qsl
 
+from greenlet import greenlet
+
 from app.config import Settings
 from app.infra import cooperative
 from app.server.framing import Environ, StartResponse
@@ -234,6 +236,19 @@ def remember(environ: Environ, arguments: dict[str, str]) -> Any:
     return [before, seen.get()]
 
 
+def nested(environ: Environ, arguments: dict[str, str]) -> Any:
+    """What a greenlet inside the request's own one hears when it wants to wait."""
+
+    def wait() -> str:
+        try:
+            cooperative.sleep(0.01)
+        except RuntimeError as error:
+            return str(error)
+        return "slept"
+
+    return greenlet(wait).switch()
+
+
 def fail(environ: Environ, arguments: dict[str, str]) -> Any:
     raise ValueError("on purpose")
 
@@ -247,7 +262,7 @@ PAGES: dict[str, Callable[[Environ, dict[str, str]], Any]] = {
     "/wait": wait_in_vain, "/ping-pong": ping_pong, "/gate": wait_at_gate, "/open": open_gate, "/work": work,
     "/thread": in_thread, "/query": query, "/cache": cache, "/address": environ_address, "/closed": closed_streams,
     "/fail": fail, "/leave": leave, "/second": second_waiter, "/silent": silent_fd, "/remember": remember,
-    "/statement": statement,
+    "/statement": statement, "/nested": nested,
 }  # fmt: skip
 
 
@@ -258,6 +273,7 @@ def raw(arguments: dict[str, str], start_response: StartResponse) -> Iterable[by
     if "header" in arguments:
         name, _, value = arguments["header"].partition("=")
         headers.append((name, value))
+    headers += [(f"x-{number}", "value") for number in range(int(arguments.get("headers", 0)))]
     start_response(arguments.get("status", "200 OK"), headers)
     if arguments.get("stream"):
         return Closing([b"", body, b"", body, b""])

@@ -86,3 +86,17 @@ def test_an_exception_is_a_problem_document(server: Server) -> None:
         response = server.get(path)
         assert (response.status, response.header("content-type")) == (500, "application/problem+json")
         assert response.json()["code"] == "internal"
+
+
+@pytest.mark.parametrize("wrong", ["header=X-A=%E2%82%AC", "header=X-A=a%0Ab", "status=OK", "length=x"])
+def test_a_body_whose_head_cannot_be_sent_is_closed(server: Server, wrong: str) -> None:
+    before = server.get("/closed").json()
+    assert server.get(f"/raw?stream=1&{wrong}").status == 500
+    assert server.get("/closed").json() == before + 1
+
+
+def test_a_response_may_have_many_headers(connection: Connection) -> None:
+    response = connection.get("/raw?body=12345&headers=2000")
+    assert len([name for name, _ in response.headers if name.startswith("x-")]) == 2000
+    assert response.body == b"12345"
+    assert reusable(connection)

@@ -144,3 +144,8 @@ def test_a_hundred_silent_peers_do_not_hold_up_one_request(greenlets: Server, si
         connection.send(f"GET /cache?s=2&port={silent} HTTP/1.1\r\nHost: t\r\n\r\n")
     assert greenlets.get("/pid").status == 200
     assert all(connection.response().json() == "TimeoutError" for connection in connections)
+
+
+def test_a_greenlet_inside_a_request_cannot_wait(greenlets: Server) -> None:
+    assert greenlets.get("/nested").json() == "only a request greenlet can wait"
+    assert greenlets.get("/sleep?s=0.02").status == 200
