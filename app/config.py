@@ -112,7 +112,7 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Passwords(Struct, frozen=True, forbid_unknown_fields=True):
-    """bcrypt: `threads` 0 is one for each core; more than `queue` waiting answers 503. Costs below 10 are for tests."""
+    """bcrypt: `threads` 0 is this worker's share of the cores; more than `queue` waiting answers 503. Costs below 10 are for tests."""
 
     bcrypt_cost: Annotated[int, Meta(ge=4, le=16)] = 10
     threads: Annotated[int, Meta(ge=0, le=64)] = 0

@@ -19,6 +19,7 @@ from app.errors import ConfigError, Unavailable
 from app.health import resources as health
 from app.health.performance import PerformanceService
 from app.health.service import Dependencies, HealthService
+from app.infra.cores import usable_cores
 from app.infra.counters import Counters
 from app.infra.identity import check_identity, fingerprint
 from app.infra.keys import KeyRing
@@ -70,7 +71,7 @@ class Parts:
         self.memcache = Memcache(settings.memcached_servers, settings.memcached_timeout_ms)
         self.database = Database(settings.database_url, tuning.database, prepared=settings.prepared_statements)
         self.keys = KeyRing(settings.keys_dir or Path(), settings.jwt_algorithm, settings.signing_kid)
-        self.hasher = PasswordHasher(settings.pepper.encode(), tuning.passwords)
+        self.hasher = PasswordHasher(settings.pepper.encode(), tuning.passwords, settings.workers or usable_cores())
         kinds = Kinds(users=USER_KIND, sessions=SESSION_KIND)
         self.coherence = Coherence(self.memcache, self.database, counters, tuning.cache, kinds)
         self.limiter = RateLimiter(self.memcache)
@@ -110,6 +111,7 @@ class Parts:
         gauge("database_timeouts", pool.timeouts)
         gauge("users_cached", len(self.coherence.users))
         gauge("sessions_cached", len(self.coherence.sessions))
+        gauge("sessions_ended", len(self.coherence.dead))
 
     def start_ticking(self) -> None:
         """Do beside the requests what has to be done again and again."""

@@ -33,18 +33,19 @@ class PasswordHasher:
     """bcrypt's 72 bytes and its stop at NUL do not matter: it is given the Base64 of an HMAC-SHA256 of the password.
 
     Passwords are compared in Unicode NFC. Without the `pepper`, a stolen table of hashes cannot even be guessed at.
-    Every method that hashes raises Unavailable when too many others wait.
+    Every method that hashes raises Unavailable when too many others wait. `workers` processes share the cores.
     """
 
-    def __init__(self, pepper: bytes, tuning: Passwords) -> None:
+    def __init__(self, pepper: bytes, tuning: Passwords, workers: int = 1) -> None:
         self._key = hmac.digest(pepper, b"jobfinder passwords", hashlib.sha256)
         self._cost = tuning.bcrypt_cost
-        self._executor = Executor(_threads(tuning), tuning.queue)
+        self._cores = max(usable_cores() // workers, 1)
+        self._executor = Executor(self._threads(tuning), tuning.queue)
 
     def apply(self, tuning: Passwords) -> None:
         """Take new bounds, and a new cost for the hashes made from now on."""
         self._cost = tuning.bcrypt_cost
-        self._executor.resize(_threads(tuning), tuning.queue)
+        self._executor.resize(self._threads(tuning), tuning.queue)
 
     def hash(self, password: str) -> bytes:
         """A new hash with a salt of its own, 60 bytes of ASCII."""
@@ -68,6 +69,9 @@ class PasswordHasher:
         text = unicodedata.normalize("NFC", password).encode("utf-8", "surrogatepass")
         return base64.b64encode(hmac.digest(self._key, text, hashlib.sha256))
 
+    def _threads(self, tuning: Passwords) -> int:
+        return tuning.threads or self._cores
+
     def _run(self, work: Callable[..., R], *arguments: bytes | int) -> R:
         try:
             return self._executor.run(work, *arguments, timeout_s=HASH_TIMEOUT_S)
@@ -85,11 +89,8 @@ def _hash(keyed: bytes, cost: int) -> bytes:
     return bcrypt.hashpw(keyed, bcrypt.gensalt(cost))
 
 
+@functools.cache
 def _dummy(cost: int) -> bytes:
     """A hash of that cost and of no known password; it takes no work to make."""
     digest = "".join(secrets.choice(_BCRYPT_ALPHABET) for _ in range(_DIGEST_LENGTH))
     return bcrypt.gensalt(cost)[:_SALT_END] + digest.encode()
-
-
-def _threads(tuning: Passwords) -> int:
-    return tuning.threads or usable_cores()

@@ -11,21 +11,24 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from app.errors import RateLimited
+from app.infra.cooperative import Event
 from app.infra.memcache import CacheUnavailable, Memcache
 
 WINDOW_SECONDS = 60
 TRACKED_KEYS = 20_000
+CLAIM_SECONDS = 1.0
 
 
 class Allowance:
     """What this worker may still let pass, for one key in one window."""
 
-    __slots__ = ("left", "used_up", "window")
+    __slots__ = ("claim", "left", "used_up", "window")
 
     def __init__(self, window: int) -> None:
         self.window = window
         self.left = 0
         self.used_up = False
+        self.claim: Event | None = None
 
 
 class RateLimiter:
@@ -45,7 +48,7 @@ class RateLimiter:
         allowance = self._allowances.get((policy, key))
         if allowance is None or allowance.window != window:
             allowance = self._open(policy, key, window)
-        if allowance.left <= 0 and not allowance.used_up:
+        while allowance.left <= 0 and not allowance.used_up:
             self._claim(allowance, policy, key, limit)
         if allowance.left <= 0:
             raise RateLimited(policy, limit, WINDOW_SECONDS, resets_in)
@@ -66,10 +69,18 @@ class RateLimiter:
         return allowance
 
     def _claim(self, allowance: Allowance, policy: str, key: str, limit: int) -> None:
-        batch = max(1, limit // 20)
-        granted, exhausted = self._granted(policy, key, allowance.window, batch, limit)
-        allowance.left += granted
-        allowance.used_up = exhausted
+        """One claim at a time; who comes meanwhile waits for it, or many at once would claim the whole limit."""
+        if (under_way := allowance.claim) is not None:
+            under_way.wait(CLAIM_SECONDS)
+            return
+        claim = allowance.claim = Event()
+        try:
+            granted, exhausted = self._granted(policy, key, allowance.window, max(1, limit // 20), limit)
+            allowance.left += granted
+            allowance.used_up = exhausted
+        finally:
+            allowance.claim = None
+            claim.set()
 
     def _granted(self, policy: str, key: str, window: int, batch: int, limit: int) -> tuple[int, bool]:
         """How many of `batch` fall within `limit`, and whether nothing is left after them."""

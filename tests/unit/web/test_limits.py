@@ -1,5 +1,7 @@
 """Rate limits over a memcached that counts, fails or is not there."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
 import pytest
@@ -123,3 +125,24 @@ def test_without_memcached_each_worker_counts_alone(configured: bool) -> None:
     memcache.primary.down = True
     workers = [limiter(memcache, Clock()) for _ in range(2)]
     assert passed(workers, 10, 100) == 20
+
+
+def test_many_at_once_claim_one_batch_after_another() -> None:
+    memcache = CountingMemcache()
+    worker = limiter(memcache, Clock())
+    entered, leave = threading.Event(), threading.Event()
+    count = memcache.primary.add
+
+    def slow_add(key: str, value: bytes, ttl_s: int) -> bool:
+        entered.set()
+        leave.wait(10)
+        return count(key, value, ttl_s)
+
+    memcache.primary.add = slow_add  # type: ignore[method-assign]
+    with ThreadPoolExecutor(20) as threads:
+        first = threads.submit(worker.take, "policy", "key", 600)
+        assert entered.wait(10)
+        others = [threads.submit(worker.take, "policy", "key", 600) for _ in range(19)]
+        leave.set()
+        assert all(each.result(10) for each in (first, *others))
+    assert set(memcache.primary.counts.values()) == {30}
