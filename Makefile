@@ -2,14 +2,14 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
-.PHONY: help setup run demo test test-fuzz lint format bench docs lock clean reset
+.PHONY: help setup run demo test test-fuzz lint format bench bench-serving connections check-python313 docs lock clean reset
 
 PY := .venv/bin/python
 COMPILE := .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links $(if $(UPGRADE),--upgrade)
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install what is missing: Debian packages (as root), the virtual environment, meinheld
 	@bash app/local/setup.sh setup
@@ -43,6 +43,17 @@ format: setup ## Format the code and mend what can be mended
 bench: ## Measure throughput and memory against the references
 	@bash app/local/setup.sh bench
 	@exec $(PY) -m loadtest $(if $(QUICK),--quick)
+
+bench-serving: ## Compare our server with published meinheld, gthread and gevent
+	@bash app/local/setup.sh bench
+	@exec $(PY) -m loadtest.serving $(if $(QUICK),--quick)
+
+connections: ## Hold 25,000 kept connections on two workers and 12,000 on one, and use each several times
+	@bash app/local/setup.sh bench
+	@exec $(PY) -m loadtest.connections $(if $(QUICK),--quick)
+
+check-python313: setup ## Build the repaired meinheld with Debian 13's Python 3.13 and serve with it (as root)
+	@exec bash tests/python313/check.sh $(PYTEST_ARGS)
 
 docs: setup ## Write the generated parts of README.md anew
 	@exec $(PY) -m app readme

@@ -31,6 +31,15 @@ REPAIRS = (
         ),
     ),
     Repair(
+        "parent of a greenlet",
+        "An unused function returns an int as a pointer, which gcc 14 refuses to compile.",
+        "GCC 14 release notes, -Wint-conversion",
+        (
+            Cut("greensupport.c", "PyObject *greenlet_setparent(", "PyObject *greenlet_getparent("),
+            Replace("greensupport.h", "PyObject *greenlet_setparent(PyObject *g, PyObject *parent);\n", ""),
+        ),
+    ),
+    Repair(
         "Python modules",
         "The gunicorn worker that comes with meinheld replaces a method of gunicorn's logger, which ends the master "
         "when a worker "

@@ -16,6 +16,8 @@ static uint64_t header_limit_us = 5 * MICROSECONDS;
 static uint64_t body_limit_us = 30 * MICROSECONDS;
 static uint64_t write_limit_us = 30 * MICROSECONDS;
 
+void answer_expectation(client_t *client); /* headers.h */
+
 static void forget_fd(int fd) {
   if (picoev_is_active(main_loop, fd) && !picoev_del(main_loop, fd)) activecnt--;
 }
