@@ -28,12 +28,12 @@ class Api:
     """The service at `url`; `query` runs SQL straight on its database."""
 
     def __init__(self, url: str, query: Callable[[str, tuple[Any, ...]], list[tuple[Any, ...]]]) -> None:
-        self.url, self._query = url, query
+        self.url, self.query = url, query
         self._session = requests.Session()
 
     def fresh(self) -> "Api":
         """The same service over a new connection, which any worker may accept."""
-        return Api(self.url, self._query)
+        return Api(self.url, self.query)
 
     def root(self, path: str) -> requests.Response:
         return self._session.get(self.url + path, timeout=TIMEOUT_S)
@@ -67,7 +67,7 @@ class Api:
         return self.register().log_in()
 
     def audited(self, user_id: int) -> list[str]:
-        rows = self._query("SELECT event FROM audit_log WHERE user_id = %s ORDER BY id", (user_id,))
+        rows = self.query("SELECT event FROM audit_log WHERE user_id = %s ORDER BY id", (user_id,))
         return [row[0] for row in rows]
 
 

@@ -1,5 +1,6 @@
 """The whole service, once with each worker class, over real PostgreSQL, PgBouncer and memcached."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,13 +24,19 @@ def api(
     memcached: tuple[Memcached, Memcached],
     migrated: str,
 ) -> Iterator[Api]:
-    """A client of a service with two workers and a database of its own; limits are those of development."""
+    """A client of a service with two workers and a database of its own; limits are those of development.
+
+    Passwords cost less than in earnest, which most of the time of these tests would go into.
+    """
     name = f"api_{request.param}"
     direct_url = postgres.create_database(name, template=migrated)
     folder: Path = tmp_path_factory.mktemp(name)
+    tuning = folder / "tuning.json"
+    tuning.write_text(json.dumps({"passwords": {"bcrypt_cost": 4}}))
     variables = {
         "WORKER": request.param,
         "WORKERS": "2",
+        "TUNING_FILE": str(tuning),
         "DATABASE_URL": pgbouncer.url_of(name),
         "PGBOUNCER_CONSOLE_URL": pgbouncer.console_url,
         "MEMCACHED_SERVERS": ",".join(server.address for server in memcached),

@@ -1,8 +1,10 @@
 """Registering and logging in."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
-from tests.api_client import PASSWORD, Api
+from tests.api_client import PASSWORD, Api, Person
 
 BAD_BODIES = [
     (b"", 400, "malformed_json"),
@@ -102,3 +104,82 @@ def test_security_events_are_in_the_audit_log(api: Api) -> None:
     user.log_in()
     user.send("POST", "auth/logout")
     assert api.audited(user.id) == ["registered", "login_failed", "logged_in", "logged_out"]
+
+
+@pytest.mark.parametrize("password", ["8 is few", "x" * 255 + "y", "\U0001f512" * 8 + "key"])
+def test_passwords_at_the_bounds_are_taken(api: Api, password: str) -> None:
+    assert api.login(api.register(password=password).email, password).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("password", "7 chars"),
+        ("password", "x" * 256 + "y"),
+        ("name", "   "),
+        ("name", "Ada\0"),
+        ("name", "Ada\u007f"),
+        ("name", "a" * 101),
+        ("email", "ada"),
+        ("email", "ada@"),
+        ("email", "@example.com"),
+        ("email", "ada@example..com"),
+        ("email", "ada@-example.com"),
+        ("email", "ada lovelace@example.com"),
+        ("email", "ada@example.com\n"),
+        ("email", "ada\0@example.com"),
+        ("email", "ad\u00e4@example.com"),
+        ("email", "a" * 65 + "@example.com"),
+        ("email", "ada@" + ".".join(["a" * 60] * 5)),
+    ],
+)
+def test_a_bad_field_is_named(api: Api, field: str, value: str) -> None:
+    body = {"email": api.new_email(), "password": PASSWORD, "name": "Ada"} | {field: value}
+    answer = api.post("auth/register", body)
+    assert answer.status_code == 422
+    assert [(each["field"], each["code"]) for each in answer.json()["fields"]] == [(field, "invalid")]
+
+
+@pytest.mark.parametrize("name", ["A", "\u200fעדה", "a" * 100, "\U0001f469\u200d\U0001f680"])
+def test_a_name_of_any_script_is_taken(api: Api, name: str) -> None:
+    body = {"email": api.new_email(), "password": PASSWORD, "name": name}
+    assert api.post("auth/register", body).json()["name"] == name
+
+
+def test_registering_tells_where_the_user_is_and_warms_the_cache(api: Api, person: Person) -> None:
+    """A worker uses facts that are younger than its first look at the log, which is why each of them looks first."""
+    assert {api.fresh().get("users/me", person.token).status_code for _ in range(20)} == {200}
+    answer = api.post("auth/register", {"email": api.new_email(), "password": PASSWORD, "name": "Ada"})
+    assert answer.headers["Location"] == f"/api/v1/users/{answer.json()['id']}"
+    before = api.get("health/metrics").json()["performance"]["cache_misses"]
+    for _ in range(10):
+        assert api.fresh().get(f"users/{answer.json()['id']}", person.token).json()["name"] == "Ada"
+    assert api.get("health/metrics").json()["performance"]["cache_misses"] == before
+
+
+def test_an_address_is_given_to_one_of_many_who_want_it_at_once(api: Api) -> None:
+    body = {"email": api.new_email(), "password": PASSWORD, "name": "Ada"}
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: api.fresh().post("auth/register", body), range(8)))
+    assert sorted(each.status_code for each in answers) == [201] + [409] * 7
+
+
+def test_a_password_is_kept_as_a_hash(api: Api) -> None:
+    ((stored,),) = api.query("SELECT password_hash FROM users WHERE id = %s", (api.register().id,))
+    assert bytes(stored).startswith(b"$2b$04$")
+
+
+def test_every_security_event_is_in_the_audit_log(api: Api) -> None:
+    person = api.person()
+    person.refresh()
+    others = [person.elsewhere() for _ in range(3)]
+    (ended, *_) = [each["id"] for each in person.get("auth/sessions").json()["sessions"] if not each["current"]]
+    person.send("DELETE", f"auth/sessions/{ended}")
+    person.send("POST", "auth/password", json={"current": "wrong", "new": "another long walk"})
+    person.send("POST", "auth/password", json={"current": PASSWORD, "new": "another long walk"})
+    person.send("POST", "auth/logout?scope=all")
+    assert api.login(person.email, "another long walk").status_code == 200
+    assert api.audited(person.id) == [
+        "registered", "logged_in", "refreshed", *["logged_in"] * len(others), "session_ended", "login_failed",
+        "password_changed", "logged_out_everywhere", "logged_in",
+    ]  # fmt: skip

@@ -2,6 +2,8 @@
 
 import re
 
+from app.routes import ROUTES
+from app.web.openapi import document
 from tests.api_client import Api, Person
 
 
@@ -63,3 +65,31 @@ def test_the_description_covers_every_operation_and_the_page_needs_nothing_else(
     assert page.headers["Content-Type"].startswith("text/html")
     assert all(path in page.text for path in document["paths"])
     assert not re.search(r"(src|href)=[\"']?https?:", page.text)
+
+
+def test_every_answer_counts_also_those_that_match_nothing(api: Api) -> None:
+    before = api.get("health/metrics").json()
+    api.get("nowhere")
+    api.send("PUT", "users/me")
+    api.post("auth/login", {})
+    after = api.get("health/metrics").json()
+    assert after["performance"]["request_count"] - before["performance"]["request_count"] == 4
+    assert after["endpoints"]["unmatched"]["count"] - before["endpoints"].get("unmatched", {"count": 0})["count"] >= 1
+    assert after["performance"]["error_rate"] == 0
+
+
+def test_one_report_on_health_is_shared_for_a_second(api: Api) -> None:
+    reports = [api.get("health").json()["timestamp"] for _ in range(50)]
+    assert len(set(reports)) < len(reports)
+
+
+def test_the_description_is_made_from_the_code(api: Api) -> None:
+    answer = api.root("/openapi.json")
+    assert answer.json() == document(ROUTES)
+    assert answer.headers["Content-Type"].startswith("application/json")
+
+
+def test_the_page_runs_nothing(api: Api) -> None:
+    page = api.root("/docs")
+    assert "default-src 'none'" in page.headers["Content-Security-Policy"]
+    assert "<script" not in page.text

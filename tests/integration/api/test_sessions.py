@@ -1,5 +1,7 @@
 """Refreshing, listing and ending sessions."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from tests.api_client import PASSWORD, Api, Person
@@ -134,3 +136,78 @@ def test_a_bad_change_of_the_password_changes_nothing(person: Person, change: ob
     answer = person.send("POST", "auth/password", json=change)
     assert (answer.status_code, answer.json()["code"]) == (status, code)
     assert person.elsewhere().get("users/me").status_code == 200
+
+
+@pytest.mark.parametrize("query", ["?scope=", "?scope=ALL", "?scope=all&scope=session", "?scope=all&scope=all"])
+def test_a_scope_that_is_not_clear_ends_nothing(person: Person, query: str) -> None:
+    answer = person.send("POST", f"auth/logout{query}")
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
+    assert person.get("users/me").status_code == 200
+
+
+def test_a_refresh_that_is_retried_too_late_ends_the_family(api: Api, person: Person) -> None:
+    first = person.refresh_token
+    person.refresh()
+    (session,) = person.get("auth/sessions").json()["sessions"]
+    api.query("UPDATE sessions SET rotated_at = now() - interval '11 s' WHERE id = %s RETURNING id", (session["id"],))
+    assert api.post("auth/refresh", {"refresh_token": first}).status_code == 401
+    assert person.get("users/me").status_code == 401
+    assert person.refresh().status_code == 401
+
+
+def test_a_session_that_has_expired_is_not_refreshed(api: Api, person: Person) -> None:
+    (session,) = person.get("auth/sessions").json()["sessions"]
+    api.query("UPDATE sessions SET expires_at = now() WHERE id = %s RETURNING id", (session["id"],))
+    assert person.refresh().status_code == 401
+
+
+def test_many_refreshes_at_once_get_the_identical_token(api: Api, person: Person) -> None:
+    body = {"refresh_token": person.refresh_token}
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: api.fresh().post("auth/refresh", body), range(8)))
+    assert {each.status_code for each in answers} == {200}
+    assert len({each.json()["refresh_token"] for each in answers}) == 1
+
+
+def test_the_refresh_token_of_somebody_else_is_of_no_use(api: Api, person: Person) -> None:
+    other = api.person()
+    mixed = person.refresh_token[:16] + other.refresh_token[16:]
+    assert api.post("auth/refresh", {"refresh_token": mixed}).status_code == 401
+    assert person.refresh().status_code == other.refresh().status_code == 200
+
+
+def test_an_agent_is_shortened_and_cleaned(person: Person) -> None:
+    other = person.elsewhere(agent="x\u00a0y\t" + "z" * 1000)
+    (agent,) = [each["agent"] for each in other.get("auth/sessions").json()["sessions"] if each["current"]]
+    assert len(agent) <= 200
+    assert agent.isprintable()
+
+
+def test_the_present_session_can_be_ended_by_its_id(api: Api, person: Person) -> None:
+    (session,) = person.get("auth/sessions").json()["sessions"]
+    assert person.send("DELETE", f"auth/sessions/{session['id']}").status_code == 204
+    assert {api.fresh().get("users/me", person.token).status_code for _ in range(20)} == {401}
+    assert person.send("DELETE", f"auth/sessions/{session['id']}").status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("new", "code"), [("password1", "common_password"), ("\uff50assword1", "common_password"), ("", "invalid")]
+)
+def test_a_new_password_is_held_to_the_same_rules(person: Person, new: str, code: str) -> None:
+    answer = person.send("POST", "auth/password", json={"current": PASSWORD, "new": new})
+    assert answer.status_code == 422
+    assert [(each["field"], each["code"]) for each in answer.json()["fields"]] == [("new", code)]
+
+
+def test_one_of_two_password_changes_at_once_wins(api: Api, person: Person) -> None:
+    def change(new: str) -> int:
+        body = {"current": PASSWORD, "new": new}
+        mine = Person(api.fresh(), person.id, person.email)
+        mine.token = person.token
+        return mine.send("POST", "auth/password", json=body).status_code
+
+    passwords = ["another long walk", "yet another long walk"]
+    with ThreadPoolExecutor(2) as pool:
+        statuses = list(pool.map(change, passwords))
+    assert sorted(statuses) in ([204, 403], [204, 409])
+    assert [api.login(person.email, each).status_code == 200 for each in passwords] == [s == 204 for s in statuses]

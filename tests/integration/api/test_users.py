@@ -1,6 +1,7 @@
 """Profiles, alone and in batches."""
 
 import gzip
+from concurrent.futures import ThreadPoolExecutor
 
 import brotli
 import pytest
@@ -122,3 +123,92 @@ def test_large_answers_are_compressed_once(api: Api, person: Person, coding: str
     assert "Accept-Encoding" in plain.headers["Vary"]
     assert len(packed.body) < len(plain.content)
     assert decode(packed.body) == plain.content  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("form", ["{}", "W/{}", '"x", {}', 'W/"x" , W/{}', "*"])
+def test_if_none_match_names_the_present_version_in_any_form(person: Person, form: str) -> None:
+    tag = person.get("users/me").headers["ETag"]
+    assert person.get("users/me", headers={"If-None-Match": form.format(tag)}).status_code == 304
+
+
+@pytest.mark.parametrize("given", ["", '"x"', '"1-1"', "x" * 1000])
+def test_another_version_is_sent(person: Person, given: str) -> None:
+    assert person.get("users/me", headers={"If-None-Match": given}).status_code == 200
+
+
+@pytest.mark.parametrize("form", ["{}", "W/{}", "*", '"x", {}'])
+def test_if_match_names_the_present_version_in_any_form(person: Person, form: str) -> None:
+    tag = person.get("users/me").headers["ETag"]
+    answer = person.send("PATCH", "users/me", json={"name": "Grace"}, headers={"If-Match": form.format(tag)})
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("given", ["", "x", '"x"', '"1-1"', '"-1"', '"' + "9" * 30 + '"'])
+def test_if_match_with_anything_else_changes_nothing(person: Person, given: str) -> None:
+    before = person.get("users/me").json()
+    answer = person.send("PATCH", "users/me", json={"name": "Eve"}, headers={"If-Match": given})
+    assert (answer.status_code, answer.json()["code"]) == (412, "precondition_failed")
+    assert person.get("users/me").json() == before
+
+
+def test_one_of_many_changes_of_the_same_version_wins(api: Api, person: Person) -> None:
+    tag = person.get("users/me").headers["ETag"]
+
+    def change(number: int) -> int:
+        headers = {"Authorization": f"Bearer {person.token}", "If-Match": tag}
+        return api.fresh().send("PATCH", "users/me", json={"name": f"Ada {number}"}, headers=headers).status_code
+
+    with ThreadPoolExecutor(8) as pool:
+        statuses = list(pool.map(change, range(8)))
+    assert sorted(statuses) == [200] + [412] * 7
+    assert person.get("users/me").json()["name"] == f"Ada {statuses.index(200)}"
+
+
+@pytest.mark.parametrize(
+    "change", [{"name": "a" * 100}, {"headline": ""}, {"headline": "é" * 200}, {"name": "\u202eadA", "headline": "☃"}]
+)
+def test_a_good_change_is_answered_and_kept(person: Person, change: dict[str, str]) -> None:
+    answer = person.send("PATCH", "users/me", json=change)
+    assert answer.status_code == 200
+    assert change.items() <= answer.json().items()
+    assert person.get("users/me").json() == answer.json()
+
+
+def test_the_address_of_a_deleted_account_is_free_again(api: Api, person: Person) -> None:
+    assert person.send("DELETE", "users/me", json={"password": PASSWORD}).status_code == 204
+    answer = api.post("auth/register", {"email": person.email, "password": PASSWORD, "name": "Ada"})
+    assert answer.status_code == 201
+    assert answer.json()["id"] != person.id
+
+
+@pytest.mark.parametrize("query", ["ids={0},{1}", "ids={0}&ids={1}", "ids={0},{0}&ids={1}", "ids={0},%20{1}"])
+def test_a_batch_may_be_spelled_in_several_ways(api: Api, person: Person, query: str) -> None:
+    other = api.register()
+    answer = person.get(f"users/batch?{query.format(person.id, other.id)}")
+    assert [user["id"] for user in answer.json()["users"]] == [person.id, other.id]
+
+
+def test_a_hundred_users_are_answered_at_once(person: Person) -> None:
+    missing = [9223372036854775807 - number for number in range(99)]
+    answer = person.get(f"users/batch?ids={person.id},{','.join(map(str, missing))}")
+    assert [user["id"] for user in answer.json()["users"]] == [person.id]
+    assert answer.json()["missing"] == missing
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "?id=1",
+        "?ids=1e3",
+        "?ids=0x1",
+        "?ids=01",
+        "?ids=%2B1",
+        "?ids=9223372036854775808",
+        "?ids=1%00",
+        "?ids=%D9%A1",
+        "?ids[]=1",
+    ],
+)
+def test_what_is_no_id_is_refused(person: Person, query: str) -> None:
+    answer = person.get(f"users/batch{query}")
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")

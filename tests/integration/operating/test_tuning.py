@@ -65,6 +65,12 @@ def test_a_password_is_hashed_anew_at_a_login_after_the_cost_changed(release: Re
     assert api.login(person.email).status_code == 200
 
 
+def test_a_password_costs_ten_where_nothing_else_is_said(release: Release, api: Api) -> None:
+    release.tuning.write({"generation": 9})
+    wait_for(lambda: gauges(api, "jobfinder_tuning_generation") == {"0": 9, "1": 9}, "generation 9 everywhere")
+    assert _hash(release, api.register()).startswith(b"$2b$10$")
+
+
 @pytest.mark.parametrize("content", BAD)
 def test_a_bad_tuning_is_refused_and_the_last_good_one_stays(
     release: Release, pod: Service, api: Api, content: bytes

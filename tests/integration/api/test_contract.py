@@ -1,0 +1,201 @@
+"""What every endpoint has in common: tokens, bodies, methods, and problems that tell what is wrong."""
+
+import json
+from typing import Any
+
+import pytest
+import requests
+
+from tests.api_client import PASSWORD, Api, Person
+
+PROTECTED = [
+    ("POST", "auth/logout"),
+    ("GET", "auth/sessions"),
+    ("DELETE", "auth/sessions/1"),
+    ("POST", "auth/password"),
+    ("GET", "users/me"),
+    ("PATCH", "users/me"),
+    ("DELETE", "users/me"),
+    ("GET", "users/1"),
+    ("GET", "users/batch?ids=1"),
+]
+BODIES: list[tuple[str, str, dict[str, Any]]] = [
+    ("POST", "auth/register", {"email": "ada@example.com", "password": PASSWORD, "name": "Ada"}),
+    ("POST", "auth/login", {"email": "ada@example.com", "password": PASSWORD}),
+    ("POST", "auth/refresh", {"refresh_token": "x"}),
+    ("POST", "auth/password", {"current": "wrong", "new": "another long walk"}),
+    ("PATCH", "users/me", {"name": "Ada"}),
+    ("DELETE", "users/me", {"password": "wrong"}),
+]
+READS = [
+    "/api/v1/auth/sessions",
+    "/api/v1/users/me",
+    "/api/v1/users/batch?ids=1",
+    "/api/v1/health/live",
+    "/api/v1/health/ready",
+    "/openapi.json",
+    "/docs",
+    "/.well-known/jwks.json",
+]
+NO_JSON = [
+    b"",
+    b"{",
+    b"nonsense",
+    b'{"email": }',
+    b"{'email': 'a'}",
+    b"{} {}",
+    b"\xff\xfe{\x00}\x00",
+    b'{"name": "\xff"}',
+    b'{"name": "\\ud800"}',
+    b'{"name": NaN}',
+    b'{"name": 1e999}',
+    b'{"name": ' + b"1" * 5000 + b"}",
+    b"[" * 50_000,
+    b'{"a":' * 50_000,
+    b"\xef\xbb\xbf{}",
+]
+OTHER_TYPES = [
+    "",
+    ";",
+    "text/plain",
+    "text/json",
+    "application/jsonx",
+    "application/json, text/plain",
+    "application/x-www-form-urlencoded",
+    "multipart/form-data; boundary=x",
+    "application/problem+json",
+    "application",
+]
+
+with_body = pytest.mark.parametrize(("method", "path", "body"), BODIES)
+
+
+@pytest.fixture(scope="module")
+def somebody(api: Api) -> Person:
+    """One person for all tests, none of which gets through to anything that would harm them."""
+    return api.person()
+
+
+def assert_problem(answer: requests.Response, status: int, code: str) -> None:
+    """A document of RFC 9457 that no cache keeps and that names the request."""
+    assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.headers["Cache-Control"] == "no-store"
+    document = answer.json()
+    assert document["status"] == status
+    assert document["type"] == f"urn:jobfinder:problem:{code}"
+    assert document["request_id"] == answer.headers["X-Request-ID"]
+    assert document["title"]
+
+
+@pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer  ", "Basic eDp5", "Bearer x", "Bearer a.b.c"])
+@pytest.mark.parametrize(("method", "path"), PROTECTED)
+def test_an_endpoint_that_needs_a_token_refuses_all_that_is_none(
+    api: Api, method: str, path: str, header: str | None
+) -> None:
+    answer = api.send(method, path, headers={} if header is None else {"Authorization": header})
+    assert answer.status_code == 401
+    assert_problem(answer, 401, answer.json()["code"])
+    assert answer.json()["code"] in {"unauthenticated", "invalid_token"}
+    assert answer.headers["WWW-Authenticate"].startswith('Bearer realm="jobfinder"')
+
+
+@with_body
+def test_a_field_that_is_not_known_is_refused(somebody: Person, method: str, path: str, body: dict[str, Any]) -> None:
+    answer = somebody.send(method, path, json=body | {"admin": True, "\0": 1})
+    assert_problem(answer, 422, "invalid")
+    assert [(each["field"], each["code"]) for each in answer.json()["fields"]] == [
+        ("admin", "unknown"),
+        ("\0", "unknown"),
+    ]
+
+
+@with_body
+@pytest.mark.parametrize("value", [None, True, 1, 10**18, 1.5, [], ["a"], {}, {"$ne": ""}], ids=json.dumps)
+def test_a_value_of_another_type_is_refused(
+    somebody: Person, method: str, path: str, body: dict[str, Any], value: object
+) -> None:
+    answer = somebody.send(method, path, json=dict.fromkeys(body, value))
+    assert_problem(answer, 422, "invalid")
+    assert {each["field"] for each in answer.json()["fields"]} == set(body)
+
+
+@with_body
+@pytest.mark.parametrize("content", NO_JSON, ids=lambda content: str(content[:20]))
+def test_what_is_no_json_is_refused(
+    somebody: Person, method: str, path: str, body: dict[str, Any], content: bytes
+) -> None:
+    answer = somebody.send(method, path, data=content, headers={"Content-Type": "application/json"})
+    assert_problem(answer, 400, "malformed_json")
+
+
+@with_body
+@pytest.mark.parametrize("content", ["null", "[]", '"a"', "1", "true"])
+def test_what_is_no_object_is_refused(
+    somebody: Person, method: str, path: str, body: dict[str, Any], content: str
+) -> None:
+    answer = somebody.send(method, path, data=content, headers={"Content-Type": "application/json"})
+    assert_problem(answer, 400, "malformed_json")
+
+
+@with_body
+@pytest.mark.parametrize("media_type", OTHER_TYPES)
+def test_a_body_of_another_media_type_is_refused(
+    somebody: Person, method: str, path: str, body: dict[str, Any], media_type: str
+) -> None:
+    answer = somebody.send(method, path, data=json.dumps(body), headers={"Content-Type": media_type})
+    assert_problem(answer, 415, "unsupported_media_type")
+
+
+@pytest.mark.parametrize("media_type", ["APPLICATION/JSON", "application/json ; charset=utf-8", "application/json;"])
+def test_the_media_type_may_be_spelled_in_any_way(somebody: Person, media_type: str) -> None:
+    answer = somebody.send("PATCH", "users/me", data=b'{"name": "Grace"}', headers={"Content-Type": media_type})
+    assert answer.status_code == 200
+
+
+@with_body
+def test_a_body_above_the_limit_is_refused(somebody: Person, method: str, path: str, body: dict[str, Any]) -> None:
+    answer = somebody.send(method, path, data=b" " * 1_048_577, headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
+
+
+@pytest.mark.parametrize("method", ["PUT", "TRACE", "PROPFIND"])
+@pytest.mark.parametrize("path", ["auth/login", "auth/logout", "users/me", "users/1", "users/batch", "health"])
+def test_an_unsupported_method_is_told_what_is_allowed(somebody: Person, method: str, path: str) -> None:
+    answer = somebody.send(method, path)
+    assert_problem(answer, 405, "method_not_allowed")
+    assert "OPTIONS" in answer.headers["Allow"].split(", ")
+
+
+@pytest.mark.parametrize("method", ["QUERY", "FROBNICATE"])
+def test_a_method_that_nobody_knows_is_refused(somebody: Person, method: str) -> None:
+    """One server refuses it by itself, the other leaves it to the routes; no method of that name does anything."""
+    answer = somebody.send(method, "users/me")
+    assert answer.status_code in {400, 405, 501}
+    assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("path", READS)
+def test_head_answers_as_get_does_without_the_body(api: Api, somebody: Person, path: str) -> None:
+    headers = {"Authorization": f"Bearer {somebody.token}", "Accept-Encoding": "identity"}
+    get, head = (requests.request(method, api.url + path, headers=headers, timeout=30) for method in ("GET", "HEAD"))
+    assert (head.status_code, head.content) == (get.status_code, b"")
+    assert head.headers["Content-Type"] == get.headers["Content-Type"]
+    assert head.headers["Content-Length"] == str(len(get.content))
+
+
+def test_a_header_above_the_limit_is_a_problem(api: Api) -> None:
+    answer = api.get("users/me", "x" * 10_000)
+    assert (answer.status_code, answer.headers["Content-Type"]) == (431, "application/problem+json")
+
+
+def test_a_url_above_the_limit_is_a_problem(somebody: Person) -> None:
+    answer = somebody.get("users/batch?ids=" + "1," * 10_000)
+    assert (answer.status_code, answer.headers["Content-Type"]) == (414, "application/problem+json")
+
+
+@pytest.mark.parametrize(
+    "path", ["", "/", "//", "users", "users/", "users/me/", "users/1/2", "%00", "users/%ff", "..%2f..%2fetc", "☃"]
+)
+def test_a_url_that_leads_nowhere_is_a_problem(somebody: Person, path: str) -> None:
+    assert_problem(somebody.get(path), 404, "not_found")
