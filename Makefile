@@ -2,7 +2,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
-.PHONY: help setup run demo test test-fuzz lint format bench bench-serving connections check-python313 docs lock clean reset
+.PHONY: help setup run demo test test-fuzz conformance lint format bench bench-serving connections check-python313 docs lock clean reset
 
 PY := .venv/bin/python
 COMPILE := .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
@@ -28,6 +28,9 @@ test: ## Unit and integration tests with real servers (PYTEST_ARGS="-k name" cho
 
 test-fuzz: setup ## Mutated requests against a sanitizer build, and what requests leave behind (FUZZ_SECONDS=60 LEAK_PART=0.05)
 	@exec $(PY) -m pytest tests/fuzz $(PYTEST_ARGS)
+
+conformance: setup ## Print what HTTP/1.1 wants and what our workers, gunicorn's and the published meinheld do (CASE="Host: *")
+	@exec $(PY) -m tests.integration.conformance $(if $(CASE),--case "$(CASE)")
 
 lint: setup ## Style, types, import directions and house rules
 	.venv/bin/ruff check .

@@ -5,9 +5,13 @@ import fnmatch
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
+from tests.integration.conformance.cases import Case
 from tests.integration.conformance.differences import reasons
+from tests.integration.conformance.forwarding import Forwarded, forward
+from tests.integration.conformance.proxies import PROXIES, Proxy, in_front_of, program
 from tests.integration.conformance.servers import OURS, PLAIN, PUBLISHED, THREADS, running
 from tests.integration.conformance.table import CASES, Result, run
 
@@ -40,12 +44,18 @@ def main() -> int:
     _line("case", "RFC", *chosen, "differences")
     for row in zip(*results.values(), strict=True):
         named = dict(zip(chosen, row, strict=True))
-        _line(row[0].case.name, row[0].case.rfc, *(_short(each.outcome) for each in row), ", ".join(_verdicts(named, notes)))
+        _line(
+            row[0].case.name,
+            row[0].case.rfc,
+            *(_short(each.outcome) for each in row),
+            ", ".join(_verdicts(named, notes)),
+        )
     _summary(results, notes)
-    return int(UNEXPLAINED in notes.numbers)
+    twice = sum([_through_proxy(name, cases) for name in PROXIES if OURS in chosen])
+    return int(UNEXPLAINED in notes.numbers or twice > 0)
 
 
-def _results(name: str, cases: list, folder: Path) -> list[Result]:  # type: ignore[type-arg]
+def _results(name: str, cases: list[Case], folder: Path) -> list[Result]:
     with running(name, folder) as server:
         found = []
         for number, case in enumerate(cases):
@@ -72,7 +82,33 @@ def _summary(results: dict[str, list[Result]], notes: Notes) -> None:
     _say("")
     for name, each in results.items():
         right = sum(not result.wrongs for result in each)
-        _say(f"{name}: {right} of {len(each)} as the RFCs want, {sum(each.outcome == 'crash' for each in each)} crashes")
+        _say(
+            f"{name}: {right} of {len(each)} as the RFCs want, {sum(each.outcome == 'crash' for each in each)} crashes"
+        )
+
+
+def _forwarded(started: AbstractContextManager[Proxy], cases: list[Case]) -> list[Forwarded]:
+    with started as proxy:
+        return [forward(case, proxy) for case in cases]
+
+
+def _through_proxy(name: str, cases: list[Case]) -> int:
+    """How many cases went wrong behind the proxy."""
+    if program(name) is None:
+        _say(f"{name} in front of ours: not installed")
+        return 0
+    with tempfile.TemporaryDirectory() as made, running(OURS, folder := Path(made)) as worker:
+        results = _forwarded(in_front_of(worker, name, folder), cases)
+    for each in results:
+        for wrong in each.wrongs:
+            _say(f"{name} in front of ours: {each.case.name}: {wrong}")
+    wrongs = sum(bool(each.wrongs) for each in results)
+    requests, forwarded = sum(each.requests for each in results), sum(each.requests > 0 for each in results)
+    _say(
+        f"{name} in front of ours: of {len(results)} cases {forwarded} forwarded, {requests} requests served, "
+        f"{wrongs} read as something else"
+    )
+    return wrongs
 
 
 def _short(outcome: str) -> str:

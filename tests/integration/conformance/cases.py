@@ -10,6 +10,10 @@ BAD = "400 close"
 SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: test\r\n\r\n"
 
 
+Facts = Mapping[str, str | tuple[str | None, ...] | None]
+"""Variables of the WSGI environment, and `body`; a tuple lists alternatives, None means absent."""
+
+
 @dataclass(frozen=True)
 class Await:
     """Send no more before `mark` has come; the outcome tells when it did not."""
@@ -27,16 +31,16 @@ class Case:
     """One row of the table.
 
     An outcome is what a client sees, such as `200+400 close`: the statuses in their order, then whether the connection
-    serves one more request (`keep`) or has ended (`close`); `(cut)` marks a body that ended early. `facts` are variables of the WSGI environment (and `body`)
-    that the first request must have shown to the application; a tuple lists alternatives, None means absent.
-    `end` is what the client does after the last step: ask once more, or close its half of the connection.
+    serves one more request (`keep`) or has ended (`close`); `(cut)` marks a body that ended early. `facts` are what the
+    first request must have shown to the application. `methods` are those of the first requests, as HEAD changes what an
+    answer is. `end` is what the client does after the last step: ask once more, or close its half of the connection.
     """
 
     name: str
     rfc: str
     steps: tuple[bytes | Await | Gap, ...]
     allowed: tuple[str, ...]
-    facts: Mapping[str, str | tuple[str, ...] | None] = field(default_factory=dict)
+    facts: Facts = field(default_factory=dict)
     methods: tuple[str, ...] = ()
     end: Literal["ask", "shutdown"] = "ask"
 

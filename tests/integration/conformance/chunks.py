@@ -20,7 +20,7 @@ SOUND_SIZES = {
     "several chunks": "1\r\nb\r\n2\r\nod\r\n1\r\ny\r\n0\r\n\r\n",
 }
 
-WRONG_SIZES = {
+WRONG_SIZES: dict[str, str | bytes] = {
     "no size": "\r\nbody\r\n0\r\n\r\n",
     "blank before the size": " 4\r\nbody\r\n0\r\n\r\n",
     "size with a prefix": "0x4\r\nbody\r\n0\r\n\r\n",

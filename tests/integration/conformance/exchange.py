@@ -42,6 +42,21 @@ class Exchange:
         return f"{statuses} {'keep' if self.kept else 'close'}" if statuses else "closed"
 
 
+Address = tuple[str, int] | str
+"""Host and port, or the path of a Unix socket."""
+
+
+def connect(address: Address) -> socket.socket:
+    if isinstance(address, tuple):
+        sock = socket.create_connection(address, PATIENCE_S)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return sock
+    sock = socket.socket(socket.AF_UNIX)
+    sock.settimeout(PATIENCE_S)
+    sock.connect(address)
+    return sock
+
+
 class NotHttp(Exception):
     """The bytes are no response; the message says why."""
 
@@ -49,9 +64,8 @@ class NotHttp(Exception):
 class Wire:
     """The client's end of a connection."""
 
-    def __init__(self, address: tuple[str, int]) -> None:
-        self.sock = socket.create_connection(address, PATIENCE_S)
-        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    def __init__(self, address: Address) -> None:
+        self.sock = connect(address)
         self.data = b""
         self.ended = False
 
@@ -94,7 +108,7 @@ class Wire:
         self.ended = not part
 
 
-def exchange(case: Case, address: tuple[str, int], quiet_s: float = QUIET_S) -> Exchange:
+def exchange(case: Case, address: Address, quiet_s: float = QUIET_S) -> Exchange:
     """Send the steps, then ask for one more answer or close one half; read until the server closes."""
     wire = Wire(address)
     with wire.sock:

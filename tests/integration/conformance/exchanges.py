@@ -1,4 +1,4 @@
-"""What belongs to a connection: Expect, HEAD, 204 and 304, pipelining, Upgrade, CONNECT, persistence and half-closed clients."""
+"""What belongs to a connection: Expect, bodiless answers, pipelining, Upgrade, CONNECT, persistence and half-closing."""
 
 from collections.abc import Iterator
 
@@ -107,7 +107,9 @@ def _pipelining() -> Iterator[Case]:
     stream = request("GET /stream HTTP/1.1") + bare("GET /one HTTP/1.0")
     yield Case("pipelining: stream, then HTTP/1.0", "9112 7.1", (stream,), ("200+200 close",))
     many = GET * 100
-    yield Case("pipelining: a hundred", rfc, (many,), ("+".join(["200"] * 100) + " keep", "+".join(["200"] * 64) + " close"))
+    yield Case(
+        "pipelining: a hundred", rfc, (many,), ("+".join(["200"] * 100) + " keep", "+".join(["200"] * 64) + " close")
+    )
     failed = request("GET /fail HTTP/1.1") + GET
     yield Case("pipelining: after a failed request", "9112 9.6", (failed,), ("500 close", "500+200 keep"))
     short = request("GET /short HTTP/1.1") + GET

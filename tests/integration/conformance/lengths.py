@@ -72,7 +72,7 @@ SOUND_CODINGS = {
 
 EMPTY_ELEMENTS = {"chunked and an empty element": "Transfer-Encoding: chunked,"}
 
-WRONG_LENGTHS = {
+WRONG_LENGTHS: dict[str, str | bytes] = {
     "two lengths": "Content-Length: 4\r\nContent-Length: 5",
     "two lengths, the first longer": "Content-Length: 44\r\nContent-Length: 4",
     "list of different lengths": "Content-Length: 4, 5",

@@ -1,4 +1,4 @@
-"""A WSGI application that remembers what reached it; with settings as its argument it serves itself as the service does."""
+"""A WSGI application that remembers what reached it; with settings as its argument it serves itself, as the service."""
 
 import json
 import os

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from tests.integration.conformance.cases import BAD, ENDED, KEPT, SMUGGLED, Case, bare, request
+from tests.integration.conformance.cases import BAD, ENDED, KEPT, SMUGGLED, Case, Facts, bare, request, text
 
 TLS_HELLO = b"\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03" + b"\x01" * 32 + b"\r\n\r\n"
 SOME = tuple(f"{status} close" for status in (400, 404, 421, 501))
@@ -33,7 +33,7 @@ QUERIES = {
     "URL in a query": ("/one?u=http://evil/", "u=http://evil/"),
 }
 
-ABSOLUTE = {
+ABSOLUTE: dict[str, tuple[str, str, str | tuple[str, ...], str]] = {
     "absolute-form": ("http://test/one?a=b", "test", "/one", "a=b"),
     "absolute-form and another Host": ("http://target.example/one", "target.example", "/one", ""),
     "absolute-form with a port": ("http://target.example:8080/one", "target.example:8080", "/one", ""),
@@ -45,7 +45,7 @@ ABSOLUTE = {
     "absolute-form with an escape": ("http://target.example/%2561", "target.example", "/%61", ""),
 }
 
-WRONG_TARGETS = {
+WRONG_TARGETS: dict[str, str | bytes] = {
     "no slash": "one",
     "authority-form": "test:80",
     "host alone": "test",
@@ -76,7 +76,15 @@ WRONG_TARGETS = {
 }
 """RFC 9112, 3.2: SHOULD be refused with 400."""
 
-UNSAFE = {"quote": '"', "angle bracket": "<", "backslash": "\\", "caret": "^", "backtick": "`", "bar": "|", "brace": "{"}
+UNSAFE = {
+    "quote": '"',
+    "angle bracket": "<",
+    "backslash": "\\",
+    "caret": "^",
+    "backtick": "`",
+    "bar": "|",
+    "brace": "{",
+}
 
 WRONG_METHODS = {
     "parenthesis": "(GET",
@@ -115,13 +123,17 @@ OTHER_VERSIONS = ("HTTP/2.0", "HTTP/3.0", "HTTP/0.9", "HTTP/0.0", "HTTP/9.9")
 
 def cases() -> Iterator[Case]:
     for name, (target, path) in PATHS.items():
-        yield Case(f"target: {name}", "9110 4; 3986 2", (request(f"GET {target} HTTP/1.1"),), (KEPT,), {"PATH_INFO": path})
+        yield Case(
+            f"target: {name}", "9110 4; 3986 2", (request(f"GET {target} HTTP/1.1"),), (KEPT,), {"PATH_INFO": path}
+        )
     for name, (target, query) in QUERIES.items():
         data = request(f"GET {target} HTTP/1.1")
         yield Case(f"target: {name}", "9112 3.2.1", (data,), (KEPT,), {"PATH_INFO": "/one", "QUERY_STRING": query})
-    yield Case("target: escaped NUL", "3986 7.3", (request("GET /a%00b HTTP/1.1"),), (KEPT, BAD), {"PATH_INFO": "/a\0b"})
+    yield Case(
+        "target: escaped NUL", "3986 7.3", (request("GET /a%00b HTTP/1.1"),), (KEPT, BAD), {"PATH_INFO": "/a\0b"}
+    )
     for name, (target, host, absolute, query) in ABSOLUTE.items():
-        facts = {"HTTP_HOST": host, "PATH_INFO": absolute, "QUERY_STRING": query}
+        facts: Facts = {"HTTP_HOST": host, "PATH_INFO": absolute, "QUERY_STRING": query}
         yield Case(f"target: {name}", "9112 3.2.2", (request(f"GET {target} HTTP/1.1"),), (KEPT,), facts)
     yield from _wrong_targets()
     yield from _asterisk()
@@ -132,7 +144,7 @@ def cases() -> Iterator[Case]:
 
 def _wrong_targets() -> Iterator[Case]:
     for name, target in WRONG_TARGETS.items():
-        line = b"GET " + (target if isinstance(target, bytes) else target.encode()) + b" HTTP/1.1"
+        line = b"GET " + text(target) + b" HTTP/1.1"
         yield Case(f"target: {name}", "9112 3.2", (request(line) + SMUGGLED,), (BAD,))
     for name, char in UNSAFE.items():
         yield Case(f"target: {name} in a path", "9112 3.2", (request(f"GET /a{char}b HTTP/1.1"),), (BAD,))
@@ -155,7 +167,9 @@ def _asterisk() -> Iterator[Case]:
     facts = {"REQUEST_METHOD": "OPTIONS", "PATH_INFO": "*"}
     yield Case("target: OPTIONS *", "9112 3.2.4", (request("OPTIONS * HTTP/1.1"),), (KEPT,), facts)
     yield Case("target: GET *", "9112 3.2.4", (request("GET * HTTP/1.1") + SMUGGLED,), (BAD,))
-    yield Case("target: asterisk in a path", "9112 3.2.1", (request("GET /a*b HTTP/1.1"),), (KEPT,), {"PATH_INFO": "/a*b"})
+    yield Case(
+        "target: asterisk in a path", "9112 3.2.1", (request("GET /a*b HTTP/1.1"),), (KEPT,), {"PATH_INFO": "/a*b"}
+    )
 
 
 def _methods() -> Iterator[Case]:
@@ -176,7 +190,9 @@ def _methods() -> Iterator[Case]:
 def _versions() -> Iterator[Case]:
     yield Case("version: 1.0", "9112 9.3", (bare("GET /one HTTP/1.0"),), (ENDED,), {"SERVER_PROTOCOL": "HTTP/1.0"})
     kept = bare("GET /one HTTP/1.0", "Connection: keep-alive")
-    yield Case("version: 1.0 and keep-alive", "9112 9.3, C.2.2", (kept,), (KEPT, ENDED), {"SERVER_PROTOCOL": "HTTP/1.0"})
+    yield Case(
+        "version: 1.0 and keep-alive", "9112 9.3, C.2.2", (kept,), (KEPT, ENDED), {"SERVER_PROTOCOL": "HTTP/1.0"}
+    )
     for version in ("HTTP/1.2", "HTTP/1.9"):
         data = request(f"GET /one {version}")
         yield Case(f"version: {version[5:]}", "9110 2.5", (data,), (KEPT,))
