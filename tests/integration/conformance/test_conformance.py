@@ -1,0 +1,48 @@
+"""Both workers do with every request of the table what RFC 9110 and 9112 allow, or differ for a known reason."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.server.meinheld.build import REPAIRS
+from tests.integration.conformance.cases import Case
+from tests.integration.conformance.differences import KEPT, REPAIRED, reasons
+from tests.integration.conformance.servers import OURS, THREADS, Server, running
+from tests.integration.conformance.table import CASES, run
+
+
+@pytest.fixture(scope="module", params=(OURS, THREADS))
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with running(request.param, tmp_path_factory.mktemp("conformance")) as started:
+        yield started
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_the_worker_does_what_the_rfcs_want(server: Server, case: Case) -> None:
+    result = run(case, server)
+    unexplained = [
+        wrong
+        for wrong, reason in zip(result.wrongs, reasons(server.name, result), strict=True)
+        if reason not in {each.text for each in KEPT}
+    ]
+    assert not unexplained, f"{result}, where {case.allowed} with {dict(case.facts)} is allowed ({case.rfc})"
+    expected = [each for each in KEPT if server.name in each.servers and case.name in each.cases]
+    assert result.wrongs or not expected, "the difference is gone: it no longer needs a reason"
+
+
+def test_the_table_is_large_and_every_row_has_a_name_of_its_own() -> None:
+    assert len(CASES) >= 150
+    assert len({case.name for case in CASES}) == len(CASES)
+
+
+def test_reasons_name_repairs_that_exist() -> None:
+    names = {repr(each.name) for each in REPAIRS}
+    for each in REPAIRED:
+        assert each.text.removeprefix("repair ") in names or Path(each.text).exists(), each.text
+
+
+def test_every_reason_is_about_cases_that_exist() -> None:
+    for each in KEPT:
+        for pattern in each.cases:
+            assert pattern == "*" or pattern in {case.name for case in CASES}, pattern
