@@ -7,6 +7,8 @@ SERVER, CLIENT = "server.c", "client.h"
 STATE = """static PyObject *app_handler_func = NULL;
 
 static int client_count = 0; /* open connections */
+static int max_clients = INT_MAX;
+static int full = 0; /* there was no descriptor for another one */
 static int stopping = 0;
 static volatile int32_t *shared_counts = NULL; /* open connections of every worker; below 0: takes none */
 static int shared_slot = 0;

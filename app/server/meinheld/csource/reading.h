@@ -5,7 +5,6 @@
 #define ACCEPT_AFTER_YIELD 8
 #define YIELD_US 5000
 
-static int max_clients = INT_MAX;
 
 /* The refusal of what follows the requests in the queue. */
 static void push_refusal(client_t *client, int status_code) {
@@ -164,11 +163,17 @@ static void pause_accepting(picoev_loop *loop, int fd, uint64_t us) {
   picoev_limit(fd, us);
 }
 
+static void set_full(int is_full) {
+  full = is_full;
+  count_clients(0);
+}
+
 /* A worker that has enough yields for a moment; of what nobody has taken by then it takes some. */
 static void accept_callback(picoev_loop *loop, int fd, int events, void *cb_arg) {
   static int yielded = 0;
   int most, accepted;
   if ((events & PICOEV_TIMEOUT) != 0) {
+    set_full(0);
     picoev_set_events(loop, fd, PICOEV_READ);
     return;
   }
@@ -179,7 +184,10 @@ static void accept_callback(picoev_loop *loop, int fd, int events, void *cb_arg)
       return;
     }
     accepted = accept_client(fd);
-    if (accepted == -1) pause_accepting(loop, fd, ACCEPT_PAUSE_US);
+    if (accepted == -1) {
+      set_full(1);
+      pause_accepting(loop, fd, ACCEPT_PAUSE_US);
+    }
     if (accepted != 1) break;
   }
   yielded = 0;

@@ -29,10 +29,11 @@ static int watch_client(client_t *client, uint64_t us) {
   return 0;
 }
 
-/* Tells the other workers, if they share counts, how many connections this one has. */
+/* Tells the other workers, if they share counts, how many connections this one has, or that it takes no more. */
 static void count_clients(int by) {
   client_count += by;
-  if (shared_counts != NULL && !stopping) shared_counts[shared_slot] = client_count;
+  if (shared_counts != NULL && !stopping)
+    shared_counts[shared_slot] = full || client_count >= max_clients ? -1 : client_count;
 }
 
 static void close_fd(int fd) {

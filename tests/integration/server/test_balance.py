@@ -1,0 +1,99 @@
+"""Several workers on one listening socket: they share connections, and one that is full leaves them to the others."""
+
+import os
+import resource
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.server.serving import Connection, Server, eventually, serving
+
+DESCRIPTORS = 60
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@pytest.fixture
+def pair(folder: Path) -> Iterator[Server]:
+    """A service with two workers that both answer."""
+    with serving("meinheld", folder, workers=2) as server:
+        seen: set[int] = set()
+
+        def both_answer() -> bool:
+            seen.add(server.get("/pid").json())
+            return len(seen) == 2
+
+        eventually(both_answer, "an answer of each worker")
+        yield server
+
+
+def test_connections_are_shared_evenly(pair: Server) -> None:
+    shares = Counter(pid for _, pid in _opened(pair, 200))
+    assert min(shares.values()) >= 80
+
+
+def test_connections_are_shared_again_after_one_worker_has_been_replaced(pair: Server) -> None:
+    first, second = pair.workers()
+    kept = [connection for connection, pid in _opened(pair, 100) if pid == second]
+    os.kill(first, 9)
+    (fresh,) = eventually(lambda: set(pair.workers()) - {first, second}, "a replacement")
+    eventually(lambda: pair.get("/pid").json() == fresh, "an answer of the replacement")
+    shares = Counter(pid for _, pid in _opened(pair, 100))
+    assert shares[fresh] >= 60
+    assert all(connection.get("/pid").json() == second for connection in kept)
+
+
+def test_a_full_worker_leaves_the_rest_to_the_others(pair: Server) -> None:
+    full, other = pair.workers()
+    _limit(full)
+    opened = _opened(pair, 300)
+    shares = Counter(pid for _, pid in opened)
+    assert shares[full] < DESCRIPTORS
+    assert shares[other] == 300 - shares[full]
+    assert all(connection.get("/pid").json() == pid for connection, pid in opened)
+    assert pair.get("/pid").json() == other
+
+
+def test_a_full_worker_waits_without_work(pair: Server) -> None:
+    full, _ = pair.workers()
+    for pid in pair.workers():
+        _limit(pid)
+    waiting = [pair.connect() for _ in range(3 * DESCRIPTORS)]
+    for connection in waiting:
+        connection.send("GET /pid HTTP/1.1\r\nHost: t\r\n\r\n")
+    own = next(connection for connection in waiting if connection.response().json() == full)
+    before = _processor_seconds(full)
+    own.get("/sleep?s=1")
+    assert _processor_seconds(full) - before < 0.3
+
+
+def test_what_waits_is_answered_when_a_full_worker_has_room_again(pair: Server) -> None:
+    for pid in pair.workers():
+        _limit(pid)
+    held = _opened(pair, 60)
+    waiting = [pair.connect() for _ in range(100)]
+    for connection in waiting:
+        connection.send("GET /pid HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n")
+    for connection, _ in held:
+        connection.close()
+    assert {connection.response().status for connection in waiting} == {200}
+
+
+def _opened(server: Server, number: int) -> list[tuple[Connection, int]]:
+    """Connections that have been used once, each with the worker that has it."""
+    opened = []
+    for _ in range(number):
+        connection = server.connect()
+        opened.append((connection, int(connection.get("/pid").json())))
+    return opened
+
+
+def _limit(pid: int) -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (DESCRIPTORS, hard))
+
+
+def _processor_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
