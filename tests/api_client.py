@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
+from prometheus_client.parser import text_string_to_metric_families
 
 PASSWORD = "a long walk in the rain"
 TIMEOUT_S = 30
@@ -65,6 +66,12 @@ class Api:
     def person(self) -> "Person":
         """Somebody who is logged in."""
         return self.register().log_in()
+
+    def gauges(self, name: str) -> dict[str, float]:
+        """What each worker shows under `name` on /metrics."""
+        families = text_string_to_metric_families(self.fresh().root("/metrics").text)
+        samples = [sample for family in families for sample in family.samples if sample.name == name]
+        return {sample.labels["worker"]: sample.value for sample in samples}
 
     def audited(self, user_id: int) -> list[str]:
         rows = self.query("SELECT event FROM audit_log WHERE user_id = %s ORDER BY id", (user_id,))

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import psycopg2
-from prometheus_client.parser import text_string_to_metric_families
 
 from app.local.process import becomes_true
 from tests.api_client import Api
@@ -62,14 +61,6 @@ class Release:
         with psycopg2.connect(self.direct_url) as connection, connection.cursor() as cursor:
             cursor.execute(sql, parameters)
             return cursor.fetchall()
-
-
-def gauges(api: Api, name: str) -> dict[str, float]:
-    """The value that each worker shows on /metrics."""
-    families = text_string_to_metric_families(api.fresh().root("/metrics").text)
-    return {
-        sample.labels["worker"]: sample.value for family in families for sample in family.samples if sample.name == name
-    }
 
 
 def in_one_window(count: Callable[[], Result]) -> Result:

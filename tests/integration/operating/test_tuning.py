@@ -7,7 +7,7 @@ import pytest
 
 from app.local.process import Process
 from tests.api_client import Api, Person
-from tests.integration.operating.release import CHEAP, KINDS, Release, gauges, wait_for
+from tests.integration.operating.release import CHEAP, KINDS, Release, wait_for
 from tests.service import Service
 
 BAD = [b"{", b'{"generation": 99, "unknown": 1}', b'{"generation": 99, "database": {"pool_min": 9, "pool_max": 8}}']
@@ -29,13 +29,14 @@ def tune(release: Release, api: Api, generation: int, **settings: Mapping[str, o
     """Write the file and wait until both workers have applied it."""
     release.tuning.write({**CHEAP, **settings, "generation": generation})
     wanted = {"0": generation, "1": generation}
-    wait_for(lambda: gauges(api, "jobfinder_tuning_generation") == wanted, f"generation {generation} everywhere")
+    wait_for(lambda: api.gauges("jobfinder_tuning_generation") == wanted, f"generation {generation} everywhere")
 
 
 def test_every_worker_applies_a_new_tuning_and_none_is_restarted(release: Release, pod: Service, api: Api) -> None:
     def compressed() -> set[str | None]:
         return {api.fresh().root("/openapi.json").headers.get("Content-Encoding") for _ in range(20)}
 
+    wait_for(lambda: len(_workers(pod)) == 2, "both workers")
     workers = _workers(pod)
     assert None not in compressed()
     tune(release, api, 2, compression={"enabled": False})
@@ -67,7 +68,7 @@ def test_a_password_is_hashed_anew_at_a_login_after_the_cost_changed(release: Re
 
 def test_a_password_costs_ten_where_nothing_else_is_said(release: Release, api: Api) -> None:
     release.tuning.write({"generation": 9})
-    wait_for(lambda: gauges(api, "jobfinder_tuning_generation") == {"0": 9, "1": 9}, "generation 9 everywhere")
+    wait_for(lambda: api.gauges("jobfinder_tuning_generation") == {"0": 9, "1": 9}, "generation 9 everywhere")
     assert _hash(release, api.register()).startswith(b"$2b$10$")
 
 
@@ -76,11 +77,11 @@ def test_a_bad_tuning_is_refused_and_the_last_good_one_stays(
     release: Release, pod: Service, api: Api, content: bytes
 ) -> None:
     tune(release, api, 8, compression={"enabled": False})
-    refused = gauges(api, "jobfinder_tuning_refused")
+    refused = api.gauges("jobfinder_tuning_refused")
     release.tuning.write(content)
     wanted = {worker: number + 1 for worker, number in refused.items()}
-    wait_for(lambda: gauges(api, "jobfinder_tuning_refused") == wanted, "both workers refuse it")
-    assert gauges(api, "jobfinder_tuning_generation") == {"0": 8, "1": 8}
+    wait_for(lambda: api.gauges("jobfinder_tuning_refused") == wanted, "both workers refuse it")
+    assert api.gauges("jobfinder_tuning_generation") == {"0": 8, "1": 8}
     assert "Content-Encoding" not in api.root("/openapi.json").headers
     assert "is refused, generation 8 stays" in pod.log.read_text()
 
