@@ -1,4 +1,4 @@
-"""What belongs to a connection: Expect, bodiless answers, pipelining, Upgrade, CONNECT, persistence and half-closing."""
+"""What belongs to a connection: Expect, bodiless answers, pipelining, Upgrade, CONNECT, persistence, half-closing."""
 
 from collections.abc import Iterator
 

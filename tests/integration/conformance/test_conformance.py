@@ -1,15 +1,18 @@
 """Both workers do with every request of the table what RFC 9110 and 9112 allow, or differ for a known reason."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from app.server.meinheld.build import REPAIRS
-from tests.integration.conformance.cases import Case
+from tests.integration.conformance.cases import Await, Case, Gap
 from tests.integration.conformance.differences import KEPT, REPAIRED, reasons
 from tests.integration.conformance.servers import OURS, THREADS, Server, running
 from tests.integration.conformance.table import CASES, run
+
+SHORT = 2000
 
 
 @pytest.fixture(scope="module", params=(OURS, THREADS))
@@ -29,6 +32,22 @@ def test_the_worker_does_what_the_rfcs_want(server: Server, case: Case) -> None:
     assert not unexplained, f"{result}, where {case.allowed} with {dict(case.facts)} is allowed ({case.rfc})"
     expected = [each for each in KEPT if server.name in each.servers and case.name in each.cases]
     assert result.wrongs or not expected, "the difference is gone: it no longer needs a reason"
+
+
+def test_the_outcome_does_not_depend_on_how_the_bytes_arrive(server: Server) -> None:
+    short = [case for case in CASES if len(case.data) <= SHORT]
+    differing = {
+        case.name: outcome for case in short if (outcome := str(run(in_pieces(case), server))) != str(run(case, server))
+    }
+    assert differing == {}
+
+
+def in_pieces(case: Case) -> Case:
+    """The same bytes, each sent alone."""
+    steps: list[bytes | Await | Gap] = []
+    for step in case.steps:
+        steps += [bytes([byte]) for byte in step] if isinstance(step, bytes) else [step]
+    return replace(case, steps=tuple(steps))
 
 
 def test_the_table_is_large_and_every_row_has_a_name_of_its_own() -> None:
