@@ -1,5 +1,7 @@
 """Requests to begin with: sound ones, and those that servers have stumbled over."""
 
+from tests.integration.conformance.table import CASES
+
 CHUNKS = b"4\r\nbody\r\n5;x=y\r\n-more\r\n0\r\n\r\n"
 TRAILED = b"4\r\nbody\r\n0\r\nX-Sum: 1\r\nContent-Length: 9\r\n\r\n"
 LONG = b"x" * 8190
@@ -10,6 +12,10 @@ def request(line: bytes, *headers: bytes, body: bytes = b"") -> bytes:
 
 
 HOST = b"Host: test"
+METHODS = (
+    b"TRACE", b"COPY", b"LOCK", b"MKCOL", b"MOVE", b"PROPFIND", b"PROPPATCH", b"UNLOCK", b"REPORT", b"MKACTIVITY",
+    b"CHECKOUT", b"MERGE", b"M-SEARCH", b"NOTIFY", b"SUBSCRIBE", b"UNSUBSCRIBE", b"PURGE", b"SEARCH",
+)  # fmt: skip
 CHUNKED = b"Transfer-Encoding: chunked"
 
 SOUND = (
@@ -56,9 +62,12 @@ NASTY = (
     request(b"GET /TARGET HTTP/1.1", HOST, *(b"X-%d: y" % n for n in range(140))),
     request(b"GET /%zz%2f%00%ff%?%#% HTTP/1.1", HOST),
     request(b"GET http://test HTTP/1.1", HOST),
+    request(b"GET https://[::1]:80?q HTTP/1.1", b"Host: [::1]"),
+    request(b"GET http://user@test:80x/TARGET HTTP/1.1", b"Host: a%2eb:8"),
+    request(b"GET /TARGET HTTP/1.1", HOST, b"Connection: , close ,,keep-alive\t,", b"Connection: x"),
+    request(b"POST /TARGET HTTP/1.1", HOST, b"Transfer-Encoding: gzip,, chunked ,", body=CHUNKS),
     request(b"GET ://?#/TARGET HTTP/1.1", HOST),
-    request(b"MERGE /TARGET HTTP/1.1", HOST),
-    request(b"UNSUBSCRIBE /TARGET HTTP/1.1", HOST),
+    *(request(method + b" /TARGET HTTP/1.1", HOST) for method in METHODS),
     request(b"GET /TARGET HTTP/1.1", HOST) * 80,
     request(b"POST /TARGET HTTP/1.1", HOST, b"Content-Length: 4", body=b"body") * 7,
     request(b"POST /TARGET HTTP/1.1", HOST, CHUNKED, body=TRAILED) * 7,
@@ -66,6 +75,7 @@ NASTY = (
     b"GET /TARGET HTTP/1.1\r\nHost: test\r\nX-A: \0\r\n\r\n",
     b"A" * 100_000,
     b"\r\n" * 5000,
+    *(case.data for case in CASES),
 )
 
 TOKENS = (

@@ -45,7 +45,7 @@ def case(seed: int, index: int) -> Case:
         gap_s=choice.choice((0, 0, 0, 0.001, 0.004)),
         patience_s=0.8 if slow else choice.choice((0, 0.001, 0.005, 0.02, 0.05)),
         ending=choice.choice(("stay", "stay", "stay", "close", "reset", "half")),
-        deaf_s=choice.choice((0.02, 0.2, 0.8)) if choice.random() < 0.03 else 0.0,
+        deaf_s=choice.choice((0.02, 0.2, 0.8)) if choice.random() < 0.04 else 0.0,
     )
 
 

@@ -16,7 +16,7 @@ from typing import Any, Self
 ROOT = Path(__file__).parents[2]
 PROGRAM = Path(__file__).with_name("service.py")
 PATIENCE_S = 60.0
-REPORT = re.compile(r"AddressSanitizer|runtime error:|stack smashing|Fatal Python error|Segmentation|WORKER TIMEOUT")
+REPORT = re.compile(r"AddressSanitizer|runtime error:|stack smashing|Fatal Python error|Segmentation")
 
 
 class Broken(AssertionError):

@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import signal
+import socket
 import sys
 from collections import Counter
 from pathlib import Path
@@ -78,6 +79,9 @@ class FuzzedService(Service):
     def load(self) -> Application:
         """Called by gunicorn in the worker."""
         logging.getLogger("gunicorn.error").addFilter(count_failure)
+        from meinheld import server
+
+        shapes.SHARED.extend((server.Waiter(), *socket.socketpair()))
         whole = super().load()
         sound = framed(pages.application)
 

@@ -9,12 +9,15 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from greenlet import greenlet
+
 from app.infra import cooperative
 from app.server.framing import Environ, StartResponse
 
 Random = random.Random
 
 LEFT: deque[Any] = deque(maxlen=64)  # what applications hold on to when they should not
+SHARED: list[Any] = []  # a place to wait and a pair of sockets
 EVENTS: deque[cooperative.Event] = deque(maxlen=8)
 
 STATUSES: tuple[Any, ...] = (
@@ -131,7 +134,7 @@ def body_of(choice: Random, late_start: Callable[[], None] | None) -> Any:
     """A response body of some kind; with `late_start` it calls that first."""
     size = choice.choice((0, 1, 10, 100, 5000, 70_000))
     if choice.random() < 0.004:
-        size = choice.choice((1_000_000, 4_000_000))
+        size = choice.choice((1_000_000, 4_000_000, 8_000_000))
     whole = bytes(size)
     parts = [whole[:7], b"", whole, b"x"]
     if late_start is not None:
@@ -209,8 +212,9 @@ def wait(choice: Random, environ: Environ, start_response: StartResponse) -> Non
     """Wait for time, for a descriptor or for another request or thread."""
     seconds = choice.choice((0, 0.0005, 0.002, 0.01))
     choice.choice((
-        lambda: cooperative.sleep(seconds), lambda: _wait_for_peer(choice, seconds), lambda: _wait_for_thread(seconds),
-        lambda: _wait_for_event(seconds), _wake_the_others,
+        lambda: cooperative.sleep(seconds), lambda: _wait_for_peer(choice, seconds),
+        lambda: _wait_for_thread(choice, seconds), lambda: _wait_for_event(seconds), _wake_the_others,
+        lambda: _wait_where_others_do(choice, seconds), lambda: greenlet(lambda: cooperative.sleep(seconds)).switch(),
     ))()  # fmt: skip
 
 
@@ -224,10 +228,22 @@ def _wait_for_peer(choice: Random, seconds: float) -> None:
         cooperative.wait_readable(choice.choice((ours.fileno(), ours.fileno(), -1, 10**6, 0)), seconds)
 
 
-def _wait_for_thread(seconds: float) -> None:
+def _wait_for_thread(choice: Random, seconds: float) -> None:
     done = cooperative.Event()
-    threading.Thread(target=done.set).start()
+    threading.Timer(choice.choice((0, 0.001, seconds)), done.set).start()
     done.wait(seconds)
+
+
+def _wait_where_others_do(choice: Random, seconds: float) -> None:
+    """One place and one descriptor for all requests, and arguments that make no sense."""
+    from meinheld import server
+
+    place, ours, theirs = SHARED
+    choice.choice((
+        lambda: place.park(seconds), place.unpark, lambda: server.wait(ours.fileno(), choice.randrange(-1, 9), seconds),
+        lambda: theirs.send(b"x", socket.MSG_DONTWAIT), lambda: ours.recv(9, socket.MSG_DONTWAIT),
+        lambda: server.wait(0), lambda: place.park("x"), lambda: server.wait(2**70, 1, 1),
+    ))()  # fmt: skip
 
 
 def _wait_for_event(seconds: float) -> None:

@@ -6,6 +6,7 @@ and 10,000 uploads) change how much is done.
 
 import json
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ import pytest
 from tests.fuzz import sanitized
 from tests.fuzz.leaks import SCENARIOS, measure
 from tests.fuzz.plan import Plan
-from tests.fuzz.process import Broken, Fuzzed
+from tests.fuzz.process import ROOT, Broken, Fuzzed
 
 SECONDS = float(os.environ.get("FUZZ_SECONDS", "60"))
 SEED = int(os.environ.get("FUZZ_SEED", str(int(time.time()))))
@@ -45,6 +46,15 @@ def test_mutated_requests_and_responses_break_nothing(tmp_path: Path, say: Calla
 def test_a_defect_that_is_put_back_is_found(tmp_path: Path) -> None:
     with pytest.raises(Broken, match="AddressSanitizer: heap-use-after-free"):
         Plan(1, seconds=120).play(tmp_path, sanitized.environment(without="long header in two reads"))
+
+
+@pytest.mark.timeout(900)
+def test_the_tests_of_the_server_hold_under_sanitizers() -> None:
+    chosen = ("-p", "tests.fuzz.suite", "-k", "not gthread", "tests/integration/server")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", *chosen], cwd=ROOT, text=True, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stdout[-10_000:]
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ from typing import Any, Self
 ROOT = Path(__file__).parents[3]
 APPLICATION = Path(__file__).with_name("small_app.py")
 PATIENCE_S = 30.0
+ENVIRONMENT: dict[str, str] = {}  # more variables of every service
 
 
 def eventually(condition: Callable[[], Any], what: str) -> Any:
@@ -151,7 +152,7 @@ class Server:
                 [sys.executable, str(APPLICATION), json.dumps(chosen)],
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                env={**os.environ, "PYTHONPATH": str(ROOT), **ENVIRONMENT},
                 start_new_session=True,
             )
 
