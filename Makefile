@@ -29,7 +29,8 @@ test: ## Unit and integration tests with real servers (PYTEST_ARGS="-k name" cho
 test-fuzz: setup ## Mutated requests against a sanitizer build, and what requests leave behind (FUZZ_SECONDS=60 LEAK_PART=0.05)
 	@exec $(PY) -m pytest tests/fuzz $(PYTEST_ARGS)
 
-conformance: setup ## Print what HTTP/1.1 wants and what our workers, gunicorn's and the published meinheld do (CASE="Host: *")
+conformance: ## Print what HTTP/1.1 wants and what our workers, gunicorn's and the published meinheld do (CASE="Host: *")
+	@bash app/local/setup.sh test
 	@exec $(PY) -m tests.integration.conformance $(if $(CASE),--case "$(CASE)")
 
 lint: setup ## Style, types, import directions and house rules
