@@ -1,0 +1,189 @@
+"""Access tokens: what is issued verifies, and whatever is only a little different does not."""
+
+import base64
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+from app.auth.tokens import REMEMBERED_TOKENS, AccessTokens
+from app.config import Settings
+from app.errors import InvalidToken
+from app.infra.keys import KeyRing
+
+NOW = int(time.time())
+Claims = dict[str, Any]
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = float(NOW)
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Issuer:
+    """A folder with one key, and tokens of any content that are signed with it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.key = folder, Ed25519PrivateKey.generate()
+        self.add("a", self.key)
+        self.keys = KeyRing(folder, "EdDSA")
+        self.clock = Clock()
+        self.tokens = AccessTokens(self.keys, Settings(), self.clock)
+
+    def add(self, kid: str, key: Ed25519PrivateKey) -> None:
+        pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        (self.folder / f"{kid}.pem").write_bytes(pem)
+
+    def forge(self, claims: Claims | None = None, header: Claims | None = None, without: str = "") -> str:
+        """A token as the service would issue it now, but for what is given."""
+        content = jwt.decode(self.tokens.issue(7, 9), options={"verify_signature": False}) | (claims or {})
+        content.pop(without, None)
+        return jwt.encode(content, self.key, "EdDSA", headers={"typ": "at+jwt", "kid": "a"} | (header or {}))
+
+
+@pytest.fixture
+def issuer(tmp_path: Path) -> Issuer:
+    return Issuer(tmp_path)
+
+
+def test_a_token_says_whose_it_is_and_of_which_session(issuer: Issuer) -> None:
+    claims = issuer.tokens.verify(issuer.tokens.issue(7, 2**63 - 1))
+    assert (claims.user_id, claims.session_id, claims.expires_at) == (7, 2**63 - 1, NOW + 900)
+
+
+def test_no_two_tokens_are_the_same(issuer: Issuer) -> None:
+    assert issuer.tokens.issue(7, 9) != issuer.tokens.issue(7, 9)
+
+
+def test_a_token_ends_when_it_says_so_also_when_it_is_remembered(issuer: Issuer) -> None:
+    token = issuer.tokens.issue(7, 9)
+    issuer.tokens.verify(token)
+    issuer.clock.now = NOW + 899
+    issuer.tokens.verify(token)
+    issuer.clock.now = NOW + 900
+    with pytest.raises(InvalidToken, match="expired"):
+        issuer.tokens.verify(token)
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"iss": "somebody"},
+        {"aud": "something"},
+        {"exp": 1_000_000_000},
+        {"exp": "tomorrow"},
+        {"nbf": 4_000_000_000},
+        {"sub": "0"},
+        {"sub": "ada"},
+        {"sub": "7.0"},
+        {"sid": "-1"},
+        {"sid": None},
+        {"sid": str(2**63)},
+    ],
+    ids=str,
+)
+def test_other_claims_are_refused(issuer: Issuer, claims: Claims) -> None:
+    with pytest.raises(InvalidToken):
+        issuer.tokens.verify(issuer.forge(claims))
+
+
+def test_a_pod_whose_clock_is_ahead_issues_tokens_that_others_take(issuer: Issuer) -> None:
+    issuer.tokens.verify(issuer.forge({"iat": NOW + 60}))
+
+
+@pytest.mark.parametrize("name", ["iss", "aud", "sub", "sid", "jti", "iat", "exp"])
+def test_every_claim_is_needed(issuer: Issuer, name: str) -> None:
+    issuer.tokens.verify(issuer.forge())
+    with pytest.raises(InvalidToken):
+        issuer.tokens.verify(issuer.forge(without=name))
+
+
+@pytest.mark.parametrize(
+    "header", [{"typ": "JWT"}, {"typ": "rt+jwt"}, {"kid": "b"}, {"kid": "../a"}, {"kid": ""}, {"crit": ["x"]}], ids=str
+)
+def test_another_header_is_refused(issuer: Issuer, header: Claims) -> None:
+    with pytest.raises(InvalidToken):
+        issuer.tokens.verify(issuer.forge(header=header))
+
+
+def _unsigned(issuer: Issuer) -> str:
+    return _joined({"alg": "none", "typ": "at+jwt", "kid": "a"}, issuer.forge().split(".")[1], "")
+
+
+def _signed_with_the_public_key(issuer: Issuer) -> str:
+    """RFC 8725, 2.1: the public key taken for a secret."""
+    public = issuer.key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    claims = jwt.decode(issuer.forge(), options={"verify_signature": False})
+    return jwt.encode(claims, public, "HS256", headers={"typ": "at+jwt", "kid": "a"})
+
+
+def _signed_by_somebody_else(issuer: Issuer) -> str:
+    claims = jwt.decode(issuer.forge(), options={"verify_signature": False})
+    return jwt.encode(claims, Ed25519PrivateKey.generate(), "EdDSA", headers={"typ": "at+jwt", "kid": "a"})
+
+
+def _of_another_user(issuer: Issuer) -> str:
+    header, _, signature = issuer.forge().split(".")
+    payload = issuer.forge({"sub": "8"}).split(".")[1]
+    return f"{header}.{payload}.{signature}"
+
+
+def _cut(issuer: Issuer) -> str:
+    return issuer.forge()[:-1]
+
+
+@pytest.mark.parametrize(
+    "forge", [_unsigned, _signed_with_the_public_key, _signed_by_somebody_else, _of_another_user, _cut]
+)
+def test_a_forged_signature_is_refused(issuer: Issuer, forge: Callable[[Issuer], str]) -> None:
+    with pytest.raises(InvalidToken):
+        issuer.tokens.verify(forge(issuer))
+
+
+@pytest.mark.parametrize("text", ["", ".", "..", "a.b.c", "e30.e30.", "é", "\0", "a" * 8000, "[]"])
+def test_what_is_no_token_is_refused(issuer: Issuer, text: str) -> None:
+    with pytest.raises(InvalidToken):
+        issuer.tokens.verify(text)
+
+
+@pytest.mark.parametrize("header", ["[]", '"a"', "null", "1", "{", '{"kid": [], "typ": {}, "alg": 1}'])
+def test_a_header_that_is_none_is_refused(issuer: Issuer, header: str) -> None:
+    with pytest.raises(InvalidToken):
+        issuer.tokens.verify(f"{_base64(header.encode())}.{issuer.forge().partition('.')[2]}")
+
+
+def test_a_token_is_refused_as_soon_as_its_key_is_gone(issuer: Issuer) -> None:
+    token = issuer.tokens.issue(7, 9)
+    issuer.tokens.verify(token)
+    issuer.add("b", Ed25519PrivateKey.generate())
+    (issuer.folder / "a.pem").unlink()
+    assert issuer.keys.poll()
+    with pytest.raises(InvalidToken):
+        issuer.tokens.verify(token)
+    issuer.tokens.verify(issuer.tokens.issue(7, 9))
+
+
+def test_remembered_tokens_are_bounded(issuer: Issuer) -> None:
+    issuer.tokens.verify(first := issuer.tokens.issue(7, 9))
+    remembered = issuer.tokens._remembered
+    remembered.update({str(number): remembered[first] for number in range(REMEMBERED_TOKENS - 1)})
+    issuer.tokens.verify(issuer.tokens.issue(7, 9))
+    assert len(remembered) == REMEMBERED_TOKENS
+    assert first not in remembered
+
+
+def _joined(header: Claims, payload: str, signature: str) -> str:
+    return f"{_base64(json.dumps(header).encode())}.{payload}.{signature}"
+
+
+def _base64(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
