@@ -14,6 +14,11 @@ from app.local.postgres import Postgres
 from tests.api_client import Api, Person
 from tests.service import Service
 
+TUNING = {
+    "passwords": {"bcrypt_cost": 4},
+    "limits": {"logins_per_address": 0, "registrations_per_address": 0},
+}
+
 
 @pytest.fixture(scope="session", params=["meinheld", "gthread"])
 def api(
@@ -24,15 +29,16 @@ def api(
     memcached: tuple[Memcached, Memcached],
     migrated: str,
 ) -> Iterator[Api]:
-    """A client of a service with two workers and a database of its own; limits are those of development.
+    """A client of a service with two workers and a database of its own.
 
-    Passwords cost less than in earnest, which most of the time of these tests would go into.
+    Passwords cost less than in earnest, which most of the time of these tests would go into, and as many people may
+    come from one address as there are tests.
     """
     name = f"api_{request.param}"
     direct_url = postgres.create_database(name, template=migrated)
     folder: Path = tmp_path_factory.mktemp(name)
     tuning = folder / "tuning.json"
-    tuning.write_text(json.dumps({"passwords": {"bcrypt_cost": 4}}))
+    tuning.write_text(json.dumps(TUNING))
     variables = {
         "WORKER": request.param,
         "WORKERS": "2",
