@@ -1,14 +1,13 @@
 """meinheld as it is published, with only the header of the installed greenlet put in place so that it compiles."""
 
 import os
-import shutil
-import subprocess
 import sys
 import tempfile
+import zipfile
 from pathlib import Path
 
 from app.local.process import LocalError
-from app.server.meinheld.build import BuildError, download, greenlet_header, unpack, verify
+from app.server.meinheld.build import BuildError, build
 
 
 def published_meinheld() -> Path:
@@ -19,20 +18,11 @@ def published_meinheld() -> Path:
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache) as scratch:
             try:
-                _build(Path(scratch)).replace(folder)
-            except (BuildError, subprocess.CalledProcessError) as error:
+                wheel = build(Path(scratch), repairs=())
+            except BuildError as error:
                 raise LocalError(f"published meinheld could not be built: {error}") from error
+            made = Path(scratch) / "made"
+            with zipfile.ZipFile(wheel) as archive:
+                archive.extractall(made)
+            made.replace(folder)
     return folder
-
-
-def _build(scratch: Path) -> Path:
-    """Raises CalledProcessError where it does not compile, BuildError where the source is another one."""
-    sdist = download(scratch)
-    verify(sdist)
-    root = unpack(sdist, scratch)
-    shutil.copy(greenlet_header(), root / "meinheld" / "server" / "greenlet.h")
-    made = scratch / "made"
-    pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "-q", "--no-deps")
-    environ = {name: value for name, value in os.environ.items() if name != "CFLAGS"}
-    subprocess.run([*pip, "--no-build-isolation", "--target", str(made), str(root)], env=environ, check=True)
-    return made

@@ -12,7 +12,7 @@ from loadtest.bed import Service
 from loadtest.processes import processor_seconds
 from loadtest.published import published_meinheld
 from loadtest.report import machine
-from loadtest.serving.comparison import Sample, comparison, kept
+from loadtest.serving.comparison import Round, Sample, comparison, kept
 from loadtest.serving.handlers import SIDES
 from loadtest.serving.sides import Backends, backends, side
 from loadtest.wrk import Load, ensure_wrk, measure
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if kept(measured) else 1
 
 
-def _measured(handlers: Sequence[str], rounds: int, seconds: float) -> dict[str, list[Mapping[str, Sample]]]:
+def _measured(handlers: Sequence[str], rounds: int, seconds: float) -> dict[str, list[Round]]:
     """For each handler its rounds, in each of which every side has had its turn."""
     ensure_wrk()
     published_meinheld()
@@ -56,12 +56,12 @@ def _started(stack: ExitStack, given: Backends) -> dict[str, Service]:
     return {name: stack.enter_context(side(name, given)) for name in SIDES}
 
 
-def _rounds(running: Mapping[str, Service], handler: str, rounds: int, seconds: float) -> list[Mapping[str, Sample]]:
+def _rounds(running: Mapping[str, Service], handler: str, rounds: int, seconds: float) -> list[Round]:
     """Every other round goes the other way round, so that nobody always follows the same one."""
     for service in running.values():
         measure(Load(service.port, [f"/{handler}"], "", WARM_UP_S))
     names = list(running)
-    found = []
+    found: list[Round] = []
     for number in range(rounds):
         order = names if number % 2 == 0 else names[::-1]
         found.append({name: _sample(running[name], handler, seconds) for name in order})
