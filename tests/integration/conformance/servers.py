@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.integration.conformance.published import published_meinheld
+from loadtest.published import published_meinheld
 
 ROOT = Path(__file__).parents[3]
 PROBE = Path(__file__).with_name("probe_app.py")
