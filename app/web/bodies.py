@@ -1,6 +1,5 @@
 """Reading a JSON body within its limit, and validating it so that every bad field is named at once."""
 
-from collections.abc import Callable
 from typing import Any, TypeVar
 
 import falcon
@@ -11,13 +10,12 @@ from msgspec.structs import FieldInfo, fields
 from app.errors import BadRequest, BodyTooLarge, FieldError, Invalid, UnsupportedMediaType
 
 Shape = TypeVar("Shape", bound=Struct)
-Check = Callable[[Any], list[FieldError]]
 
 BODY_LIMIT = "jobfinder.body_limit"
 
 
-def read_json(req: falcon.Request, shape: type[Shape], check: Check | None = None) -> Shape:
-    """The body as `shape`; `check` adds rules that concern several fields and sees only well-formed bodies.
+def read_json(req: falcon.Request, shape: type[Shape]) -> Shape:
+    """The body as `shape`.
 
     Raises UnsupportedMediaType, BodyTooLarge, BadRequest (not JSON, no object) or Invalid.
     """
@@ -25,9 +23,7 @@ def read_json(req: falcon.Request, shape: type[Shape], check: Check | None = Non
     if not isinstance(given, dict):
         raise MalformedJson("a JSON object is expected")
     value, problems = _convert(given, shape)
-    if value is not None and check is not None:
-        problems = check(value)
-    if problems or value is None:
+    if value is None:
         raise Invalid(problems)
     return value
 
