@@ -90,7 +90,7 @@ def parse(text: str) -> Throughput:
 
 
 def _latency(text: str, share: str) -> float:
-    found = re.search(rf"^\s+{share}\s+([\d.]+)(us|ms|s|m)$", text, re.MULTILINE)
+    found = re.search(rf"^\s+{share}\s+([\d.]+)(us|ms|s|m) *$", text, re.MULTILINE)
     if found is None:
         raise LocalError(f"wrk printed no latency: {text.strip()}")
     return float(found[1]) * _MILLISECONDS[found[2]]

@@ -11,7 +11,7 @@ PRINTED = """Running 1s test @ http://127.0.0.1:8000/
      50%  901.00us
      75%    1.90ms
      90%    2.10ms
-     99%    1.02s
+     99%    1.02s\x20
   19000 requests in 1.00s, 4.21MB read
 Requests/sec:  18976.53
 Transfer/sec:      4.20MB
