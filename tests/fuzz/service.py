@@ -16,7 +16,7 @@ from greenlet import greenlet
 from app.config import Settings
 from app.server.framing import Application, Environ, StartResponse, framed
 from app.server.gunicorn_app import Service
-from tests.fuzz import pages, shapes
+from tests.fuzz import pages, shapes, wrong
 
 failures: Counter[str] = Counter()
 served: Counter[str] = Counter()
@@ -93,6 +93,8 @@ class FuzzedService(Service):
                 return [answer]
             if path.startswith("/pages/"):
                 return sound(environ, start_response)
+            if path.startswith("/wrong/"):
+                return wrong.application(environ, start_response)
             bare = path.startswith("/bare")
             served["bare" if bare else "whole"] += 1
             return (shapes.application if bare else whole)(environ, start_response)

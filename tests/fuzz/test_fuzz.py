@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -62,6 +63,26 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fuzzed]:
     """The installed meinheld."""
     with Fuzzed(tmp_path_factory.mktemp("leaks"), {}, graceful_timeout=10) as running:
         yield running
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "failure"),
+    [
+        ("fickle_close", 200, None),
+        ("no_exception", 500, "TypeError"),
+        ("no_tuple", 500, "TypeError"),
+        ("fails_at_first", 500, "Rude"),
+    ],
+)
+def test_a_wrong_application_fails_alone_and_is_told_as_it_failed(
+    service: Fuzzed, name: str, status: int, failure: str | None
+) -> None:
+    before = Counter(service.state()["failures"])
+    answer = service.ask(f"GET /wrong/{name} HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n".encode())
+    after = service.state()
+    assert answer.startswith(f"HTTP/1.1 {status} ".encode())
+    assert Counter(after["failures"]) - before == Counter([failure] if failure else [])
+    assert after["pid"] == service.pid
 
 
 @pytest.mark.timeout(3600)
