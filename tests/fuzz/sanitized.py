@@ -102,7 +102,10 @@ def environment(without: str = "") -> dict[str, str]:
 
 def _library(name: str) -> Path:
     found = subprocess.run(["gcc", f"-print-file-name={name}"], text=True, capture_output=True, check=True)
-    return Path(found.stdout.strip()).resolve()
+    path = Path(found.stdout.strip()).resolve()
+    if not path.exists():
+        raise build.BuildError(f"gcc has no {name}")
+    return path
 
 
 def _digest(without: str) -> str:

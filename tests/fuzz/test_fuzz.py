@@ -1,7 +1,7 @@
 """`make test-fuzz`: the sanitized server under mutated requests and responses, and what requests leave behind.
 
-`FUZZ_SECONDS` (60), `FUZZ_SEED` (by the clock) and `LEAK_PART` (0.05; 1 sends 1,000,000 requests, 100,000 aborted ones
-and 10,000 uploads) change how much is done.
+`FUZZ_SECONDS` (60), `FUZZ_SEED` (by the clock) and `LEAK_PART` (0.05; 1 sends 1,000,000 requests, 100,000 aborted ones,
+10,000 uploads and 100,000 mutated ones) change how much is done.
 """
 
 import json
