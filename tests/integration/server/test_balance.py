@@ -2,6 +2,9 @@
 
 import os
 import resource
+import select
+import signal
+import socket
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,7 +39,7 @@ def test_connections_are_shared_evenly(pair: Server) -> None:
 def test_connections_are_shared_again_after_one_worker_has_been_replaced(pair: Server) -> None:
     first, second = pair.workers()
     kept = [connection for connection, pid in _opened(pair, 100) if pid == second]
-    os.kill(first, 9)
+    os.kill(first, signal.SIGKILL)
     (fresh,) = eventually(lambda: set(pair.workers()) - {first, second}, "a replacement")
     eventually(lambda: pair.get("/pid").json() == fresh, "an answer of the replacement")
     shares = Counter(pid for _, pid in _opened(pair, 100))
@@ -80,6 +83,29 @@ def test_what_waits_is_answered_when_a_full_worker_has_room_again(pair: Server) 
     assert {connection.response().status for connection in waiting} == {200}
 
 
+def test_a_worker_keeps_descriptors_for_its_own_needs(folder: Path) -> None:
+    with serving("meinheld", folder) as server:
+        (old,) = server.workers()
+        resource.prlimit(_parent(old), resource.RLIMIT_NOFILE, (DESCRIPTORS, DESCRIPTORS))
+        server.signal(signal.SIGHUP)
+        (pid,) = eventually(lambda: set(server.workers()) - {old}, "a worker with the new limit")
+        eventually(lambda: server.get("/pid").json() == pid, "its first answer")
+        opened = [server.connect() for _ in range(DESCRIPTORS)]
+        for connection in opened:
+            connection.send("GET /pid HTTP/1.1\r\nHost: t\r\n\r\n")
+        served, waiting = opened[: DESCRIPTORS // 2], opened[DESCRIPTORS // 2 :]
+        assert {connection.response().json() for connection in served} == {pid}
+        assert _answered(waiting) == []
+        assert len(list(Path(f"/proc/{pid}/fd").iterdir())) < DESCRIPTORS
+        for connection in served:
+            connection.close()
+        assert {connection.response().json() for connection in waiting} == {pid}
+
+
+def _answered(connections: list[Connection]) -> list[socket.socket]:
+    return select.select([each.sock for each in connections], [], [], 0)[0]
+
+
 def _opened(server: Server, number: int) -> list[tuple[Connection, int]]:
     """Connections that have been used once, each with the worker that has it."""
     opened = []
@@ -95,5 +121,14 @@ def _limit(pid: int) -> None:
 
 
 def _processor_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    fields = _stat(pid)
     return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def _parent(pid: int) -> int:
+    return int(_stat(pid)[1])
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields of proc_pid_stat(5) from the state on."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
