@@ -21,7 +21,7 @@ from tests.service import CHECKOUT, Service
 
 CASES = int(os.environ.get("DESCRIPTION_CASES", "5000"))
 SEED = int(os.environ.get("DESCRIPTION_SEED", "1"))
-FIXED_CASES, CASES_OF_ONE_EXAMPLE = 600, 42  # of all runs together, at least, for one more example of each operation
+FIXED_CASES, CASES_OF_ONE_EXAMPLE = 1300, 42  # of all runs together, at least, for one more example of each operation
 LEAST_SHARE_ACCEPTED = 0.3
 SETTINGS = Path(__file__).with_name("schemathesis.toml")
 DESCRIPTION = "GET /openapi.json"  # schemathesis leaves out what it reads itself
