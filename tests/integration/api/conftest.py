@@ -26,10 +26,9 @@ def api(
     tmp_path_factory: pytest.TempPathFactory,
     postgres: Postgres,
     pgbouncer: PgBouncer,
-    memcached: tuple[Memcached, Memcached],
     migrated: str,
 ) -> Iterator[Api]:
-    """A client of a service with two workers and a database of its own.
+    """A client of a service with two workers, and a database and a memcached of its own: these belong together.
 
     Passwords cost less than in earnest, which most of the time of these tests would go into, and as many people may
     come from one address as there are tests.
@@ -45,7 +44,6 @@ def api(
         "TUNING_FILE": str(tuning),
         "DATABASE_URL": pgbouncer.url_of(name),
         "PGBOUNCER_CONSOLE_URL": pgbouncer.console_url,
-        "MEMCACHED_SERVERS": ",".join(server.address for server in memcached),
     }
 
     def query(sql: str, parameters: tuple[Any, ...]) -> list[tuple[Any, ...]]:
@@ -53,8 +51,10 @@ def api(
             cursor.execute(sql, parameters)
             return cursor.fetchall()
 
-    with Service(folder, variables) as service:
-        yield Api(service.url, query)
+    with Memcached() as first, Memcached() as second:
+        variables["MEMCACHED_SERVERS"] = f"{first.address},{second.address}"
+        with Service(folder, variables) as service:
+            yield Api(service.url, query)
     postgres.drop_database(name)
 
 
