@@ -15,6 +15,7 @@ HOST = b"Host: test"
 METHODS = (
     b"TRACE", b"COPY", b"LOCK", b"MKCOL", b"MOVE", b"PROPFIND", b"PROPPATCH", b"UNLOCK", b"REPORT", b"MKACTIVITY",
     b"CHECKOUT", b"MERGE", b"M-SEARCH", b"NOTIFY", b"SUBSCRIBE", b"UNSUBSCRIBE", b"PURGE", b"SEARCH",
+    b"QUERY",
 )  # fmt: skip
 CHUNKED = b"Transfer-Encoding: chunked"
 
