@@ -235,7 +235,10 @@ def _unsafe(settings: Settings) -> list[str]:
 
 def read_tuning(text: bytes, default: Tuning) -> Tuning:
     """Decode a tuning file; what it leaves out keeps `default`. Raises ValueError with the place and the reason."""
-    given = msgspec.json.decode(text)
+    try:
+        given = msgspec.json.decode(text)
+    except RecursionError:
+        raise ValueError("the tuning file is nested too deeply") from None
     if not isinstance(given, dict):
         raise ValueError("the tuning file must hold one JSON object")
     tuning = msgspec.convert(_merged(msgspec.to_builtins(default), given), Tuning)

@@ -7,7 +7,7 @@ METHODS = frozenset(
     {
         *("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"),
         *("COPY", "LOCK", "UNLOCK", "MKCOL", "MOVE", "PROPFIND", "PROPPATCH"),
-        *("REPORT", "MKACTIVITY", "CHECKOUT", "MERGE"),
+        *("REPORT", "MKACTIVITY", "CHECKOUT", "MERGE", "QUERY"),
     }
 )
 PORT = r"(?::[0-9]*)?"

@@ -106,3 +106,8 @@ def test_a_bad_tuning_is_refused(given: Any) -> None:
 def test_a_tuning_that_is_not_json_is_refused(text: bytes) -> None:
     with pytest.raises(ValueError, match=r"\S"):
         read_tuning(text, Tuning())
+
+
+def test_a_tuning_file_that_is_nested_too_deeply_is_refused() -> None:
+    with pytest.raises(ValueError, match="nested"):
+        read_tuning(b'{"a":' * 5000 + b"1" + b"}" * 5000, Tuning())

@@ -3,6 +3,7 @@
 from app.server.meinheld.repair import Cut, Repair, Replace
 
 PARSER = "http_parser.c"
+ENVIRONMENT = "http_request_parser.c"
 REFUSE = """SET_ERRNO(HPE_INVALID_HEADER_TOKEN);
               goto error;"""
 UNKNOWN = """parser->unknown_coding = 1;
@@ -211,6 +212,46 @@ REPAIRS = (
         parser->unknown_coding = 0;
         parser->extension_bytes = 0;
 """,
+            ),
+        ),
+    ),
+    Repair(
+        "QUERY",
+        "The parser does not know QUERY, a method that is safe and has a body, and answers 501 where 405 tells what is "
+        "allowed.",
+        "RFC 9110, 9.1 and 15.5.6",
+        (
+            Replace(
+                "http_parser.h",
+                "  XX(25, PURGE, PURGE)",
+                "  XX(25, PURGE, PURGE)             \\\n  XX(26, QUERY, QUERY)",
+            ),
+            Replace(
+                PARSER,
+                "          case 'R':\n            parser->method = HTTP_REPORT;\n",
+                "          case 'Q':\n            parser->method = HTTP_QUERY;\n            break;\n"
+                "          case 'R':\n            parser->method = HTTP_REPORT;\n",
+            ),
+            Replace(
+                ENVIRONMENT,
+                "    case HTTP_PROPFIND:\n",
+                "    case HTTP_QUERY:\n      obj = http_method_query;\n      break;\n    case HTTP_PROPFIND:\n",
+            ),
+            Replace(
+                ENVIRONMENT,
+                "static PyObject *http_method_propfind;\n",
+                "static PyObject *http_method_propfind;\nstatic PyObject *http_method_query;\n",
+            ),
+            Replace(
+                ENVIRONMENT,
+                '  http_method_propfind = NATIVE_FROMSTRING("PROPFIND");\n',
+                '  http_method_propfind = NATIVE_FROMSTRING("PROPFIND");\n'
+                '  http_method_query = NATIVE_FROMSTRING("QUERY");\n',
+            ),
+            Replace(
+                ENVIRONMENT,
+                "  Py_DECREF(http_method_propfind);\n",
+                "  Py_DECREF(http_method_propfind);\n  Py_DECREF(http_method_query);\n",
             ),
         ),
     ),
