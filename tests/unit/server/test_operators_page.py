@@ -1,7 +1,7 @@
 """app/server/README.md names settings that exist, with their defaults."""
 
 import re
-from functools import reduce
+from operator import attrgetter
 from pathlib import Path
 
 from app.config import Settings, Tuning
@@ -26,4 +26,4 @@ def test_sizes_and_limits_are_the_defaults() -> None:
     assert "1 MiB (`BODY_LIMIT`)" in PAGE
     assert Settings().body_limit == 2**20
     (logins, name) = re.findall(r"its (\d+) logins a minute \(`([\w.]+)`\)", PAGE)[0]
-    assert reduce(getattr, name.split("."), Tuning()) == int(logins)
+    assert attrgetter(name)(Tuning()) == int(logins)
