@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 root=${XDG_CACHE_HOME:-$HOME/.cache}/jobfinder/trixie
-here=$root/root/jobfinder
+here=$root/srv/jobfinder
 packages=python3,python3-dev,python3-venv,gcc,libc6-dev
 tools='pytest|pytest-timeout|pluggy|iniconfig|packaging|pygments|setuptools'
 
@@ -47,7 +47,7 @@ export HOME=/root LANG=C.UTF-8 PIP_DISABLE_PIP_VERSION_CHECK=1
 mount -t proc proc /proc
 mount -t tmpfs tmpfs /tmp
 mount -t tmpfs tmpfs /dev/shm
-cd /root/jobfinder
+cd /srv/jobfinder
 python3.13 -m venv venv
 venv/bin/pip install -q --no-index --find-links wheels --require-hashes -r requirements.lock -r tools.lock
 venv/bin/python -m app.server.meinheld.build --out built --sdist meinheld-1.0.2.tar.gz
@@ -57,4 +57,4 @@ venv/bin/python -c 'import sys, meinheld.server; print(sys.version, meinheld.__v
 exec venv/bin/python -m pytest -q -p no:cacheprovider "$@"
 INSIDE
 if [ $# = 0 ]; then set -- tests/integration/server tests/unit/server; fi
-exec env -u PIP_FIND_LINKS -u PYTHONPATH nice unshare --mount chroot "$root" /bin/bash /root/jobfinder/inside.sh "$@"
+exec env -u PIP_FIND_LINKS -u PYTHONPATH nice unshare --mount chroot "$root" /bin/bash /srv/jobfinder/inside.sh "$@"
