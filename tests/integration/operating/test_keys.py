@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from tests.api_client import Api, Person
-from tests.integration.operating.release import Release, wait_for
+from tests.integration.operating.release import CHEAP, Release, wait_for
 from tests.service import Service
 
 EVERY_WORKER = 10
@@ -18,6 +18,8 @@ OLD, NEW = "development-1", "development-2"
 
 @pytest.fixture(scope="module")
 def pod(release: Release) -> Iterator[Service]:
+    """As many logins as it takes until every worker signs with another key."""
+    release.tuning.write({**CHEAP, "limits": {"logins_per_address": 0}})
     with release.pod() as pod:
         yield pod
 
