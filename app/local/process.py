@@ -131,8 +131,10 @@ class Server:
             self.process.end(signal.SIGKILL)
 
     def pause(self) -> None:
-        """SIGSTOP: the server keeps its connections and answers nothing until `resume`."""
-        self._running().send(signal.SIGSTOP)
+        """SIGSTOP: the server keeps its connections and answers nothing until `resume`; its threads stand still now."""
+        running = self._running()
+        running.send(signal.SIGSTOP)
+        os.waitid(os.P_PID, running.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def resume(self) -> None:
         self._running().send(signal.SIGCONT)
