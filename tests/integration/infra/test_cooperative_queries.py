@@ -5,10 +5,15 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlencode
 
+import psycopg2
 import pytest
 
 from app.local.postgres import Postgres
 from tests.integration.server.serving import Server, eventually, serving
+
+ACTIVE = """
+SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE %s AND pid != pg_backend_pid()
+"""
 
 
 @pytest.fixture(scope="module", params=["meinheld", "gthread"])
@@ -54,3 +59,30 @@ def test_statements_of_one_worker_run_at_the_same_time(server: Server, postgres:
             return any(int(row[0][1:-2]) >= 5 for row in pool.map(lambda _: execute(server, postgres, sql), range(5)))
 
         assert eventually(all_at_once, "five statements at once")
+
+
+@pytest.mark.parametrize("limit_ms", [0, 300])
+def test_the_query_of_a_client_that_has_gone_ends_and_its_connection_is_not_reused_dirty(
+    server: Server, postgres: Postgres, limit_ms: int
+) -> None:
+    """It runs to its end or into `statement_timeout`; who is next on the same connection gets its own answer."""
+    mark = f"gone {server.worker} {limit_ms}"
+    dsn = f"{postgres.direct_url}&options=-cstatement_timeout%3D{limit_ms}"
+
+    def path(sql: str) -> str:
+        return "/pooled?" + urlencode({"dsn": dsn, "sql": sql})
+
+    with psycopg2.connect(postgres.direct_url) as watching, watching.cursor() as cursor:
+
+        def active() -> int:
+            cursor.execute(ACTIVE, (f"%{mark}%",))
+            (count,) = cursor.fetchone() or (0,)
+            watching.rollback()
+            return int(count)
+
+        client = server.connect()
+        client.send(f"GET {path(f'SELECT pg_sleep(1), {mark!r}')} HTTP/1.1\r\nHost: test\r\n\r\n")
+        assert eventually(lambda: active() == 1, "the query runs")
+        client.close()
+        assert server.get(path("SELECT 'mine'")).json() == "('mine',)"
+        assert active() == 0

@@ -15,14 +15,17 @@ from urllib.parse import parse_qsl
 
 from greenlet import greenlet
 
-from app.config import Settings
+from app.config import DatabaseTuning, Settings
+from app.errors import Unavailable
 from app.infra import cooperative
+from app.infra.postgres import Database
 from app.server.framing import Environ, StartResponse
 from app.server.gunicorn_app import serve
 
 executor = cooperative.Executor(threads=2, queue=2)
 gate = cooperative.Event()
 started: list[str] = []
+pools: dict[str, Database] = {}
 
 
 class Closing:
@@ -196,6 +199,17 @@ def statement(environ: Environ, arguments: dict[str, str]) -> Any:
         connection.close()
 
 
+def pooled(environ: Environ, arguments: dict[str, str]) -> Any:
+    """The result of a statement on the one connection of the worker's pool, or the error."""
+    dsn = arguments["dsn"]
+    if dsn not in pools:
+        pools[dsn] = Database(dsn, DatabaseTuning(pool_min=1, pool_max=1))
+    try:
+        return str(pools[dsn].one(arguments["sql"]))
+    except Unavailable as error:
+        return error.code
+
+
 def cache(environ: Environ, arguments: dict[str, str]) -> Any:
     """A pymemcache read."""
     from pymemcache.client.base import Client
@@ -262,7 +276,7 @@ PAGES: dict[str, Callable[[Environ, dict[str, str]], Any]] = {
     "/wait": wait_in_vain, "/ping-pong": ping_pong, "/gate": wait_at_gate, "/open": open_gate, "/work": work,
     "/thread": in_thread, "/query": query, "/cache": cache, "/address": environ_address, "/closed": closed_streams,
     "/fail": fail, "/leave": leave, "/second": second_waiter, "/silent": silent_fd, "/remember": remember,
-    "/statement": statement, "/nested": nested,
+    "/statement": statement, "/pooled": pooled, "/nested": nested,
 }  # fmt: skip
 
 
