@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psycopg2
 import pytest
 
 from app.local.memcached import Memcached
@@ -13,6 +12,7 @@ from app.local.pgbouncer import PgBouncer
 from app.local.postgres import Postgres
 from tests.api_client import Api, Person
 from tests.service import Service
+from tests.sql import ask
 
 TUNING = {
     "passwords": {"bcrypt_cost": 4},
@@ -47,9 +47,7 @@ def api(
     }
 
     def query(sql: str, parameters: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-        with psycopg2.connect(direct_url) as connection, connection.cursor() as cursor:
-            cursor.execute(sql, parameters)
-            return cursor.fetchall()
+        return ask(direct_url, sql, parameters)
 
     with Memcached() as first, Memcached() as second:
         variables["MEMCACHED_SERVERS"] = f"{first.address},{second.address}"

@@ -15,19 +15,9 @@ from app.local.memcached import Memcached
 from app.local.pgbouncer import PgBouncer
 from app.local.postgres import Postgres
 from app.local.process import LocalError, becomes_true
+from tests.sql import ask
 
 PREPARE = "PREPARE next_number (int) AS\nSELECT $1 + 1, 'it''s'"
-
-
-def ask(url: str, sql: str) -> list[tuple[object, ...]]:
-    connection = psycopg2.connect(url, connect_timeout=5)
-    connection.autocommit = True
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute(sql)
-            return list(cursor.fetchall()) if cursor.description else []
-    finally:
-        connection.close()
 
 
 @pytest.fixture(scope="module")

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-import psycopg2
 import pytest
 
 from app.local.postgres import free_port
 from app.local.process import becomes_true
+from tests.sql import ask
 
 ROOT = Path(__file__).parents[3]
 STUB = Path(__file__).with_name("stub_service.py")
@@ -99,36 +99,25 @@ def gone(processes: list[psutil.Process]) -> bool:
     return becomes_true(lambda: not [each for each in processes if each.is_running()], STOP_S)
 
 
-def query(url: str, sql: str) -> list[tuple[object, ...]]:
-    connection = psycopg2.connect(url)
-    connection.autocommit = True
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute(sql)
-            return list(cursor.fetchall()) if cursor.description else []
-    finally:
-        connection.close()
-
-
 def test_it_says_where_it_answers_and_hands_the_service_real_servers(start: Callable[..., Instance]) -> None:
     instance = start().answering()
     assert f"http://127.0.0.1:{instance.port}/docs" in instance.text
     assert f"curl -i http://127.0.0.1:{instance.port}/api/v1/auth/register" in instance.text
     environment = instance.environment()
     assert environment["ENVIRONMENT"] == "development"
-    assert query(environment["DATABASE_URL"], "SELECT count(*) FROM users") == [(0,)]
-    assert query(environment["DATABASE_URL"].replace("/jobfinder?", "/pgbouncer?"), "SHOW VERSION")
+    assert ask(environment["DATABASE_URL"], "SELECT count(*) FROM users") == [(0,)]
+    assert ask(environment["DATABASE_URL"].replace("/jobfinder?", "/pgbouncer?"), "SHOW VERSION")
     assert environment["MEMCACHED_SERVERS"].startswith("unix:/")
 
 
 def test_data_and_secrets_survive_a_restart(start: Callable[..., Instance], state: Path) -> None:
     first = start().answering()
-    query(first.environment()["DATABASE_DIRECT_URL"], "CREATE TABLE kept AS SELECT 7 AS n")
+    ask(first.environment()["DATABASE_DIRECT_URL"], "CREATE TABLE kept AS SELECT 7 AS n")
     pepper = (state / "pepper").read_bytes()
     first.process.send_signal(signal.SIGTERM)
     assert first.ended() == 0
     second = start().answering()
-    assert query(second.environment()["DATABASE_URL"], "SELECT n FROM kept") == [(7,)]
+    assert ask(second.environment()["DATABASE_URL"], "SELECT n FROM kept") == [(7,)]
     assert (state / "pepper").read_bytes() == pepper
     assert Path(second.environment()["PEPPER_FILE"]).read_bytes() == pepper
 
@@ -220,7 +209,7 @@ def test_without_pgbouncer_and_memcached_it_runs_and_says_what_that_costs(start:
     assert variables["DATABASE_URL"] == variables["DATABASE_DIRECT_URL"]
     assert variables["PREPARED_STATEMENTS"] == "false"
     assert "MEMCACHED_SERVERS" not in variables
-    assert query(variables["DATABASE_URL"], "SELECT 1") == [(1,)]
+    assert ask(variables["DATABASE_URL"], "SELECT 1") == [(1,)]
 
 
 def test_the_variables_of_another_database_in_the_shell_do_not_lead_elsewhere(start: Callable[..., Instance]) -> None:

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-import psycopg2
-
 from app.local.process import becomes_true
 from tests.api_client import Api
 from tests.service import Service
+from tests.sql import ask
 
 KINDS = ("meinheld", "gthread")
 WINDOW_S = 60  # of every limit
@@ -58,9 +57,7 @@ class Release:
         return Api(pod.url, self.query)
 
     def query(self, sql: str, parameters: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-        with psycopg2.connect(self.direct_url) as connection, connection.cursor() as cursor:
-            cursor.execute(sql, parameters)
-            return cursor.fetchall()
+        return ask(self.direct_url, sql, parameters)
 
 
 def in_one_window(count: Callable[[], Result]) -> Result:
