@@ -64,7 +64,8 @@ docs: setup ## Write the generated parts of README.md anew
 
 lock: setup ## Write the lock files anew (UPGRADE=1 takes the newest versions)
 	$(COMPILE) pyproject.toml -o requirements.lock
-	$(COMPILE) pyproject.toml --all-extras -c requirements.lock -o requirements-dev.lock
+	$(COMPILE) pyproject.toml operator/pyproject.toml --all-extras -c requirements.lock -o requirements-dev.lock
+	$(COMPILE) operator/pyproject.toml --all-extras -c requirements-dev.lock -o requirements-operator.lock
 
 clean: ## Remove the virtual environment and every cache; the data in .run stay
 	rm -rf .venv .setup.lock .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage htmlcov
