@@ -1,0 +1,115 @@
+"""What steady clients are asked to send, and what they report; times are CLOCK_MONOTONIC in ns on this machine."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Self
+
+NO_ANSWER = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """`wire` is the whole request; a right answer has `status`, and `contains` in its body."""
+
+    method: str
+    wire: str
+    status: int
+    contains: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`asks` are sent in turn at `rate` a second in all, over at most `connections`."""
+
+    host: str
+    port: int
+    asks: Sequence[Ask]
+    rate: float
+    connections: int
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Self:
+        """From JSON."""
+        return cls(**{**given, "asks": [Ask(**each) for each in given["asks"]]})
+
+    def json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A request that did not get its right answer; `status` 0 is none at all.
+
+    `worker` is the process that the connection was known to end in, `reused` whether it had answered before.
+    """
+
+    start: int
+    end: int
+    method: str
+    status: int
+    reason: str
+    retry_after: str = ""
+    worker: str = ""
+    reused: bool = False
+
+    @property
+    def honest(self) -> bool:
+        """Whether it says what to do about it."""
+        return self.status == 503 and self.retry_after.isdigit()
+
+
+@dataclass(slots=True)
+class Report:
+    """`answered` counts by status, `right` by second; `workers` holds the time of each one's last answer.
+
+    `repeated` are first attempts on connections that the server closed; their repetition counts as any request.
+    """
+
+    answered: dict[str, int] = field(default_factory=dict)
+    right: dict[str, int] = field(default_factory=dict)
+    failures: list[Failure] = field(default_factory=list)
+    repeated: list[Failure] = field(default_factory=list)
+    workers: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Self:
+        """From JSON."""
+        lists = {name: [Failure(**each) for each in given[name]] for name in ("failures", "repeated")}
+        return cls(**{**given, **lists})
+
+    @property
+    def count(self) -> int:
+        """Requests that a user made: answered ones and lost ones."""
+        return sum(self.answered.values())
+
+    @property
+    def lost(self) -> list[Failure]:
+        return [each for each in self.failures if each.status == NO_ANSWER]
+
+    def note_answer(self, now: int, status: int, worker: str, right: bool) -> None:
+        name = str(status)
+        self.answered[name] = self.answered.get(name, 0) + 1
+        self.workers[worker] = now
+        if right:
+            second = str(now // 1_000_000_000)
+            self.right[second] = self.right.get(second, 0) + 1
+
+    def note_lost(self, failure: Failure) -> None:
+        """A request without an answer, counted as status 0."""
+        self.answered[str(NO_ANSWER)] = self.answered.get(str(NO_ANSWER), 0) + 1
+        self.failures.append(failure)
+
+    def summary(self) -> str:
+        """For people."""
+        statuses = ", ".join(f"{status}: {count}" for status, count in sorted(self.answered.items()))
+        lines = [f"{self.count} requests ({statuses}) answered by {len(self.workers)} worker processes"]
+        lines.append(f"  {len(self.failures)} failed, {len(self.repeated)} repeated on a new connection")
+        lines += [f"  {count} x {text}" for text, count in _kinds(self.failures)]
+        lines += [f"  repeated: {count} x {text}" for text, count in _kinds(self.repeated)]
+        return "\n".join(lines)
+
+
+def _kinds(failures: Iterable[Failure]) -> list[tuple[str, int]]:
+    counts = Counter(f"{each.method} {each.status} {each.reason}" for each in failures)
+    return counts.most_common(8)
