@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from app.config import load_settings
+from app.config import load_migration_settings, load_pooler_settings, load_settings
 from app.errors import ConfigError, ProductError
 from app.local.process import LocalError
 
@@ -29,7 +29,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("run", help="everything on this machine, for development", add_help=False)
     commands.add_parser("serve", help="the service alone, configured by the environment")
-    commands.add_parser("migrate", help="bring the database's schema up to date")
+    migrations = commands.add_parser("migrate", help="bring the database's schema up to date")
+    migrations.add_argument("--wait", type=float, default=0.0, metavar="SECONDS", help="for a database that starts")
     seed = commands.add_parser("seed", help="fill a development database with users")
     seed.add_argument("--users", type=int, default=100_000)
     seed.add_argument("--state", type=Path, default=Path(".run"), help="folder of the running service")
@@ -39,6 +40,8 @@ def _parser() -> argparse.ArgumentParser:
     readme = commands.add_parser("readme", help="write the generated parts of README.md anew")
     readme.add_argument("--path", type=Path, default=Path("README.md"))
     commands.add_parser("connect-query", help="print the connect_query of PgBouncer")
+    pooler = commands.add_parser("pgbouncer-config", help="write the files of the PgBouncer beside the service")
+    pooler.add_argument("--out", type=Path, required=True, metavar="FOLDER")
     return parser
 
 
@@ -64,11 +67,11 @@ def _serve(given: argparse.Namespace, rest: list[str]) -> int:
 
 
 def _migrate(given: argparse.Namespace, rest: list[str]) -> int:
-    from app.infra.migrate import migrate
+    from app.infra.migrate import direct_url, migrate_within
     from app.main import preparation
 
-    settings = load_settings()
-    migrate(settings.database_direct_url or settings.database_url, preparation(), settings.statement_timeout_ms)
+    settings = load_migration_settings()
+    migrate_within(given.wait, direct_url(settings), preparation(), settings.statement_timeout_ms)
     return 0
 
 
@@ -106,6 +109,14 @@ def _connect_query(given: argparse.Namespace, rest: list[str]) -> int:
     return 0
 
 
+def _pgbouncer_config(given: argparse.Namespace, rest: list[str]) -> int:
+    from app.infra.pgbouncer_ini import write_files
+    from app.main import preparation
+
+    write_files(load_pooler_settings(), preparation().connect_query, given.out)
+    return 0
+
+
 COMMANDS = {
     "run": _run,
     "serve": _serve,
@@ -115,6 +126,7 @@ COMMANDS = {
     "openapi": _openapi,
     "readme": _readme,
     "connect-query": _connect_query,
+    "pgbouncer-config": _pgbouncer_config,
 }
 
 if __name__ == "__main__":

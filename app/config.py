@@ -1,19 +1,20 @@
-"""Every setting with its default: `Settings` from the environment, `Tuning` from the live tuning file."""
+"""Every setting with its default: `Settings` and its kin from the environment, `Tuning` from the live tuning file."""
 
 import os
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
 
 from app.errors import ConfigError
 
+VERSION = "0.1.0"
 Network = IPv4Network | IPv6Network
 
 
@@ -47,12 +48,10 @@ class Settings:
         (), "networks whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed, comma-separated"
     )
     database_url: str = setting("", "PostgreSQL through the local PgBouncer, a libpq connection string")
-    database_direct_url: str = setting("", "PostgreSQL itself, for migrations only")
     pgbouncer_console_url: str = setting(
         "", "the `pgbouncer` console of that PgBouncer; empty: there is no pooler in front"
     )
     prepared_statements: bool = setting(True, "use the statements that PgBouncer's `connect_query` prepares")
-    statement_timeout_ms: int = setting(5000, "limit of one query, set on the role by the migrations")
     memcached_servers: tuple[str, ...] = setting(
         (), "`host:port` or `unix:/path`, comma-separated, in a fixed order; none: no shared cache"
     )
@@ -72,6 +71,42 @@ class Settings:
     @property
     def development(self) -> bool:
         return self.environment == "development"
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresServer:
+    """Where PostgreSQL itself is, for those who do not go through PgBouncer: PgBouncer and the migrations."""
+
+    database_host: str = setting("", "host of PostgreSQL")
+    database_port: int = setting(5432, "its port")
+    database_name: str = setting("jobfinder", "the database")
+    database_user: str = setting("jobfinder", "the role that the service logs in as")
+    database_password: str = setting("", "its password")
+    database_tls_mode: Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] = setting(
+        "require", "as libpq's `sslmode`"
+    )
+    database_tls_ca_file: str = setting("", "certificates that sign PostgreSQL's, for `verify-ca` and `verify-full`")
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationSettings(PostgresServer):
+    """What `python -m app migrate` needs."""
+
+    database_direct_url: str = setting("", "PostgreSQL itself as a connection string, instead of the lines above")
+    statement_timeout_ms: int = setting(5000, "limit of one query, set on the role by the migrations")
+
+
+@dataclass(frozen=True, slots=True)
+class PoolerSettings(PostgresServer):
+    """What `python -m app pgbouncer-config` needs; with an operator's password PgBouncer admits it over TCP."""
+
+    pgbouncer_socket_folder: str = setting("/run/pgbouncer", "folder of PgBouncer's Unix socket")
+    pgbouncer_port: int = setting(6432, "port of the socket's name, and of the operator's console")
+    pgbouncer_pool_size: int = setting(1, "server connections that PgBouncer starts with")
+    pgbouncer_max_clients: int = setting(2000, "client connections that it takes")
+    pgbouncer_query_wait_seconds: int = setting(8, "how long a query waits for a server connection")
+    pgbouncer_idle_seconds: int = setting(60, "after which an idle server connection is closed")
+    pgbouncer_operator_password: str = setting("", "of `jobfinder_operator`, who may change pool sizes live")
 
 
 Count = Annotated[int, Meta(ge=1)]
@@ -149,11 +184,28 @@ def default_tuning(settings: Settings) -> Tuning:
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """Read the environment; raises `ConfigError` that names every bad variable at once."""
+    return _load(Settings, environ, _unsafe)
+
+
+def load_migration_settings(environ: Mapping[str, str] | None = None) -> MigrationSettings:
+    """The same for the migrations, which are told no secret of the service."""
+    return _load(MigrationSettings, environ, lambda it: [] if it.database_direct_url else _unreachable(it))
+
+
+def load_pooler_settings(environ: Mapping[str, str] | None = None) -> PoolerSettings:
+    """The same for PgBouncer's files."""
+    return _load(PoolerSettings, environ, _unpoolable)
+
+
+Kind = TypeVar("Kind")
+
+
+def _load(kind: type[Kind], environ: Mapping[str, str] | None, complaints: Callable[[Kind], list[str]]) -> Kind:
     source = os.environ if environ is None else environ
     values: dict[str, Any] = {}
     problems: list[str] = []
-    hints = typing.get_type_hints(Settings)
-    for each in fields(Settings):
+    hints = typing.get_type_hints(kind)
+    for each in fields(kind):  # type: ignore[arg-type]
         name = each.name.upper()
         try:
             text = _read(source, name)
@@ -161,27 +213,23 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
                 values[each.name] = _parse(text, hints[each.name])
         except (ValueError, OSError) as error:
             problems.append(f"{name}: {error}")
-    settings = Settings(**values)
-    problems += _unsafe(settings)
+    loaded = kind(**values)
+    problems += complaints(loaded)
     if problems:
         raise ConfigError("\n".join(problems))
-    return settings
+    return loaded
 
 
-def documented_settings() -> list[tuple[str, str, str]]:
-    """Rows (variable, default, meaning) of the configuration table."""
-    return [(f.name.upper(), _show(f), f.metadata["doc"]) for f in fields(Settings)]
+def documented_settings(*kinds: type[Any]) -> list[tuple[str, str, str]]:
+    """Rows (variable, default, meaning) of a configuration table; what several kinds share stands there once."""
+    return list(dict.fromkeys((f.name.upper(), _show(f), f.metadata["doc"]) for kind in kinds for f in fields(kind)))
 
 
 def _show(each: "Field[Any]") -> str:
     value = each.default
-    return (
-        ""
-        if value in ("", None, ()) or value is MISSING
-        else str(value).lower()
-        if isinstance(value, bool)
-        else str(value)
-    )
+    if value in ("", None, ()) or value is MISSING:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _read(source: Mapping[str, str], name: str) -> str | None:
@@ -230,6 +278,20 @@ def _unsafe(settings: Settings) -> list[str]:
         problems.append("DATABASE_URL: the connection string of PostgreSQL behind PgBouncer is needed")
     if not 0 <= settings.log_requests <= 1:
         problems.append("LOG_REQUESTS: a share between 0 and 1 is needed")
+    return problems
+
+
+def _unreachable(server: PostgresServer) -> list[str]:
+    return [] if server.database_host else ["DATABASE_HOST: the host of PostgreSQL is needed"]
+
+
+def _unpoolable(settings: PoolerSettings) -> list[str]:
+    """PgBouncer takes a pool of 0 for an unlimited one, and ends a value at the end of its line."""
+    problems = _unreachable(settings)
+    if settings.pgbouncer_pool_size < 1:
+        problems.append("PGBOUNCER_POOL_SIZE: at least 1 is needed")
+    texts = [each for each in fields(settings) if isinstance(getattr(settings, each.name), str)]
+    problems += [f"{each.name.upper()}: it spans lines" for each in texts if "\n" in getattr(settings, each.name)]
     return problems
 
 

@@ -1,14 +1,18 @@
 """Brings the database's schema up to date, and sets the limits that protect it from its clients."""
 
 import logging
+import time
 
 import psycopg2
 from alembic import command
 from alembic.config import Config
 from psycopg2 import sql
+from psycopg2.extensions import make_dsn
 from sqlalchemy import NullPool, create_engine
 from sqlalchemy.exc import DBAPIError
 
+from app.config import MigrationSettings
+from app.errors import Unavailable
 from app.infra.postgres_errors import FAILURES, fail
 from app.infra.schema import MIGRATIONS
 from app.infra.statements import Preparation
@@ -16,6 +20,7 @@ from app.infra.statements import Preparation
 log = logging.getLogger(__name__)
 
 STATEMENT_TIMEOUT_MS = 5000
+RETRY_S = 1.0
 
 
 def migrate(
@@ -31,6 +36,37 @@ def migrate(
         _limit_sessions(direct_url, statement_timeout_ms, role)
     except FAILURES as error:
         fail(error)
+
+
+def direct_url(settings: MigrationSettings) -> str:
+    """PostgreSQL itself as a connection string."""
+    if settings.database_direct_url:
+        return settings.database_direct_url
+    parts = {
+        "host": settings.database_host,
+        "port": settings.database_port,
+        "dbname": settings.database_name,
+        "user": settings.database_user,
+        "password": settings.database_password,
+        "sslmode": settings.database_tls_mode,
+        "sslrootcert": settings.database_tls_ca_file,
+    }
+    return str(make_dsn(**{name: str(value) for name, value in parts.items() if value}))
+
+
+def migrate_within(
+    seconds: float, direct_url: str, preparation: Preparation, statement_timeout_ms: int = STATEMENT_TIMEOUT_MS
+) -> None:
+    """Migrate as soon as the database answers; raises the last Unavailable after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return migrate(direct_url, preparation, statement_timeout_ms)
+        except Unavailable as error:
+            if time.monotonic() + RETRY_S > deadline:
+                raise
+            log.info("the database is not there yet: %s", error.detail)
+        time.sleep(RETRY_S)
 
 
 def _upgrade(direct_url: str) -> None:

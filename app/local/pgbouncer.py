@@ -6,6 +6,7 @@ from pathlib import Path
 
 import psycopg2
 
+from app.infra.pgbouncer_ini import connection_string, ini
 from app.local.account import PrivateFolder, hand_over, server_account
 from app.local.postgres import DATABASE, PORT, ROLE, Postgres
 from app.local.process import Command, LocalError, Server
@@ -60,35 +61,23 @@ class PgBouncer(Server):
         return Command(arguments, log=self._log, account=self._account, death_signal=self.stop_signal)
 
     def _ini(self) -> str:
-        """Settings that the budget of server connections relies on; see https://www.pgbouncer.org/config.html."""
-        server = f"host={self._postgres.sockets} port={self._postgres.port} user={ROLE}"
-        prepare = "; ".join(" ".join(each.splitlines()) for each in self._statements).replace("'", "''")
-        if prepare:
-            server += f" connect_query='{prepare}'"
-        return f"""\
-[databases]
-* = {server}
-
-[pgbouncer]
-listen_addr =
-listen_port = {PORT}
-unix_socket_dir = {self._folder}
-unix_socket_mode = 0700
-auth_type = trust
-auth_file = {self._folder}/users.txt
-admin_users = {ROLE}
-pool_mode = transaction
-max_client_conn = 5000
-default_pool_size = {self._pool_size}
-min_pool_size = 0
-reserve_pool_size = 0
-server_login_retry = 1
-server_check_delay = 5
-query_wait_timeout = 8
-ignore_startup_parameters = extra_float_digits
-log_connections = 0
-log_disconnections = 0
-"""
+        statements = "; ".join(" ".join(each.splitlines()) for each in self._statements)
+        server = connection_string(
+            host=self._postgres.sockets, port=self._postgres.port, user=ROLE, connect_query=statements
+        )
+        values: dict[str, object] = {
+            "listen_addr": "",
+            "listen_port": PORT,
+            "unix_socket_dir": self._folder,
+            "unix_socket_mode": "0700",
+            "auth_type": "trust",
+            "auth_file": self._folder / "users.txt",
+            "admin_users": ROLE,
+            "default_pool_size": self._pool_size,
+            "max_client_conn": 5000,
+            "query_wait_timeout": 8,
+        }
+        return ini({"*": server}, values)
 
     def _answers(self) -> bool:
         try:

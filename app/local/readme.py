@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from app.config import Tuning, documented_settings
+from app.config import MigrationSettings, PoolerSettings, Settings, Tuning, documented_settings
 
 _UNITS = {"ge": "at least", "le": "at most"}
 
@@ -18,15 +18,21 @@ def rewrite(path: Path) -> None:
 
 def generated(text: str) -> str:
     """`text` with its generated parts as they should be."""
-    for name, content in (("settings", _settings()), ("tuning", _tuning())):
+    parts = {
+        "settings": _settings(Settings),
+        "pod": _settings(MigrationSettings, PoolerSettings),
+        "tuning": _tuning(),
+    }
+    for name, content in parts.items():
         begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
         before, _, rest = text.partition(begin)
         text = before + begin + content + end + rest.partition(end)[2]
     return text
 
 
-def _settings() -> str:
-    rows = (f"| `{name}` | {_code(default)} | {meaning} |\n" for name, default, meaning in documented_settings())
+def _settings(*kinds: type[Any]) -> str:
+    documented = documented_settings(*kinds)
+    rows = (f"| `{name}` | {_code(default)} | {meaning} |\n" for name, default, meaning in documented)
     return "| variable | default | meaning |\n|---|---|---|\n" + "".join(rows)
 
 

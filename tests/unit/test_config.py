@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.config import DEVELOPMENT_TUNING, Tuning, documented_settings, load_settings, read_tuning
+from app.config import DEVELOPMENT_TUNING, Settings, Tuning, documented_settings, load_settings, read_tuning
 from app.errors import ConfigError
 
 GOOD = {"PEPPER": "p" * 32, "KEYS_DIR": "/keys", "DATABASE_URL": "postgresql://jobfinder@/jobfinder"}
@@ -64,7 +64,7 @@ def test_a_bad_setting_is_named(name: str, value: str) -> None:
 
 
 def test_every_setting_is_documented() -> None:
-    rows = {name: (default, meaning) for name, default, meaning in documented_settings()}
+    rows = {name: (default, meaning) for name, default, meaning in documented_settings(Settings)}
     assert rows["PORT"] == ("8000", "port to listen on")
     assert rows["PREPARED_STATEMENTS"][0] == "true"
     assert all(meaning for _, meaning in rows.values())
