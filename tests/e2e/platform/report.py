@@ -20,13 +20,14 @@ class Ask:
 
 @dataclass(frozen=True)
 class Plan:
-    """`asks` are sent in turn at `rate` a second in all, over at most `connections`."""
+    """`asks` are sent in turn at `rate` a second in all, over at most `connections`, each of which serves `renewed`."""
 
     host: str
     port: int
     asks: Sequence[Ask]
     rate: float
     connections: int
+    renewed: int = 300
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:

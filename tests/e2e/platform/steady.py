@@ -31,7 +31,8 @@ class Client:
     def __init__(self, host: str, port: int) -> None:
         self._address = (host, port)
         self.socket: socket.socket | None = None
-        self.connecting = self.reused = self.repeated = False
+        self.connecting = self.repeated = False
+        self.served = 0
         self.worker = ""
         self.received = b""
         self.ask: Ask | None = None
@@ -42,7 +43,7 @@ class Client:
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         self.socket.setblocking(False)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.connecting, self.reused, self.worker, self.received = True, False, "", b""
+        self.connecting, self.served, self.worker, self.received = True, 0, "", b""
         refused = self.socket.connect_ex(self._address)
         if refused not in (0, errno.EINPROGRESS):
             raise OSError(refused, "cannot connect")
@@ -177,8 +178,8 @@ class Clients:
         status, headers, body = found
         client.worker = headers.get("x-request-id", "").partition("-")[0]
         self._answered(client, status, headers, body)
-        client.reused = True
-        if headers.get("connection", "").lower() == "close":
+        client.served += 1
+        if headers.get("connection", "").lower() == "close" or client.served >= self._plan.renewed:
             self._drop(client)
         else:
             del self._busy[connection.fileno()]
@@ -197,7 +198,7 @@ class Clients:
         """No whole answer: repeat what may be repeated, else the request has failed."""
         ask = client.ask
         assert ask is not None
-        may = client.reused and not client.received and not client.repeated and ask.method in _IDEMPOTENT
+        may = client.served and not client.received and not client.repeated and ask.method in _IDEMPOTENT
         failure = self._failure(client, str(error))
         self._drop(client)
         if may:
@@ -221,7 +222,7 @@ class Clients:
             reason=reason,
             retry_after=retry_after,
             worker=client.worker,
-            reused=client.reused,
+            reused=client.served > 0,
         )
 
     def _drop(self, client: Client) -> None:

@@ -47,9 +47,10 @@ class Request:
 class Connection:
     """One connection; `worker` is the process that it ends in, as the ids of its requests tell."""
 
-    def __init__(self, pod: str, port: int, patience_s: float = ANSWER_TIMEOUT_S) -> None:
+    def __init__(self, pod: str, port: int, patience_s: float = ANSWER_TIMEOUT_S, host: str = "127.0.0.1") -> None:
         self.pod, self.worker, self.broken = pod, "", False
-        self._http = http.client.HTTPConnection("127.0.0.1", port, timeout=patience_s)
+        self.error: Exception | None = None
+        self._http = http.client.HTTPConnection(host, port, timeout=patience_s)
 
     def send(self, request: Request) -> Answer:
         """Never raises for a lost connection: that is an answer with status 0."""
@@ -64,7 +65,8 @@ class Connection:
             self._http.request(request.method, request.path, body, headers)
             response = self._http.getresponse()
             data = response.read()
-        except (OSError, http.client.HTTPException):
+        except (OSError, http.client.HTTPException) as error:
+            self.error = error
             self.close()
             return Answer(start, time.monotonic_ns(), 0, pod=self.pod, worker=self.worker)
         end = time.monotonic_ns()
@@ -109,8 +111,8 @@ class Connections:
         """The kernel chooses the worker of a connection, so some attempts find one that is known already."""
         known = {each.worker for each in self._open[pod]}
         spare: list[Connection] = []
-        for _ in range(4 * self._workers):
-            connection = Connection(pod, self._ports[pod])
+        for _ in range(self._attempts(pod)):
+            connection = self._connect(pod)
             if connection.send(Request("GET", LIVE)).status == 0:
                 break
             (spare if connection.worker in known else self._open[pod]).append(connection)
@@ -120,6 +122,12 @@ class Connections:
         for each in spare:
             each.close()
         self._retry_at[pod] = time.monotonic() + _UNREACHABLE_S
+
+    def _attempts(self, pod: str) -> int:
+        return 4 * self._workers
+
+    def _connect(self, pod: str) -> Connection:
+        return Connection(pod, self._ports[pod])
 
 
 def _decoded(data: bytes) -> Any:

@@ -11,9 +11,9 @@ PEOPLE = 24
 ACTORS = 32
 
 
-def populate(pod: str, port: int, people: int = PEOPLE) -> World:
+def populate(pod: str, port: int, people: int = PEOPLE, host: str = "127.0.0.1") -> World:
     """New accounts, each with two sessions."""
-    connection, journal = Connection(pod, port), Journal()
+    connection, journal = Connection(pod, port, host=host), Journal()
     registered = [Person.register(connection, journal) for _ in range(people)]
     world = World([each for each in registered if each is not None], journal)
     for person in world.people:
@@ -30,13 +30,17 @@ def drive(
     workers: int = 2,
     meanwhile: Callable[[threading.Event], None] | None = None,
     actors: int = ACTORS,
+    connect: Callable[[], Connections] | None = None,
 ) -> None:
-    """Record at least `operations`, and on until `meanwhile(enough)` returns; what fails in an actor is raised here."""
+    """Record at least `operations`, and on until `meanwhile(enough)` returns; what fails in an actor is raised here.
+
+    `connect` makes the connections of each actor where something else than one port for each pod is asked.
+    """
     enough, over = threading.Event(), threading.Event()
     failures: list[BaseException] = []
 
     def act(seed: int) -> None:
-        connections = Connections(dict(ports), workers)
+        connections = connect() if connect else Connections(dict(ports), workers)
         actor = Actor(world, connections, seed)
         try:
             while not over.is_set():

@@ -111,6 +111,21 @@ def test_connection_close_is_honoured() -> None:
     assert (report.answered, report.failures, report.repeated) == ({"200": 20}, [], [])
 
 
+def test_clients_renew_their_connections_themselves() -> None:
+    connections = set()
+
+    def play(connection: int, asked: int, sock: socket.socket) -> bool:
+        connections.add(connection)
+        sock.sendall(answer())
+        return True
+
+    with server(play) as port:
+        running = Clients(Plan("127.0.0.1", port, (READ,), rate=2000, connections=1, renewed=5))
+        report = running.run(lambda: running.report.count >= 20)
+    assert (report.answered, report.failures, report.repeated) == ({"200": 20}, [], [])
+    assert connections == {1, 2, 3, 4}
+
+
 def test_a_connection_closed_while_idle_is_replaced_unseen() -> None:
     with server(answering(answer(), goes_on=False)) as port:
         running = Clients(Plan("127.0.0.1", port, (READ,), rate=20, connections=1))

@@ -1,0 +1,93 @@
+"""Connections of the finality checker to a Service: pods come and go behind one address, workers tell them apart."""
+
+import http.client
+import select
+import time
+from dataclasses import dataclass, field, replace
+
+from tests.integration.finality.connections import LIVE, Answer, Connection, Connections, Request
+
+SERVICE = "service"
+LOST_UNSEEN = (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError)
+LOOK_S = 0.5
+LOOKS = 2
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a Service answers on this machine."""
+
+    host: str
+    port: int
+    name: str = ""
+    """The `Host` to ask for; empty: the address itself."""
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.name or self.host}:{self.port}"
+
+
+@dataclass
+class Tally:
+    """What the clients did not tell the checker: repeated reads, and connections on which nothing was asked yet."""
+
+    repeated: list[str] = field(default_factory=list)
+    unreachable: list[str] = field(default_factory=list)
+
+
+class ServiceConnection(Connection):
+    """Behaves as a good client library does: see `steady`."""
+
+    def __init__(self, address: Address, tally: Tally) -> None:
+        super().__init__(SERVICE, address.port, host=address.host)
+        self._tally = tally
+        self._answered = False
+
+    def send(self, request: Request) -> Answer:
+        """As of `Connection`; a read that a reused connection lost is repeated once on a new one."""
+        if self._stale():
+            self._renew()
+        worker, reused = self.worker, self._answered
+        answer = super().send(request)
+        self._answered = answer.answered
+        if not answer.answered and request.path == LIVE:
+            self._tally.unreachable.append(repr(self.error))
+        if answer.answered or not reused or request.method != "GET" or not isinstance(self.error, LOST_UNSEEN):
+            return answer
+        self._tally.repeated.append(f"{request.path} lost by {worker}: {self.error!r}")
+        self._renew()
+        again = super().send(request)
+        self._answered = again.answered
+        return replace(again, start=answer.start)
+
+    def _stale(self) -> bool:
+        """Whether the server has closed the idle connection."""
+        sock = self._http.sock
+        if sock is None:
+            return False
+        look = select.poll()
+        look.register(sock, select.POLLIN)
+        return bool(look.poll(0))
+
+    def _renew(self) -> None:
+        self._http.close()
+        self.worker, self.broken, self._answered = "", False, False
+
+
+class ServiceConnections(Connections):
+    """Looks now and then for workers that no connection of this thread ends in yet, `most` of them."""
+
+    def __init__(self, address: Address, most: int, tally: Tally) -> None:
+        super().__init__({SERVICE: address.port}, most)
+        self._address, self._tally = address, tally
+
+    def _attempts(self, pod: str) -> int:
+        return LOOKS if self._open[pod] else super()._attempts(pod)
+
+    def _connect(self, pod: str) -> Connection:
+        return ServiceConnection(self._address, self._tally)
+
+    def _complete(self, pod: str) -> None:
+        """As of `Connections`, less often: how many workers there are is not known."""
+        super()._complete(pod)
+        self._retry_at[pod] = time.monotonic() + LOOK_S

@@ -1,0 +1,217 @@
+"""Steady load and the checker of final logout over a Service while something is done to the system behind it."""
+
+import dataclasses
+import json
+import logging
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Self
+
+from loadtest.client import encoded
+from tests.e2e.platform.clients import Address, ServiceConnections, Tally
+from tests.e2e.platform.report import Ask, Plan, Report
+from tests.integration.finality.connections import Connection
+from tests.integration.finality.history import Faults, Violation
+from tests.integration.finality.load import drive, populate
+from tests.integration.finality.people import Journal, Person, World
+from tests.integration.finality.pods import wait_for
+from tests.integration.finality.rules import violations
+
+CHECKOUT = Path(__file__).resolve().parents[3]
+USERS = 20
+WORKERS_MOST = 12
+log = logging.getLogger(__name__)
+
+
+class Steady:
+    """The clients of a plan in a process of their own, which ends with this one."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.e2e.platform.steady"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=CHECKOUT,
+        )
+        self._write(json.dumps(dataclasses.asdict(plan)) + "\n")
+        self.answered = self.failed = 0
+        self._report: Report | None = None
+        self._reader = threading.Thread(target=self._read, name="steady")
+        self._reader.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end()
+
+    def finish(self) -> Report:
+        """Wait for what is under way; raises AssertionError where the clients themselves failed."""
+        self._end()
+        assert self._report is not None, f"the steady clients ended with {self._process.returncode}"
+        return self._report
+
+    def _end(self) -> None:
+        if self._process.stdin is not None and not self._process.stdin.closed:
+            self._process.stdin.close()
+        self._reader.join()
+        self._process.wait()
+
+    def _write(self, line: str) -> None:
+        given: IO[str] | None = self._process.stdin
+        assert given is not None
+        given.write(line)
+        given.flush()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as lines:
+            for line in lines:
+                told = json.loads(line)
+                if "report" in told:
+                    self._report = Report.of(told["report"])
+                else:
+                    self.answered, self.failed = told["answered"], told["failed"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Load:
+    """Requests a second of the steady clients and their connections; clients of the checker."""
+
+    rate: float = 800
+    connections: int = 48
+    actors: int = 5
+
+
+ORDINARY = Load()
+
+
+class Watch:
+    """What is known while the load runs, and all of it once it has ended."""
+
+    def __init__(self, steady: Steady, world: World, address: Address) -> None:
+        self._steady, self.world, self.address = steady, world, address
+        self.faults, self.tally = Faults(), Tally()
+        self.report = Report()
+        self.violations: list[Violation] = []
+
+    @property
+    def answered(self) -> int:
+        """Steady requests so far."""
+        return self._steady.answered
+
+    def wait_for_requests(self, number: int, timeout_s: float = 120) -> None:
+        """Go on until so many steady requests have been answered in all."""
+        wait_for(lambda: self.answered >= number, f"{number} requests, {self.answered} so far", timeout_s)
+
+    def wait_for_calm(self, requests: int = 2000) -> None:
+        """Wait until so many steady requests in succession have got their right answers."""
+        mark = [self._steady.answered, self._steady.failed]
+
+        def calm() -> bool:
+            if self._steady.failed != mark[1]:
+                mark[:] = [self._steady.answered, self._steady.failed]
+            return self._steady.answered - mark[0] >= requests
+
+        wait_for(calm, f"{requests} right answers in succession")
+
+    def summary(self) -> str:
+        """For people."""
+        lines = [f"steady clients: {self.report.summary()}"]
+        lines.append(f"checker: {len(self.world.journal)} operations, {len(self.violations)} violations")
+        lines.append(f"  {len(self.tally.repeated)} reads repeated on a new connection")
+        lines.append(f"  {len(self.tally.unreachable)} connections not made")
+        return "\n".join((*lines, *map(str, self.violations[:5]), *self.tally.unreachable[:5]))
+
+    def assert_final(self) -> None:
+        """No logout was less than final, and nothing was lost or answered in a way that no fault explains."""
+        assert not self.violations, self.summary()
+
+    def assert_nothing_failed(self) -> None:
+        """Every request of every client got its right answer."""
+        assert not self.report.failures, self.summary()
+        assert not self.tally.unreachable, self.summary()
+        assert not [each for each in self.world.journal.operations if each.status in (0, 503)], self.summary()
+        self.assert_final()
+
+
+@contextmanager
+def watched(address: Address, load: Load = ORDINARY) -> Iterator[Watch]:
+    """Load that runs until the block ends; then the watch holds what was seen, which is logged as well."""
+    world = populate("", address.port, people=max(2 * load.actors, 4), host=address.host)
+    plan = Plan(address.host, address.port, asks(address), load.rate, load.connections)
+    over = threading.Event()
+    with Steady(plan) as steady:
+        watch = Watch(steady, world, address)
+        checker = Checker(watch, load.actors, over)
+        checker.start()
+        try:
+            yield watch
+        finally:
+            over.set()
+            checker.join()
+            watch.report = steady.finish()
+            watch.violations = violations(world.journal.operations, watch.faults)
+            log.info("%s", watch.summary())
+    if checker.failure is not None:
+        raise checker.failure
+
+
+class Checker(threading.Thread):
+    """Actors of the finality tests, until `over`."""
+
+    def __init__(self, watch: Watch, actors: int, over: threading.Event) -> None:
+        super().__init__(name="checker")
+        self._watch, self._actors, self._over = watch, actors, over
+        self.failure: BaseException | None = None
+
+    def run(self) -> None:
+        """Keeps what an actor raises."""
+        watch = self._watch
+        try:
+            drive(
+                watch.world,
+                {},
+                operations=1,
+                meanwhile=self._until_over,
+                actors=self._actors,
+                connect=lambda: ServiceConnections(watch.address, WORKERS_MOST, watch.tally),
+            )
+        except BaseException as error:
+            self.failure = error
+
+    def _until_over(self, enough: threading.Event) -> None:
+        self._over.wait()
+
+
+def asks(address: Address, users: int = USERS) -> Sequence[Ask]:
+    """What steady users ask for: mostly their own profile, now and then others', an edit, a login."""
+    connection, journal = Connection("", address.port, host=address.host), Journal()
+    people = [person for _ in range(users) if (person := Person.register(connection, journal)) is not None]
+    sessions = [session for person in people if (session := person.log_in(connection, journal)) is not None]
+    connection.close()
+    assert len(sessions) == users, journal.operations
+    found: list[Ask] = []
+    for number, session in enumerate(sessions):
+        own = f'"id":{session.person.id},'
+        other = people[number - 1]
+        found += [_ask("GET", "/api/v1/users/me", session.token, contains=own)] * 7
+        found.append(_ask("GET", f"/api/v1/users/{other.id}", session.token, contains=f'"id":{other.id},'))
+        found.append(
+            _ask("GET", f"/api/v1/users/batch?ids={other.id},{session.person.id}", session.token, contains=own)
+        )
+        if number % 2:
+            found.append(_ask("PATCH", "/api/v1/users/me", session.token, {"headline": f"Walks {number}"}, own))
+        else:
+            login = {"email": session.person.email, "password": session.person.secrets[0]}
+            found.append(_ask("POST", "/api/v1/auth/login", "", login, '"access_token":"'))
+    return found
+
+
+def _ask(method: str, path: str, token: str, body: object = None, contains: str = "") -> Ask:
+    return Ask(method, encoded(method, path, token, body).decode(), 200, contains)
