@@ -1,0 +1,1 @@
+"""The operator of the job finder platform: one connection budget, live tuning, honest status."""
