@@ -1,0 +1,73 @@
+"""Probes: /healthz fails when a loop of the operator is stuck, /readyz until the operator has started."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+class Pulse:
+    """When each loop last came around; `stale` names those that have not for longer than they said they would."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._beats: dict[str, tuple[float, float]] = {}
+        self.ready = False
+
+    def beat(self, loop: str, within_s: float) -> None:
+        """This loop is alive, and promises to come around again within that time."""
+        self._beats[loop] = (self._clock(), within_s)
+
+    def forget(self, loop: str) -> None:
+        """This loop has ended as it should."""
+        self._beats.pop(loop, None)
+
+    def stale(self) -> Mapping[str, float]:
+        """Seconds since the last beat of each loop that is overdue."""
+        now = self._clock()
+        ages = {loop: (now - beaten, within_s) for loop, (beaten, within_s) in tuple(self._beats.items())}
+        return {loop: age for loop, (age, within_s) in ages.items() if age > within_s}
+
+
+class HealthServer:
+    """Answers in a thread of its own: an event loop that is blocked cannot answer for itself."""
+
+    def __init__(self, pulse: Pulse, port: int, host: str = "") -> None:
+        self._server = ThreadingHTTPServer((host, port), _handler(pulse))
+        self._server.daemon_threads = True
+        self.port = self._server.server_port
+        threading.Thread(target=self._server.serve_forever, name="health", daemon=True).start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def _handler(pulse: Pulse) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        timeout = 5
+
+        def do_GET(self) -> None:
+            status, text = _answer(pulse, self.path)
+            body = text.encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "text/plain; charset=utf-8")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's name
+            pass
+
+    return Handler
+
+
+def _answer(pulse: Pulse, path: str) -> tuple[int, str]:
+    if path == "/readyz":
+        return (200, "ready\n") if pulse.ready else (503, "starting\n")
+    if path != "/healthz":
+        return 404, "there are /healthz and /readyz\n"
+    stale = pulse.stale()
+    if not stale:
+        return 200, "ok\n"
+    return 503, "".join(f"{loop} has not come around for {age:.0f} s\n" for loop, age in sorted(stale.items()))

@@ -1,0 +1,204 @@
+"""PgBouncer's admin console over TCP: a few commands, each within a deadline, none of which blocks the event loop."""
+
+import asyncio
+import uuid
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg2
+from psycopg2.extensions import POLL_OK, POLL_READ, POLL_WRITE
+
+from jobfinder_operator.observed import Reading
+
+CONSOLE = "pgbouncer"  # the console's own database; it has a pool in SHOW POOLS too
+
+# Sent by PgBouncer to cancel a query: PostgreSQL starts no backend for it.
+_CANCELLING = "active_cancel"
+
+Row = Mapping[str, Any]
+
+
+class ConsoleError(Exception):
+    """The console did not answer in time, or refused."""
+
+
+@dataclass(frozen=True)
+class ConsoleAccount:
+    """Who may enter the console over TCP."""
+
+    user: str
+    password: str
+    port: int = 6432
+
+
+class Console:
+    """One open console connection, and so one PgBouncer process; a command that misses its deadline ends it.
+
+    `session` names the connection, unlike any other ever: answers on it come after everything sent on it before.
+    """
+
+    def __init__(self, connection: Any, timeout_s: float) -> None:
+        self._connection, self._timeout_s = connection, timeout_s
+        self.session = uuid.uuid4().hex
+
+    @property
+    def closed(self) -> bool:
+        return bool(self._connection.closed)
+
+    async def rows(self, command: str, timeout_s: float | None = None) -> list[Row]:
+        """Run one command; columns go by name, for versions add and move them. Raises ConsoleError."""
+        limit_s = self._timeout_s if timeout_s is None else min(timeout_s, self._timeout_s)
+        try:
+            async with asyncio.timeout(limit_s):
+                cursor = self._connection.cursor()
+                cursor.execute(command)
+                await _settled(self._connection)
+        except BaseException as error:
+            self.close()
+            if isinstance(error, TimeoutError | psycopg2.Error):
+                raise ConsoleError(f"{command}: {_reason(error, limit_s)}") from error
+            raise
+        if cursor.description is None:
+            return []
+        names = [column.name for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    async def read(self, at: float) -> Reading:
+        """Everything that decisions are made from, in four exchanges; `at` is now."""
+        settings = {str(row["key"]): str(row["value"]) for row in await self.rows("SHOW CONFIG")}
+        pools, servers, totals = [
+            [row for row in await self.rows(f"SHOW {what}") if row["database"] != CONSOLE]
+            for what in ("POOLS", "SERVERS", "STATS")
+        ]
+        return Reading(
+            at=at,
+            session=self.session,
+            pool_size=int(settings["default_pool_size"]),
+            servers=sum(row["state"] != _CANCELLING for row in servers),
+            servers_active=sum(row["state"] == "active" for row in servers),
+            clients_active=sum(int(row["cl_active"]) for row in pools),
+            clients_waiting=sum(int(row["cl_waiting"]) for row in pools),
+            max_wait_seconds=max((_wait_seconds(row) for row in pools), default=0.0),
+            busy_seconds=sum(int(row["total_xact_time"]) for row in totals) / 1e6,
+            wait_seconds=sum(int(row["total_wait_time"]) for row in totals) / 1e6,
+            query_wait_seconds=round(float(settings["query_wait_timeout"])),
+        )
+
+    async def set_pool_size(self, size: int, timeout_s: float | None = None) -> None:
+        """Bound each pool's connections from now on, in memory only; those above the bound stay until `recycle`."""
+        if size < 1:
+            raise ConsoleError(f"a pool of {size} is refused: PgBouncer reads 0 as unlimited")
+        await self.rows(f"SET default_pool_size = {size:d}", timeout_s)
+
+    async def set_query_wait(self, seconds: int, timeout_s: float | None = None) -> None:
+        """How long a client waits for a connection before its query is refused."""
+        await self.rows(f"SET query_wait_timeout = {seconds:d}", timeout_s)
+
+    async def set_idle(self, seconds: int, timeout_s: float | None = None) -> None:
+        """How long an idle connection to PostgreSQL stays open."""
+        await self.rows(f"SET server_idle_timeout = {seconds:d}", timeout_s)
+
+    async def recycle(self, timeout_s: float | None = None) -> None:
+        """Close each connection to PostgreSQL as soon as its transaction ends; new ones obey the bound."""
+        await self.rows("RECONNECT", timeout_s)
+
+    def close(self) -> None:
+        """At once, also in the middle of a command."""
+        self._connection.close()
+
+
+class Consoles:
+    """The open consoles of all pods, by the pod's uid, so that what is read now is said by the process that was told."""
+
+    def __init__(self, account: ConsoleAccount, timeout_s: float = 2.0) -> None:
+        self._account, self._timeout_s = account, timeout_s
+        self._open: dict[str, Console] = {}
+
+    async def get(self, pod: str, host: str) -> Console:
+        """The console of the pod at the address `host`, connected when it is not; raises ConsoleError."""
+        known = self._open.get(pod)
+        if known is not None and not known.closed:
+            return known
+        self._open[pod] = opened = await connect(host, self._account, self._timeout_s)
+        return opened
+
+    def drop(self, pod: str) -> None:
+        """Close; a PgBouncer that is asked to end waits for its clients, this one too (since 1.23)."""
+        if opened := self._open.pop(pod, None):
+            opened.close()
+
+    def keep(self, pods: Collection[str]) -> None:
+        """Close all others."""
+        for pod in self._open.keys() - set(pods):
+            self.drop(pod)
+
+    def close(self) -> None:
+        self.keep(())
+
+
+async def connect(host: str, account: ConsoleAccount, timeout_s: float) -> Console:
+    """Open the console of the PgBouncer at the address `host`; connecting and every command get `timeout_s` each.
+
+    A command that was sent before its deadline may still be obeyed by a process that was stopped and wakes later.
+    Raises ConsoleError.
+    """
+    return Console(await _connect(host, account, timeout_s), timeout_s)
+
+
+async def _connect(host: str, account: ConsoleAccount, timeout_s: float) -> Any:
+    connection = None
+    try:
+        async with asyncio.timeout(timeout_s):
+            connection = psycopg2.connect(
+                host=host,  # an address: libpq would resolve a name on the event loop's thread
+                port=account.port,
+                user=account.user,
+                password=account.password,
+                dbname=CONSOLE,
+                sslmode="disable",
+                gssencmode="disable",
+                application_name="jobfinder-operator",
+                async_=1,
+            )
+            await _settled(connection)
+            return connection
+    except BaseException as error:
+        if connection is not None:
+            connection.close()
+        if isinstance(error, TimeoutError | psycopg2.Error):
+            raise ConsoleError(f"connecting to {host}:{account.port}: {_reason(error, timeout_s)}") from error
+        raise
+
+
+async def _settled(connection: Any) -> None:
+    """Wait, on the running event loop, until libpq has nothing more to send or to read."""
+    loop = asyncio.get_running_loop()
+    while (state := connection.poll()) != POLL_OK:
+        if state not in (POLL_READ, POLL_WRITE):
+            raise ConsoleError(f"psycopg2 waits for {state!r}")
+        add, remove = (
+            (loop.add_reader, loop.remove_reader) if state == POLL_READ else (loop.add_writer, loop.remove_writer)
+        )
+        ready = loop.create_future()
+        descriptor = connection.fileno()
+        add(descriptor, _wake, ready)
+        try:
+            await ready
+        finally:
+            remove(descriptor)
+
+
+def _wake(ready: "asyncio.Future[None]") -> None:
+    if not ready.done():
+        ready.set_result(None)
+
+
+def _reason(error: BaseException, timeout_s: float) -> str:
+    if isinstance(error, TimeoutError):
+        return f"no answer within {timeout_s:g} s"
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+
+
+def _wait_seconds(row: Row) -> float:
+    return int(row["maxwait"]) + int(row.get("maxwait_us", 0)) / 1e6

@@ -1,0 +1,77 @@
+"""The operator's own settings, read from the environment once at start."""
+
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+_NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+
+
+class SettingsError(Exception):
+    """A variable of the environment is missing or wrong."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Ports are those of the pods that the operator looks after, but for `metrics_port` and `health_port`."""
+
+    namespace: str
+    pod_name: str
+    lease_name: str
+    pgbouncer_user: str
+    pgbouncer_password: str
+    pgbouncer_port: int = 6432
+    app_port: int = 8000
+    memcached_port: int = 11211
+    metrics_port: int = 9090
+    health_port: int = 8080
+    log_level: str = "INFO"
+    interval_s: float = 3.0
+    command_timeout_s: float = 2.0
+    lease_s: float = 10.0
+
+
+def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the environment; raises SettingsError that names the variable."""
+    source = os.environ if environ is None else environ
+    return Settings(
+        namespace=_namespace(source),
+        pod_name=source.get("POD_NAME") or socket.gethostname(),
+        lease_name=source.get("LEASE_NAME") or "jobfinder-operator",
+        pgbouncer_user=source.get("PGBOUNCER_USER") or "jobfinder_operator",
+        pgbouncer_password=_secret(source, "PGBOUNCER_PASSWORD"),
+        pgbouncer_port=_number(source, "PGBOUNCER_PORT", Settings.pgbouncer_port),
+        app_port=_number(source, "APP_PORT", Settings.app_port),
+        memcached_port=_number(source, "MEMCACHED_PORT", Settings.memcached_port),
+        metrics_port=_number(source, "METRICS_PORT", Settings.metrics_port),
+        health_port=_number(source, "HEALTH_PORT", Settings.health_port),
+        log_level=source.get("LOG_LEVEL") or Settings.log_level,
+    )
+
+
+def _namespace(source: Mapping[str, str]) -> str:
+    if given := source.get("POD_NAMESPACE"):
+        return given
+    if _NAMESPACE_FILE.exists():
+        return _NAMESPACE_FILE.read_text().strip()
+    raise SettingsError("POD_NAMESPACE: the namespace to look after is needed")
+
+
+def _secret(source: Mapping[str, str], name: str) -> str:
+    if file := source.get(f"{name}_FILE"):
+        try:
+            return Path(file).read_text().strip()
+        except OSError as error:
+            raise SettingsError(f"{name}_FILE: {error}") from error
+    if name in source:
+        return source[name]
+    raise SettingsError(f"{name}_FILE: a file with the password of the PgBouncer consoles is needed")
+
+
+def _number(source: Mapping[str, str], name: str, default: int) -> int:
+    text = source.get(name) or str(default)
+    if not text.isdecimal():
+        raise SettingsError(f"{name}: {text!r} is no number")
+    return int(text)

@@ -1,0 +1,71 @@
+"""PgBouncers as they run beside the service in pods: an address of 127.0.0.0/8 each, one port for all."""
+
+import itertools
+from pathlib import Path
+
+import psycopg2
+
+from app.config import PoolerSettings
+from app.infra.pgbouncer_ini import write_files
+from app.local.account import PrivateFolder, hand_over, server_account
+from app.local.postgres import ROLE, Postgres
+from app.local.process import Command, Server
+from app.local.programs import program
+from jobfinder_operator.pgbouncer import ConsoleAccount
+from tests.service import free_port
+
+PASSWORD = "a 'secret' of \"the\" operator"
+PORT = free_port()
+ACCOUNT = ConsoleAccount("jobfinder_operator", PASSWORD, PORT)
+_numbers = itertools.count(11)
+
+
+class Sidecar(Server):
+    """Runs on the files that the service's image writes; `url` is what the service in the pod connects to."""
+
+    name = "PgBouncer"
+
+    def __init__(self, postgres: Postgres, database: str, *, floor: int = 1) -> None:
+        super().__init__()
+        self._account = server_account()
+        self._private = PrivateFolder(self._account)
+        self.host = f"127.0.0.{next(_numbers)}"
+        self.database, self.url = database, self._url(database)
+        self._settings = PoolerSettings(
+            database_host=str(postgres.sockets),
+            database_port=postgres.port,
+            database_name=database,
+            database_user=ROLE,
+            database_tls_mode="disable",
+            pgbouncer_socket_folder=str(self.folder),
+            pgbouncer_port=PORT,
+            pgbouncer_pool_size=floor,
+            pgbouncer_operator_password=PASSWORD,
+        )
+
+    @property
+    def folder(self) -> Path:
+        return self._private.path
+
+    def close(self) -> None:
+        self.stop()
+        self._private.remove()
+
+    def _url(self, database: str) -> str:
+        return f"postgresql://{ROLE}@/{database}?host={self.folder}&port={PORT}"
+
+    def _command(self) -> Command:
+        write_files(self._settings, "", self.folder)
+        ini = self.folder / "pgbouncer.ini"
+        ini.write_text(ini.read_text().replace("listen_addr = *", f"listen_addr = {self.host}"))
+        for each in self.folder.iterdir():
+            hand_over(each, self._account)
+        arguments = [program("pgbouncer") or "pgbouncer", "-q", ini]
+        return Command(arguments, log=self.folder / "log", account=self._account)
+
+    def _answers(self) -> bool:
+        try:
+            psycopg2.connect(self._url("pgbouncer"), connect_timeout=5).close()
+        except psycopg2.OperationalError:
+            return False
+        return True

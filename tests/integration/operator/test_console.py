@@ -1,0 +1,198 @@
+"""The console client against real PgBouncers."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from typing import TypeVar
+
+import psycopg2
+import pytest
+
+from app.local.postgres import Postgres
+from jobfinder_operator.observed import Reading
+from jobfinder_operator.pgbouncer import Console, ConsoleAccount, ConsoleError, Consoles, connect
+from tests.conftest import LocalDatabase
+from tests.integration.operator.load import saturated
+from tests.integration.operator.sidecars import ACCOUNT, Sidecar
+
+TIMEOUT_S = 2.0
+
+
+@pytest.fixture(scope="module")
+def sidecar(postgres: Postgres, database: LocalDatabase) -> Iterator[Sidecar]:
+    with Sidecar(postgres, database.name, floor=2) as server:
+        yield server
+
+
+Answer = TypeVar("Answer")
+
+
+def on_console(
+    sidecar: Sidecar, work: Callable[[Console], Awaitable[Answer]], account: ConsoleAccount = ACCOUNT
+) -> Answer:
+    async def run() -> Answer:
+        console = await connect(sidecar.host, account, TIMEOUT_S)
+        try:
+            return await work(console)
+        finally:
+            console.close()
+
+    return asyncio.run(run())
+
+
+def read(sidecar: Sidecar) -> Reading:
+    return on_console(sidecar, lambda console: console.read(at=0))
+
+
+def resize(sidecar: Sidecar, size: int, *, recycle: bool = False) -> None:
+    async def tell(console: Console) -> None:
+        await console.set_pool_size(size)
+        if recycle:
+            await console.recycle()
+
+    on_console(sidecar, tell)
+
+
+def until(condition: Callable[[Reading], bool], sidecar: Sidecar, timeout_s: float = 10) -> Reading:
+    deadline = time.monotonic() + timeout_s
+    while not condition(seen := read(sidecar)):
+        assert time.monotonic() < deadline, f"last seen: {seen}"
+    return seen
+
+
+def test_it_reads_what_decisions_are_made_from(sidecar: Sidecar) -> None:
+    connection = psycopg2.connect(sidecar.url, connect_timeout=5)
+    with connection, connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+        seen = read(sidecar)
+    connection.close()
+    assert (seen.pool_size, seen.servers, seen.servers_active) == (2, 1, 1)
+    assert (seen.clients_active, seen.clients_waiting, seen.query_wait_seconds) == (1, 0, 8)
+
+
+def test_a_pool_grows_and_shrinks_under_load_and_no_transaction_fails(sidecar: Sidecar) -> None:
+    with saturated([sidecar.url], clients=12, statement="SELECT pg_sleep(0.005)") as load:
+        resize(sidecar, 10)
+        grown = until(lambda seen: seen.servers == 10, sidecar)
+        resize(sidecar, 3, recycle=True)
+        shrunk = until(lambda seen: seen.servers <= 3, sidecar)
+        done = load.done
+        until(lambda seen: load.done > done + 50, sidecar)
+    assert (grown.pool_size, shrunk.pool_size) == (10, 3)
+    assert load.failures == []
+    assert shrunk.wait_seconds > grown.wait_seconds > 0
+    assert shrunk.busy_seconds > grown.busy_seconds > 0
+
+
+def test_a_smaller_pool_alone_keeps_its_connections(sidecar: Sidecar) -> None:
+    """Why `recycle` exists."""
+    with saturated([sidecar.url], clients=8, statement="SELECT pg_sleep(0.005)") as load:
+        resize(sidecar, 6)
+        until(lambda seen: seen.servers == 6, sidecar)
+        resize(sidecar, 2)
+        done = load.done
+        after = until(lambda seen: load.done > done + 100, sidecar)
+        assert (after.pool_size, after.servers) == (2, 6)
+        resize(sidecar, 2, recycle=True)
+        until(lambda seen: seen.servers <= 2, sidecar)
+    assert load.failures == []
+
+
+def test_timeouts_are_set_while_it_runs(sidecar: Sidecar) -> None:
+    async def tell(console: Console) -> tuple[int | None, str]:
+        await console.set_query_wait(3)
+        await console.set_idle(45)
+        idle = {row["key"]: row["value"] for row in await console.rows("SHOW CONFIG")}["server_idle_timeout"]
+        seen = await console.read(at=0)
+        await console.set_query_wait(8)
+        return seen.query_wait_seconds, idle
+
+    assert on_console(sidecar, tell) == (3, "45")
+
+
+def test_a_pool_of_nothing_is_refused_for_it_would_be_unlimited(sidecar: Sidecar) -> None:
+    before = read(sidecar).pool_size
+    with pytest.raises(ConsoleError, match="unlimited"):
+        resize(sidecar, 0)
+    assert read(sidecar).pool_size == before
+
+
+def test_a_stopped_pgbouncer_holds_nobody_up(sidecar: Sidecar) -> None:
+    """Connecting and a command each end with their deadline, and the event loop goes on meanwhile."""
+
+    async def ask(timeout_s: float) -> tuple[float, int]:
+        ticks = 0
+
+        async def tick() -> None:
+            nonlocal ticks
+            while True:
+                await asyncio.sleep(0.01)
+                ticks += 1
+
+        console = await connect(sidecar.host, ACCOUNT, TIMEOUT_S)
+        ticking = asyncio.create_task(tick())
+        sidecar.pause()
+        started = time.monotonic()
+        with pytest.raises(ConsoleError, match=r"SET .*: no answer within 0\.3 s"):
+            await console.set_pool_size(4, timeout_s)
+        assert console.closed
+        with pytest.raises(ConsoleError, match=r"connecting to .*: no answer within 0\.3 s"):
+            await connect(sidecar.host, ACCOUNT, timeout_s)
+        ticking.cancel()
+        return time.monotonic() - started, ticks
+
+    try:
+        took, ticks = asyncio.run(ask(0.3))
+    finally:
+        sidecar.resume()
+    assert took < 5
+    assert ticks > 10
+    assert read(sidecar).pool_size >= 1
+
+
+def test_a_command_of_a_stopped_process_may_be_obeyed_when_it_wakes(sidecar: Sidecar) -> None:
+    """Why a larger pool is recorded before it is granted, and why an unanswered shrink counts as none."""
+
+    async def tell() -> None:
+        console = await connect(sidecar.host, ACCOUNT, TIMEOUT_S)
+        await console.set_pool_size(2)
+        sidecar.pause()
+        with pytest.raises(ConsoleError):
+            await console.set_pool_size(7, 0.2)
+
+    try:
+        asyncio.run(tell())
+    finally:
+        sidecar.resume()
+    until(lambda seen: seen.pool_size == 7, sidecar)
+
+
+def test_a_console_stays_open_and_a_new_process_is_a_new_session(sidecar: Sidecar) -> None:
+    async def work() -> tuple[list[str], str]:
+        consoles = Consoles(ACCOUNT, TIMEOUT_S)
+        before = [(await (await consoles.get("uid", sidecar.host)).read(at)).session for at in (1, 2)]
+        await asyncio.to_thread(sidecar.kill)
+        await asyncio.to_thread(sidecar.start)
+        with pytest.raises(ConsoleError):
+            await (await consoles.get("uid", sidecar.host)).read(3)
+        after = (await (await consoles.get("uid", sidecar.host)).read(4)).session
+        consoles.close()
+        return before, after
+
+    before, after = asyncio.run(work())
+    assert before[0] == before[1] != after
+
+
+def test_a_dead_pgbouncer_is_an_error_of_ours(sidecar: Sidecar) -> None:
+    sidecar.kill()
+    try:
+        with pytest.raises(ConsoleError, match="connecting to"):
+            read(sidecar)
+    finally:
+        sidecar.start()
+    assert read(sidecar).pool_size == 2
+
+
+def test_a_wrong_password_is_an_error_of_ours(sidecar: Sidecar) -> None:
+    with pytest.raises(ConsoleError):
+        on_console(sidecar, lambda console: console.read(0), ConsoleAccount(ACCOUNT.user, "guess", ACCOUNT.port))
