@@ -59,6 +59,12 @@ class Failure:
         """Whether it says what to do about it."""
         return self.status == 503 and self.retry_after.isdigit()
 
+    def told(self, since: int) -> str:
+        """For people; times count from `since`."""
+        start, end = (f"{(each - since) / 1e9:.3f}" for each in (self.start, self.end))
+        what = f"{self.method} {self.status} {self.reason}"
+        return f"{start} to {end} s, worker {self.worker or 'unknown'}, reused: {self.reused}: {what}"
+
 
 @dataclass(slots=True)
 class Report:

@@ -6,6 +6,7 @@ import logging
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -99,11 +100,21 @@ class Watch:
         self.faults, self.tally = Faults(), Tally()
         self.report = Report()
         self.violations: list[Violation] = []
+        self._phases: list[tuple[str, int, int]] = []
 
     @property
     def answered(self) -> int:
         """Steady requests so far."""
         return self._steady.answered
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Name what is done, for the summary."""
+        start = time.monotonic_ns()
+        try:
+            yield
+        finally:
+            self._phases.append((name, start, time.monotonic_ns()))
 
     def wait_for_requests(self, number: int, timeout_s: float = 120) -> None:
         """Go on until so many steady requests have been answered in all."""
@@ -126,7 +137,14 @@ class Watch:
         lines.append(f"checker: {len(self.world.journal)} operations, {len(self.violations)} violations")
         lines.append(f"  {len(self.tally.repeated)} reads repeated on a new connection")
         lines.append(f"  {len(self.tally.unreachable)} connections not made")
+        lines += [self._told(*phase) for phase in self._phases]
         return "\n".join((*lines, *map(str, self.violations[:5]), *self.tally.unreachable[:5]))
+
+    def _told(self, name: str, start: int, end: int) -> str:
+        failed = [each for each in self.report.failures if each.end >= start and each.start <= end]
+        repeated = [each for each in self.report.repeated if each.end >= start and each.start <= end]
+        took = f"{name}: {(end - start) / 1e9:.1f} s, {len(failed)} failed, {len(repeated)} repeated"
+        return "\n    ".join((took, *(each.told(start) for each in failed[:5])))
 
     def assert_final(self) -> None:
         """No logout was less than final, and nothing was lost or answered in a way that no fault explains."""

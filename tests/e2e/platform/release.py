@@ -1,0 +1,177 @@
+"""One release of the chart in a namespace of its own, as a platform team would see it."""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from tests.e2e.platform.clients import Address
+from tests.integration.finality.pods import wait_for
+
+CHECKOUT = Path(__file__).resolve().parents[3]
+CHART = CHECKOUT / "charts" / "jobfinder"
+NAME = "jobfinder"
+PATIENCE_S = 240.0
+RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn", "audit")}
+VALUES: dict[str, Any] = {
+    "postgresql": {"enabled": True, "storage": {"size": "1Gi"}, "resources": {"requests": {"cpu": "50m"}}},
+    "memcached": {"replicas": 2, "resources": {"requests": {"cpu": "10m"}}},
+    "pgbouncer": {"resources": {"requests": {"cpu": "10m"}}},
+    "workers": 2,
+    "resources": {"requests": {"cpu": "40m", "memory": "128Mi"}},
+    "service": {"type": "NodePort"},
+    "settings": {"ACCESS_TOKEN_SECONDS": 7200},
+    "database": {"maxPods": 13},
+    "hpa": {"minReplicas": 2, "maxReplicas": 2},
+    "tuning": {
+        "limits": {
+            "login_failures_per_account": 0,
+            "logins_per_address": 0,
+            "registrations_per_address": 0,
+            "requests_per_user": 0,
+        },
+        "passwords": {"bcrypt_cost": 4, "queue": 1000},
+    },
+}
+"""Small, without limits for single clients; two pods that no load makes more."""
+
+
+class Cluster(Protocol):
+    """What these tests need of the fixture `cluster`."""
+
+    values: Path
+
+    def kubectl(self, *arguments: str, given: str | None = None) -> str: ...
+
+    def helm(self, *arguments: str) -> str: ...
+
+    def node_port_url(self, service: str, namespace: str) -> str: ...
+
+
+@dataclass(frozen=True)
+class Pod:
+    """What the API server says of one pod."""
+
+    name: str
+    uid: str
+    ready: bool
+    ending: bool
+    containers: Mapping[str, str]
+    """Name of a container, sidecars among them -> its id at the runtime."""
+    restarts: int
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> "Pod":
+        status = given["status"]
+        running = [*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ())]
+        conditions = {each["type"]: each["status"] for each in status.get("conditions", ())}
+        return cls(
+            name=given["metadata"]["name"],
+            uid=given["metadata"]["uid"],
+            ready=conditions.get("Ready") == "True",
+            ending="deletionTimestamp" in given["metadata"],
+            containers={each["name"]: each.get("containerID", "").rpartition("/")[2] for each in running},
+            restarts=sum(each["restartCount"] for each in running),
+        )
+
+
+class Release:
+    """`jobfinder` in `namespace`, which enforces restricted Pod Security; `values` are laid over those of the tests."""
+
+    def __init__(self, cluster: Cluster, namespace: str, folder: Path) -> None:
+        self.cluster, self.namespace, self._folder = cluster, namespace, folder
+        self._values = 0
+
+    def make_namespace(self) -> None:
+        self.cluster.kubectl("create", "namespace", self.namespace)
+        labels = [f"{name}={value}" for name, value in RESTRICTED.items()]
+        self.cluster.kubectl("label", "namespace", self.namespace, *labels)
+
+    def delete_namespace(self) -> None:
+        self.cluster.kubectl("delete", "namespace", self.namespace, "--wait=true", f"--timeout={PATIENCE_S:g}s")
+
+    def kubectl(self, *arguments: str, given: str | None = None) -> str:
+        return self.cluster.kubectl("-n", self.namespace, *arguments, given=given)
+
+    def get(self, *arguments: str) -> Any:
+        """Objects, decoded."""
+        return json.loads(self.kubectl("get", *arguments, "-o", "json"))
+
+    def install(self, *values: Mapping[str, Any], chart: Path = CHART) -> None:
+        """Returns when everything is ready, as `helm install --wait` says."""
+        self._helm("install", chart, values)
+
+    def upgrade(self, *values: Mapping[str, Any], chart: Path = CHART) -> None:
+        """Returns when everything is ready."""
+        self._helm("upgrade", chart, values)
+
+    def uninstall(self) -> None:
+        self.cluster.helm("uninstall", NAME, "-n", self.namespace, "--wait", f"--timeout={PATIENCE_S:g}s")
+
+    def test(self) -> str:
+        """What `helm test` prints; raises where it fails."""
+        return self.cluster.helm("test", NAME, "-n", self.namespace, "--logs", f"--timeout={PATIENCE_S:g}s")
+
+    def address(self) -> Address:
+        """The Service, through a port of the node."""
+        url = urlsplit(self.cluster.node_port_url(NAME, self.namespace))
+        assert url.hostname is not None
+        return Address(url.hostname, url.port or 80)
+
+    def pods(self, component: str = "app") -> list[Pod]:
+        """Those that live or are ending."""
+        label = f"app.kubernetes.io/instance={NAME},app.kubernetes.io/component={component}"
+        return [Pod.of(each) for each in self.get("pods", "-l", label)["items"]]
+
+    def wait_until_rolled_out(self) -> None:
+        """The Deployment has only pods of its present template, and the former ones are gone."""
+        self.kubectl("rollout", "status", f"deployment/{NAME}", f"--timeout={PATIENCE_S:g}s")
+        self.wait_for_pods(lambda pods: all(each.ready and not each.ending for each in pods), "every pod ready")
+
+    def wait_for_pods(self, condition: Any, what: str, component: str = "app", timeout_s: float = PATIENCE_S) -> None:
+        """Wait until `condition(pods)`; tells the pods where that was in vain."""
+        deadline = time.monotonic() + timeout_s
+        while not condition(pods := self.pods(component)):
+            assert time.monotonic() < deadline, f"waited {timeout_s:g} s in vain: {what}; {pods}"
+            time.sleep(0.5)
+
+    def objects(self) -> set[str]:
+        """Everything in the namespace that carries the release's label, as `kind/name`."""
+        kinds = self.cluster.kubectl("api-resources", "--namespaced", "--verbs=list", "-o", "name").split()
+        chosen = ",".join(each for each in kinds if not each.startswith(("events", "pods.metrics", "bindings")))
+        found = self.kubectl("get", chosen, "-l", f"app.kubernetes.io/instance={NAME}", "-o", "name")
+        return set(found.split())
+
+    def revisions(self, component: str) -> set[str]:
+        """The uids of a component's pods: another set means that they were replaced."""
+        return {each.uid for each in self.pods(component)}
+
+    def health(self) -> str:
+        """`ok`, `degraded` or `unavailable`, as one worker sees it."""
+        from tests.integration.finality.connections import Connection, Request
+
+        address = self.address()
+        connection = Connection("", address.port, host=address.host)
+        body = connection.send(Request("GET", "/api/v1/health")).body
+        connection.close()
+        return str(body.get("status", "")) if isinstance(body, dict) else ""
+
+    def wait_until_healthy(self) -> None:
+        """Every pod is ready and health says ok."""
+        self.wait_until_rolled_out()
+        wait_for(lambda: self.health() == "ok", "health ok")
+
+    def _helm(self, verb: str, chart: Path, values: Sequence[Mapping[str, Any]]) -> None:
+        files = [self.cluster.values, *(self._written(each) for each in (VALUES, *values))]
+        given = [word for each in files for word in ("-f", str(each))]
+        wait = ("--wait", "--wait-for-jobs", f"--timeout={PATIENCE_S:g}s")
+        self.cluster.helm(verb, NAME, str(chart), "-n", self.namespace, *given, *wait)
+
+    def _written(self, values: Mapping[str, Any]) -> Path:
+        self._values += 1
+        path = self._folder / f"values-{self._values}.json"  # JSON is YAML
+        path.write_text(json.dumps(values))
+        return path
