@@ -17,6 +17,7 @@ from app.coherence import Coherence, Kinds
 from app.config import DatabaseTuning, Settings, Tuning, default_tuning
 from app.errors import ConfigError, Unavailable
 from app.health import resources as health
+from app.health.collector import DependenciesCollector
 from app.health.performance import PerformanceService
 from app.health.service import Dependencies, HealthService
 from app.infra.cores import usable_cores
@@ -70,6 +71,8 @@ class Parts:
         tuning = self.tuning.current
         self.memcache = Memcache(settings.memcached_servers, settings.memcached_timeout_ms)
         self.database = Database(settings.database_url, tuning.database, prepared=settings.prepared_statements)
+        console = settings.pgbouncer_console_url
+        self.pooler = Database(console, _ONE_CONNECTION, prepared=False) if console else None
         self.keys = KeyRing(settings.keys_dir or Path(), settings.jwt_algorithm, settings.signing_kid)
         self.hasher = PasswordHasher(settings.pepper.encode(), tuning.passwords, settings.workers or usable_cores())
         kinds = Kinds(users=USER_KIND, sessions=SESSION_KIND)
@@ -86,10 +89,8 @@ class Parts:
         refresh = RefreshTokens(self.settings.pepper.encode(), self.settings.refresh_token_seconds)
         return AuthService(self.accounts, rules, self.tokens, refresh, Facts(self.coherence, self.users))
 
-    def health(self) -> HealthService:
-        console = self.settings.pgbouncer_console_url
-        pooler = Database(console, _ONE_CONNECTION, prepared=False) if console else None
-        return HealthService(Dependencies(self.database, pooler, self.memcache, self.confirm))
+    def stands_on(self) -> Dependencies:
+        return Dependencies(self.database, self.pooler, self.memcache, self.confirm)
 
     def confirm(self) -> None:
         """Raise ConfigError where the database is not of this version, or belongs to another pepper."""
@@ -128,6 +129,8 @@ class Parts:
         self.ticker.stop()
         self.memcache.close()
         self.database.close()
+        if self.pooler is not None:
+            self.pooler.close()
         self.hasher.close()
 
     def _apply(self, tuning: Tuning) -> None:
@@ -176,8 +179,9 @@ def create_app(settings: Settings, counters: Counters, slot: int | None = None) 
 
 
 def _resources(parts: Parts) -> list[Resource]:
-    service, checks, description = parts.auth(), parts.health(), document(ROUTES)
-    performance = PerformanceService(parts.counters, parts.gauge)
+    service, description, needs = parts.auth(), document(ROUTES), parts.stands_on()
+    checks = HealthService(needs)
+    performance = PerformanceService(parts.counters, parts.gauge, DependenciesCollector(needs, parts.keys))
     return [
         auth.Registrations(service),
         auth.Logins(service),

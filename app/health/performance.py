@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.registry import Collector
 
 from app.health.schemas import Endpoint, Metrics, Performance, System
 from app.health.service import timestamp
@@ -13,12 +14,13 @@ from app.infra.statistics import RouteStatistics, Snapshot
 
 
 class PerformanceService:
-    """`gauge` brings this worker's own gauges up to date before anybody reads them."""
+    """`gauge` brings this worker's own gauges up to date before anybody reads them; `stands_on` adds other metrics."""
 
-    def __init__(self, counters: Counters, gauge: Callable[[], None]) -> None:
+    def __init__(self, counters: Counters, gauge: Callable[[], None], stands_on: Collector) -> None:
         self._counters, self._gauge = counters, gauge
-        self._registry = CollectorRegistry()
+        self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(CountersCollector(counters))
+        self._registry.register(stands_on)
 
     def metrics(self) -> Metrics:
         snapshot = self._counters.snapshot()

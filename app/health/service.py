@@ -7,13 +7,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from app.errors import ConfigError, Unavailable
-from app.infra.cooperative import Event
+from app.health.shared import Shared
 from app.infra.memcache import Memcache
 from app.infra.postgres import Database
 
-SHARED_SECONDS = 1.0
 CHECK_LIMIT_SECONDS = 1.0
-JOIN_LIMIT_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,30 +28,16 @@ class Dependencies:
 
 
 class HealthService:
-    """One answer is shared by everybody who asks within a second, so that asking costs nothing."""
+    """`clock` tells how long an answer is shared, in seconds."""
 
     def __init__(self, needs: Dependencies, clock: Callable[[], float] = time.monotonic) -> None:
-        self._needs, self._clock = needs, clock
-        self._report: dict[str, Any] = {"status": "unavailable", "checks": {}}
-        self._reported_at = float("-inf")
-        self._asking: Event | None = None
+        self._needs = needs
+        self._report: Shared[dict[str, Any]] = Shared(self._check_all, {"status": "unavailable", "checks": {}}, clock)
         self._confirmed = False
 
     def report(self) -> dict[str, Any]:
         """`status` is ok, degraded (no cache) or unavailable (no database), with every check and its latency in ms."""
-        if self._clock() - self._reported_at < SHARED_SECONDS:
-            return self._report
-        if self._asking is not None:
-            self._asking.wait(JOIN_LIMIT_SECONDS)
-            return self._report
-        asking = self._asking = Event()
-        try:
-            self._report = self._check_all()
-            self._reported_at = self._clock()
-        finally:
-            self._asking = None
-            asking.set()
-        return self._report
+        return self._report.value()
 
     def readiness(self) -> str | None:
         """What a wait or a restart would mend, None when there is nothing.

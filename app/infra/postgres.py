@@ -35,6 +35,11 @@ _all: Take[list[Row]] = cursor.fetchall
 _count: Take[int] = attrgetter("rowcount")
 
 
+def _records(answered: cursor) -> list[dict[str, Any]]:
+    names = [column.name for column in answered.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in answered.fetchall()]
+
+
 class Transaction:
     """Statements of one transaction; they are never EXECUTEd, for one that is missing would abort everything."""
 
@@ -117,6 +122,10 @@ class Database:
     def run(self, statement: Statement | str, *params: Any) -> int:
         """The number of rows changed."""
         return self._answer(statement, params, _count)
+
+    def records(self, statement: str) -> list[dict[str, Any]]:
+        """Every row by its columns' names, for answers whose columns differ between versions."""
+        return self._answer(statement, (), _records)
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:

@@ -2,6 +2,9 @@
 
 import re
 
+from prometheus_client.parser import text_string_to_metric_families
+
+from app.config import VERSION
 from app.routes import ROUTES
 from app.web.openapi import document
 from tests.api_client import Api, Person
@@ -93,3 +96,16 @@ def test_the_page_runs_nothing(api: Api) -> None:
     page = api.root("/docs")
     assert "default-src 'none'" in page.headers["Content-Security-Policy"]
     assert "<script" not in page.text
+
+
+def test_prometheus_sees_what_the_service_stands_on(api: Api, person: Person) -> None:
+    person.get("users/me")
+    families = {each.name: each for each in text_string_to_metric_families(api.fresh().root("/metrics").text)}
+    assert [sample.value for sample in families["jobfinder_memcached_up"].samples] == [1.0, 1.0]
+    gauge = {name: families[f"jobfinder_pgbouncer_{name}"].samples[0].value for name in ("up", "pool_size")}
+    assert gauge == {"up": 1.0, "pool_size": 16.0}
+    for total in ("queries", "transactions", "query_seconds", "wait_seconds"):
+        assert families[f"jobfinder_pgbouncer_{total}"].type == "counter"
+    assert families["jobfinder_pgbouncer_queries"].samples[0].value > 0
+    (build,) = families["jobfinder_build_info"].samples
+    assert build.labels == {"version": VERSION}

@@ -1,0 +1,91 @@
+"""What the service stands on, in the terms of Prometheus."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from app.config import VERSION
+from app.errors import Unavailable
+from app.health.service import Dependencies
+from app.health.shared import Shared
+from app.infra.keys import KeyRing
+from app.infra.pooler import PoolerStatistics, statistics
+
+_POOLER_GAUGES = {
+    "pool_size": "Server connections that PgBouncer may have now",
+    "clients_active": "Clients with a server connection, or idle",
+    "clients_waiting": "Clients that wait for a server connection",
+    "servers_active": "Server connections in use",
+    "servers_idle": "Server connections idle and ready",
+    "servers_used": "Server connections idle and due for a check",
+    "max_wait_seconds": "How long the client that waits longest has waited",
+}
+_POOLER_TOTALS = {
+    "queries": "Queries through PgBouncer",
+    "transactions": "Transactions through PgBouncer",
+    "query_seconds": "Time that PostgreSQL has worked on queries",
+    "wait_seconds": "Time that clients have waited for a server connection",
+}
+_KID_DATE = "%Y%m%d"
+
+
+@dataclass(frozen=True)
+class _State:
+    """`memcached` tells of each server whether it answers; `pooler` is None where PgBouncer does not."""
+
+    memcached: dict[str, bool]
+    pooler: PoolerStatistics | None
+
+
+class DependenciesCollector(Collector):
+    """To be registered in a `CollectorRegistry`; whoever asks within a second gets the same answer."""
+
+    def __init__(self, needs: Dependencies, keys: KeyRing) -> None:
+        self._needs, self._keys = needs, keys
+        self._shared = Shared(self._look, _State({}, None))
+
+    def collect(self) -> Iterator[Metric]:
+        """memcached and PgBouncer as this pod sees them, the age of its keys, and its version."""
+        yield InfoMetricFamily("jobfinder_build", "This version", value={"version": VERSION})
+        yield self._key_dates()
+        state = self._shared.value()
+        up = GaugeMetricFamily("jobfinder_memcached_up", "Whether the server answers this pod", labels=["server"])
+        for server, answers in state.memcached.items():
+            up.add_metric([server], answers)
+        yield up
+        if self._needs.pooler is not None:
+            yield from _pooler(state.pooler)
+
+    def _look(self) -> _State:
+        memcached = {server: ms is not None for server, ms in self._needs.memcache.ping()}
+        try:
+            pooler = statistics(self._needs.pooler) if self._needs.pooler else None
+        except Unavailable:
+            pooler = None
+        return _State(memcached, pooler)
+
+    def _key_dates(self) -> Metric:
+        """Of the keys whose names begin with the day on which they were made, as YYYYMMDD."""
+        family = GaugeMetricFamily(
+            "jobfinder_signing_key_created_timestamp_seconds", "The day in the name of a token key", labels=["kid"]
+        )
+        for kid in self._keys.fingerprints():
+            try:
+                day = datetime.strptime(kid[:8], _KID_DATE).replace(tzinfo=UTC)
+            except ValueError:
+                continue
+            family.add_metric([kid], day.timestamp())
+        return family
+
+
+def _pooler(found: PoolerStatistics | None) -> Iterator[Metric]:
+    yield GaugeMetricFamily("jobfinder_pgbouncer_up", "Whether PgBouncer answers", value=found is not None)
+    if found is None:
+        return
+    for name, meaning in _POOLER_GAUGES.items():
+        yield GaugeMetricFamily(f"jobfinder_pgbouncer_{name}", meaning, value=getattr(found, name))
+    for name, meaning in _POOLER_TOTALS.items():
+        yield CounterMetricFamily(f"jobfinder_pgbouncer_{name}", meaning, value=getattr(found, name))

@@ -1,0 +1,93 @@
+"""What the service stands on, told to Prometheus: also while some of it is down."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from app.errors import Unavailable
+from app.health.collector import DependenciesCollector
+from app.health.service import Dependencies
+
+SHOWN: dict[str, list[dict[str, Any]]] = {
+    "SHOW POOLS": [
+        {"database": "pgbouncer", "cl_active": 1, "cl_waiting": 0, "sv_active": 0, "sv_idle": 0, "sv_used": 0}
+        | {"maxwait": 0, "maxwait_us": 0},
+        {"database": "jobfinder", "cl_active": 4, "cl_waiting": 2, "sv_active": 3, "sv_idle": 1, "sv_used": 1}
+        | {"maxwait": 1, "maxwait_us": 500_000},
+    ],
+    "SHOW STATS": [
+        {"database": "jobfinder", "total_query_count": 7, "total_xact_count": 5}
+        | {"total_query_time": 2_000_000, "total_wait_time": 250_000}
+    ],
+    "SHOW CONFIG": [{"key": "default_pool_size", "value": "3"}],
+}
+
+
+@dataclass
+class Console:
+    answers: bool = True
+    asked: list[str] = field(default_factory=list)
+
+    def records(self, statement: str) -> list[dict[str, Any]]:
+        self.asked.append(statement)
+        if not self.answers:
+            raise Unavailable("no")
+        return SHOWN[statement]
+
+
+class Cache:
+    def ping(self) -> list[tuple[str, float | None]]:
+        return [("a:1", 0.2), ("b:1", None)]
+
+
+class Keys:
+    def fingerprints(self) -> dict[str, str]:
+        return dict.fromkeys(("20260301-1", "development-1", "20269999"), "")
+
+
+def shown(console: Console | None) -> dict[str, dict[str, float]]:
+    """Values by metric and by their one label, empty where there is none."""
+    needs = Dependencies(cast(Any, None), cast(Any, console), cast(Any, Cache()), lambda: None)
+    metrics = list(DependenciesCollector(needs, cast(Any, Keys())).collect())
+    return {
+        each.name: {next(iter(sample.labels.values()), ""): sample.value for sample in each.samples} for each in metrics
+    }
+
+
+def test_each_memcached_is_up_or_down() -> None:
+    assert shown(None)["jobfinder_memcached_up"] == {"a:1": 1, "b:1": 0}
+
+
+def test_pgbouncer_is_shown_without_its_console() -> None:
+    metrics = shown(Console())
+    assert metrics["jobfinder_pgbouncer_up"] == {"": 1}
+    assert metrics["jobfinder_pgbouncer_clients_active"] == {"": 4}
+    assert metrics["jobfinder_pgbouncer_max_wait_seconds"] == {"": 1.5}
+    assert metrics["jobfinder_pgbouncer_wait_seconds"] == {"": 0.25}
+    assert metrics["jobfinder_pgbouncer_pool_size"] == {"": 3}
+
+
+def test_a_pgbouncer_that_does_not_answer_is_down_and_has_no_numbers() -> None:
+    metrics = shown(Console(answers=False))
+    assert metrics["jobfinder_pgbouncer_up"] == {"": 0}
+    assert not [
+        name for name in metrics if name.startswith("jobfinder_pgbouncer_") and name != "jobfinder_pgbouncer_up"
+    ]
+
+
+def test_without_a_pooler_there_is_nothing_to_tell_of_it() -> None:
+    assert not [name for name in shown(None) if name.startswith("jobfinder_pgbouncer")]
+
+
+def test_a_key_is_as_old_as_the_day_in_its_name() -> None:
+    day = datetime(2026, 3, 1, tzinfo=UTC).timestamp()
+    assert shown(None)["jobfinder_signing_key_created_timestamp_seconds"] == {"20260301-1": day}
+
+
+def test_who_asks_within_a_second_gets_the_same_answer() -> None:
+    console = Console()
+    needs = Dependencies(cast(Any, None), cast(Any, console), cast(Any, Cache()), lambda: None)
+    collector = DependenciesCollector(needs, cast(Any, Keys()))
+    first, second = list(collector.collect()), list(collector.collect())
+    assert len(first) == len(second)
+    assert len(console.asked) == len(SHOWN)
