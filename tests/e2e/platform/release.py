@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -131,7 +131,9 @@ class Release:
         self.kubectl("rollout", "status", f"deployment/{NAME}", f"--timeout={PATIENCE_S:g}s")
         self.wait_for_pods(lambda pods: all(each.ready and not each.ending for each in pods), "every pod ready")
 
-    def wait_for_pods(self, condition: Any, what: str, component: str = "app", timeout_s: float = PATIENCE_S) -> None:
+    def wait_for_pods(
+        self, condition: Callable[[list[Pod]], bool], what: str, component: str = "app", timeout_s: float = PATIENCE_S
+    ) -> None:
         """Wait until `condition(pods)`; tells the pods where that was in vain."""
         deadline = time.monotonic() + timeout_s
         while not condition(pods := self.pods(component)):
@@ -145,8 +147,8 @@ class Release:
         found = self.kubectl("get", chosen, "-l", f"app.kubernetes.io/instance={NAME}", "-o", "name")
         return set(found.split())
 
-    def revisions(self, component: str) -> set[str]:
-        """The uids of a component's pods: another set means that they were replaced."""
+    def uids(self, component: str = "app") -> set[str]:
+        """Of a component's pods: another set means that they were replaced."""
         return {each.uid for each in self.pods(component)}
 
     def health(self) -> str:

@@ -162,9 +162,8 @@ class Watch:
 def watched(address: Address, load: Load = ORDINARY) -> Iterator[Watch]:
     """Load that runs until the block ends; then the watch holds what was seen, which is logged as well."""
     world = populate("", address.port, people=max(2 * load.actors, 4), host=address.host)
-    plan = Plan(address.host, address.port, asks(address), load.rate, load.connections)
     over = threading.Event()
-    with Steady(plan) as steady:
+    with pressing(address, load) as steady:
         watch = Watch(steady, world, address)
         checker = Checker(watch, load.actors, over)
         checker.start()
@@ -178,6 +177,11 @@ def watched(address: Address, load: Load = ORDINARY) -> Iterator[Watch]:
             log.info("%s", watch.summary())
     if checker.failure is not None:
         raise checker.failure
+
+
+def pressing(address: Address, load: Load) -> Steady:
+    """Steady clients alone."""
+    return Steady(Plan(address.host, address.port, asks(address), load.rate, load.connections))
 
 
 class Checker(threading.Thread):

@@ -1,0 +1,17 @@
+"""The account of the README's tour, which can be made only once."""
+
+from tests.e2e.platform.clients import Address
+from tests.integration.finality.connections import Connection, Request
+
+ADA = {"email": "ada@example.com", "password": "a long walk in the rain"}
+
+
+def forget_ada(address: Address) -> None:
+    """Delete her, so that the tour can be walked again."""
+    connection = Connection("", address.port, host=address.host)
+    login = connection.send(Request("POST", "/api/v1/auth/login", ADA))
+    assert login.status == 200, login
+    body = {"password": ADA["password"]}
+    gone = connection.send(Request("DELETE", "/api/v1/users/me", body, login.body["access_token"]))
+    assert gone.status == 204, gone
+    connection.close()

@@ -1,0 +1,31 @@
+"""What the ingress controller of the tests routes, and whether it does."""
+
+import http.client
+
+from tests.e2e.platform.clients import Address
+
+INGRESS_NAMESPACE = "platform-ingress"
+BY_INGRESS, BY_ROUTE = "ingress.jobfinder.test", "route.jobfinder.test"
+ROUTED = {
+    "trustedProxies": ["10.0.0.0/8"],
+    "ingress": {"enabled": True, "className": "jobfinder-e2e", "hosts": [BY_INGRESS]},
+    "httpRoute": {
+        "enabled": True,
+        "parentRefs": [{"name": "traefik", "namespace": INGRESS_NAMESPACE}],
+        "hostnames": [BY_ROUTE],
+    },
+}
+
+
+def status(address: Address, path: str) -> tuple[int, bool]:
+    """The status, and whether it is the service that answers."""
+    connection = http.client.HTTPConnection(address.host, address.port, timeout=10)
+    try:
+        connection.request("GET", path, headers={"Host": address.name})
+        response = connection.getresponse()
+        response.read()
+        return response.status, response.getheader("x-request-id") is not None
+    except OSError:
+        return 0, False
+    finally:
+        connection.close()

@@ -1,0 +1,47 @@
+"""The autoscaler makes six pods of two under load and two of six after it, and no request fails."""
+
+import pytest
+
+from tests.e2e.platform.release import NAME, Release
+from tests.e2e.platform.routing import ROUTED
+from tests.e2e.platform.watch import Load, pressing, watched
+
+FEWEST, MOST = 2, 6
+QUIET = Load(rate=60, connections=12, actors=1)
+PRESSURE = Load(rate=1500, connections=32)
+QUICK = {"stabilizationWindowSeconds": 5, "policies": [{"type": "Pods", "value": 4, "periodSeconds": 5}]}
+SCALING = {
+    "hpa": {
+        "minReplicas": FEWEST,
+        "maxReplicas": MOST,
+        "targetCPUUtilizationPercentage": 70,
+        "behavior": {"scaleUp": {**QUICK, "stabilizationWindowSeconds": 0}, "scaleDown": QUICK},
+    }
+}
+
+
+@pytest.mark.timeout(600)
+def test_the_autoscaler_follows_the_load_and_no_request_fails(release: Release) -> None:
+    release.wait_until_healthy()
+    with watched(release.address(), QUIET) as watch:
+        with watch.phase("helm upgrade with another autoscaler"):
+            release.upgrade(ROUTED, SCALING)
+        with pressing(release.address(), PRESSURE) as pressure, watch.phase(f"from {FEWEST} to {MOST} pods"):
+            wait_for_ready(release, MOST)
+        with watch.phase(f"from {MOST} to {FEWEST} pods"):
+            wait_for_ready(release, FEWEST)
+            watch.wait_for_calm(300)
+    report = pressure.finish()
+    assert not report.failures, report.summary()
+    watch.assert_nothing_failed()
+
+
+def wait_for_ready(release: Release, number: int) -> None:
+    """So many pods, all of them ready, and none that is ending."""
+    try:
+        release.wait_for_pods(
+            lambda pods: len(pods) == number and all(each.ready and not each.ending for each in pods), f"{number} pods"
+        )
+    except AssertionError as error:
+        error.add_note(f"the autoscaler says {release.get('hpa', NAME)['status']}")
+        raise

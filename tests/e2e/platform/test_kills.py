@@ -1,0 +1,103 @@
+"""What dies without notice costs honest 503s at most, and the requests that a killed worker was answering."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.e2e.platform.processes import first_process, kill, workers
+from tests.e2e.platform.release import NAME, Pod, Release
+from tests.e2e.platform.report import NO_ANSWER
+from tests.e2e.platform.watch import Load, Watch, watched
+from tests.integration.finality.history import Interval
+from tests.integration.finality.pods import wait_for
+
+LOAD = Load(rate=500, connections=32, actors=4)
+CALM = 2500
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture
+def calm(release: Release) -> Release:
+    """With everything that earlier tests have killed back again."""
+    release.wait_until_healthy()
+    return release
+
+
+@contextmanager
+def under_load(release: Release, what: str) -> Iterator[Watch]:
+    """Ends once the steady clients have got nothing but right answers for some seconds and health is ok."""
+    with watched(release.address(), LOAD) as watch:
+        watch.wait_for_calm(1000)
+        with watch.phase(what):
+            yield watch
+            wait_for(lambda: release.health() == "ok", "health ok")
+            watch.wait_for_calm(CALM)
+    release.wait_until_healthy()
+
+
+def assert_honest(watch: Watch) -> None:
+    """Every failed request was told to come back, and those of the checker as well."""
+    assert all(each.honest for each in watch.report.failures), watch.summary()
+    assert not [each for each in watch.world.journal.operations if each.status == NO_ANSWER], watch.summary()
+    assert not watch.tally.unreachable, watch.summary()
+    watch.assert_final()
+
+
+def test_a_killed_pooler_is_told_honestly_and_comes_back(calm: Release) -> None:
+    pod = calm.pods()[0]
+    with under_load(calm, "kill -9 of PgBouncer") as watch:
+        kill(first_process(pod, "pgbouncer"))
+        calm.wait_for_pods(came_back(pod), "PgBouncer restarted")
+    assert_honest(watch)
+
+
+def test_a_killed_worker_loses_only_what_it_was_answering(calm: Release) -> None:
+    pod = calm.pods()[0]
+    with under_load(calm, "kill -9 of a worker") as watch:
+        start, victim = time.monotonic_ns(), workers(pod)[0]
+        number = len(workers(pod))
+        kill(victim)
+        wait_for(lambda: victim not in workers(pod) and len(workers(pod)) == number, "a new worker")
+        watch.faults.crashes.append(Interval(start, time.monotonic_ns()))
+    watch.assert_final()
+    hit = [*watch.report.lost, *watch.report.repeated]
+    assert all(each.honest or each in watch.report.lost for each in watch.report.failures), watch.summary()
+    assert len({each.worker for each in hit if each.worker}) <= 1, watch.summary()
+    assert len(watch.report.lost) <= LOAD.connections, watch.summary()
+    died = max((watch.report.workers.get(each.worker, 0) for each in hit), default=0)
+    assert died < watch.faults.crashes[0].end, watch.summary()
+    assert (pod.uid, pod.restarts) in {(each.uid, each.restarts) for each in calm.pods()}
+
+
+def test_a_killed_memcached_costs_time_only(calm: Release) -> None:
+    log_server = calm.pods("memcached")[0]
+    with under_load(calm, "kill -9 of memcached 0, which holds the log") as watch:
+        kill(first_process(log_server, "memcached"))
+        calm.wait_for_pods(came_back(log_server), "memcached 0 restarted", "memcached")
+    assert_honest(watch)
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_deleted_memcached_pod_costs_time_only(calm: Release, number: int) -> None:
+    """The one that takes its place has another address."""
+    name = f"{NAME}-memcached-{number}"
+    former = next(each for each in calm.pods("memcached") if each.name == name)
+    with under_load(calm, f"kubectl delete pod {name}") as watch:
+        calm.kubectl("delete", "pod", name, "--wait=false")
+        calm.wait_for_pods(another(former), f"{name} replaced", "memcached")
+    assert_honest(watch)
+
+
+def came_back(former: Pod) -> Callable[[list[Pod]], bool]:
+    """The same pod, ready, with one more restart."""
+    return lambda pods: any(
+        each.uid == former.uid and each.ready and each.restarts == former.restarts + 1 for each in pods
+    )
+
+
+def another(former: Pod) -> Callable[[list[Pod]], bool]:
+    """A pod of the same name, ready."""
+    return lambda pods: any(each.name == former.name and each.uid != former.uid and each.ready for each in pods)

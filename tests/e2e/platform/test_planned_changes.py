@@ -1,0 +1,59 @@
+"""What operators do on purpose fails no request of any client, and no logout is less than final meanwhile."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.e2e.platform.release import NAME, Release
+from tests.e2e.platform.routing import ROUTED
+from tests.e2e.platform.watch import Load, Watch, watched
+
+REQUESTS = 100_000
+LOAD = Load(rate=900, connections=48, actors=5)
+CHANGED = {"podAnnotations": {"example.com/changed": "yes"}}
+
+
+@pytest.mark.timeout(900)
+def test_no_planned_change_fails_a_request(release: Release) -> None:
+    release.wait_until_healthy()
+    caches = release.uids("memcached")
+    with watched(release.address(), LOAD) as watch:
+        watch.wait_for_requests(2000)
+        with replacing(release, watch, "helm upgrade with another pod template", release.uids()):
+            release.upgrade(ROUTED, CHANGED)
+        with replacing(release, watch, "kubectl rollout restart", release.uids()):
+            release.kubectl("rollout", "restart", f"deployment/{NAME}")
+        one = release.pods()[0]
+        with replacing(release, watch, "kubectl delete pod", {one.uid}):
+            release.kubectl("delete", "pod", one.name, "--wait=false")
+        one, other = release.pods()
+        with replacing(release, watch, "eviction, as of kubectl drain", {one.uid}):
+            evict(release, one.name)
+            with pytest.raises(Exception, match="disruption budget"):
+                evict(release, other.name)
+        watch.wait_for_requests(REQUESTS)
+    assert watch.report.count >= REQUESTS, watch.summary()
+    watch.assert_nothing_failed()
+    assert release.uids("memcached") == caches, "an upgrade replaced memcached, which had not changed"
+
+
+@contextmanager
+def replacing(release: Release, watch: Watch, what: str, uids: set[str]) -> Iterator[None]:
+    """Ends once the pods of these uids are gone and all others are ready."""
+    with watch.phase(what):
+        yield
+        release.wait_for_pods(lambda pods: not uids & {each.uid for each in pods}, f"{uids} replaced")
+        release.wait_until_rolled_out()
+
+
+def evict(release: Release, pod: str) -> None:
+    """Raises what kubectl says where the PodDisruptionBudget refuses."""
+    eviction = {
+        "apiVersion": "policy/v1",
+        "kind": "Eviction",
+        "metadata": {"name": pod, "namespace": release.namespace},
+    }
+    path = f"/api/v1/namespaces/{release.namespace}/pods/{pod}/eviction"
+    release.kubectl("create", "--raw", path, "-f", "-", given=json.dumps(eviction))

@@ -1,0 +1,16 @@
+"""`helm uninstall` leaves what the values say that it keeps, and nothing else."""
+
+from tests.e2e.platform.release import NAME, Release
+from tests.integration.finality.pods import wait_for
+
+KEPT_BY_VALUES = {f"secret/{NAME}", f"secret/{NAME}-keys"}
+
+
+def test_only_what_the_values_keep_is_left(release: Release) -> None:
+    before = release.objects()
+    volumes = {each for each in before if each.startswith("persistentvolumeclaim/")}
+    assert before >= KEPT_BY_VALUES
+    assert volumes, before
+    release.uninstall()
+    wait_for(lambda: release.objects() <= KEPT_BY_VALUES | volumes, f"only {KEPT_BY_VALUES | volumes} left")
+    assert release.objects() == KEPT_BY_VALUES | volumes

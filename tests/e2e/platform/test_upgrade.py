@@ -1,0 +1,87 @@
+"""`helm upgrade` from the chart of an earlier commit keeps secrets, data and availability."""
+
+import io
+import subprocess
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.platform.release import CHART, CHECKOUT, NAME, Cluster, Release
+from tests.e2e.platform.watch import Load, watched
+from tests.integration.finality.connections import Connection, Request
+from tests.integration.finality.people import Journal, Person
+
+SECRETS = (NAME, f"{NAME}-keys")
+
+
+@pytest.fixture(scope="module")
+def earlier_chart(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As of the newest commit in which it differs from the working tree."""
+    path = CHART.relative_to(CHECKOUT).as_posix()
+    for commit in git("rev-list", "--max-count=50", "HEAD", "--", path).decode().split():
+        for each in (commit, f"{commit}~1"):
+            if git("ls-tree", each, "--", f"{path}/Chart.yaml") and differs(each, path):
+                folder = tmp_path_factory.mktemp("earlier")
+                with tarfile.open(fileobj=io.BytesIO(git("archive", each, "--", path))) as archive:
+                    archive.extractall(folder, filter="data")
+                return folder / path
+    pytest.skip("no commit has another chart than the working tree")
+
+
+@pytest.fixture(scope="module")
+def upgraded(cluster: Cluster, earlier_chart: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Release]:
+    """A release of the earlier chart, to be upgraded."""
+    release = Release(cluster, "platform-upgrade", tmp_path_factory.mktemp("upgrade"))
+    release.make_namespace()
+    try:
+        release.install(chart=earlier_chart)
+        yield release
+    finally:
+        release.delete_namespace()
+
+
+@pytest.mark.timeout(600)
+def test_an_upgrade_keeps_secrets_data_and_availability(upgraded: Release) -> None:
+    upgraded.wait_until_healthy()
+    address = upgraded.address()
+    connection = Connection("", address.port, host=address.host)
+    person = Person.register(connection, Journal())
+    assert person is not None
+    session = person.log_in(connection, Journal())
+    assert session is not None
+    secrets, stores = secret_data(upgraded), {each: upgraded.uids(each) for each in ("postgresql", "memcached")}
+    with watched(address, Load(rate=300, connections=24, actors=2)) as watch, watch.phase("helm upgrade"):
+        upgraded.upgrade()
+        upgraded.wait_until_healthy()
+        watch.wait_for_calm(1000)
+    assert secret_data(upgraded) == secrets
+    connection = Connection("", address.port, host=address.host)
+    profile = connection.send(Request("GET", "/api/v1/users/me", token=session.token))
+    assert (profile.status, profile.body["id"]) == (200, person.id), "a session of before the upgrade"
+    assert person.log_in(connection, Journal()) is not None, "a password of before the upgrade"
+    connection.close()
+    if {each: upgraded.uids(each) for each in stores} == stores:
+        watch.assert_nothing_failed()
+    else:
+        assert all(each.honest for each in watch.report.failures), watch.summary()
+        watch.assert_final()
+
+
+def secret_data(release: Release) -> dict[str, dict[str, str]]:
+    return {name: release.get("secret", name)["data"] for name in SECRETS}
+
+
+def git(*arguments: str) -> bytes:
+    """Empty where git, or what is asked for, is not there."""
+    try:
+        found = subprocess.run(["git", *arguments], cwd=CHECKOUT, check=False, capture_output=True)
+    except FileNotFoundError:
+        return b""
+    return found.stdout if found.returncode == 0 else b""
+
+
+def differs(commit: str, path: str) -> bool:
+    diff = subprocess.run(["git", "diff", "--quiet", commit, "--", path], cwd=CHECKOUT, check=False)
+    return diff.returncode == 1
