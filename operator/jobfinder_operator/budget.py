@@ -6,28 +6,16 @@ A holder is a PgBouncer that may have connections: that of a pod, whatever the p
 ended while PostgreSQL may still run its queries. `floor` is the largest size with which any pod's sidecar starts.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 
-from jobfinder_operator.ledger import Ledger
-from jobfinder_operator.observed import Observed
+from jobfinder_operator.config import Config
+from jobfinder_operator.evidence import Account, Drift, absorb, living, take_over
+from jobfinder_operator.ledger import GUESSED, UNASKED, Entry, Ledger
+from jobfinder_operator.observed import Observed, PodSeen, Reading
+from jobfinder_operator.shares import Claim, Rules, targets
 
-
-@dataclass(frozen=True, slots=True)
-class Config:
-    """`linger_seconds`: statement_timeout plus client_connection_check_interval plus one, how long PostgreSQL may run
-    queries of a PgBouncer that has ended. `command_seconds`: after that long nothing that was sent takes effect.
-    `moves_per_minute` bounds the shrinks (each a RECONNECT) that only demand asks for.
-    """
-
-    budget: int
-    max_pods: int
-    headroom: int = 5
-    floor: int = 1
-    per_pod_max: int = 32
-    linger_seconds: float = 7.0
-    command_seconds: float = 5.0
-    moves_per_minute: int = 12
-    holder: str = ""
+MINUTE = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +29,6 @@ class Shrink:
     to: int
     expect: int
     session: str
-    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,34 +40,31 @@ class Grow:
     to: int
     expect: int
     session: str
-    why: str = ""
 
 
 Step = Shrink | Grow
 
 
 @dataclass(frozen=True, slots=True)
-class Drift:
-    """Something that this operator did not do: `kind` is `raised`, `lowered`, `restarted`, `unrecorded` or `lost`."""
-
-    uid: str
-    name: str
-    kind: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
 class Sums:
-    """The arithmetic of the budget; `total` is the left side of the inequality, and `total - budget` what is over."""
+    """The arithmetic of the budget; `total` is the left side of the inequality.
+
+    `granted`: the caps of all holders. `used`: the connections that were read.
+    """
 
     budget: int
     headroom: int
     floor: int
     slots: int
     holders: int
-    unborn: int
     above_floor: int
+    granted: int
     used: int
+
+    @property
+    def unborn(self) -> int:
+        """Pods that may come at any moment."""
+        return self.slots - self.holders
 
     @property
     def total(self) -> int:
@@ -88,6 +72,7 @@ class Sums:
 
     @property
     def room(self) -> int:
+        """What can still be granted; below 0 when the budget is exceeded."""
         return self.budget - self.total
 
 
@@ -95,8 +80,9 @@ class Sums:
 class Decision:
     """First record `ledger` if it differs from the one that was read; if that fails, do nothing else of this.
 
-    Then the steps, in any order, shrinks first; each may fail alone. Observe again soon while `unsettled`.
-    `targets`: the share of each pod by uid.
+    Then the steps, in any order, shrinks first; each may fail alone. Start no reading before all were tried. Observe
+    again at once while `unsettled`, and at `wake_at` at the latest. `targets`: the share of each pod by uid.
+    `infeasible`: why nothing is changed.
     """
 
     ledger: Ledger
@@ -105,11 +91,180 @@ class Decision:
     sums: Sums
     targets: dict[str, int]
     unsettled: bool
+    wake_at: float | None = None
     infeasible: str = ""
+
+
+@dataclass(slots=True)
+class _Plan:
+    """Steps and the entries that have to be recorded before them; `room` is what may yet be granted."""
+
+    config: Config
+    floor: int
+    room: int
+    now: float
+    entries: dict[str, Entry]
+    steps: list[Step] = field(default_factory=list)
+
+    def shrink(self, entry: Entry, reading: Reading, to: int) -> None:
+        self.steps.append(Shrink(entry.uid, entry.name, to, reading.pool_size, reading.session))
+        self._asked(entry, reading, to)
+
+    def grow(self, entry: Entry, reading: Reading, to: int) -> None:
+        """As far as there is room beyond what is recorded already."""
+        covered = max(entry.cap, self.floor)
+        to = min(to, covered + max(0, self.room))
+        if to > reading.pool_size:
+            self.room -= max(0, to - covered)
+            self.steps.append(Grow(entry.uid, entry.name, to, reading.pool_size, reading.session))
+            self._asked(replace(entry, cap=max(entry.cap, to)), reading, to)
+
+    def _asked(self, entry: Entry, reading: Reading, to: int) -> None:
+        self.entries[entry.uid] = replace(entry, wanted=to, session=reading.session, asked_at=self.now)
 
 
 def decide(config: Config, ledger: Ledger | None, observed: Observed, now: float) -> Decision:
     """`ledger` must be what is recorded *now* (a consistent read), None when there is none; `now` is a time of the
     operator's monotonic clock, not before `observed.at`.
     """
-    raise NotImplementedError
+    account = _account(config, ledger, observed, now)
+    floor = _floor(config, observed)
+    sums = _sums(config, floor, account, observed)
+    infeasible = _infeasible(config, floor)
+    claims, fixed = _claims(account, observed, floor)
+    moves = [at for at in (ledger.moves if ledger and ledger.holder == config.holder else ()) if at > now - MINUTE]
+    free = sums.budget - sums.headroom - floor * (sums.slots - len(claims)) - fixed
+    rules = Rules(free, floor, max(floor, config.per_pod_max), max(0, config.moves_per_minute - len(moves)))
+    if infeasible and _holding(sums, account) <= config.budget:
+        wanted, moved = {claim.uid: claim.size for claim in claims}, 0
+    else:
+        wanted, moved = targets(claims, rules)
+    growing = now >= account.blind_until
+    plan = _Plan(config, floor, sums.room if growing else 0, now, account.entries)
+    if config.acts:
+        _plan_steps(plan, wanted, observed)
+        moves += [now] * moved if plan.steps else []
+    recorded = Ledger(
+        config.holder, 0.0 if growing else account.blind_until, plan.entries, tuple(account.ghosts), tuple(moves)
+    )
+    return Decision(
+        recorded,
+        tuple(plan.steps),
+        tuple(account.drifts),
+        _sums(config, floor, account, observed),
+        {uid: wanted.get(uid, entry.cap) for uid, entry in plan.entries.items()},
+        bool(plan.steps) or _unsettled(account, observed),
+        _wake_at(config, account, now),
+        infeasible,
+    )
+
+
+def _account(config: Config, ledger: Ledger | None, observed: Observed, now: float) -> Account:
+    """The ledger as it is after everything that was seen."""
+    lost = ledger is None
+    if ledger is None:
+        ledger = Ledger(config.holder, now + config.command_seconds + config.linger_seconds)
+    ledger = take_over(ledger, config.holder, now, config.linger_seconds)
+    account = Account(config, now, ledger.blind_until)
+    account.ghosts += [ghost for ghost in ledger.ghosts if ghost.until > now]
+    absorb(account, ledger.pods, observed, config.per_pod_max if lost else 0)
+    return account
+
+
+def _floor(config: Config, observed: Observed) -> int:
+    born = [pod.born_with or 0 for pod in living(observed.pods)]
+    return max(config.floor, observed.workload.born_with or 0, *born, 1)
+
+
+def _sums(config: Config, floor: int, account: Account, observed: Observed) -> Sums:
+    caps = [entry.cap for entry in account.entries.values()] + [ghost.cap for ghost in account.ghosts]
+    return Sums(
+        budget=config.budget,
+        headroom=config.headroom,
+        floor=floor,
+        slots=max(config.max_pods, len(caps)),
+        holders=len(caps),
+        above_floor=sum(max(0, cap - floor) for cap in caps),
+        granted=sum(caps),
+        used=sum(pod.reading.servers for pod in living(observed.pods) if pod.reading),
+    )
+
+
+def _infeasible(config: Config, floor: int) -> str:
+    """Why no division of the budget can work; the nearest values that would are in it."""
+    least = floor * config.max_pods + config.headroom
+    if least <= config.budget:
+        return ""
+    pods = (config.budget - config.headroom) // floor
+    fewer = f", or maxPods {pods}," if pods > 0 else ""
+    return (
+        f"floor {floor} x maxPods {config.max_pods} + headroom {config.headroom} = {least} > "
+        f"connectionBudget {config.budget}; connectionBudget {least}{fewer} would work"
+    )
+
+
+def _holding(sums: Sums, account: Account) -> int:
+    """What is needed for those that exist, without anybody who may come."""
+    return sums.above_floor + sums.floor * sums.holders + sums.headroom
+
+
+def _claims(account: Account, observed: Observed, floor: int) -> tuple[list[Claim], int]:
+    """The pods that can be told something, and what all other holders have above their floors."""
+    readings = _open(account, observed)
+    claims = [_claim(account.entries[pod.uid], pod, reading, observed) for pod, reading in readings]
+    claimed = {claim.uid for claim in claims}
+    others = [entry.cap for uid, entry in account.entries.items() if uid not in claimed]
+    fixed = sum(max(0, cap - floor) for cap in (*others, *(ghost.cap for ghost in account.ghosts)))
+    return claims, fixed
+
+
+def _open(account: Account, observed: Observed) -> list[tuple[PodSeen, Reading]]:
+    """Pods that answer, and of whose process there is no doubt."""
+    return [
+        (pod, pod.reading)
+        for pod in living(observed.pods)
+        if pod.reading is not None
+        and pod.reachable
+        and pod.uid not in account.in_doubt
+        and account.entries[pod.uid].wanted != GUESSED
+    ]
+
+
+def _claim(entry: Entry, pod: PodSeen, reading: Reading, observed: Observed) -> Claim:
+    return Claim(
+        uid=entry.uid,
+        size=entry.wanted or entry.born_with or reading.pool_size,
+        demand=observed.demands.get(entry.uid),
+        new=entry.wanted == UNASKED,
+        leaving=entry.terminating,
+        needs=reading.clients_active + reading.clients_waiting + 1,
+    )
+
+
+def _plan_steps(plan: _Plan, wanted: dict[str, int], observed: Observed) -> None:
+    readings = {pod.uid: pod.reading for pod in observed.pods if pod.reading is not None}
+    for uid, target in wanted.items():
+        reading = readings[uid]
+        if reading.pool_size > target or reading.servers > target:
+            plan.shrink(plan.entries[uid], reading, target)
+    for uid, target in wanted.items():
+        if readings[uid].pool_size < target and readings[uid].servers <= target:
+            plan.grow(plan.entries[uid], readings[uid], target)
+
+
+def _unsettled(account: Account, observed: Observed) -> bool:
+    """Whether something is on its way."""
+    readings = {pod.uid: pod.reading for pod in living(observed.pods)}
+    return any(
+        (reading := readings.get(uid)) is not None and entry.cap > max(reading.pool_size, reading.servers)
+        for uid, entry in account.entries.items()
+    )
+
+
+def _wake_at(config: Config, account: Account, now: float) -> float | None:
+    times: Iterable[float] = [
+        *(ghost.until for ghost in account.ghosts),
+        account.blind_until,
+        *(each.asked_at + config.command_seconds for each in account.entries.values()),
+    ]
+    return min((at for at in times if at > now), default=None)

@@ -1,27 +1,29 @@
 """What each PgBouncer may hold, as it was recorded: written before a cap is raised, lowered after it was seen lower."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, fields
+from typing import Any, TypeVar
+
+GUESSED = -1  # `Entry.wanted`: the cap is a guess, for the ledger was lost and the pod has not been read since
+UNASKED = 0  # `Entry.wanted`: nothing was asked of this process
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A pod. `cap`: the most connections that its running PgBouncer can have until something else is recorded here.
 
-    `session`: the console connection on which it was last known to be the same process. `busy_until`: a command may
-    still take effect until then. `wanted`: what the last command asked for. `process`, `born_with`, `terminating`,
-    `reachable` and `grace_seconds` are what was last seen of the pod.
+    `wanted`: the size that was last asked for, at the time `asked_at` on the console connection `session`. `process`,
+    `born_with` (0: unknown), `terminating`, `reachable` and `grace_seconds` are what was last seen of the pod.
     """
 
     uid: str
     name: str
     cap: int
-    wanted: int
+    wanted: int = UNASKED
     session: str = ""
-    busy_until: float = 0.0
+    asked_at: float = 0.0
     process: str = ""
-    born_with: int = 1
+    born_with: int = 0
     terminating: bool = False
     reachable: bool = True
     grace_seconds: float = 30.0
@@ -29,12 +31,16 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Ghost:
-    """A PgBouncer that has ended, whose queries PostgreSQL may still run: `cap` counts until the time `until`."""
+    """A PgBouncer that has ended, whose queries PostgreSQL may still run: `cap` counts until the time `until`.
+
+    That is `seconds` after its end was seen.
+    """
 
     uid: str
     name: str
     cap: int
     until: float
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +60,45 @@ class Ledger:
 
     def to_dict(self) -> dict[str, Any]:
         """For the resource's `status.ledger`; defaults are left out."""
-        raise NotImplementedError
+        return {
+            "holder": self.holder,
+            "blindUntil": self.blind_until,
+            "pods": [_given(each) for _, each in sorted(self.pods.items())],
+            "ghosts": [_given(each) for each in self.ghosts],
+            "moves": list(self.moves),
+        }
 
     @classmethod
     def from_dict(cls, given: Mapping[str, Any] | None) -> "Ledger | None":
         """None where there is none, or where it is damaged: both are a lost ledger."""
-        raise NotImplementedError
+        try:
+            entries = [_read(Entry, each) for each in given["pods"]] if given else None
+            if given is None or entries is None:
+                return None
+            return cls(
+                str(given["holder"]),
+                float(given["blindUntil"]),
+                {each.uid: each for each in entries},
+                tuple(_read(Ghost, each) for each in given["ghosts"]),
+                tuple(map(float, given["moves"])),
+            )
+        except (KeyError, TypeError, ValueError):
+            return None
+
+
+Record = TypeVar("Record", Entry, Ghost)
+
+
+def _given(each: Entry | Ghost) -> dict[str, Any]:
+    defaults = {field.name: field.default for field in fields(each)}
+    values = {name: getattr(each, name) for name in defaults}
+    return {_camel(name): value for name, value in values.items() if value != defaults[name]}
+
+
+def _read(kind: type[Record], given: Mapping[str, Any]) -> Record:
+    return kind(**{field.name: given[_camel(field.name)] for field in fields(kind) if _camel(field.name) in given})
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(part.capitalize() for part in rest)

@@ -1,18 +1,24 @@
-"""Who gets how much of what is above the floors: by demand where there is any, equal where there is none."""
+"""Who gets how much of the connections: by demand where there is any, equal where there is none."""
 
+import heapq
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from jobfinder_operator.observed import PodSeen
+from jobfinder_operator.observed import PodSeen, Reading
+
+SMOOTHING_SECONDS = 10.0
+SIGNAL = 0.1  # mean connections in use per pod below which there is nothing to go by
+PRESSED = 0.7  # a pod that could use this part of its pool may take from others
+WORTHWHILE = 0.2  # others are not disturbed for less than this part of a pool
 
 
 @dataclass(frozen=True, slots=True)
 class Demand:
     """Smoothed number of connections that a pod could have used, and the sums that it was last computed from."""
 
-    level: float
+    level: float | None
     at: float
-    session: str
     busy_seconds: float
     wait_seconds: float
 
@@ -26,9 +32,142 @@ class Demands:
     @property
     def levels(self) -> dict[str, float]:
         """For `Observed.demands`."""
-        return {uid: demand.level for uid, demand in self.pods.items()}
+        return {uid: each.level for uid, each in self.pods.items() if each.level is not None}
 
 
 def measure(before: Demands, pods: Sequence[PodSeen]) -> Demands:
     """Little's law: what the sums of SHOW STATS grew by, over the time between two readings, is a mean number."""
-    raise NotImplementedError
+    after = {pod.uid: _measured(before.pods.get(pod.uid), pod.reading) for pod in pods}
+    return Demands({uid: each for uid, each in after.items() if each is not None})
+
+
+def _measured(last: Demand | None, reading: Reading | None) -> Demand | None:
+    if reading is None or (last is not None and reading.at <= last.at):
+        return last
+    sums = (reading.at, reading.busy_seconds, reading.wait_seconds)
+    if last is None:
+        return Demand(None, *sums)
+    grown = reading.busy_seconds + reading.wait_seconds - last.busy_seconds - last.wait_seconds
+    if grown < 0:  # another process
+        return Demand(last.level, *sums)
+    passed = reading.at - last.at
+    sample = grown / passed
+    if reading.clients_waiting:  # who still waits is in no sum yet
+        sample = max(sample, reading.servers_active + reading.clients_waiting)
+    if last.level is None:
+        return Demand(sample, *sums)
+    weight = 1 - math.exp(-passed / SMOOTHING_SECONDS)
+    return Demand(last.level + weight * (sample - last.level), *sums)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A pod whose pool can be changed. `size`: what it was last told. `demand` None: no signal.
+
+    `new`: it has been told nothing since it started. `leaving`: it is Terminating, and needs no more than `needs`.
+    """
+
+    uid: str
+    size: int
+    demand: float | None = None
+    new: bool = False
+    leaving: bool = False
+    needs: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """`total` connections for all claims together, at least `floor` for each and at most `most`.
+
+    `moves`: how many pools may yet be shrunk for no other reason than demand.
+    """
+
+    total: int
+    floor: int
+    most: int
+    moves: int
+
+
+def divide(claims: Sequence[Claim], total: int, floor: int, most: int) -> dict[str, int]:
+    """Ideal shares: Kleinrock's square root capacity assignment (1964), in whole connections between the bounds."""
+    ideals = _ideals(claims, total)
+    shares = {claim.uid: floor for claim in claims}
+    missing = [(floor - ideals[uid], uid) for uid in shares if floor < most]
+    heapq.heapify(missing)
+    for _ in range(total - floor * len(claims)):
+        if not missing:
+            break
+        _, uid = missing[0]
+        shares[uid] += 1
+        if shares[uid] < most:
+            heapq.heapreplace(missing, (shares[uid] - ideals[uid], uid))
+        else:
+            heapq.heappop(missing)
+    return shares
+
+
+def _ideals(claims: Sequence[Claim], total: int) -> dict[str, float]:
+    """Each pod's demand and a part of the rest by the square root of it; parts of demand where it is more than all."""
+    known = [claim.demand for claim in claims if claim.demand is not None]
+    mean = sum(known) / len(known) if known else 0.0
+    if mean < SIGNAL:
+        return {claim.uid: total / len(claims) for claim in claims}
+    wanted = {claim.uid: mean if claim.demand is None else claim.demand for claim in claims}
+    rest = total - sum(wanted.values())
+    if rest <= 0:
+        return {uid: each * total / sum(wanted.values()) for uid, each in wanted.items()}
+    roots = {uid: math.sqrt(each + SIGNAL * mean) for uid, each in wanted.items()}
+    return {uid: each + rest * roots[uid] / sum(roots.values()) for uid, each in wanted.items()}
+
+
+def targets(claims: Sequence[Claim], rules: Rules) -> tuple[dict[str, int], int]:
+    """What each pod should have now, and how many pools that shrinks for no other reason than demand.
+
+    Who has enough keeps what it has: a pool is shrunk only for one that needs it, is worth it, and only as far.
+    """
+    leaving = {claim.uid: min(claim.size, max(rules.floor, claim.needs)) for claim in claims if claim.leaving}
+    staying = [claim for claim in claims if not claim.leaving]
+    ideals = divide(staying, rules.total - sum(leaving.values()), rules.floor, rules.most) | leaving
+    sizes = {claim.uid: max(rules.floor, min(claim.size, rules.most)) for claim in claims}
+    _lower(sizes, ideals, leaving, sum(sizes.values()) - rules.total, len(claims))
+    room = rules.total - sum(sizes.values())
+    needs = {claim.uid: ideals[claim.uid] - sizes[claim.uid] for claim in staying}
+    grow_first = sorted((claim for claim in staying if needs[claim.uid] > 0), key=lambda c: (not c.new, c.uid))
+    moved = 0
+    if sum(max(0, need) for need in needs.values()) > room:
+        grow_first = [claim for claim in grow_first if _entitled(claim, needs[claim.uid], staying)]
+        missing = sum(needs[claim.uid] for claim in grow_first) - room
+        forced = any(claim.new for claim in grow_first)
+        moved = _lower(sizes, ideals, leaving, missing, len(claims) if forced else rules.moves)
+        moved = 0 if forced else moved
+        room = rules.total - sum(sizes.values())
+    for claim in grow_first:
+        given = min(needs[claim.uid], max(0, room))
+        sizes[claim.uid] += given
+        room -= given
+    return sizes, moved
+
+
+def _entitled(claim: Claim, need: int, staying: Sequence[Claim]) -> bool:
+    """Whether others are disturbed for it: a new pod always, else one that is pressed, and everybody when all idle."""
+    if claim.new:
+        return True
+    known = [each.demand for each in staying if each.demand is not None]
+    idle = sum(known) < SIGNAL * max(1, len(known))
+    pressed = claim.demand is not None and claim.demand >= PRESSED * claim.size
+    return (pressed or idle) and need >= max(1.0, WORTHWHILE * claim.size)
+
+
+def _lower(
+    sizes: dict[str, int], ideals: Mapping[str, int], leaving: Mapping[str, int], missing: int, at_most: int
+) -> int:
+    """Lower what is above its ideal until `missing` are found: leaving pods first, then who has most too much."""
+    lowered = 0
+    donors = sorted(sizes, key=lambda uid: (uid not in leaving, ideals[uid] - sizes[uid], uid))
+    for uid in donors:
+        given = min(sizes[uid] - ideals[uid], missing)
+        if given > 0 and lowered < at_most:
+            sizes[uid] -= given
+            missing -= given
+            lowered += 1
+    return lowered

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from jobfinder_operator.budget import Config
+from jobfinder_operator.config import Config
 from jobfinder_operator.observed import Observed
 
 
@@ -34,7 +34,7 @@ class DatabaseSpec:
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """`tuning` has the fields that are set of `cache`, `limits`, `passwords`, `compression`, as the resource names them.
+    """`tuning` has what is set of `cache`, `limits`, `passwords`, `compression`, as the resource names it.
 
     `memcached_megabytes` None leaves the servers as they are.
     """
@@ -67,5 +67,5 @@ def budget_config(spec: Spec, observed: Observed, holder: str, command_seconds: 
 
 
 def problems(spec: Spec, observed: Observed) -> tuple[str, ...]:
-    """What one object alone cannot say: does maxPods cover the autoscaler, do sidecars start with more than the floor."""
+    """What one object alone cannot say: whether maxPods covers the autoscaler, and the floor the pods' template."""
     raise NotImplementedError

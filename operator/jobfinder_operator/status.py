@@ -33,7 +33,7 @@ class Situation:
 
 
 def build(situation: Situation, resource: Mapping[str, Any], at: str) -> dict[str, Any]:
-    """The whole new `status` of `resource` (its old one is kept where nothing has changed); `at` is the time in RFC 3339.
+    """The whole new `status` of `resource`, times kept where nothing has changed; `at` is the time in RFC 3339.
 
     Without `status.ledger`: whoever writes adds `decision.ledger.to_dict()`.
     """

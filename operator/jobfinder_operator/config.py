@@ -1,0 +1,25 @@
+"""The numbers that the budget protocol goes by."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """`linger_seconds`: statement_timeout plus client_connection_check_interval plus one, how long PostgreSQL may run
+    queries of a PgBouncer that has ended; `lost_seconds`: how much longer one on an unreachable node may go on after its
+    object is gone. `command_seconds`: a step that is not begun within half of it is dropped, and what was sent takes
+    effect within the other half or never.
+    `moves_per_minute` bounds the shrinks (each a RECONNECT) that only demand asks for. `acts` False: no steps.
+    """
+
+    budget: int
+    max_pods: int
+    headroom: int = 5
+    floor: int = 1
+    per_pod_max: int = 32
+    linger_seconds: float = 7.0
+    lost_seconds: float = 60.0
+    command_seconds: float = 5.0
+    moves_per_minute: int = 12
+    holder: str = ""
+    acts: bool = True

@@ -1,0 +1,167 @@
+"""How what is seen changes what is recorded: a cap rises at once, and falls only on proof that it has fallen.
+
+A sidecar that was killed leaves queries in PostgreSQL that its successor does not know of, so a small number read from
+a console proves nothing unless the process is the one that was recorded. It is when the console connection is still the
+same, or when its size is not the one that a sidecar starts with: only a process that was told has another.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from jobfinder_operator.config import Config
+from jobfinder_operator.ledger import GUESSED, UNASKED, Entry, Ghost, Ledger
+from jobfinder_operator.observed import Observed, Phase, PodSeen, Reading
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """Something that this operator did not do: `kind` is `raised`, `lowered`, `restarted` or `unrecorded`."""
+
+    uid: str
+    name: str
+    kind: str
+    message: str
+
+
+@dataclass(slots=True)
+class Account:
+    """A ledger that is being brought up to date. Pods `in_doubt` may run a process that is not the recorded one."""
+
+    config: Config
+    now: float
+    blind_until: float
+    entries: dict[str, Entry] = field(default_factory=dict)
+    ghosts: list[Ghost] = field(default_factory=list)
+    drifts: list[Drift] = field(default_factory=list)
+    in_doubt: set[str] = field(default_factory=set)
+
+    def bury(self, entry: Entry, seconds: float) -> None:
+        """Count what `entry` had for so long: PostgreSQL may not have noticed its end."""
+        self.ghosts.append(Ghost(entry.uid, entry.name, entry.cap, self.now + seconds, seconds))
+
+    def drifted(self, entry: Entry, kind: str, message: str) -> None:
+        self.drifts.append(Drift(entry.uid, entry.name, kind, message))
+
+
+def take_over(ledger: Ledger, holder: str, now: float, linger_seconds: float) -> Ledger:
+    """As another operator process has to read it: whatever its predecessor sent may just be on its way."""
+    if ledger.holder == holder:
+        return ledger
+    entries = {uid: replace(each, asked_at=now, session="") for uid, each in ledger.pods.items()}
+    ghosts = tuple(replace(each, until=now + each.seconds) for each in ledger.ghosts)
+    blind = now + linger_seconds if ledger.blind_until else 0.0
+    return Ledger(holder, blind, entries, ghosts)
+
+
+def living(pods: tuple[PodSeen, ...]) -> Iterator[PodSeen]:
+    """Those whose PgBouncer may run."""
+    return (pod for pod in pods if pod.phase is not Phase.FINISHED)
+
+
+def absorb(account: Account, recorded: Mapping[str, Entry], observed: Observed, guess: int) -> None:
+    """Fill `account` with every pod that is there; who is gone becomes a ghost. `guess` is 0, or what an unread pod
+    may have after a ledger was lost.
+    """
+    pods = {pod.uid: pod for pod in living(observed.pods)}
+    for uid, entry in recorded.items():
+        if uid not in pods:
+            account.bury(entry, _afterlife(account, entry))
+    for uid, pod in pods.items():
+        entry = recorded.get(uid) or _newcomer(account, pod, guess)
+        account.entries[uid] = _judged(account, _described(entry, pod), pod)
+
+
+def _afterlife(account: Account, entry: Entry) -> float:
+    """An object that is deleted by force goes before its containers do, and a lost node's may go on for a while."""
+    if not entry.reachable:
+        return account.config.linger_seconds + max(entry.grace_seconds, account.config.lost_seconds)
+    return account.config.linger_seconds + (0.0 if entry.terminating else entry.grace_seconds)
+
+
+def _newcomer(account: Account, pod: PodSeen, guess: int) -> Entry:
+    born_with = pod.born_with or 0
+    if guess:
+        return Entry(pod.uid, pod.name, max(guess, born_with), GUESSED, asked_at=account.now)
+    reading = pod.reading
+    if reading is None or reading.pool_size == born_with:
+        return Entry(pod.uid, pod.name, born_with)
+    entry = Entry(pod.uid, pod.name, max(reading.pool_size, born_with), reading.pool_size, reading.session)
+    account.drifted(entry, "unrecorded", f"{pod.name} has a pool of {reading.pool_size} that nobody has recorded")
+    return entry
+
+
+def _described(entry: Entry, pod: PodSeen) -> Entry:
+    """What the pod itself tells."""
+    return replace(
+        entry,
+        name=pod.name,
+        born_with=pod.born_with or 0,
+        terminating=pod.phase is Phase.TERMINATING,
+        reachable=pod.reachable,
+        grace_seconds=pod.grace_seconds,
+        process=entry.process or pod.process,
+    )
+
+
+def _judged(account: Account, entry: Entry, pod: PodSeen) -> Entry:
+    """What the console tells, if it does."""
+    reading = pod.reading
+    if reading is None:
+        return entry
+    settled = _settled(account, entry, reading)
+    if entry.wanted == GUESSED:
+        return _learned(account, entry, reading) if settled else entry
+    if _may_be_another(entry, pod, reading):
+        if settled:
+            return _restarted(account, entry, pod, reading)
+        account.in_doubt.add(entry.uid)
+        return replace(entry, cap=max(entry.cap, _bound(reading)))
+    return _same(account, replace(entry, process=pod.process), reading, settled)
+
+
+def _settled(account: Account, entry: Entry, reading: Reading) -> bool:
+    """Whether everything that was ever sent to the pod has had its effect when `reading` began."""
+    if reading.session == entry.session:
+        return reading.at >= entry.asked_at
+    return reading.at >= entry.asked_at + account.config.command_seconds
+
+
+def _bound(reading: Reading) -> int:
+    return max(reading.pool_size, reading.servers)
+
+
+def _may_be_another(entry: Entry, pod: PodSeen, reading: Reading) -> bool:
+    """Of no account where the recorded one had no more than what every sidecar starts with."""
+    if reading.session == entry.session or entry.cap <= entry.born_with:
+        return False
+    replaced = bool(pod.process and entry.process and pod.process != entry.process)
+    if not entry.born_with:  # the pod does not say what its sidecar starts with
+        return entry.wanted != UNASKED and (replaced or not pod.process)
+    return replaced or reading.pool_size == entry.born_with
+
+
+def _learned(account: Account, entry: Entry, reading: Reading) -> Entry:
+    """The first proof after a lost ledger; if it has just restarted, what ended is in no ledger."""
+    account.blind_until = max(account.blind_until, account.now + account.config.linger_seconds)
+    wanted = UNASKED if reading.pool_size == entry.born_with else reading.pool_size
+    return replace(entry, cap=_bound(reading), wanted=wanted, session=reading.session)
+
+
+def _restarted(account: Account, entry: Entry, pod: PodSeen, reading: Reading) -> Entry:
+    account.bury(entry, account.config.linger_seconds)
+    account.drifted(
+        entry, "restarted", f"{entry.name}'s PgBouncer is another process with a pool of {reading.pool_size}"
+    )
+    return replace(entry, cap=_bound(reading), wanted=UNASKED, session=reading.session, process=pod.process)
+
+
+def _same(account: Account, entry: Entry, reading: Reading, settled: bool) -> Entry:
+    size, bound = reading.pool_size, _bound(reading)
+    expected = entry.wanted or entry.born_with
+    if size > entry.cap:
+        account.drifted(entry, "raised", f"{entry.name} has a pool of {size}, {entry.cap} are recorded")
+    elif settled and size < min(expected, entry.cap):
+        account.drifted(entry, "lowered", f"{entry.name} has a pool of {size}, {expected} were set")
+    if bound > entry.cap or settled:
+        return replace(entry, cap=bound)
+    return entry
