@@ -1,0 +1,89 @@
+{{/*
+The arithmetic of connections to PostgreSQL, as JSON: budget, headroom, maxPods, least (pods a rollout makes), most
+(replicas), surge, floor, perPod, share (what each pod gets without the operator), start (what a sidecar starts with).
+Always floor x maxPods + headroom <= budget, and share x maxPods + headroom <= budget.
+*/}}
+{{- define "jobfinder.budget" -}}
+{{- $values := .Values -}}
+{{- $config := $values.operator.enabled | ternary (dig "config" "database" dict $values.operator) dict -}}
+{{- $budget := int (default $values.database.connectionBudget $config.connectionBudget) -}}
+{{- $headroom := int (default $values.database.headroom $config.headroom) -}}
+{{- $floor := int (default $values.pgbouncer.floor (dig "perPod" "floor" nil $config)) -}}
+{{- $perPod := int (default $values.pgbouncer.maxPerPod (dig "perPod" "max" nil $config)) -}}
+{{- $most := int ($values.hpa.enabled | ternary $values.hpa.maxReplicas $values.replicas) -}}
+{{- $what := $values.hpa.enabled | ternary "hpa.maxReplicas" "replicas" -}}
+{{- $surge := include "jobfinder.surge" (dict "value" $values.strategy.maxSurge "replicas" $most) | int -}}
+{{- $least := add (mul 2 $most) $surge | int -}}
+{{- $maxPods := int (default $least (default $values.database.maxPods $config.maxPods)) -}}
+{{- if lt $maxPods $least -}}
+{{- $fits := max 1 (div (sub $maxPods $surge) 2) -}}
+{{- fail (printf "\n\ndatabase.maxPods is %d, but a rollout can have 2 x %s %d + surge %d = %d pods at once, for those that terminate still hold connections.\nNearest that works: database.maxPods %d, or %s %d.\n" $maxPods $what $most $surge $least $least $what $fits) -}}
+{{- end -}}
+{{- $need := add (mul $floor $maxPods) $headroom | int -}}
+{{- if gt $need $budget -}}
+{{- $fits := div (sub $budget $headroom) $floor | int -}}
+{{- $replicas := div (sub $fits $surge) 2 | int -}}
+{{- $other := ge $replicas 1 | ternary (printf ", or %s %d" $what $replicas) "" -}}
+{{- fail (printf "\n\npgbouncer.floor %d x database.maxPods %d + database.headroom %d = %d is more than database.connectionBudget %d: scaling out could exhaust PostgreSQL.\nNearest that works: database.connectionBudget %d%s.\n" $floor $maxPods $headroom $need $budget $need $other) -}}
+{{- end -}}
+{{- if lt $perPod $floor -}}
+{{- fail (printf "\n\npgbouncer.maxPerPod %d is less than pgbouncer.floor %d.\nNearest that works: pgbouncer.maxPerPod %d.\n" $perPod $floor $floor) -}}
+{{- end -}}
+{{- $share := min $perPod (div (sub $budget $headroom) $maxPods) | int -}}
+{{- dict "budget" $budget "headroom" $headroom "floor" $floor "perPod" $perPod "maxPods" $maxPods "least" $least "most" $most
+  "surge" $surge "need" $need "share" $share "start" ($values.operator.enabled | ternary $floor $share) | toJson -}}
+{{- end }}
+
+{{/* Pods above the wanted number: (dict "value" 1 or "25%" "replicas" 6); Kubernetes rounds a percentage up. */}}
+{{- define "jobfinder.surge" -}}
+{{- if hasSuffix "%" (toString .value) -}}
+{{- div (add (mul .replicas (trimSuffix "%" .value | int)) 99) 100 -}}
+{{- else -}}
+{{- int .value -}}
+{{- end -}}
+{{- end }}
+
+{{/* max_connections of the bundled PostgreSQL: three are PostgreSQL's own for superusers. */}}
+{{- define "jobfinder.postgresql.maxConnections" -}}
+{{- $budget := (include "jobfinder.budget" . | fromJson).budget | int -}}
+{{- $connections := int (default (add $budget 15) .Values.postgresql.maxConnections) -}}
+{{- $least := add $budget 3 | int -}}
+{{- if lt $connections $least -}}
+{{- fail (printf "\n\npostgresql.maxConnections %d is less than database.connectionBudget %d + 3 that PostgreSQL keeps for superusers = %d.\nNearest that works: postgresql.maxConnections %d.\n" $connections $budget $least $least) -}}
+{{- end -}}
+{{- $connections -}}
+{{- end }}
+
+{{/* Memory of one memcached (-m, in MiB), within 80 % of the container's limit. */}}
+{{- define "jobfinder.memcached.megabytes" -}}
+{{- $config := .Values.operator.enabled | ternary (dig "config" "cache" dict .Values.operator) dict -}}
+{{- $megabytes := int (default .Values.memcached.memoryMegabytes $config.memcachedMegabytes) -}}
+{{- with dig "limits" "memory" "" .Values.memcached.resources -}}
+{{- $limit := include "jobfinder.mebibytes" (dict "quantity" . "name" "memcached.resources.limits.memory") | float64 -}}
+{{- $most := floor (mulf 0.8 $limit) | int -}}
+{{- if gt $megabytes $most -}}
+{{- fail (printf "\n\nmemcached.memoryMegabytes %d is more than 80 %% of memcached.resources.limits.memory %v: 0.8 x %.0f MiB = %d MiB; the rest is for connections and the hash table.\nNearest that works: memcached.memoryMegabytes %d, or a limit of %.0fMi.\n" $megabytes . $limit $most $most (ceil (divf $megabytes 0.8))) -}}
+{{- end -}}
+{{- end -}}
+{{- $megabytes -}}
+{{- end }}
+
+{{/* A quantity of memory in MiB: (dict "quantity" "1Gi" "name" "what to blame"). */}}
+{{- define "jobfinder.mebibytes" -}}
+{{- $text := toString .quantity -}}
+{{- $units := dict "" 1.0 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "Ki" 1024.0 "Mi" 1048576.0 "Gi" 1073741824.0 "Ti" 1099511627776.0 -}}
+{{- $unit := regexFind "[A-Za-z]*$" $text -}}
+{{- if or (not (hasKey $units $unit)) (not (regexMatch "^[0-9]+(\\.[0-9]+)?[A-Za-z]*$" $text)) -}}
+{{- fail (printf "\n\n%s %q is no amount of memory such as 512Mi.\n" .name $text) -}}
+{{- end -}}
+{{- divf (mulf (trimSuffix $unit $text | float64) (get $units $unit)) 1048576.0 -}}
+{{- end }}
+
+{{/* The pods' time to end covers everything that happens in it. */}}
+{{- define "jobfinder.terminationGracePeriodSeconds" -}}
+{{- $least := add .Values.preStopSeconds .Values.gracefulTimeoutSeconds 10 | int -}}
+{{- if lt (int .Values.terminationGracePeriodSeconds) $least -}}
+{{- fail (printf "\n\nterminationGracePeriodSeconds %d is less than preStopSeconds %d + gracefulTimeoutSeconds %d + 10 = %d: the kubelet would kill requests in flight.\nNearest that works: terminationGracePeriodSeconds %d.\n" (int .Values.terminationGracePeriodSeconds) (int .Values.preStopSeconds) (int .Values.gracefulTimeoutSeconds) $least $least) -}}
+{{- end -}}
+{{- int .Values.terminationGracePeriodSeconds -}}
+{{- end }}

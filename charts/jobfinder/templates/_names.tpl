@@ -1,0 +1,49 @@
+{{/* Names and labels. Those that take a component want (dict "root" $ "component" "app"). */}}
+
+{{- define "jobfinder.fullname" -}}
+{{- $name := default .Chart.Name .Values.nameOverride -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 40 | trimSuffix "-" -}}
+{{- else if contains $name .Release.Name -}}
+{{- .Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name $name | trunc 40 | trimSuffix "-" -}}
+{{- end -}}
+{{- end }}
+
+{{- define "jobfinder.memcached.fullname" -}}{{ include "jobfinder.fullname" . }}-memcached{{- end }}
+{{- define "jobfinder.postgresql.fullname" -}}{{ include "jobfinder.fullname" . }}-postgresql{{- end }}
+{{- define "jobfinder.operator.fullname" -}}{{ include "jobfinder.fullname" . }}-operator{{- end }}
+
+{{/* What selects pods; never changes between versions. */}}
+{{- define "jobfinder.selectorLabels" -}}
+app.kubernetes.io/name: {{ default .root.Chart.Name .root.Values.nameOverride }}
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .component }}
+{{- end }}
+
+{{/* Labels of objects; pods get only those that select them, so that a new chart version alone restarts nothing. */}}
+{{- define "jobfinder.labels" -}}
+{{ include "jobfinder.selectorLabels" . }}
+app.kubernetes.io/part-of: jobfinder
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" }}
+{{- end }}
+
+{{- define "jobfinder.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- default (include "jobfinder.fullname" .) .Values.serviceAccount.name -}}
+{{- else -}}
+{{- default "default" .Values.serviceAccount.name -}}
+{{- end -}}
+{{- end }}
+
+{{/* An image's name: (dict "root" $ "image" .Values.image). An empty tag is the chart's appVersion. */}}
+{{- define "jobfinder.image" -}}
+{{- $name := .image.repository -}}
+{{- with .root.Values.global.imageRegistry -}}{{- $name = printf "%s/%s" (trimSuffix "/" .) $name -}}{{- end -}}
+{{- if .image.digest -}}{{ $name }}@{{ .image.digest }}
+{{- else -}}{{ $name }}:{{ default .root.Chart.AppVersion .image.tag }}
+{{- end -}}
+{{- end }}

@@ -1,0 +1,118 @@
+{{/* What pods have in common. */}}
+
+{{/* Pod Security "restricted": (dict "user" 10001). */}}
+{{- define "jobfinder.podSecurityContext" -}}
+runAsNonRoot: true
+runAsUser: {{ .user }}
+runAsGroup: {{ .user }}
+fsGroup: {{ .user }}
+fsGroupChangePolicy: OnRootMismatch
+seccompProfile: {type: RuntimeDefault}
+{{- end }}
+
+{{- define "jobfinder.containerSecurityContext" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: {drop: [ALL]}
+{{- end }}
+
+{{/* Where a pod may run: (dict "root" $ "component" "app" "at" .Values, or the values of another component). */}}
+{{- define "jobfinder.placement" -}}
+{{- with .at.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .at.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .at.affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .at.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- end }}
+
+{{- define "jobfinder.topologySpread" -}}
+{{- $root := . }}
+{{- with .root.Values.topologySpread }}
+topologySpreadConstraints:
+  {{- range . }}
+  - {{- toYaml . | nindent 4 }}
+    labelSelector:
+      matchLabels:
+        {{- include "jobfinder.selectorLabels" $root | nindent 8 }}
+    {{- with $root.matchLabelKeys }}
+    matchLabelKeys: {{ toJson . }}
+    {{- end }}
+  {{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "jobfinder.imagePullSecrets" -}}
+{{- with .Values.global.imagePullSecrets }}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{/* PostgreSQL itself, for PgBouncer and for migrations; the password is in /run/secrets/jobfinder. */}}
+{{- define "jobfinder.databaseEnv" -}}
+- {name: DATABASE_HOST, value: {{ include "jobfinder.database.host" . | quote }}}
+- {name: DATABASE_PORT, value: {{ include "jobfinder.database.port" . | quote }}}
+- {name: DATABASE_NAME, value: {{ .Values.database.name | quote }}}
+- {name: DATABASE_USER, value: {{ .Values.database.user | quote }}}
+- {name: DATABASE_PASSWORD_FILE, value: /run/secrets/jobfinder/database-password}
+- {name: DATABASE_TLS_MODE, value: {{ include "jobfinder.database.tlsMode" . | quote }}}
+{{- if .Values.database.tls.caSecret }}
+- {name: DATABASE_TLS_CA_FILE, value: {{ printf "/run/secrets/database-ca/%s" .Values.database.tls.caKey | quote }}}
+{{- end }}
+{{- end }}
+
+{{- define "jobfinder.database.host" -}}
+{{- if .Values.postgresql.enabled -}}
+{{- include "jobfinder.postgresql.fullname" . -}}
+{{- else -}}
+{{- required "\n\ndatabase.host is needed, or postgresql.enabled=true to try things out.\n" .Values.database.host -}}
+{{- end -}}
+{{- end }}
+
+{{- define "jobfinder.database.port" -}}
+{{- .Values.postgresql.enabled | ternary 5432 .Values.database.port | int -}}
+{{- end }}
+
+{{- define "jobfinder.database.tlsMode" -}}
+{{- default (.Values.postgresql.enabled | ternary "disable" "require") .Values.database.tls.mode -}}
+{{- end }}
+
+{{- define "jobfinder.database.caVolume" -}}
+{{- with .Values.database.tls.caSecret }}
+- name: database-ca
+  secret: {secretName: {{ . }}, defaultMode: 0440}
+{{- end }}
+{{- end }}
+
+{{- define "jobfinder.database.caMount" -}}
+{{- if .Values.database.tls.caSecret }}
+- {name: database-ca, mountPath: /run/secrets/database-ca, readOnly: true}
+{{- end }}
+{{- end }}
+
+{{/* The servers in the order of their ordinals, which is all that clients agree on. */}}
+{{- define "jobfinder.memcached.servers" -}}
+{{- $name := include "jobfinder.memcached.fullname" . -}}
+{{- $domain := "" -}}
+{{- with .Values.clusterDomain -}}{{- $domain = printf ".%s.svc.%s" $.Release.Namespace . -}}{{- end -}}
+{{- $servers := list -}}
+{{- range $ordinal := until (int .Values.memcached.replicas) -}}
+{{- $servers = append $servers (printf "%s-%d.%s%s:11211" $name $ordinal $name $domain) -}}
+{{- end -}}
+{{- join "," $servers -}}
+{{- end }}
+
+{{/* A value as text; whole numbers do not become 2.592e+06. */}}
+{{- define "jobfinder.text" -}}
+{{- if and (kindIs "float64" .) (eq (floor .) .) -}}{{ int64 . }}{{- else -}}{{ . }}{{- end -}}
+{{- end }}

@@ -1,0 +1,57 @@
+{{/* Whether the migration is a hook of Helm ("true" or ""). */}}
+{{- define "jobfinder.migrate.isHook" -}}
+{{- $hook := .Values.migrations.hook -}}
+{{- if kindIs "invalid" $hook -}}{{- $hook = not .Values.postgresql.enabled -}}{{- end -}}
+{{- if and $hook .Values.postgresql.enabled -}}
+{{- fail "\n\nmigrations.hook cannot be true with postgresql.enabled: the hook would wait for a PostgreSQL that comes after it.\n" -}}
+{{- end -}}
+{{- if $hook -}}true{{- end -}}
+{{- end }}
+
+{{/* The Secret with the password: a hook runs before the release's own Secret exists. */}}
+{{- define "jobfinder.migrate.secretName" -}}
+{{- if and (include "jobfinder.migrate.isHook" .) (not .Values.secrets.existingSecret) -}}
+{{- include "jobfinder.fullname" . }}-migrate
+{{- else -}}
+{{- include "jobfinder.secretName" . -}}
+{{- end -}}
+{{- end }}
+
+{{- define "jobfinder.migrate.pod" -}}
+metadata:
+  labels:
+    {{- include "jobfinder.selectorLabels" (dict "root" . "component" "migrate") | nindent 4 }}
+spec:
+  restartPolicy: Never
+  automountServiceAccountToken: false
+  enableServiceLinks: false
+  securityContext:
+    {{- include "jobfinder.podSecurityContext" (dict "user" 10001) | nindent 4 }}
+  {{- include "jobfinder.imagePullSecrets" . | nindent 2 }}
+  {{- include "jobfinder.placement" (dict "at" (pick .Values "nodeSelector" "tolerations")) | nindent 2 }}
+  containers:
+    - name: migrate
+      image: {{ include "jobfinder.image" (dict "root" . "image" .Values.image) }}
+      imagePullPolicy: {{ .Values.image.pullPolicy }}
+      args: [migrate, --wait, {{ .Values.migrations.waitSeconds | quote }}]
+      env:
+        {{- include "jobfinder.databaseEnv" . | nindent 8 }}
+        - {name: STATEMENT_TIMEOUT_MS, value: {{ .Values.database.statementTimeoutMilliseconds | int | quote }}}
+      securityContext:
+        {{- include "jobfinder.containerSecurityContext" . | nindent 8 }}
+      resources:
+        {{- toYaml .Values.migrations.resources | nindent 8 }}
+      volumeMounts:
+        - {name: database-password, mountPath: /run/secrets/jobfinder, readOnly: true}
+        - {name: tmp, mountPath: /tmp}
+        {{- include "jobfinder.database.caMount" . | nindent 8 }}
+  volumes:
+    - name: database-password
+      secret:
+        secretName: {{ include "jobfinder.migrate.secretName" . }}
+        defaultMode: 0440
+        items: [{key: database-password, path: database-password}]
+    - name: tmp
+      emptyDir: {sizeLimit: 64Mi}
+    {{- include "jobfinder.database.caVolume" . | nindent 4 }}
+{{- end }}
