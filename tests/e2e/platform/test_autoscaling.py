@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.e2e.platform.audit import audit
 from tests.e2e.platform.release import NAME, Release
 from tests.e2e.platform.routing import ROUTED
 from tests.e2e.platform.watch import Load, pressing, watched
@@ -34,6 +35,7 @@ def test_the_autoscaler_follows_the_load_and_no_request_fails(release: Release) 
     report = pressure.finish()
     assert not report.failures, report.summary()
     watch.assert_nothing_failed()
+    audit(release, watch)
 
 
 def wait_for_ready(release: Release, number: int) -> None:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from tests.e2e.platform.audit import audit
 from tests.e2e.platform.processes import first_process, kill, workers
 from tests.e2e.platform.release import NAME, Pod, Release
 from tests.e2e.platform.report import NO_ANSWER
@@ -36,6 +37,7 @@ def under_load(release: Release, what: str) -> Iterator[Watch]:
             wait_for(lambda: release.health() == "ok", "health ok")
             watch.wait_for_calm(CALM)
     release.wait_until_healthy()
+    audit(release, watch)
 
 
 def assert_honest(watch: Watch) -> None:

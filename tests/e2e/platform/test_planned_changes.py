@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from tests.e2e.platform.audit import audit
 from tests.e2e.platform.release import NAME, Release
 from tests.e2e.platform.routing import ROUTED
 from tests.e2e.platform.watch import Load, Watch, watched
@@ -36,6 +37,7 @@ def test_no_planned_change_fails_a_request(release: Release) -> None:
         watch.wait_for_requests(REQUESTS)
     assert watch.report.count >= REQUESTS, watch.summary()
     watch.assert_nothing_failed()
+    audit(release, watch)
     assert release.uids("memcached") == caches, "an upgrade replaced memcached, which had not changed"
 
 

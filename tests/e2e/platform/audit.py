@@ -1,0 +1,29 @@
+"""Once nothing changes any more, every worker accepts exactly the sessions that live in PostgreSQL."""
+
+from tests.e2e.platform.clients import ServiceConnections
+from tests.e2e.platform.release import NAME, Release
+from tests.e2e.platform.watch import WORKERS_MOST, Watch
+from tests.integration.finality.connections import Request
+from tests.integration.finality.pods import wait_for
+from tests.integration.finality.truth import LIVE_SESSIONS
+
+AUDITED = 300
+UNPUBLISHED = "SELECT count(*) FROM outbox"
+
+
+def audit(release: Release, watch: Watch) -> None:
+    """Try the newest sessions of the checker on every worker that can be found."""
+    wait_for(lambda: ask_database(release, UNPUBLISHED) == ["0"], "the outbox is drained")
+    live = set(map(int, ask_database(release, LIVE_SESSIONS)))
+    connections = ServiceConnections(watch.address, WORKERS_MOST, watch.tally)
+    for session in watch.world.every[-AUDITED:]:
+        for connection in connections.all():
+            answer = connection.send(Request("GET", "/api/v1/users/me", token=session.token))
+            assert answer.status == (200 if session.id in live else 401), (session.id, answer)
+    connections.close()
+
+
+def ask_database(release: Release, sql: str) -> list[str]:
+    """Lines of the bundled PostgreSQL's answer."""
+    database = ("psql", "--username=postgres", "--dbname=jobfinder", "--tuples-only", "--no-align")
+    return release.kubectl("exec", f"{NAME}-postgresql-0", "--", *database, f"--command={sql}").split()
