@@ -2,12 +2,13 @@
 # Both hold Debian's Python, the packages of a lock file and our code; no compiler, no package index, no secret.
 
 FROM debian:12-slim AS python
+# No other allocator is preloaded: a worker with full caches has 84 MB with the C library's, 86 MB with jemalloc
+# and 89 MB with mimalloc (python -m loadtest --only allocators).
 # Versions are Debian's stable ones, with their security fixes.
 # hadolint ignore=DL3008
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends libjemalloc2 python3 \
-    && rm -rf /var/lib/apt/lists/* /var/log/* /var/cache/debconf/* \
-    && ln -s "$(find /usr/lib -name libjemalloc.so.2)" /usr/local/lib/allocator.so
+    && apt-get install -y --no-install-recommends python3 \
+    && rm -rf /var/lib/apt/lists/* /var/log/* /var/cache/debconf/*
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONPATH=/srv \
     PYTHONDONTWRITEBYTECODE=1 \
@@ -68,7 +69,6 @@ LABEL org.opencontainers.image.title="jobfinder" \
       org.opencontainers.image.revision="$REVISION"
 COPY --from=build-app /opt/venv /opt/venv
 COPY --from=build-app /srv/packages /srv
-ENV LD_PRELOAD=/usr/local/lib/allocator.so
 WORKDIR /srv
 USER 10001:10001
 EXPOSE 8000

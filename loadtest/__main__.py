@@ -8,7 +8,18 @@ from app.errors import ConfigError, ProductError
 from app.local.process import LocalError
 from loadtest.bed import Bed
 from loadtest.report import Row, machine, table
-from loadtest.scenarios import FULL, QUICK, Effort, Scenario, batch, login_flood, login_timing, memory, profile_rate
+from loadtest.scenarios import (
+    FULL,
+    QUICK,
+    Effort,
+    Scenario,
+    allocators,
+    batch,
+    login_flood,
+    login_timing,
+    memory,
+    profile_rate,
+)
 from loadtest.wrk import ensure_wrk
 
 SCENARIOS: dict[str, Scenario] = {
@@ -18,13 +29,16 @@ SCENARIOS: dict[str, Scenario] = {
     "timing": login_timing.run,
     "flood": login_flood.run,
 }
+ON_REQUEST: dict[str, Scenario] = {"allocators": allocators.run}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m loadtest", description="Measure the service on this machine.")
     parser.add_argument("--quick", action="store_true", help="about a minute, with less certain numbers")
-    parser.add_argument("--only", action="append", choices=SCENARIOS, help="measure this alone (may be repeated)")
+    parser.add_argument(
+        "--only", action="append", choices=SCENARIOS | ON_REQUEST, help="measure this alone (may be repeated)"
+    )
     given = parser.parse_args(arguments)
     try:
         rows = _measure(given.only or list(SCENARIOS), quick=given.quick)
@@ -49,7 +63,7 @@ def _measure(names: Sequence[str], *, quick: bool) -> list[Row]:
 def _attempt(name: str, bed: Bed, effort: Effort) -> list[Row]:
     """The rows of one scenario; what fails is told in the table and does not keep the others from being measured."""
     try:
-        return SCENARIOS[name](bed, effort)
+        return (SCENARIOS | ON_REQUEST)[name](bed, effort)
     except (LocalError, OSError, RuntimeError) as error:
         return [Row(name, f"failed: {error}", "measured", met=False)]
 

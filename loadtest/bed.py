@@ -121,10 +121,10 @@ class Bed:
         return load_settings(self.environment)
 
     @contextmanager
-    def service(self) -> Iterator[Service]:
-        """Our service with one fresh worker."""
+    def service(self, **variables: str) -> Iterator[Service]:
+        """Our service with one fresh worker; `variables` of its environment are added."""
         port = free_port()
-        environment = self.environment | {"PORT": str(port)}
+        environment = self.environment | {"PORT": str(port)} | variables
         with self._running("the service", ["-m", "app", "serve"], environment, port) as service:
             service.process.wait_until(lambda: service.ready("/api/v1/health/ready"), START_S)
             yield service

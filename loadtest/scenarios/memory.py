@@ -20,19 +20,23 @@ NO_SESSION = 1_000_000_000  # ids from here on are no session's
 
 def run(bed: Bed, effort: Effort) -> list[Row]:
     """Every cached user has a live session and a remembered token of its own; every dead token was sent once."""
-    sessions = insert_sessions(bed.postgres.direct_url, USERS)
-    dead = [(1, NO_SESSION + number) for number in range(BLACKLIST)]
-    with bed.service() as service:
-        service.login("user4@example.com")
-        empty = resident_mb(service)
-        _use(bed, service, dead, expected=401)
-        _use(bed, service, sessions, expected=200)
-        full = resident_mb(service)
+    empty, full = fill(bed, insert_sessions(bed.postgres.direct_url, USERS))
     what = f"worker with {USERS:,} users and sessions, {BLACKLIST:,} blacklisted"
     return [
         Row("worker just started", f"{empty:.0f} MB resident"),
         Row(what, f"{full:.0f} MB resident", f"< {LIMIT_MB:g} MB", full < LIMIT_MB),
     ]
+
+
+def fill(bed: Bed, sessions: list[tuple[int, int]], **variables: str) -> tuple[float, float]:
+    """Megabytes of a new worker and of the same with full caches; `variables` are those of its environment."""
+    dead = [(1, NO_SESSION + number) for number in range(BLACKLIST)]
+    with bed.service(**variables) as service:
+        service.login("user4@example.com")
+        empty = resident_mb(service)
+        _use(bed, service, dead, expected=401)
+        _use(bed, service, sessions, expected=200)
+        return empty, resident_mb(service)
 
 
 def resident_mb(service: Service) -> float:

@@ -128,7 +128,7 @@ def test_tests_do_not_sleep() -> None:
     assert [name for name in found if name != _name(Path(__file__))] == []
 
 
-@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock"])
+@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock", "requirements-operator.lock"])
 def test_locks_hold_versions_and_hashes_and_no_addresses(lock: str) -> None:
     text = (ROOT / lock).read_text().replace("\\\n", " ")
     for line in text.splitlines():
