@@ -38,6 +38,7 @@ lint: setup ## Style, types, import directions and house rules
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+	.venv/bin/hadolint Dockerfile
 	$(PY) -m pytest -q tests/unit/test_house_rules.py
 
 format: setup ## Format the code and mend what can be mended
