@@ -9,10 +9,10 @@ ended while PostgreSQL may still run its queries. `floor` is the largest size wi
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from jobfinder_operator.config import Config
-from jobfinder_operator.evidence import Account, Drift, absorb, living, take_over
+from jobfinder_operator.config import Config, too_little
+from jobfinder_operator.evidence import Account, Drift, absorb, take_over
 from jobfinder_operator.ledger import GUESSED, UNASKED, Entry, Ledger
-from jobfinder_operator.observed import Observed, PodSeen, Reading
+from jobfinder_operator.observed import Observed, PodSeen, Reading, living
 from jobfinder_operator.shares import Claim, Rules, targets
 
 MINUTE = 60.0
@@ -130,7 +130,7 @@ def decide(config: Config, ledger: Ledger | None, observed: Observed, now: float
     account = _account(config, ledger, observed, now)
     floor = _floor(config, observed)
     sums = _sums(config, floor, account, observed)
-    infeasible = _infeasible(config, floor)
+    infeasible = too_little(config.budget, floor, config.max_pods, config.headroom)
     claims, fixed = _claims(account, observed, floor)
     moves = [at for at in (ledger.moves if ledger and ledger.holder == config.holder else ()) if at > now - MINUTE]
     free = sums.budget - sums.headroom - floor * (sums.slots - len(claims)) - fixed
@@ -187,19 +187,6 @@ def _sums(config: Config, floor: int, account: Account, observed: Observed) -> S
         above_floor=sum(max(0, cap - floor) for cap in caps),
         granted=sum(caps),
         used=sum(pod.reading.servers for pod in living(observed.pods) if pod.reading),
-    )
-
-
-def _infeasible(config: Config, floor: int) -> str:
-    """Why no division of the budget can work; the nearest values that would are in it."""
-    least = floor * config.max_pods + config.headroom
-    if least <= config.budget:
-        return ""
-    pods = (config.budget - config.headroom) // floor
-    fewer = f", or maxPods {pods}," if pods > 0 else ""
-    return (
-        f"floor {floor} x maxPods {config.max_pods} + headroom {config.headroom} = {least} > "
-        f"connectionBudget {config.budget}; connectionBudget {least}{fewer} would work"
     )
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class Config:
     """`linger_seconds`: statement_timeout plus client_connection_check_interval plus one, how long PostgreSQL may run
-    queries of a PgBouncer that has ended; `lost_seconds`: how much longer one on an unreachable node may go on after its
-    object is gone. `command_seconds`: a step that is not begun within half of it is dropped, and what was sent takes
-    effect within the other half or never.
+    queries of a PgBouncer that has ended; `lost_seconds`: how much longer one on an unreachable node may go on after
+    its object is gone. `command_seconds`: a step that is not begun within half of it is dropped, and what was sent
+    takes effect within the other half or never.
     `moves_per_minute` bounds the shrinks (each a RECONNECT) that only demand asks for. `acts` False: no steps.
     """
 
@@ -23,3 +23,18 @@ class Config:
     moves_per_minute: int = 12
     holder: str = ""
     acts: bool = True
+
+
+def too_little(budget: int, floor: int, max_pods: int, headroom: int) -> str:
+    """Why the floors of all pods do not fit, with the nearest values that would work; empty when they do."""
+    least = floor * max_pods + headroom
+    if least <= budget:
+        return ""
+    fewer, lower = (budget - headroom) // floor, (budget - headroom) // max_pods
+    others = [f"maxPods {fewer}"] if fewer > 0 else []
+    others += [f"floor {lower}"] if lower > 0 else []
+    return (
+        f"floor {floor} x maxPods {max_pods} + headroom {headroom} = {least} > connectionBudget {budget}; "
+        + ", or ".join([f"connectionBudget {least}", *others])
+        + " would work"
+    )

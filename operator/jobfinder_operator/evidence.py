@@ -5,12 +5,12 @@ a console proves nothing unless the process is the one that was recorded. It is 
 same, or when its size is not the one that a sidecar starts with: only a process that was told has another.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from jobfinder_operator.config import Config
 from jobfinder_operator.ledger import GUESSED, UNASKED, Entry, Ghost, Ledger
-from jobfinder_operator.observed import Observed, Phase, PodSeen, Reading
+from jobfinder_operator.observed import Observed, Phase, PodSeen, Reading, living
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +51,6 @@ def take_over(ledger: Ledger, holder: str, now: float, linger_seconds: float) ->
     ghosts = tuple(replace(each, until=now + each.seconds) for each in ledger.ghosts)
     blind = now + linger_seconds if ledger.blind_until else 0.0
     return Ledger(holder, blind, entries, ghosts)
-
-
-def living(pods: tuple[PodSeen, ...]) -> Iterator[PodSeen]:
-    """Those whose PgBouncer may run."""
-    return (pod for pod in pods if pod.phase is not Phase.FINISHED)
 
 
 def absorb(account: Account, recorded: Mapping[str, Entry], observed: Observed, guess: int) -> None:

@@ -1,6 +1,6 @@
 """What was seen of the cluster in one round: facts only, made by the clients, judged by the pure half."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -116,3 +116,8 @@ class Observed:
     memcached: tuple[MemcachedSeen, ...] = ()
     demands: Mapping[str, float] = field(default_factory=dict)
     """Server connections that each pod (by uid) could use, from `shares.measure`; a missing pod has no signal."""
+
+
+def living(pods: tuple[PodSeen, ...]) -> Iterator[PodSeen]:
+    """Those whose PgBouncer may run."""
+    return (pod for pod in pods if pod.phase is not Phase.FINISHED)

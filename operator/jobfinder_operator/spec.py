@@ -1,11 +1,15 @@
 """The resource as a frozen dataclass, and what is wrong with it in words and numbers."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, cast
 
-from jobfinder_operator.config import Config
-from jobfinder_operator.observed import Observed
+from jobfinder_operator.config import Config, too_little
+from jobfinder_operator.observed import Observed, Workload, living
+
+HEADROOM, FLOOR, PER_POD_MAX = 5, 1, 32
+LINGER_SECONDS, QUERY_WAIT_SECONDS, IDLE_SECONDS, ACQUIRE_MILLISECONDS = 7, 8, 300, 8000
+TUNED = ("cache", "limits", "passwords", "compression")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,14 +26,14 @@ class DatabaseSpec:
     """`max_pods` None: twice the HPA's maximum plus the Deployment's surge."""
 
     connection_budget: int
-    headroom: int = 5
+    headroom: int = HEADROOM
     max_pods: int | None = None
-    floor: int = 1
-    per_pod_max: int = 32
-    linger_seconds: int = 7
-    query_wait_seconds: int = 8
-    idle_seconds: int = 300
-    acquire_milliseconds: int = 8000
+    floor: int = FLOOR
+    per_pod_max: int = PER_POD_MAX
+    linger_seconds: int = LINGER_SECONDS
+    query_wait_seconds: int = QUERY_WAIT_SECONDS
+    idle_seconds: int = IDLE_SECONDS
+    acquire_milliseconds: int = ACQUIRE_MILLISECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +43,12 @@ class Spec:
     `memcached_megabytes` None leaves the servers as they are.
     """
 
-    mode: Literal["Observe", "Apply"]
-    paused: bool
-    target: Target
     database: DatabaseSpec
-    memcached_megabytes: int | None
-    tuning: Mapping[str, Any]
+    mode: Literal["Observe", "Apply"] = "Apply"
+    paused: bool = False
+    target: Target = Target()
+    memcached_megabytes: int | None = None
+    tuning: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def acts(self) -> bool:
@@ -58,14 +62,114 @@ class SpecError(Exception):
 
 def read_spec(resource: Mapping[str, Any]) -> Spec:
     """`resource` is the whole object; raises SpecError that names every problem at once."""
-    raise NotImplementedError
+    given = resource.get("spec") or {}
+    wrong = tuple(_wrong(given))
+    if wrong:
+        raise SpecError("; ".join(wrong))
+    cache = dict(given.get("cache") or {})
+    return Spec(
+        database=_database(given["database"]),
+        mode=cast(Literal["Observe", "Apply"], given.get("mode", "Apply")),
+        paused=bool(given.get("paused", False)),
+        target=Target(**{name: str(value) for name, value in (given.get("target") or {}).items()}),
+        memcached_megabytes=cache.pop("memcachedMegabytes", None),
+        tuning={name: each for name in TUNED if (each := cache if name == "cache" else given.get(name))},
+    )
+
+
+def _database(given: Mapping[str, Any]) -> DatabaseSpec:
+    per_pod, timeouts = given.get("perPod") or {}, given.get("timeouts") or {}
+    return DatabaseSpec(
+        connection_budget=given["connectionBudget"],
+        headroom=given.get("headroom", HEADROOM),
+        max_pods=given.get("maxPods"),
+        floor=per_pod.get("floor", FLOOR),
+        per_pod_max=per_pod.get("max", PER_POD_MAX),
+        linger_seconds=given.get("lingerSeconds", LINGER_SECONDS),
+        query_wait_seconds=timeouts.get("queryWaitSeconds", QUERY_WAIT_SECONDS),
+        idle_seconds=timeouts.get("idleSeconds", IDLE_SECONDS),
+        acquire_milliseconds=timeouts.get("acquireMilliseconds", ACQUIRE_MILLISECONDS),
+    )
+
+
+def _wrong(given: Mapping[str, Any]) -> Iterator[str]:
+    """What the schema refuses too: an object that was stored before its rule was may still be read."""
+    database = given.get("database") or {}
+    mode = given.get("mode", "Apply")
+    if mode not in ("Observe", "Apply"):
+        yield f"spec.mode {mode!r} is neither Observe nor Apply"
+    if unknown := set(given.get("target") or {}) - {"deployment", "memcached", "hpa"}:
+        yield f"spec.target.{min(unknown)} is unknown; deployment, memcached and hpa are known"
+    numbers = {"database.connectionBudget": database.get("connectionBudget")}
+    optional = {name: database[name] for name in ("headroom", "maxPods", "lingerSeconds") if name in database}
+    numbers |= {f"database.{name}": value for name, value in optional.items()}
+    numbers |= {f"database.perPod.{name}": value for name, value in (database.get("perPod") or {}).items()}
+    numbers |= {f"database.timeouts.{name}": value for name, value in (database.get("timeouts") or {}).items()}
+    bad = [message for path, value in numbers.items() if (message := _no_count(path, value))]
+    yield from bad
+    if not bad:
+        yield from _contradictions(_database(database))
+
+
+def _no_count(path: str, value: object) -> str:
+    least = 0 if path == "database.headroom" else 1
+    if value is None:
+        return f"spec.{path} is missing: the most connections that all pods together may have to PostgreSQL"
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        reason = ", for PgBouncer reads 0 as unlimited" if path.endswith("floor") else ""
+        return f"spec.{path} is {value!r}, it must be a whole number of at least {least}{reason}"
+    return ""
+
+
+def _contradictions(database: DatabaseSpec) -> Iterator[str]:
+    floor, most = database.floor, database.per_pod_max
+    if floor > most:
+        yield f"perPod.floor {floor} > perPod.max {most}; perPod.max {floor}, or perPod.floor {most}, would work"
+    if message := too_little(database.connection_budget, floor, database.max_pods or 1, database.headroom):
+        yield message
 
 
 def budget_config(spec: Spec, observed: Observed, holder: str, command_seconds: float = 5.0) -> Config:
-    """What `decide` is given; `max_pods` comes from the workload where the resource does not say."""
-    raise NotImplementedError
+    """What `decide` is given. Where maxPods does not cover the workload, the larger number is counted with."""
+    database = spec.database
+    return Config(
+        budget=database.connection_budget,
+        max_pods=max(database.max_pods or 0, observed.workload.pods_at_most),
+        headroom=database.headroom,
+        floor=database.floor,
+        per_pod_max=database.per_pod_max,
+        linger_seconds=database.linger_seconds,
+        command_seconds=command_seconds,
+        holder=holder,
+        acts=spec.acts,
+    )
 
 
 def problems(spec: Spec, observed: Observed) -> tuple[str, ...]:
     """What one object alone cannot say: whether maxPods covers the autoscaler, and the floor the pods' template."""
-    raise NotImplementedError
+    return tuple(each for each in (_uncovered(spec.database, observed.workload), _other_floor(spec, observed)) if each)
+
+
+def _uncovered(database: DatabaseSpec, workload: Workload) -> str:
+    most = workload.pods_at_most
+    if database.max_pods is None or most <= database.max_pods:
+        return ""
+    scaled = workload.hpa_max if workload.hpa_max is not None else workload.replicas
+    name = "HPA max" if workload.hpa_max is not None else "replicas"
+    fits = (database.max_pods - workload.surge) // 2
+    less = f", or {name} {fits}," if fits > 0 else ""
+    return (
+        f"2 x {name} {scaled} + surge {workload.surge} = {most} pods can exist at once > maxPods "
+        f"{database.max_pods}; maxPods {most}{less} would work"
+    )
+
+
+def _other_floor(spec: Spec, observed: Observed) -> str:
+    born_with = max([observed.workload.born_with or 0, *(pod.born_with or 0 for pod in living(observed.pods))])
+    if born_with <= spec.database.floor:
+        return ""
+    return (
+        f"sidecars start with {born_with} connections, more than perPod.floor {spec.database.floor}: {born_with} are "
+        f"counted for each of the pods; perPod.floor {born_with}, or pgbouncer.floor {spec.database.floor} in the "
+        f"chart's values, would work"
+    )
