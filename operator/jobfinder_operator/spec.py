@@ -8,7 +8,7 @@ from jobfinder_operator.config import Config, too_little
 from jobfinder_operator.observed import Observed, Workload, living
 
 HEADROOM, FLOOR, PER_POD_MAX = 5, 1, 32
-LINGER_SECONDS, QUERY_WAIT_SECONDS, IDLE_SECONDS, ACQUIRE_MILLISECONDS = 7, 8, 300, 8000
+LINGER_SECONDS, QUERY_WAIT_SECONDS, IDLE_SECONDS, ACQUIRE_MILLISECONDS = 7, 8, 60, 8000
 TUNED = ("cache", "limits", "passwords", "compression")
 
 
