@@ -12,11 +12,8 @@ _WANTED = (
     "cache_hits_total",
     "cache_misses_total",
     "users_cached",
-    "sessions_cached",
     "sessions_ended",
     "resident_bytes",
-    "database_waiting",
-    "database_timeouts",
 )
 _SERIES = re.compile(rf"^jobfinder_({'|'.join(_WANTED)})(?:\{{([^}}]*)\}})? (\S+)", re.MULTILINE)
 _WORKER = re.compile(r'worker="(\d+)"')
@@ -27,7 +24,7 @@ class AppMetricsError(Exception):
 
 
 @dataclass(frozen=True)
-class AppReading:
+class AppMetrics:
     """`generations` and `refusals` have one number a worker: of the tuning that it applied, and of files it refused."""
 
     generations: Mapping[int, int]
@@ -35,11 +32,11 @@ class AppReading:
     cache_hits: int
     cache_misses: int
     users_cached: int
-    sessions_cached: int
+    sessions_ended: int
     resident_bytes: int
 
 
-async def read(host: str, port: int, timeout_s: float) -> AppReading:
+async def read(host: str, port: int, timeout_s: float) -> AppMetrics:
     """Ask the pod at the address `host`; raises AppMetricsError."""
     try:
         async with asyncio.timeout(timeout_s):
@@ -50,7 +47,7 @@ async def read(host: str, port: int, timeout_s: float) -> AppReading:
         raise AppMetricsError(f"{host}:{port}: {error}") from error
 
 
-def parse(text: str) -> AppReading:
+def parse(text: str) -> AppMetrics:
     """Read the text format of Prometheus; raises ValueError when the service's series are not in it."""
     series: dict[str, dict[int, float]] = {name: {} for name in _WANTED}
     for name, labels, value in _SERIES.findall(text):
@@ -58,13 +55,13 @@ def parse(text: str) -> AppReading:
         series[name][int(worker[1]) if worker else -1] = float(value)
     if not series["tuning_generation"]:
         raise ValueError("jobfinder_tuning_generation is missing")
-    return AppReading(
+    return AppMetrics(
         generations={worker: int(value) for worker, value in series["tuning_generation"].items()},
         refusals={worker: int(value) for worker, value in series["tuning_refused"].items()},
         cache_hits=_total(series, "cache_hits_total"),
         cache_misses=_total(series, "cache_misses_total"),
         users_cached=_total(series, "users_cached"),
-        sessions_cached=_total(series, "sessions_cached"),
+        sessions_ended=_total(series, "sessions_ended"),
         resident_bytes=_total(series, "resident_bytes"),
     )
 

@@ -20,12 +20,12 @@ class LeaseConflict(Exception):
 
 @dataclass(frozen=True)
 class LeaseRecord:
-    """What the object says; `version` is what a write must find unchanged."""
+    """What the object says; `version` is what a write must find unchanged, `acquired` a time in ISO 8601 or now."""
 
     holder: str
     duration_s: float
-    renewed: str
     version: str
+    acquired: str = ""
     transitions: int = 0
 
 
@@ -36,7 +36,7 @@ class LeaseStore(Protocol):
 
     async def create_lease(self, name: str, holder: str, duration_s: float) -> None: ...
 
-    async def replace_lease(self, name: str, record: LeaseRecord, *, acquired: bool) -> None: ...
+    async def replace_lease(self, name: str, record: LeaseRecord) -> None: ...
 
 
 class Leadership:
@@ -91,11 +91,7 @@ class Leadership:
             if found is None:
                 await self._store.create_lease(self._name, self._identity, self._duration_s)
             elif found.holder in ("", self._identity) or self._has_run_out(found):
-                ours = found.holder == self._identity
-                record = LeaseRecord(
-                    self._identity, self._duration_s, "", found.version, found.transitions + (0 if ours else 1)
-                )
-                await self._store.replace_lease(self._name, record, acquired=not (ours and self.holds))
+                await self._store.replace_lease(self._name, self._renewed(found))
             else:
                 self._held_until = 0.0
                 return
@@ -113,10 +109,15 @@ class Leadership:
             async with asyncio.timeout(2):
                 found = await self._store.read_lease(self._name)
                 if found is not None and found.holder == self._identity:
-                    record = LeaseRecord("", 1, "", found.version, found.transitions)
-                    await self._store.replace_lease(self._name, record, acquired=False)
+                    record = LeaseRecord("", 1, found.version, found.acquired, found.transitions)
+                    await self._store.replace_lease(self._name, record)
         except Exception as error:  # noqa: BLE001 - it runs out by itself
             log.warning("the Lease %s could not be released: %s", self._name, error)
+
+    def _renewed(self, found: LeaseRecord) -> LeaseRecord:
+        if found.holder == self._identity:
+            return LeaseRecord(self._identity, self._duration_s, found.version, found.acquired, found.transitions)
+        return LeaseRecord(self._identity, self._duration_s, found.version, transitions=found.transitions + 1)
 
     def _has_run_out(self, found: LeaseRecord) -> bool:
         if self._seen is None or self._seen[0] != found.version:

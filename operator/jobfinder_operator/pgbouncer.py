@@ -13,9 +13,6 @@ from jobfinder_operator.observed import Reading
 
 CONSOLE = "pgbouncer"  # the console's own database; it has a pool in SHOW POOLS too
 
-# Sent by PgBouncer to cancel a query: PostgreSQL starts no backend for it.
-_CANCELLING = "active_cancel"
-
 Row = Mapping[str, Any]
 
 
@@ -36,11 +33,13 @@ class Console:
     """One open console connection, and so one PgBouncer process; a command that misses its deadline ends it.
 
     `session` names the connection, unlike any other ever: answers on it come after everything sent on it before.
+    `settings` are those that it last told.
     """
 
     def __init__(self, connection: Any, timeout_s: float) -> None:
         self._connection, self._timeout_s = connection, timeout_s
         self.session = uuid.uuid4().hex
+        self.settings: Mapping[str, str] = {}
 
     @property
     def closed(self) -> bool:
@@ -66,16 +65,15 @@ class Console:
 
     async def read(self, at: float) -> Reading:
         """Everything that decisions are made from, in four exchanges; `at` is now."""
-        settings = {str(row["key"]): str(row["value"]) for row in await self.rows("SHOW CONFIG")}
+        settings = self.settings = {str(row["key"]): str(row["value"]) for row in await self.rows("SHOW CONFIG")}
         pools, servers, totals = [
-            [row for row in await self.rows(f"SHOW {what}") if row["database"] != CONSOLE]
-            for what in ("POOLS", "SERVERS", "STATS")
+            _without_console(await self.rows(f"SHOW {what}")) for what in ("POOLS", "SERVERS", "STATS")
         ]
         return Reading(
             at=at,
             session=self.session,
             pool_size=int(settings["default_pool_size"]),
-            servers=sum(row["state"] != _CANCELLING for row in servers),
+            servers=len(servers),
             servers_active=sum(row["state"] == "active" for row in servers),
             clients_active=sum(int(row["cl_active"]) for row in pools),
             clients_waiting=sum(int(row["cl_waiting"]) for row in pools),
@@ -91,13 +89,20 @@ class Console:
             raise ConsoleError(f"a pool of {size} is refused: PgBouncer reads 0 as unlimited")
         await self.rows(f"SET default_pool_size = {size:d}", timeout_s)
 
-    async def set_query_wait(self, seconds: int, timeout_s: float | None = None) -> None:
-        """How long a client waits for a connection before its query is refused."""
-        await self.rows(f"SET query_wait_timeout = {seconds:d}", timeout_s)
+    async def set(self, name: str, value: int, timeout_s: float | None = None) -> None:
+        """Change one of the other settings, in memory only; `name` is one that `settings` has."""
+        if name not in self.settings:
+            raise ConsoleError(f"this PgBouncer has no setting {name}")
+        await self.rows(f"SET {name} = {value:d}", timeout_s)
 
-    async def set_idle(self, seconds: int, timeout_s: float | None = None) -> None:
-        """How long an idle connection to PostgreSQL stays open."""
-        await self.rows(f"SET server_idle_timeout = {seconds:d}", timeout_s)
+    async def pool_size(self, timeout_s: float | None = None) -> int:
+        """The bound that holds now."""
+        rows = await self.rows("SHOW CONFIG", timeout_s)
+        return next(int(row["value"]) for row in rows if row["key"] == "default_pool_size")
+
+    async def servers(self, timeout_s: float | None = None) -> int:
+        """Connections to PostgreSQL, in whatever state."""
+        return len(_without_console(await self.rows("SHOW SERVERS", timeout_s)))
 
     async def recycle(self, timeout_s: float | None = None) -> None:
         """Close each connection to PostgreSQL as soon as its transaction ends; new ones obey the bound."""
@@ -109,16 +114,20 @@ class Console:
 
 
 class Consoles:
-    """The open consoles of all pods, by the pod's uid, so that what is read now is said by the process that was told."""
+    """The open consoles of all pods, by the pod's uid: what is read now is said by the process that was told."""
 
     def __init__(self, account: ConsoleAccount, timeout_s: float = 2.0) -> None:
         self._account, self._timeout_s = account, timeout_s
         self._open: dict[str, Console] = {}
 
+    def known(self, pod: str) -> Console | None:
+        """The console that is open to this pod."""
+        found = self._open.get(pod)
+        return None if found is None or found.closed else found
+
     async def get(self, pod: str, host: str) -> Console:
         """The console of the pod at the address `host`, connected when it is not; raises ConsoleError."""
-        known = self._open.get(pod)
-        if known is not None and not known.closed:
+        if known := self.known(pod):
             return known
         self._open[pod] = opened = await connect(host, self._account, self._timeout_s)
         return opened
@@ -198,6 +207,11 @@ def _reason(error: BaseException, timeout_s: float) -> str:
     if isinstance(error, TimeoutError):
         return f"no answer within {timeout_s:g} s"
     return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+
+
+def _without_console(rows: list[Row]) -> list[Row]:
+    """Nor those that carry a cancel request: PostgreSQL starts no session for them."""
+    return [row for row in rows if row["database"] != CONSOLE and row.get("state") != "active_cancel"]
 
 
 def _wait_seconds(row: Row) -> float:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from jobfinder_operator.pgbouncer import ConsoleAccount
+
 _NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
@@ -31,6 +33,11 @@ class Settings:
     interval_s: float = 3.0
     command_timeout_s: float = 2.0
     lease_s: float = 10.0
+
+    @property
+    def console_account(self) -> ConsoleAccount:
+        """Who enters the consoles."""
+        return ConsoleAccount(self.pgbouncer_user, self.pgbouncer_password, self.pgbouncer_port)
 
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:

@@ -100,12 +100,12 @@ def test_a_smaller_pool_alone_keeps_its_connections(sidecar: Sidecar) -> None:
 
 def test_timeouts_are_set_while_it_runs(sidecar: Sidecar) -> None:
     async def tell(console: Console) -> tuple[int | None, str]:
-        await console.set_query_wait(3)
-        await console.set_idle(45)
-        idle = {row["key"]: row["value"] for row in await console.rows("SHOW CONFIG")}["server_idle_timeout"]
+        await console.read(at=0)
+        await console.set("query_wait_timeout", 3)
+        await console.set("server_idle_timeout", 45)
         seen = await console.read(at=0)
-        await console.set_query_wait(8)
-        return seen.query_wait_seconds, idle
+        await console.set("query_wait_timeout", 8)
+        return seen.query_wait_seconds, console.settings["server_idle_timeout"]
 
     assert on_console(sidecar, tell) == (3, "45")
 

@@ -1,0 +1,60 @@
+"""What is worth an event of the resource: a condition that turned, a drift that was corrected, a change made."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from jobfinder_operator.cluster import Cluster, ClusterError, Notice, Resource
+from jobfinder_operator.evidence import Drift
+
+QUIET_S = 60.0  # the same words are not said again within that time
+
+# Conditions that are bad news when they hold; the others are when they do not.
+_BAD_WHEN_TRUE = {"Degraded"}
+
+
+class Events:
+    """Tells each thing once, and never keeps anybody from acting."""
+
+    def __init__(self, cluster: Cluster, clock: Callable[[], float]) -> None:
+        self._cluster, self._clock = cluster, clock
+        self._said: dict[tuple[str, str], float] = {}
+
+    async def tell(self, resource: Resource, notices: Iterable[Notice]) -> None:
+        now = self._clock()
+        self._said = {key: at for key, at in self._said.items() if now - at < QUIET_S}
+        for notice in notices:
+            key = (notice.reason, notice.message)
+            if key in self._said:
+                continue
+            self._said[key] = now
+            try:
+                await self._cluster.tell(resource, notice)
+            except ClusterError:
+                del self._said[key]
+
+
+def of_conditions(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Notice]:
+    """Those whose status, or whose reason while they are bad news, is another than before."""
+    known = {each["type"]: each for each in before.get("conditions") or ()}
+    notices = []
+    for each in after.get("conditions") or ():
+        bad = (each["status"] == "True") is (each["type"] in _BAD_WHEN_TRUE)
+        old = known.get(each["type"], {})
+        turned = old.get("status") != each["status"] or (bad and old.get("reason") != each.get("reason"))
+        if turned and (old or bad):
+            words = f"{each['type']} is {each['status']}: {each.get('message', '')}"
+            notices.append(Notice(each.get("reason") or each["type"], words, "Warning" if bad else "Normal"))
+    return notices
+
+
+def of_drifts(drifts: Iterable[Drift]) -> list[Notice]:
+    return [Notice(f"Drift{each.kind.capitalize()}", f"{each.name}: {each.message}", "Warning") for each in drifts]
+
+
+def of_changes(reason: str, changes: Iterable[str]) -> list[Notice]:
+    """One event for many alike."""
+    words = list(changes)
+    if not words:
+        return []
+    more = f" and {len(words) - 8} more" if len(words) > 8 else ""
+    return [Notice(reason, ", ".join(words[:8]) + more)]

@@ -1,0 +1,47 @@
+"""Every kopf handler: each only tells the operator that something has changed.
+
+All are `on.event`, so that kopf writes nothing on any object: no finalizer to hang on, no annotation, no status.
+"""
+
+import logging
+from typing import Any
+
+import kopf
+
+from jobfinder_operator.runtime import Operator
+from jobfinder_operator.settings import load_settings
+
+COMPONENT = "app.kubernetes.io/component"
+
+
+@kopf.on.startup(errors=kopf.ErrorsMode.PERMANENT)
+async def start(settings: kopf.OperatorSettings, memo: kopf.Memo, **_: Any) -> None:
+    loaded = load_settings()
+    settings.posting.enabled = False
+    settings.scanning.disabled = True
+    settings.peering.standalone = True
+    kopf.configure(log_format=kopf.LogFormat.JSON)
+    logging.getLogger().setLevel(loaded.log_level)
+    memo.operator = Operator(loaded)
+    memo.operator.start()
+
+
+@kopf.on.cleanup()
+async def stop(memo: kopf.Memo, **_: Any) -> None:
+    await memo.operator.stop()
+
+
+@kopf.on.event("jobfinder.dev", "v1alpha1", "jobfinderconfigs")
+async def resource_changed(memo: kopf.Memo, name: str, meta: kopf.Meta, event: kopf.RawEvent, **_: Any) -> None:
+    if event["type"] == "DELETED":
+        await memo.operator.gone(name)
+    else:
+        memo.operator.changed(name, meta.get("generation"))
+
+
+@kopf.on.event("v1", "pods", labels={COMPONENT: "app"})
+@kopf.on.event("v1", "pods", labels={COMPONENT: "memcached"})
+@kopf.on.event("apps", "v1", "deployments", labels={COMPONENT: "app"})
+@kopf.on.event("autoscaling", "v2", "horizontalpodautoscalers")
+async def surroundings_changed(memo: kopf.Memo, **_: Any) -> None:
+    memo.operator.wake()

@@ -1,0 +1,204 @@
+"""The service's tuning file in its ConfigMap: written, brought to the pods at once, confirmed, or rolled back.
+
+The ConfigMap remembers, in annotations, the last contents that every worker applied and those that one refused, so that
+an operator that restarts loses neither.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from lightkube.resources.core_v1 import ConfigMap
+
+from jobfinder_operator.app_metrics import AppMetrics
+from jobfinder_operator.cluster import Cluster, Notice
+from jobfinder_operator.observe import Sight
+from jobfinder_operator.observed import AppReading, Observed, Phase
+from jobfinder_operator.status import TuningState
+
+KEY = "tuning.json"
+GOOD, REFUSED = "jobfinder.dev/tuning-applied", "jobfinder.dev/tuning-refused"
+SEEN = "jobfinder.dev/tuning-generation"  # on a pod: a change makes its kubelet look at the ConfigMap at once
+PATIENCE_S = 20.0  # an old refusal that this process has not seen come is believed after so long
+
+Contents = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class TuningFile:
+    """What the ConfigMap says; `contents` are without the generation."""
+
+    found: ConfigMap | None
+    generation: int = 0
+    contents: Contents | None = None
+    good: Contents | None = None
+    refused: Contents | None = None
+
+
+@dataclass(frozen=True)
+class TuningPlan:
+    """`write` None leaves the file as it is; `annotations` None is removed. `state` is for the resource's status."""
+
+    state: TuningState
+    write: Contents | None = None
+    generation: int = 0
+    annotations: Mapping[str, str | None] | None = None
+    notice: Notice | None = None
+
+
+class Refusals:
+    """Which pods refuse the file that they are given: their counters of refusals rise while the file is not applied."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._generation = -1
+        self._before: dict[tuple[str, int], int] = {}
+        self._since: dict[tuple[str, int], float] = {}
+
+    def expect(self, generation: int, apps: Mapping[str, AppMetrics]) -> None:
+        """This generation is about to be written; `apps` were read before."""
+        self._generation, self._since = generation, {}
+        self._before = {(uid, worker): number for uid, app in apps.items() for worker, number in app.refusals.items()}
+
+    def of(self, generation: int, apps: Mapping[str, AppMetrics]) -> set[str]:
+        """The uids of pods of which a worker has refused this generation."""
+        if generation != self._generation:
+            self.expect(generation, {})
+        workers = [(uid, worker) for uid, app in apps.items() for worker in app.generations]
+        return {key[0] for key in workers if self._refuses(key, apps[key[0]])}
+
+    def _refuses(self, key: tuple[str, int], app: AppMetrics) -> bool:
+        refusals = app.refusals.get(key[1], 0)
+        if app.generations[key[1]] == self._generation:
+            self._before[key] = refusals
+            self._since.pop(key, None)
+            return False
+        if refusals == 0:
+            return False
+        if key in self._before and refusals > self._before[key]:
+            return True
+        return self._clock() - self._since.setdefault(key, self._clock()) > PATIENCE_S
+
+
+def name_of(deployment: str) -> str:
+    """The ConfigMap of this Deployment's pods."""
+    return f"{deployment}-tuning"
+
+
+def understand(found: ConfigMap | None) -> TuningFile:
+    """A file that is no JSON is one that has to be written anew."""
+    if found is None:
+        return TuningFile(None)
+    notes = (found.metadata.annotations if found.metadata is not None else None) or {}
+    contents = _contents((found.data or {}).get(KEY))
+    generation = contents.pop("generation", 0) if contents is not None else 0
+    return TuningFile(
+        found,
+        generation if isinstance(generation, int) else 0,
+        contents,
+        _contents(notes.get(GOOD)),
+        _contents(notes.get(REFUSED)),
+    )
+
+
+def with_apps(sight: Sight, refusing: set[str]) -> Observed:
+    """What was seen, with what the pods' services say of themselves."""
+    pods = tuple(
+        replace(pod, app=_reading(sight.apps[pod.uid], pod.uid in refusing)) if pod.uid in sight.apps else pod
+        for pod in sight.observed.pods
+    )
+    return replace(sight.observed, pods=pods)
+
+
+def plan(file: TuningFile, wanted: Contents, observed: Observed) -> TuningPlan:
+    """What to do about the file, and what the resource's status says once it is done; `wanted` has no generation."""
+    refusing = sorted(pod.name for pod in observed.pods if pod.app is not None and pod.app.refused)
+    seen = [number for pod in observed.pods if pod.app is not None for number in pod.app.generations]
+    following = max([file.generation, *seen]) + 1
+    if refusing and file.contents is not None and file.contents != (file.good or {}):
+        words = f"generation {file.generation} of the tuning is refused by {_some(refusing)}"
+        return TuningPlan(
+            TuningState(following, f"{words}; the last good one holds" if file.contents == wanted else ""),
+            file.good or {},
+            following,
+            {REFUSED: _text(file.contents)},
+            Notice("TuningRefused", f"{words}; rolled back to the last good one as generation {following}", "Warning"),
+        )
+    if wanted == file.refused:
+        words = "the pods have refused these values; the last good ones hold until the resource says something else"
+        return TuningPlan(TuningState(file.generation, words))
+    if wanted != file.contents:
+        notice = Notice("TuningWritten", f"generation {following} of the tuning: {_difference(file.contents, wanted)}")
+        return TuningPlan(TuningState(following), wanted, following, {REFUSED: None}, notice)
+    if wanted != file.good and _applied(file.generation, observed):
+        notice = Notice("TuningApplied", f"every worker has applied generation {file.generation} of the tuning")
+        return TuningPlan(TuningState(file.generation), annotations={GOOD: _text(wanted)}, notice=notice)
+    return TuningPlan(TuningState(file.generation))
+
+
+async def carry_out(cluster: Cluster, file: TuningFile, made: TuningPlan, sight: Sight, refusals: Refusals) -> None:
+    """Write what is planned and nudge the kubelets of pods that lag; raises ClusterError."""
+    generation = file.generation
+    if made.write is not None:
+        generation = made.generation
+        refusals.expect(generation, sight.apps)
+    if file.found is not None and (made.write is not None or made.annotations):
+        text = None if made.write is None else _text({"generation": generation, **made.write})
+        await cluster.patch_config_map(file.found, made.annotations or {}, {} if text is None else {KEY: text})
+    for uid, app in sight.apps.items():
+        pod = sight.pods[uid].metadata
+        lags = any(each != generation for each in app.generations.values())
+        if lags and pod is not None and pod.name and (pod.annotations or {}).get(SEEN) != str(generation):
+            await cluster.annotate_pod(pod.name, {SEEN: str(generation)})
+
+
+def _applied(generation: int, observed: Observed) -> bool:
+    pods = [pod for pod in observed.pods if pod.phase is Phase.RUNNING and pod.ready]
+    return bool(pods) and all(
+        pod.app is not None and bool(pod.app.generations) and set(pod.app.generations) == {generation} for pod in pods
+    )
+
+
+def _reading(app: AppMetrics, refused: bool) -> AppReading:
+    return AppReading(
+        generations=tuple(app.generations.values()),
+        refused=refused,
+        cache_hits=app.cache_hits,
+        cache_misses=app.cache_misses,
+        users_cached=app.users_cached,
+        sessions_ended=app.sessions_ended,
+        resident_bytes=app.resident_bytes,
+    )
+
+
+def _contents(text: str | None) -> Contents | None:
+    try:
+        given = json.loads(text or "")
+    except ValueError:
+        return None
+    return given if isinstance(given, dict) else None
+
+
+def _text(contents: Contents) -> str:
+    return json.dumps(contents, sort_keys=True)
+
+
+def _difference(before: Contents | None, after: Contents) -> str:
+    """The fields that change, as `limits.requests_per_user 600 -> 900`."""
+    old, new = _flat(before or {}), _flat(after)
+    changed = [f"{name} {old.get(name, 'default')} -> {new.get(name, 'default')}" for name in sorted(old | new)]
+    return ", ".join(
+        each for name, each in zip(sorted(old | new), changed, strict=True) if old.get(name) != new.get(name)
+    )
+
+
+def _flat(contents: Contents, prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in contents.items():
+        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
+    return flat
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

@@ -1,0 +1,146 @@
+"""Kubernetes objects as the facts that decisions are made from."""
+
+import math
+import re
+from collections.abc import Iterable
+from fractions import Fraction
+
+from lightkube.models.core_v1 import Container, PodSpec
+from lightkube.resources.apps_v1 import Deployment, StatefulSet
+from lightkube.resources.autoscaling_v2 import HorizontalPodAutoscaler
+from lightkube.resources.core_v1 import Pod
+
+from jobfinder_operator.observed import Phase, PodSeen, Workload
+
+SIDECAR, SIDECAR_CONFIG, MEMCACHED = "pgbouncer", "pgbouncer-config", "memcached"
+POOL_SIZE = "PGBOUNCER_POOL_SIZE"
+
+# https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
+_QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(m|[kKMGTPE]i?)?")
+_POWERS = {letter: power for power, letter in enumerate("kMGTPE", start=1)}
+
+
+def pod_seen(pod: Pod) -> PodSeen:
+    """Without what only its own ports can tell."""
+    meta, spec, status = pod.metadata, pod.spec, pod.status
+    if meta is None or meta.uid is None or meta.name is None:
+        raise ValueError("a pod without a name")
+    grace = meta.deletionGracePeriodSeconds
+    if grace is None and spec is not None:
+        grace = spec.terminationGracePeriodSeconds
+    return PodSeen(
+        uid=meta.uid,
+        name=meta.name,
+        phase=_phase(pod),
+        ready=any(each.type == "Ready" and each.status == "True" for each in (status and status.conditions) or ()),
+        reachable=status is None or (status.phase != "Unknown" and status.reason != "NodeLost"),
+        node=(spec.nodeName or "") if spec is not None else "",
+        process=_process(pod),
+        born_with=_born_with(spec),
+        grace_seconds=30.0 if grace is None else float(grace),
+    )
+
+
+def address(pod: Pod) -> str:
+    """Where its ports are; empty before it has an address, and once its containers have ended."""
+    if pod.status is None or _phase(pod) is Phase.FINISHED:
+        return ""
+    return pod.status.podIP or ""
+
+
+def serving(pod: Pod) -> bool:
+    """Whether a container runs that its sidecars have to outlive."""
+    statuses = (pod.status.containerStatuses if pod.status is not None else None) or ()
+    return any(each.state is not None and each.state.running is not None for each in statuses)
+
+
+def workload(deployment: Deployment, autoscaler: HorizontalPodAutoscaler | None) -> Workload:
+    """The Deployment and its autoscaler."""
+    meta, spec = deployment.metadata, deployment.spec
+    scale = autoscaler.spec if autoscaler is not None else None
+    replicas = 1 if spec.replicas is None else spec.replicas
+    return Workload(
+        name=(meta and meta.name) or "",
+        replicas=replicas,
+        surge=_surge(deployment, max(replicas, scale.maxReplicas if scale is not None else 0)),
+        hpa_min=(scale.minReplicas or 1) if scale is not None else None,
+        hpa_max=scale.maxReplicas if scale is not None else None,
+        born_with=_born_with(spec.template.spec),
+    )
+
+
+def autoscaler_of(name: str, autoscalers: Iterable[HorizontalPodAutoscaler]) -> HorizontalPodAutoscaler | None:
+    """The one that scales the Deployment `name`."""
+    for each in autoscalers:
+        target = each.spec.scaleTargetRef
+        if (target.kind, target.name) == ("Deployment", name):
+            return each
+    return None
+
+
+def selector(owner: Deployment | StatefulSet) -> dict[str, str]:
+    """The labels of its pods."""
+    labels = owner.spec.selector.matchLabels
+    if not labels:
+        raise ValueError(f"{owner.metadata and owner.metadata.name} selects no labels")
+    return dict(labels)
+
+
+def memory_limit(stateful_set: StatefulSet) -> int:
+    """Bytes that the container of memcached may take; 0 where there is no limit."""
+    template = stateful_set.spec.template.spec
+    for container in template.containers if template is not None else ():
+        if container.name == MEMCACHED and container.resources is not None:
+            return quantity((container.resources.limits or {}).get("memory", "0"))
+    return 0
+
+
+def quantity(text: str) -> int:
+    """A Kubernetes quantity as a whole number, rounded up; raises ValueError."""
+    found = _QUANTITY.fullmatch(text)
+    if found is None:
+        raise ValueError(f"{text!r} is no quantity")
+    number, unit = Fraction(found[1]), found[2] or ""
+    if unit == "m":
+        return math.ceil(number / 1000)
+    base = 1024 if unit.endswith("i") else 1000
+    letter = unit[:1].replace("K", "k")
+    return math.ceil(number * Fraction(base) ** _POWERS.get(letter, 0))
+
+
+def _phase(pod: Pod) -> Phase:
+    phase = pod.status.phase if pod.status else None
+    if phase in ("Failed", "Succeeded"):
+        return Phase.FINISHED
+    if pod.metadata and pod.metadata.deletionTimestamp is not None:
+        return Phase.TERMINATING
+    return Phase.RUNNING if phase == "Running" else Phase.PENDING
+
+
+def _process(pod: Pod) -> str:
+    """The sidecar is an init container that stays; it may also be an ordinary one."""
+    status = pod.status
+    if status is None:
+        return ""
+    for each in (*(status.initContainerStatuses or ()), *(status.containerStatuses or ())):
+        if each.name == SIDECAR and each.state is not None and each.state.running is not None:
+            return each.containerID or ""
+    return ""
+
+
+def _born_with(spec: PodSpec | None) -> int | None:
+    containers: list[Container] = [*((spec and spec.initContainers) or ()), *((spec and spec.containers) or ())]
+    for container in containers:
+        for variable in container.env or ():
+            if variable.name == POOL_SIZE and (variable.value or "").isdecimal():
+                return int(variable.value or "")
+    return None
+
+
+def _surge(deployment: Deployment, replicas: int) -> int:
+    strategy = deployment.spec.strategy
+    if strategy is not None and strategy.type == "Recreate":
+        return 0
+    given = strategy.rollingUpdate.maxSurge if strategy and strategy.rollingUpdate else None
+    text = "25%" if given is None else str(given)
+    return math.ceil(replicas * int(text[:-1]) / 100) if text.endswith("%") else int(text)

@@ -1,0 +1,192 @@
+"""One look at everything: the cluster, each pod's console and metrics, each memcached server, all at the same time."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from lightkube.resources.apps_v1 import Deployment, StatefulSet
+from lightkube.resources.core_v1 import Pod
+
+from jobfinder_operator import app_metrics, memcached, objects
+from jobfinder_operator.app_metrics import AppMetrics, AppMetricsError
+from jobfinder_operator.cluster import Cluster, Resource
+from jobfinder_operator.memcached import MemcachedError
+from jobfinder_operator.observed import MemcachedSeen, Observed, Phase, PodSeen, Reading
+from jobfinder_operator.pgbouncer import ConsoleError, Consoles
+from jobfinder_operator.settings import Settings
+from jobfinder_operator.spec import Target
+
+log = logging.getLogger(__name__)
+
+AT_ONCE = 32  # consoles and pods that are asked at the same time
+INSTANCE, COMPONENT, PRODUCT = (f"app.kubernetes.io/{name}" for name in ("instance", "component", "name"))
+
+Answer = TypeVar("Answer")
+
+
+class TargetError(Exception):
+    """What the resource is about does not exist, or cannot be told from something else."""
+
+
+@dataclass(frozen=True)
+class Sight:
+    """`apps` by the pod's uid, `servers` maps a memcached pod to its address, `pods` are the objects themselves."""
+
+    observed: Observed
+    deployment: str
+    pods: Mapping[str, Pod] = field(default_factory=dict)
+    apps: Mapping[str, AppMetrics] = field(default_factory=dict)
+    servers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Observer:
+    """What cannot be reached is missing from what is seen; only the cluster itself failing raises ClusterError."""
+
+    def __init__(self, cluster: Cluster, consoles: Consoles, settings: Settings, clock: Callable[[], float]) -> None:
+        self._cluster, self._consoles, self._settings, self._clock = cluster, consoles, settings, clock
+        self._limit = asyncio.Semaphore(AT_ONCE)
+
+    async def look(self, resource: Resource, target: Target) -> Sight:
+        """Raises TargetError, ClusterError."""
+        deployment = await self._deployment(resource, target)
+        name = (deployment.metadata and deployment.metadata.name) or ""
+        autoscalers = await self._cluster.autoscalers()
+        stateful_set = await self._stateful_set(resource, target, name)
+        at = self._clock()
+        pods = await self._cluster.pods(objects.selector(deployment))
+        by_uid = {objects.pod_seen(pod).uid: pod for pod in pods}
+        self._consoles.keep(by_uid)
+        seen, servers = await asyncio.gather(
+            asyncio.gather(*(self._pod(pod) for pod in pods)), self._memcached(stateful_set)
+        )
+        wanted = target.hpa or name
+        autoscaler = objects.autoscaler_of(name, autoscalers)
+        if target.hpa and (autoscaler is None or autoscaler.metadata is None or autoscaler.metadata.name != wanted):
+            raise TargetError(f"there is no HorizontalPodAutoscaler {target.hpa} that scales the Deployment {name}")
+        return Sight(
+            observed=Observed(
+                at=at,
+                pods=tuple(each for each, _ in seen),
+                workload=objects.workload(deployment, autoscaler),
+                memcached=tuple(each for each, _ in servers),
+            ),
+            deployment=name,
+            pods=by_uid,
+            apps={each.uid: app for each, app in seen if app is not None},
+            servers={each.name: host for each, host in servers},
+        )
+
+    async def _deployment(self, resource: Resource, target: Target) -> Deployment:
+        if target.deployment:
+            found = await self._cluster.deployment(target.deployment)
+            if found is None:
+                raise TargetError(f"there is no Deployment {target.deployment}")
+            return found
+        labels = _release(resource, "app")
+        return _only(await self._cluster.deployments(labels), "Deployment", labels)
+
+    async def _stateful_set(self, resource: Resource, target: Target, deployment: str) -> StatefulSet | None:
+        """None where the release has no memcached; it may share the Deployment's prefix where labels do not say."""
+        if target.memcached:
+            found = await self._cluster.stateful_set(target.memcached)
+            if found is None:
+                raise TargetError(f"there is no StatefulSet {target.memcached}")
+            return found
+        if not _has_release(resource):
+            return await self._cluster.stateful_set(f"{deployment}-memcached")
+        labels = _release(resource, "memcached")
+        every = await self._cluster.stateful_sets(labels)
+        return _only(every, "StatefulSet", labels) if every else None
+
+    async def _pod(self, pod: Pod) -> tuple[PodSeen, AppMetrics | None]:
+        seen, host = objects.pod_seen(pod), objects.address(pod)
+        if not host:
+            self._consoles.drop(seen.uid)
+            return seen, None
+        reading, app = await asyncio.gather(self._console(seen, host, objects.serving(pod)), self._app(seen, host))
+        return replace(seen, reading=reading), app
+
+    async def _console(self, pod: PodSeen, host: str, serving: bool) -> Reading | None:
+        async def read() -> Reading:
+            console = await self._consoles.get(pod.uid, host)
+            return await console.read(self._clock())
+
+        try:
+            return await self._bounded(read)
+        except (ConsoleError, TimeoutError) as error:
+            log.info("the console of pod %s: %s", pod.name, str(error) or "no answer in time")
+            return None
+        finally:
+            if pod.phase is Phase.TERMINATING and not serving:
+                self._consoles.drop(pod.uid)
+
+    async def _app(self, pod: PodSeen, host: str) -> AppMetrics | None:
+        if pod.phase is not Phase.RUNNING:
+            return None
+        timeout_s = self._settings.command_timeout_s
+        try:
+            return await self._bounded(lambda: app_metrics.read(host, self._settings.app_port, timeout_s))
+        except (AppMetricsError, TimeoutError) as error:
+            log.info("the service of pod %s: %s", pod.name, error)
+            return None
+
+    async def _memcached(self, stateful_set: StatefulSet | None) -> Sequence[tuple[MemcachedSeen, str]]:
+        if stateful_set is None:
+            return ()
+        limit = objects.memory_limit(stateful_set)
+        pods = await self._cluster.pods(objects.selector(stateful_set))
+        return await asyncio.gather(*(self._server(pod, limit) for pod in pods))
+
+    async def _server(self, pod: Pod, container_limit: int) -> tuple[MemcachedSeen, str]:
+        name, host = objects.pod_seen(pod).name, objects.address(pod)
+        seen = MemcachedSeen(name, up=False, container_limit_bytes=container_limit)
+        if not host:
+            return seen, host
+        timeout_s = self._settings.command_timeout_s
+        try:
+            told = await self._bounded(lambda: memcached.read(host, self._settings.memcached_port, timeout_s))
+        except (MemcachedError, TimeoutError) as error:
+            log.info("memcached %s: %s", name, error)
+            return seen, host
+        return replace(
+            seen,
+            up=True,
+            limit_bytes=told.limit_bytes,
+            used_bytes=told.used_bytes,
+            hits=told.hits,
+            misses=told.misses,
+            evictions=told.evictions,
+            items=told.items,
+        ), host
+
+    async def _bounded(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
+        """All commands together get the time of one and a half: a slow pod must not hold up the others."""
+        async with self._limit, asyncio.timeout(1.5 * self._settings.command_timeout_s):
+            return await ask()
+
+
+def _has_release(resource: Resource) -> bool:
+    return INSTANCE in (resource["metadata"].get("labels") or {})
+
+
+def _release(resource: Resource, component: str) -> dict[str, str]:
+    """The labels of the release's objects, from the resource's own or, without, from its name."""
+    labels = resource["metadata"].get("labels") or {}
+    if INSTANCE not in labels:
+        raise TargetError(
+            f"spec.target.deployment is needed: {resource['metadata']['name']} has no label {INSTANCE} to find it by"
+        )
+    return {
+        PRODUCT: labels.get(PRODUCT, "jobfinder"),
+        INSTANCE: labels[INSTANCE],
+        COMPONENT: component,
+    }
+
+
+def _only(found: Sequence[Answer], kind: str, labels: Mapping[str, str]) -> Answer:
+    text = ",".join(f"{name}={value}" for name, value in labels.items())
+    if len(found) != 1:
+        raise TargetError(f"{len(found)} objects of kind {kind} have the labels {text}; name one in spec.target")
+    return found[0]

@@ -1,0 +1,263 @@
+"""One round: read everything, decide, write the status, act; and the loop that repeats it."""
+
+import asyncio
+import datetime as dt
+import logging
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from jobfinder_operator import act, events, live_tuning, status
+from jobfinder_operator.act import Until
+from jobfinder_operator.budget import Decision, decide
+from jobfinder_operator.cluster import Cluster, ClusterError, Conflict, Notice, Resource
+from jobfinder_operator.events import Events
+from jobfinder_operator.lease import Leadership
+from jobfinder_operator.ledger import Ledger
+from jobfinder_operator.live_tuning import Refusals, TuningFile, TuningPlan
+from jobfinder_operator.metrics import Metrics
+from jobfinder_operator.objects import address
+from jobfinder_operator.observe import Observer, Sight, TargetError
+from jobfinder_operator.observed import Observed, Phase
+from jobfinder_operator.pgbouncer import Consoles
+from jobfinder_operator.samples import sample
+from jobfinder_operator.settings import Settings
+from jobfinder_operator.shares import Demands, measure
+from jobfinder_operator.spec import Spec, SpecError, budget_config, read_spec
+from jobfinder_operator.tuning import console_settings, tuning_file
+
+log = logging.getLogger(__name__)
+
+SOON_S = 0.2
+REFRESH_S = 30.0  # a status whose numbers alone have changed is written no more often
+COMMAND_SECONDS = 5.0
+LEASE_MARGIN_S = 1.0
+
+
+@dataclass
+class Surroundings:
+    """What every resource's loop shares. `process` names this run of the operator, for times are of its own clock."""
+
+    cluster: Cluster
+    leadership: Leadership
+    settings: Settings
+    metrics: Metrics
+    clock: Callable[[], float] = time.monotonic
+    process: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+
+@dataclass(frozen=True)
+class View:
+    """What one round has seen and decided."""
+
+    resource: Resource
+    spec: Spec
+    sight: Sight
+    decision: Decision
+    file: TuningFile
+    tuning: TuningPlan
+
+
+class Reconciler:
+    """The rounds of one resource. Between two of them it remembers only what may be lost at any time."""
+
+    def __init__(self, name: str, around: Surroundings) -> None:
+        self._name, self._around = name, around
+        settings = around.settings
+        self._consoles = Consoles(settings.console_account, settings.command_timeout_s)
+        self._observer = Observer(around.cluster, self._consoles, settings, around.clock)
+        self._events = Events(around.cluster, around.clock)
+        self._refusals = Refusals(around.clock)
+        self._demands = Demands()
+        self._written_at = float("-inf")
+        self._last: View | None = None
+
+    async def round(self) -> float:
+        """Returns after how many seconds the next one is due; raises ClusterError."""
+        resource = await self._around.cluster.resource(self._name)
+        if resource is None or resource["metadata"].get("deletionTimestamp"):
+            return self._around.settings.interval_s
+        try:
+            view = await self._look(resource, read_spec(resource))
+        except (SpecError, TargetError) as error:
+            await self._report(resource, error)
+            return self._around.settings.interval_s
+        began = self._around.clock()
+        until = Until(
+            min(began + COMMAND_SECONDS / 2, began + self._around.leadership.remaining_s - LEASE_MARGIN_S),
+            self._around.settings.command_timeout_s,
+            self._around.clock,
+        )
+        self._last = view
+        if not await self._record(view):
+            return SOON_S
+        changed = await self._act(view, until) if view.spec.acts else False
+        return self._pause(view.decision, changed)
+
+    async def farewell(self) -> None:
+        """The resource is gone: its pods go back to what they started with, as far as they can be reached."""
+        last, around = self._last, self._around
+        if last is not None and last.spec.acts and around.leadership.holds:
+            hosts = {uid: host for uid, pod in last.sight.pods.items() if (host := address(pod))}
+            now = around.clock()
+            until = Until(now + COMMAND_SECONDS, around.settings.command_timeout_s, around.clock)
+            await act.shrink_to_floor(self._consoles, hosts, last.spec.database.floor, until)
+            log.info("%s is gone: %d pods are back at %d", self._name, len(hosts), last.spec.database.floor)
+        self.close()
+
+    def close(self) -> None:
+        self._consoles.close()
+        self._around.metrics.forget(self._name)
+
+    async def _look(self, resource: Resource, spec: Spec) -> View:
+        around = self._around
+        sight = await self._observer.look(resource, spec.target)
+        file = live_tuning.understand(await around.cluster.config_map(live_tuning.name_of(sight.deployment)))
+        refusing = self._refusals.of(file.generation, sight.apps)
+        self._demands = measure(self._demands, sight.observed.pods)
+        observed = replace(live_tuning.with_apps(sight, refusing), demands=self._demands.levels)
+        config = budget_config(spec, observed, around.process, COMMAND_SECONDS)
+        ledger = Ledger.from_dict((resource.get("status") or {}).get("ledger"))
+        decision = decide(config, ledger, observed, around.clock())
+        wanted = tuning_file(spec, 0)
+        wanted.pop("generation")
+        plan = live_tuning.plan(file, wanted, observed)
+        return View(resource, spec, replace(sight, observed=observed), decision, file, plan)
+
+    async def _record(self, view: View) -> bool:
+        """Write the status where it says something new; False when nothing may be done on the strength of it."""
+        around, resource = self._around, view.resource
+        old = resource.get("status") or {}
+        state = view.tuning.state if view.spec.acts else replace(view.tuning.state, generation=view.file.generation)
+        situation = status.Situation(view.spec, view.sight.observed, view.decision, state)
+        new = status.build(situation, resource, _now())
+        new["ledger"] = view.decision.ledger.to_dict()
+        self._tell_metrics(view)
+        if not around.leadership.holds:
+            return False
+        notices = [*events.of_conditions(old, new), *events.of_drifts(view.decision.drifts)]
+        if new["ledger"] != old.get("ledger") or self._worth_writing(old, new):
+            try:
+                await around.cluster.write_status(resource, new)
+            except Conflict:
+                return False
+            self._written_at = around.clock()
+        await self._events.tell(resource, notices)
+        return around.leadership.holds
+
+    def _worth_writing(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+        if status.without_times(old) != status.without_times(new):
+            return True
+        return bool(old != new and self._around.clock() - self._written_at > REFRESH_S)
+
+    async def _act(self, view: View, until: Until) -> bool:
+        around, observed = self._around, view.sight.observed
+        done = await act.take(self._consoles, view.decision.steps, until)
+        notices = events.of_changes("PoolsResized", done)
+        if view.decision.infeasible:
+            await self._events.tell(view.resource, notices)
+            return bool(done)
+        uids = [pod.uid for pod in observed.pods if pod.phase is Phase.RUNNING and pod.reading is not None]
+        settled = await act.settle_consoles(self._consoles, uids, console_settings(view.spec), until)
+        notices += events.of_changes("TimeoutsSet", sorted(set(settled)))
+        if view.spec.memcached_megabytes is not None:
+            notices += events.of_changes("MemorySet", await self._settle_memory(view, view.spec.memcached_megabytes))
+        if around.leadership.holds:
+            await live_tuning.carry_out(around.cluster, view.file, view.tuning, view.sight, self._refusals)
+            notices += [view.tuning.notice] if view.tuning.notice is not None else []
+        await self._events.tell(view.resource, notices)
+        return bool(notices)
+
+    async def _settle_memory(self, view: View, megabytes: int) -> list[str]:
+        settings = self._around.settings
+        return await act.settle_memory(
+            view.sight.observed.memcached,
+            view.sight.servers,
+            megabytes,
+            settings.memcached_port,
+            settings.command_timeout_s,
+        )
+
+    async def _report(self, resource: Resource, error: Exception) -> None:
+        """A resource that cannot be followed: its status says why, and nothing is touched."""
+        old = resource.get("status") or {}
+        situation = status.Situation(None, Observed(self._around.clock()), None, error=str(error))
+        new = status.build(situation, resource, _now())
+        if "ledger" in old:
+            new["ledger"] = old["ledger"]
+        self._around.metrics.forget(self._name)
+        if self._around.leadership.holds and status.without_times(old) != status.without_times(new):
+            await self._around.cluster.write_status(resource, new)
+            await self._events.tell(
+                resource, [*events.of_conditions(old, new), Notice("Refused", str(error), "Warning")]
+            )
+
+    def _tell_metrics(self, view: View) -> None:
+        metrics = self._around.metrics
+        metrics.show(self._name, sample(view.decision, view.sight.observed))
+        for drift in view.decision.drifts:
+            metrics.drift.labels(self._name, drift.kind).inc()
+
+    def _pause(self, decision: Decision, changed: bool) -> float:
+        if decision.unsettled or changed:
+            return SOON_S
+        pause = self._around.settings.interval_s
+        if decision.wake_at is not None:
+            pause = min(pause, decision.wake_at - self._around.clock())
+        return max(SOON_S, pause)
+
+
+def _now() -> str:
+    return dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class Loop:
+    """Rounds one after the other, whatever wakes it: a change, what is left to do, or the time."""
+
+    def __init__(self, name: str, around: Surroundings, beat: Callable[[str, float], object]) -> None:
+        self._name, self._around, self._beat = name, around, beat
+        self._reconciler = Reconciler(name, around)
+        self._woken = asyncio.Event()
+        self._task = asyncio.create_task(self._run(), name=f"reconcile {name}")
+
+    def wake(self) -> None:
+        self._woken.set()
+
+    async def stop(self, *, gone: bool) -> None:
+        """`gone`: the resource is; otherwise the operator ends, or another one acts."""
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        if gone:
+            await self._reconciler.farewell()
+        self._reconciler.close()
+
+    async def _run(self) -> None:
+        while True:
+            pause = await self._once() if self._around.leadership.holds else self._around.settings.interval_s
+            self._beat(f"loop of {self._name}", pause + 60)
+            started = self._around.clock()
+            try:
+                async with asyncio.timeout(pause):
+                    await self._woken.wait()
+            except TimeoutError:
+                pass
+            await asyncio.sleep(max(0.0, SOON_S - (self._around.clock() - started)))
+            self._woken.clear()
+
+    async def _once(self) -> float:
+        metrics, started = self._around.metrics, self._around.clock()
+        try:
+            async with asyncio.timeout(45):
+                pause = await self._reconciler.round()
+            metrics.last_reconcile.set_to_current_time()
+            return pause
+        except (ClusterError, TimeoutError) as error:
+            log.warning("%s: the round ended early: %s", self._name, str(error) or type(error).__name__)
+        except Exception:
+            log.exception("%s: the round failed", self._name)
+        finally:
+            metrics.reconcile_seconds.observe(self._around.clock() - started)
+        metrics.reconcile_errors.inc()
+        return self._around.settings.interval_s

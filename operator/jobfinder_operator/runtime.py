@@ -1,0 +1,72 @@
+"""The running operator: one Lease, one loop for each resource, probes and metrics."""
+
+import asyncio
+import logging
+
+from jobfinder_operator.cluster import KubernetesCluster
+from jobfinder_operator.health import HealthServer, Pulse
+from jobfinder_operator.lease import Leadership
+from jobfinder_operator.metrics import Metrics
+from jobfinder_operator.reconcile import Loop, Surroundings
+from jobfinder_operator.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+class Operator:
+    """`changed` and `gone` are what the handlers know of resources; the loops read everything else themselves."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings, self._pulse, self._metrics = settings, Pulse(), Metrics()
+        self._cluster = KubernetesCluster(settings.namespace)
+        self._leadership = Leadership(
+            self._cluster, settings.lease_name, settings.pod_name, duration_s=settings.lease_s
+        )
+        self._around = Surroundings(self._cluster, self._leadership, settings, self._metrics)
+        self._loops: dict[str, Loop] = {}
+        self._generations: dict[str, int | None] = {}
+        self._health: HealthServer | None = None
+        self._keeping: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._health = HealthServer(self._pulse, self._settings.health_port)
+        self._metrics.serve(self._settings.metrics_port)
+        keep = self._leadership.keep(self._lead, lambda: self._pulse.beat("the Lease", 6 * self._settings.lease_s))
+        self._keeping = asyncio.create_task(keep, name="lease")
+        self._pulse.ready = True
+
+    async def stop(self) -> None:
+        """The Lease goes last: whoever takes it may act at once."""
+        self._pulse.ready = False
+        await asyncio.gather(*(loop.stop(gone=False) for loop in self._loops.values()))
+        if self._keeping is not None:
+            self._keeping.cancel()
+            await asyncio.gather(self._keeping, return_exceptions=True)
+        await self._leadership.release()
+        await self._cluster.close()
+        if self._health is not None:
+            self._health.close()
+
+    def changed(self, name: str, generation: int | None) -> None:
+        """The resource exists; its loop is woken when what it asks for is new, not when its status is."""
+        if name not in self._loops:
+            self._loops[name] = Loop(name, self._around, self._pulse.beat)
+        elif self._generations.get(name) != generation:
+            self._loops[name].wake()
+        self._generations[name] = generation
+
+    async def gone(self, name: str) -> None:
+        """The resource does not exist any more."""
+        loop = self._loops.pop(name, None)
+        if loop is not None:
+            await loop.stop(gone=True)
+            self._pulse.forget(f"loop of {name}")
+
+    def wake(self) -> None:
+        """Something that resources are about has changed."""
+        for loop in self._loops.values():
+            loop.wake()
+
+    def _lead(self, leads: bool) -> None:
+        self._metrics.leader.set(leads)
+        self.wake()

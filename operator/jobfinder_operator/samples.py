@@ -1,0 +1,31 @@
+"""What one round saw, for /metrics."""
+
+from jobfinder_operator.budget import Decision
+from jobfinder_operator.metrics import ConfigSample, PodSample, ServerSample
+from jobfinder_operator.observed import MemcachedSeen, Observed, PodSeen
+
+
+def sample(decision: Decision, observed: Observed) -> ConfigSample:
+    sums = decision.sums
+    return ConfigSample(
+        budget=sums.budget,
+        granted=sums.granted,
+        used=sums.used,
+        feasible=not decision.infeasible,
+        pods=tuple(_pod(pod, decision) for pod in observed.pods if pod.uid in decision.ledger.pods),
+        servers=tuple(_server(each) for each in observed.memcached),
+    )
+
+
+def _pod(pod: PodSeen, decision: Decision) -> PodSample:
+    reading = pod.reading
+    return PodSample(
+        pod.name,
+        decision.ledger.pods[pod.uid].cap,
+        reading.servers if reading is not None else 0,
+        reading.clients_waiting if reading is not None else 0,
+    )
+
+
+def _server(seen: MemcachedSeen) -> ServerSample:
+    return ServerSample(seen.name, seen.up, seen.used_bytes, seen.limit_bytes, seen.hits, seen.misses)
