@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -37,6 +37,7 @@ VALUES: dict[str, Any] = {
     },
 }
 """Small, without limits for single clients; two pods that no load makes more."""
+EMPTY: Mapping[str, Any] = {}
 
 
 class Cluster(Protocol):
@@ -79,11 +80,11 @@ class Pod:
 
 
 class Release:
-    """`jobfinder` in `namespace`, which enforces restricted Pod Security; `values` are laid over those of the tests."""
+    """`jobfinder` in `namespace`, which enforces restricted Pod Security."""
 
     def __init__(self, cluster: Cluster, namespace: str, folder: Path) -> None:
         self.cluster, self.namespace, self._folder = cluster, namespace, folder
-        self._values = 0
+        self._values: list[Path] = []
 
     def make_namespace(self) -> None:
         self.cluster.kubectl("create", "namespace", self.namespace)
@@ -100,12 +101,12 @@ class Release:
         """Objects, decoded."""
         return json.loads(self.kubectl("get", *arguments, "-o", "json"))
 
-    def install(self, *values: Mapping[str, Any], chart: Path = CHART) -> None:
+    def install(self, values: Mapping[str, Any] = EMPTY, chart: Path = CHART) -> None:
         """Returns when everything is ready, as `helm install --wait` says."""
         self._helm("install", chart, values)
 
-    def upgrade(self, *values: Mapping[str, Any], chart: Path = CHART) -> None:
-        """Returns when everything is ready."""
+    def upgrade(self, values: Mapping[str, Any] = EMPTY, chart: Path = CHART) -> None:
+        """Lay `values` over those that were given so far; returns when everything is ready."""
         self._helm("upgrade", chart, values)
 
     def uninstall(self) -> None:
@@ -166,14 +167,10 @@ class Release:
         self.wait_until_rolled_out()
         wait_for(lambda: self.health() == "ok", "health ok")
 
-    def _helm(self, verb: str, chart: Path, values: Sequence[Mapping[str, Any]]) -> None:
-        files = [self.cluster.values, *(self._written(each) for each in (VALUES, *values))]
-        given = [word for each in files for word in ("-f", str(each))]
+    def _helm(self, verb: str, chart: Path, values: Mapping[str, Any]) -> None:
+        path = self._folder / f"values-{len(self._values)}.json"  # JSON is YAML
+        path.write_text(json.dumps(values if self._values else {**VALUES, **values}))
+        self._values.append(path)
+        given = [word for each in (self.cluster.values, *self._values) for word in ("-f", str(each))]
         wait = ("--wait", "--wait-for-jobs", f"--timeout={PATIENCE_S:g}s")
         self.cluster.helm(verb, NAME, str(chart), "-n", self.namespace, *given, *wait)
-
-    def _written(self, values: Mapping[str, Any]) -> Path:
-        self._values += 1
-        path = self._folder / f"values-{self._values}.json"  # JSON is YAML
-        path.write_text(json.dumps(values))
-        return path

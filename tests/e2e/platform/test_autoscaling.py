@@ -4,7 +4,6 @@ import pytest
 
 from tests.e2e.platform.audit import audit
 from tests.e2e.platform.release import NAME, Release
-from tests.e2e.platform.routing import ROUTED
 from tests.e2e.platform.watch import Load, pressing, watched
 
 FEWEST, MOST = 2, 6
@@ -26,7 +25,7 @@ def test_the_autoscaler_follows_the_load_and_no_request_fails(release: Release) 
     release.wait_until_healthy()
     with watched(release.address(), QUIET) as watch:
         with watch.phase("helm upgrade with another autoscaler"):
-            release.upgrade(ROUTED, SCALING)
+            release.upgrade(SCALING)
         with pressing(release.address(), PRESSURE) as pressure, watch.phase(f"from {FEWEST} to {MOST} pods"):
             wait_for_ready(release, MOST)
         with watch.phase(f"from {MOST} to {FEWEST} pods"):

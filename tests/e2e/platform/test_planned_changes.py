@@ -8,7 +8,6 @@ import pytest
 
 from tests.e2e.platform.audit import audit
 from tests.e2e.platform.release import NAME, Release
-from tests.e2e.platform.routing import ROUTED
 from tests.e2e.platform.watch import Load, Watch, watched
 
 REQUESTS = 100_000
@@ -23,7 +22,7 @@ def test_no_planned_change_fails_a_request(release: Release) -> None:
     with watched(release.address(), LOAD) as watch:
         watch.wait_for_requests(2000)
         with replacing(release, watch, "helm upgrade with another pod template", release.uids()):
-            release.upgrade(ROUTED, CHANGED)
+            release.upgrade(CHANGED)
         with replacing(release, watch, "kubectl rollout restart", release.uids()):
             release.kubectl("rollout", "restart", f"deployment/{NAME}")
         one = release.pods()[0]
