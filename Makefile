@@ -2,7 +2,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
-.PHONY: help setup run demo test test-fuzz conformance lint format bench bench-serving connections check-python313 docs lock clean reset
+.PHONY: help setup run demo test test-fuzz conformance lint format bench bench-serving connections check-python313 docs k8s lock clean reset
 
 PY := .venv/bin/python
 COMPILE := .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
@@ -60,8 +60,16 @@ connections: ## Hold 25,000 kept connections on two workers and 12,000 on one, a
 check-python313: setup ## Build the repaired meinheld with Debian 13's Python 3.13 and serve with it (as root)
 	@exec bash tests/python313/check.sh $(PYTEST_ARGS)
 
-docs: setup ## Write the generated parts of README.md anew
-	@exec $(PY) -m app readme
+docs: setup ## Write the generated parts of README.md and of the chart's anew
+	@$(PY) -m app readme
+	@exec $(PY) -m charts.table
+
+k8s: setup ## Render the plain manifests in k8s/ from the chart (HELM=..., else the one on PATH, else one is built)
+	@helm="$${HELM:-$$(command -v helm)}"; \
+	if [ -z "$$helm" ]; then \
+		$(PY) -m tests.e2e.cluster build helm && helm="$${XDG_CACHE_HOME:-$$HOME/.cache}/jobfinder-e2e/bin/helm"; \
+	fi; \
+	exec $(PY) -m charts.manifests --helm "$$helm"
 
 lock: setup ## Write the lock files anew (UPGRADE=1 takes the newest versions)
 	$(COMPILE) pyproject.toml -o requirements.lock

@@ -12,6 +12,9 @@ Always floor x maxPods + headroom <= budget, and share x maxPods + headroom <= b
 {{- $perPod := int (default $values.pgbouncer.maxPerPod (dig "perPod" "max" nil $config)) -}}
 {{- $most := int ($values.hpa.enabled | ternary $values.hpa.maxReplicas $values.replicas) -}}
 {{- $what := $values.hpa.enabled | ternary "hpa.maxReplicas" "replicas" -}}
+{{- if and $values.hpa.enabled (gt (int $values.hpa.minReplicas) $most) -}}
+{{- fail (printf "\n\nhpa.minReplicas %d is more than hpa.maxReplicas %d.\nNearest that works: hpa.maxReplicas %d.\n" (int $values.hpa.minReplicas) $most (int $values.hpa.minReplicas)) -}}
+{{- end -}}
 {{- $surge := include "jobfinder.surge" (dict "value" $values.strategy.maxSurge "replicas" $most) | int -}}
 {{- $least := add (mul 2 $most) $surge | int -}}
 {{- $maxPods := int (default $least (default $values.database.maxPods $config.maxPods)) -}}
