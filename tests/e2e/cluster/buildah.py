@@ -1,0 +1,84 @@
+"""Builds images with buildah in a storage of the tests' own, with this machine's way to its package indexes."""
+
+import contextlib
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Self
+
+from tests.e2e.cluster.config import Folders
+from tests.e2e.cluster.shell import run, succeeds
+
+
+class Buildah:
+    """`storage` keeps layers, so that what has not changed is not built again; use as a context manager."""
+
+    def __init__(self, folders: Folders) -> None:
+        self._root = folders.cache / "containers"
+        self._run_root = folders.state.parent / f"{folders.state.name}-buildah"
+
+    def __enter__(self) -> Self:
+        self._root.mkdir(parents=True, exist_ok=True)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave no mount behind: the overlay driver keeps one on its own folder."""
+        mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+        for mount in sorted(
+            (each for each in mounts if each.startswith((f"{self._root}/", f"{self._run_root}/"))), reverse=True
+        ):
+            succeeds("umount", mount)
+        shutil.rmtree(self._run_root, ignore_errors=True)
+
+    def build(
+        self,
+        name: str,
+        folder: Path,
+        *,
+        file: Path | None = None,
+        target: str,
+        contexts: Mapping[str, Path] | None = None,
+        volumes: Sequence[str] = (),
+    ) -> None:
+        """Build `target` of the Dockerfile in `folder` as the image `name`."""
+        options = [f"--build-context={key}={path}" for key, path in (contexts or {}).items()]
+        options += [f"--volume={each}" for each in volumes]
+        fixed = ("--layers", "--pull-never", "--isolation=chroot", "--network=host", "--format=oci")
+        where = ("--file", str(file or folder / "Dockerfile"), "--target", target, "--tag", name, str(folder))
+        self._run("build", *fixed, *options, *where, timeout_s=1800)
+
+    def import_rootfs(self, name: str, archive: Path) -> None:
+        """An image of one layer, the files of `archive`."""
+        with self._container("scratch") as container:
+            self._run("add", container, str(archive), "/")
+            self._run(
+                "config",
+                "--cmd",
+                "bash",
+                "--env",
+                "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                container,
+            )
+            self._run("commit", "--format=oci", container, name)
+
+    def has(self, name: str) -> bool:
+        return bool(self._run("images", "--quiet", "--filter", f"reference={name}").strip())
+
+    def save(self, name: str, archive: Path) -> None:
+        """Write the image where containerd can import it."""
+        unfinished = archive.with_suffix(".new")
+        unfinished.unlink(missing_ok=True)
+        self._run("push", "--quiet", "--disable-compression", name, f"oci-archive:{unfinished}:{name}")
+        unfinished.replace(archive)
+
+    @contextlib.contextmanager
+    def _container(self, image: str) -> Iterator[str]:
+        container = self._run("from", image).strip()
+        try:
+            yield container
+        finally:
+            self._run("rm", container)
+
+    def _run(self, *arguments: str, timeout_s: float = 900) -> str:
+        storage = ("--root", str(self._root), "--runroot", str(self._run_root))
+        return run("nice", "buildah", *storage, *arguments, timeout_s=timeout_s)

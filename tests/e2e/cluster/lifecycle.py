@@ -1,0 +1,147 @@
+"""Brings the cluster up, says how it is, and takes it down without a trace."""
+
+import contextlib
+import json
+import os
+import shutil
+from pathlib import Path
+
+from tests.e2e.cluster import addons, control_groups, control_plane, identities, network, node, processes
+from tests.e2e.cluster.config import POD_NETWORK, STORAGE_FOLDER, ClusterError, Folders
+from tests.e2e.cluster.images import load
+from tests.e2e.cluster.programs import build_all
+from tests.e2e.cluster.shell import run, say, succeeds, wait_for
+
+_SERVERS = 7
+_SHIM_SOCKETS = "io.containerd.runtime.v2.task/k8s.io/*/address"
+
+
+def up(folders: Folders) -> None:
+    """Have a cluster with everything the tests need; one that is up and well stays as it is, its images new."""
+    _check_machine()
+    build_all(folders)
+    if is_well(folders):
+        say("the cluster is up already")
+    else:
+        down(folders)
+        try:
+            _start(folders)
+        except BaseException:
+            say(f"failed; logs are in {folders.logs}, `down` removes them")
+            raise
+    load(folders)
+    addons.apply(folders)
+    say(f"up: export KUBECONFIG={folders.kubeconfig}")
+
+
+def is_well(folders: Folders) -> bool:
+    """Whether every server runs and the API server answers."""
+    found = processes.servers(folders)
+    return len(found) == _SERVERS and all(each.alive for each in found) and control_plane.answers(folders)
+
+
+def status(folders: Folders) -> str:
+    """One line for each server and each pod."""
+    found = processes.servers(folders)
+    lines = [f"{each.name:<24} {'runs' if each.alive else 'has ended'} (process {each.pid})" for each in found]
+    if is_well(folders):
+        lines += ["", control_plane.kubectl(folders, "get", "nodes,pods", "--all-namespaces", "--output=wide")]
+        lines.append(f"KUBECONFIG={folders.kubeconfig}")
+    return "\n".join(lines or ["down"])
+
+
+def down(folders: Folders) -> None:
+    """End what `up` started, also what a run that crashed has left, and nothing else."""
+    if not folders.state.exists() and not control_groups.exist():
+        return
+    say("taking the cluster down")
+    started = {each.name: each for each in processes.servers(folders)}
+    apart = [
+        started[name]
+        for name in ("kubelet", "kube-proxy", "kube-scheduler", "kube-controller-manager")
+        if name in started
+    ]
+    processes.end(apart)
+    control_groups.kill_everything()
+    for name in ("containerd", "kube-apiserver", "etcd"):
+        processes.end([started[name]] if name in started else [], grace_s=3 if name == "containerd" else 0)
+    processes.kill_all_in(folders.containerd_socket)
+    _remove_shim_sockets(folders)
+    _unmount(folders.state)
+    network.remove(folders)
+    control_groups.remove()
+    _remove_what_lies_elsewhere(folders)
+    shutil.rmtree(folders.state)
+    say("down")
+
+
+def _start(folders: Folders) -> None:
+    folders.state.mkdir(parents=True, exist_ok=True)
+    folders.state.chmod(0o711)
+    network.create(folders)
+    control_groups.create()
+    identities.create(folders)
+    say("starting containerd, etcd and the control plane")
+    node.start_containerd(folders)
+    control_plane.start(folders)
+    load(folders, only=("pause",))
+    say("starting the node")
+    node.start(folders)
+    wait_for("readiness of the node", lambda: _node_is_ready(folders), 90)
+    say("the node is ready")
+
+
+def _node_is_ready(folders: Folders) -> bool:
+    processes.check_alive(folders)
+    nodes = json.loads(control_plane.kubectl(folders, "get", "nodes", "--output=json"))["items"]
+    return any(
+        each["type"] == "Ready" and each["status"] == "True" for one in nodes for each in one["status"]["conditions"]
+    )
+
+
+def _check_machine() -> None:
+    if os.geteuid():
+        raise ClusterError("a cluster on this machine needs root; or set KUBECONFIG to the cluster to use")
+    needed = (
+        "containerd",
+        "ctr",
+        "runc",
+        "etcd",
+        "buildah",
+        "debootstrap",
+        "iptables",
+        "nft",
+        "conntrack",
+        "openssl",
+        "ip",
+    )
+    missing = [each for each in needed if not succeeds("sh", "-c", f"command -v {each}")]
+    if not node.PLUGINS.exists():
+        missing.append(str(node.PLUGINS))
+    if missing:
+        raise ClusterError(f"missing: {' '.join(missing)}; `app/local/setup.sh e2e` installs them on Debian")
+
+
+def _remove_shim_sockets(folders: Folders) -> None:
+    """Those of containerd's shims lie outside its folders."""
+    for path in (folders.state / "containerd/state").glob(_SHIM_SOCKETS):
+        Path(path.read_text().removeprefix("unix://")).unlink(missing_ok=True)
+
+
+def _unmount(folder: Path) -> None:
+    mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+    for mount in sorted((each for each in mounts if each.startswith(f"{folder}/")), reverse=True):
+        run("umount", "--lazy", mount)
+
+
+def _remove_what_lies_elsewhere(folders: Folders) -> None:
+    """Where Kubernetes and the CNI plugins do not let a folder be chosen."""
+    for link in Path("/var/log/containers").glob("*.log"):
+        if link.is_symlink() and link.readlink().is_relative_to(folders.state):
+            link.unlink()
+    for result in Path("/var/lib/cni/results").glob(f"{POD_NETWORK}-*"):
+        result.unlink()
+    shutil.rmtree(STORAGE_FOLDER, ignore_errors=True)
+    for folder in ("/var/log/containers", "/var/lib/cni/results", "/var/lib/cni"):
+        with contextlib.suppress(OSError):  # somebody else's, and in use
+            Path(folder).rmdir()
