@@ -1,10 +1,18 @@
 """Sizes that what was observed speaks for, with a reason each; a person applies them."""
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from jobfinder_operator.budget import Decision
-from jobfinder_operator.observed import Observed
+from jobfinder_operator.memory import MEGABYTE, most_megabytes
+from jobfinder_operator.observed import Observed, living
+from jobfinder_operator.shares import PRESSED
 from jobfinder_operator.spec import Spec
+
+USER_CAPACITY = 10_000  # the service's default
+READS_AT_LEAST = 10_000  # before a hit rate says anything
+SCARCE, PLENTY = 0.9, 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,4 +27,91 @@ class Recommendation:
 
 def recommend(spec: Spec, observed: Observed, decision: Decision) -> tuple[Recommendation, ...]:
     """In a fixed order; empty when nothing speaks for a change."""
-    raise NotImplementedError
+    return (
+        *_budget(decision, observed),
+        *_max_pods(spec, observed),
+        *_per_pod_max(spec, observed, decision),
+        *_memcached(spec, observed),
+        *_users(spec, observed),
+    )
+
+
+def _budget(decision: Decision, observed: Observed) -> Iterator[Recommendation]:
+    """What square root staffing would give to those that are short."""
+    sums, entries = decision.sums, decision.ledger.pods
+    short = {
+        uid: need - entries[uid].cap
+        for uid, demand in observed.demands.items()
+        if uid in entries and demand > PRESSED * entries[uid].cap
+        if (need := math.ceil(demand + 2 * math.sqrt(demand))) > entries[uid].cap
+    }
+    if short and sums.room < sum(short.values()) and not decision.unsettled:
+        more = sum(short.values()) - max(0, sums.room)
+        yield Recommendation(
+            "database.connectionBudget",
+            sums.budget,
+            sums.budget + more,
+            f"{len(short)} of {len(entries)} pods use more than {PRESSED:.0%} of their pools and {max(0, sums.room)} "
+            f"connections are left to grant; PostgreSQL's max_connections must allow it",
+        )
+
+
+def _max_pods(spec: Spec, observed: Observed) -> Iterator[Recommendation]:
+    declared, most = spec.database.max_pods, observed.workload.pods_at_most
+    if declared is None or most == declared:
+        return
+    if most > declared:
+        yield Recommendation("database.maxPods", declared, most, f"{most} pods can exist at once during a rollout")
+    elif spec.database.floor * (declared - most) >= 0.1 * spec.database.connection_budget:
+        spare = spec.database.floor * (declared - most)
+        why = f"{most} pods can exist at once; {spare} connections are kept for pods that cannot come"
+        yield Recommendation("database.maxPods", declared, most, why)
+
+
+def _per_pod_max(spec: Spec, observed: Observed, decision: Decision) -> Iterator[Recommendation]:
+    most, room = spec.database.per_pod_max, decision.sums.room
+    full = [
+        entry.name
+        for uid, entry in decision.ledger.pods.items()
+        if entry.cap >= most and observed.demands.get(uid, 0.0) > PRESSED * most
+    ]
+    if full and room > 0:
+        why = f"{full[0]} could use more than the {most} that it has, and {room} connections are left to grant"
+        yield Recommendation("database.perPod.max", most, most + math.ceil(room / len(full)), why)
+
+
+def _memcached(spec: Spec, observed: Observed) -> Iterator[Recommendation]:
+    servers = [server for server in observed.memcached if server.up and server.limit_bytes]
+    if not servers:
+        return
+    limit = max(server.limit_bytes for server in servers) // MEGABYTE
+    current = spec.memcached_megabytes or limit
+    used = max(server.used_bytes / server.limit_bytes for server in servers)
+    reads, hits = sum(each.hits + each.misses for each in servers), sum(each.hits for each in servers)
+    if reads < READS_AT_LEAST:
+        return
+    evicted = sum(server.evictions for server in servers)
+    allowed = min((most for server in servers if (most := most_megabytes(server)) is not None), default=2 * current)
+    if evicted and used > SCARCE and hits / reads < 0.95 and min(2 * current, allowed) > current:
+        why = (
+            f"{hits / reads:.0%} of the reads are hits, {evicted} items had to go and {used:.0%} of the memory is used"
+        )
+        yield Recommendation("cache.memcachedMegabytes", current, min(2 * current, allowed), why)
+    elif not evicted and used < PLENTY and current > 64:
+        why = f"{used:.0%} of the memory is used and nothing had to go"
+        yield Recommendation("cache.memcachedMegabytes", current, max(64, current // 2), why)
+
+
+def _users(spec: Spec, observed: Observed) -> Iterator[Recommendation]:
+    apps = [pod.app for pod in living(observed.pods) if pod.app is not None and pod.app.generations]
+    reads = sum(app.cache_hits + app.cache_misses for app in apps)
+    if not apps or reads < READS_AT_LEAST:
+        return
+    capacity = int((spec.tuning.get("cache") or {}).get("user", {}).get("capacity", USER_CAPACITY))
+    fullest = max(app.users_cached / len(app.generations) for app in apps)
+    rate = sum(app.cache_hits for app in apps) / reads
+    if fullest > SCARCE * capacity and rate < SCARCE:
+        why = (
+            f"{rate:.0%} of the reads are hits in the workers' own caches, which hold {fullest:.0f} of {capacity} users"
+        )
+        yield Recommendation("cache.user.capacity", capacity, 2 * capacity, why)

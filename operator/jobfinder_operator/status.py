@@ -1,34 +1,45 @@
-"""The resource's status: conditions in sentences with their numbers, the budget's sums, the pods, the caches."""
+"""The resource's status: conditions, the budget's sums, the pods, the caches, what is recommended."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from jobfinder_operator.budget import Decision
-from jobfinder_operator.observed import Observed
+from jobfinder_operator.conditions import Condition, Round, TuningState, confirms, judge, refused
+from jobfinder_operator.memory import MEGABYTE
+from jobfinder_operator.observed import MemcachedSeen, Observed, PodSeen, living
+from jobfinder_operator.recommend import recommend
 from jobfinder_operator.spec import Spec
 
+__all__ = ["Situation", "TuningState", "build", "without_times"]
 
-@dataclass(frozen=True, slots=True)
-class TuningState:
-    """`generation` is what the ConfigMap holds now. `refused`: the words for a spec whose file a pod refused and which
-    was therefore rolled back to the last good one.
-    """
+PODS_MOST, PODS_WORST = 100, 20
 
-    generation: int = 0
-    refused: str = ""
+UNTUNED = TuningState()
+
+# What changes all the time and says nothing new.
+FLUCTUATING = {
+    "used",
+    "waiting",
+    "usedMegabytes",
+    "hitPercent",
+    "lastTransitionTime",
+    "since",
+    "message",
+    "recommended",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """One round. `spec` None with `error` when the resource cannot be read; `decision` None when none could be made
-    (`error` says why: no access, no leadership, API unreachable).
+    """One round. `spec` None with `error` when the resource cannot be followed; `decision` None when none could be
+    made (`error` says why: no access, no leadership, API unreachable).
     """
 
     spec: Spec | None
     observed: Observed
     decision: Decision | None
-    tuning: TuningState = TuningState()
+    tuning: TuningState = UNTUNED
     error: str = ""
 
 
@@ -37,9 +48,121 @@ def build(situation: Situation, resource: Mapping[str, Any], at: str) -> dict[st
 
     Without `status.ledger`: whoever writes adds `decision.ledger.to_dict()`.
     """
-    raise NotImplementedError
+    old = resource.get("status") or {}
+    generation = int(resource["metadata"].get("generation", 0))
+    spec, decision = situation.spec, situation.decision
+    if spec is None or decision is None:
+        conditions = refused(situation.error)
+        kept = {name: old[name] for name in ("budget", "pods", "memcached", "tuning") if name in old}
+        return {"observedGeneration": generation, "conditions": _conditions(conditions, generation, old, at), **kept}
+    now = Round(spec, situation.observed, decision, situation.tuning)
+    return {
+        "observedGeneration": generation,
+        "conditions": _conditions(judge(now), generation, old, at),
+        "budget": _budget(now),
+        "pods": _pods(now, old, at),
+        "memcached": [_server(each) for each in sorted(now.observed.memcached, key=lambda each: each.name)],
+        "recommended": [asdict(each) for each in recommend(spec, now.observed, decision)],
+        "tuning": _tuning(now),
+    }
 
 
 def without_times(status: Mapping[str, Any]) -> dict[str, Any]:
     """What is worth a write: two statuses that differ only elsewhere (usage that fluctuates) need none at once."""
-    raise NotImplementedError
+
+    def kept(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {name: kept(each) for name, each in value.items() if name not in FLUCTUATING}
+        return [kept(each) for each in value] if isinstance(value, list) else value
+
+    return {name: kept(value) for name, value in status.items() if name not in FLUCTUATING}
+
+
+def _conditions(judged: list[Condition], generation: int, old: Mapping[str, Any], at: str) -> list[dict[str, Any]]:
+    """`lastTransitionTime` changes with the status alone, never with the words."""
+    before = {each["type"]: each for each in old.get("conditions") or ()}
+    since = {
+        each.type: last["lastTransitionTime"]
+        for each in judged
+        if (last := before.get(each.type)) and last["status"] == each.status
+    }
+    return [
+        {**asdict(each), "observedGeneration": generation, "lastTransitionTime": since.get(each.type, at)}
+        for each in judged
+    ]
+
+
+def _budget(now: Round) -> dict[str, int]:
+    sums = now.decision.sums
+    return {
+        "budget": sums.budget,
+        "headroom": sums.headroom,
+        "floor": sums.floor,
+        "slots": sums.slots,
+        "holders": sums.holders,
+        "pods": len(now.decision.ledger.pods),
+        "unborn": sums.unborn,
+        "aboveFloor": sums.above_floor,
+        "total": sums.total,
+        "free": sums.room,
+        "granted": sums.granted,
+        "used": sums.used,
+        "waiting": sum(_waiting(pod) for pod in living(now.observed.pods)),
+        "lingering": sum(ghost.cap for ghost in now.decision.ledger.ghosts),
+    }
+
+
+def _pods(now: Round, old: Mapping[str, Any], at: str) -> list[dict[str, Any]]:
+    """By name; the worst first where there are too many: who waits longest, then who lacks most of its share."""
+    before = {each.get("name"): each for each in old.get("pods") or ()}
+    pods = sorted(living(now.observed.pods), key=lambda pod: pod.name)
+    if len(pods) > PODS_MOST:
+        pods = sorted(pods, key=lambda pod: _badness(now, pod))[:PODS_WORST]
+    return [_pod(now, pod, before.get(pod.name, {}), at) for pod in pods]
+
+
+def _badness(now: Round, pod: PodSeen) -> tuple[bool, int, int, str]:
+    missing = now.decision.targets[pod.uid] - now.decision.ledger.pods[pod.uid].cap
+    return pod.reachable, -_waiting(pod), -missing, pod.name
+
+
+def _pod(now: Round, pod: PodSeen, before: Mapping[str, Any], at: str) -> dict[str, Any]:
+    cap, phase = now.decision.ledger.pods[pod.uid].cap, _phase(pod)
+    unchanged = (before.get("cap"), before.get("phase")) == (cap, phase)
+    told = {
+        "name": pod.name,
+        "phase": phase,
+        "cap": cap,
+        "target": now.decision.targets[pod.uid],
+        "since": before.get("since", at) if unchanged else at,
+    }
+    if pod.reading is not None:
+        told |= {"used": pod.reading.servers, "waiting": _waiting(pod)}
+    if pod.app is not None and pod.app.generations:
+        told["tuningGeneration"] = min(pod.app.generations)
+    return told
+
+
+def _phase(pod: PodSeen) -> str:
+    if not pod.reachable:
+        return "Unreachable"
+    return str(pod.phase) if pod.ready or pod.phase != "Running" else "NotReady"
+
+
+def _waiting(pod: PodSeen) -> int:
+    return pod.reading.clients_waiting if pod.reading is not None else 0
+
+
+def _server(server: MemcachedSeen) -> dict[str, Any]:
+    told: dict[str, Any] = {"node": server.name, "up": server.up}
+    if server.up:
+        reads = server.hits + server.misses
+        told |= {"limitMegabytes": server.limit_bytes // MEGABYTE, "usedMegabytes": server.used_bytes // MEGABYTE}
+        told |= {"hitPercent": 100 * server.hits // reads} if reads else {}
+    return told
+
+
+def _tuning(now: Round) -> dict[str, int]:
+    generation = now.tuning.generation
+    confirmed = sum(confirms(pod, generation) for pod in now.serving)
+    return {"generation": generation, "confirmed": confirmed, "pods": len(now.serving)}

@@ -1,0 +1,225 @@
+"""What is fine and what is not, in sentences with the numbers: one function for each condition of the status."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from jobfinder_operator.budget import Decision
+from jobfinder_operator.memory import MEGABYTE, too_much_memory
+from jobfinder_operator.observed import MemcachedSeen, Observed, Phase, PodSeen, living
+from jobfinder_operator.spec import Spec, problems
+
+
+@dataclass(frozen=True, slots=True)
+class TuningState:
+    """`generation` is what the ConfigMap holds now. `refused`: the words for a spec whose file a pod refused and which
+    was therefore rolled back to the last good one.
+    """
+
+    generation: int = 0
+    refused: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What is known in a round in which a decision could be made."""
+
+    spec: Spec
+    observed: Observed
+    decision: Decision
+    tuning: TuningState
+
+    @property
+    def serving(self) -> list[PodSeen]:
+        """Pods that should have the tuning."""
+        return [pod for pod in self.observed.pods if pod.phase is Phase.RUNNING and pod.ready]
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """`reason` in CamelCase, `message` in sentences."""
+
+    type: str
+    status: str
+    reason: str
+    message: str
+
+
+def judge(now: Round) -> list[Condition]:
+    """In the order in which a reader needs them."""
+    judged = [_judged(kind, judgement(now)) for kind, judgement in JUDGEMENTS.items()]
+    degraded = _judged("Degraded", _degraded(now))
+    return [_ready(now, [*judged, degraded]), *judged, degraded]
+
+
+Verdict = tuple[bool | None, str, str]
+
+
+def _judged(kind: str, verdict: Verdict) -> Condition:
+    holds, reason, message = verdict
+    return Condition(kind, "Unknown" if holds is None else str(holds), reason, message)
+
+
+def _ready(now: Round, others: Sequence[Condition]) -> Condition:
+    """What is on its way is no reason to worry; what cannot come to its end is."""
+    found = {each.type: each for each in others}
+    if found["BudgetFeasible"].status == "False":
+        return Condition("Ready", "False", found["BudgetFeasible"].reason, found["BudgetFeasible"].message)
+    if found["Degraded"].status == "True":
+        return Condition("Ready", "False", found["Degraded"].reason, found["Degraded"].message)
+    return Condition("Ready", "True", "Fine" if now.spec.acts else _idle(now.spec), f"{_summary(now)}.")
+
+
+def _summary(now: Round) -> str:
+    sums = now.decision.sums
+    waiting = sum(pod.reading.clients_waiting for pod in living(now.observed.pods) if pod.reading)
+    return (
+        f"{_pods(len(now.decision.ledger.pods))} may have {sums.granted} of {sums.budget} connections, "
+        f"{sums.used} are in use, {waiting} clients wait"
+    )
+
+
+def _idle(spec: Spec) -> str:
+    return "Paused" if spec.paused else "Observing"
+
+
+def _feasible(now: Round) -> Verdict:
+    sums, database = now.decision.sums, now.spec.database
+    slots = max(database.max_pods or 0, now.observed.workload.pods_at_most)
+    least = sums.floor * slots + sums.headroom
+    found = problems(now.spec, now.observed)
+    if now.decision.infeasible:
+        return False, "FloorsExceedBudget", f"{'; '.join([*found, now.decision.infeasible])}. Nothing is changed."
+    arithmetic = (
+        f"floor {sums.floor} x maxPods {slots} + headroom {sums.headroom} = {least} <= connectionBudget {sums.budget}"
+    )
+    if found:
+        reason = "MaxPodsTooFew" if slots != database.max_pods else "FloorTooLow"
+        return False, reason, f"{'; '.join(found)}. Until then the budget is kept with {arithmetic}."
+    return True, "Fits", f"{arithmetic}: {sums.budget - least} can be granted above the floors."
+
+
+def _converged(now: Round) -> Verdict:
+    decision, sums = now.decision, now.decision.sums
+    below = [uid for uid, entry in decision.ledger.pods.items() if entry.cap < decision.targets[uid]]
+    above = [uid for uid, entry in decision.ledger.pods.items() if entry.cap > decision.targets[uid]]
+    if sums.room < 0:
+        over = (
+            f"floor {sums.floor} x {sums.slots} pods + {sums.above_floor} granted above + headroom {sums.headroom} = "
+        )
+        reason = "TooManyPods" if sums.holders > (now.spec.database.max_pods or sums.slots) else "OverBudget"
+        return False, reason, f"{over}{sums.total} > connectionBudget {sums.budget}: nothing is granted until it fits."
+    if not now.spec.acts and (below or above):
+        return False, _idle(now.spec), f"{_some(now, [*below, *above])} would be changed; nothing is while not applied."
+    if above or decision.steps:
+        return False, "Applying", f"{_some(now, [*above, *below])} is being told its share."
+    if below:
+        held = sum(ghost.cap for ghost in decision.ledger.ghosts)
+        why = (
+            f"{held} connections are kept for queries of PgBouncers that have ended" if held else "there is no room yet"
+        )
+        return False, "Waiting", f"{_some(now, below)} is to get more: {why}."
+    return (
+        True,
+        "Converged",
+        f"{_pods(len(decision.ledger.pods))} have their shares, {sums.granted} connections together.",
+    )
+
+
+def _tuned(now: Round) -> Verdict:
+    generation, serving = now.tuning.generation, now.serving
+    if now.tuning.refused:
+        return False, "Refused", f"{now.tuning.refused}."
+    if not now.spec.acts:
+        return None, _idle(now.spec), "The tuning is not written while not applied."
+    late = [pod for pod in serving if pod.app is None or not confirms(pod, generation)]
+    if not serving:
+        return None, "NoPods", "No pod is ready, so that none can tell what it has applied."
+    if late:
+        words = f"{len(serving) - len(late)} of {_pods(len(serving))} have applied generation {generation}"
+        return False, "Applying", f"{words}; {_names(pod.name for pod in late)} not yet."
+    return True, "Applied", f"Every worker of {_pods(len(serving))} has applied generation {generation}."
+
+
+def confirms(pod: PodSeen, generation: int) -> bool:
+    """Whether every worker of the pod has applied it."""
+    return pod.app is not None and bool(pod.app.generations) and set(pod.app.generations) == {generation}
+
+
+def _cache(now: Round) -> Verdict:
+    wanted, servers = now.spec.memcached_megabytes, now.observed.memcached
+    if not servers:
+        return True, "NoMemcached", "There is no memcached; every request asks PostgreSQL."
+    if down := [server.name for server in servers if not server.up]:
+        return False, "Unreachable", f"{_names(down)} of {len(servers)} memcached servers does not answer."
+    if wanted is None:
+        return True, "NotManaged", "cache.memcachedMegabytes is not set: the servers keep what they started with."
+    if refused := next((why for server in servers if (why := too_much_memory(wanted, server))), ""):
+        return False, "TooMuch", f"{refused}."
+    if other := [server for server in servers if server.limit_bytes != wanted * MEGABYTE]:
+        reason = "Applying" if now.spec.acts else _idle(now.spec)
+        return False, reason, f"{_limits(other)}; {wanted} MB are wanted."
+    return True, "Applied", f"{len(servers)} memcached servers have {wanted} MB each."
+
+
+def _limits(servers: Sequence[MemcachedSeen]) -> str:
+    return ", ".join(f"{each.name} has {each.limit_bytes // MEGABYTE} MB" for each in servers[:3])
+
+
+def _degraded(now: Round) -> Verdict:
+    found = list(_wrong(now))
+    if not found:
+        return False, "Fine", "Everything that should answer does."
+    return True, found[0][0], " ".join(message for _, message in found)
+
+
+def _wrong(now: Round) -> Iterator[tuple[str, str]]:
+    """Reason and message, the worst first."""
+    pods, sums = list(living(now.observed.pods)), now.decision.sums
+    most = now.spec.database.max_pods
+    if most is not None and len(pods) > most:
+        yield "TooManyPods", f"There are {len(pods)} pods, maxPods is {most}; maxPods {len(pods)} would work."
+    if sums.room < 0:
+        yield "OverBudget", f"{sums.total} connections are possible, connectionBudget is {sums.budget}."
+    if lost := [pod for pod in pods if not pod.reachable]:
+        kept = sum(now.decision.ledger.pods[pod.uid].cap for pod in lost)
+        names = _names(pod.name for pod in lost)
+        yield "Unreachable", f"The node of {names} is not ready; {kept} connections are kept for what may run there."
+    if silent := [pod for pod in now.serving if pod.reading is None]:
+        yield "NoConsole", f"PgBouncer of {_names(pod.name for pod in silent)} does not answer the operator."
+    if now.tuning.refused:
+        yield "TuningRefused", f"{now.tuning.refused}."
+    if down := [server.name for server in now.observed.memcached if not server.up]:
+        yield "MemcachedUnreachable", f"{_names(down)} does not answer."
+
+
+JUDGEMENTS: dict[str, Callable[[Round], Verdict]] = {
+    "BudgetFeasible": _feasible,
+    "BudgetConverged": _converged,
+    "TuningApplied": _tuned,
+    "CacheTuned": _cache,
+}
+
+
+def refused(error: str) -> list[Condition]:
+    """For a resource that cannot be followed."""
+    message = f"{error[:1000]}. Nothing is changed until then."
+    unknown = [Condition(kind, "Unknown", "NotFollowed", message) for kind in JUDGEMENTS]
+    return [
+        Condition("Ready", "False", "NotFollowed", message),
+        *unknown,
+        Condition("Degraded", "True", "NotFollowed", message),
+    ]
+
+
+def _pods(number: int) -> str:
+    return "1 pod" if number == 1 else f"{number} pods"
+
+
+def _names(names: Iterable[str]) -> str:
+    first, *rest = ordered if (ordered := sorted(names)) else [""]
+    return ", ".join([first, *rest[:2]]) + (f" and {len(rest) - 2} more" if len(rest) > 2 else "")
+
+
+def _some(now: Round, uids: Iterable[str]) -> str:
+    ledger, targets = now.decision.ledger.pods, now.decision.targets
+    return _names(f"{ledger[uid].name} ({ledger[uid].cap} -> {targets[uid]})" for uid in uids)
