@@ -1,0 +1,73 @@
+{{/* What <word> means in alerts/*.yaml. Every selector names the namespace and the job, so that releases never mix. */}}
+{{- define "jobfinder.rules.words" -}}
+{{- $rules := .Values.monitoring.rules -}}
+{{- $fullname := include "jobfinder.fullname" . -}}
+{{- $app := printf "namespace=%q,job=%q" .Release.Namespace $fullname -}}
+{{- $words := omit $rules "enabled" "labels" "runbookUrl" "alerts" -}}
+{{- $hosts := list -}}
+{{- $certificates := list -}}
+{{- if .Values.ingress.enabled -}}
+{{- range .Values.ingress.tls -}}
+{{- $certificates = append $certificates .secretName -}}
+{{- range .hosts }}{{ $hosts = append $hosts . }}{{ end -}}
+{{- end -}}
+{{- end -}}
+{{- if .Values.httpRoute.enabled -}}
+{{- range .Values.httpRoute.hostnames }}{{ $hosts = append $hosts . }}{{ end -}}
+{{- end -}}
+{{- $words = merge $words (dict
+  "namespace" .Release.Namespace
+  "fullname" $fullname
+  "app" $app
+  "traffic" (printf "%s,route!~\"/metrics|/api/v1/health.*\"" $app)
+  "operator" (printf "namespace=%q,job=%q" .Release.Namespace (include "jobfinder.operator.fullname" .))
+  "logServer" (printf "%s-0[.:].*" (include "jobfinder.memcached.fullname" .))
+  "hosts" (join "|" (uniq $hosts) | replace "." "[.]" | replace "*" "[^.]+")
+  "certificates" (join "|" (uniq $certificates))
+) -}}
+{{- toYaml $words -}}
+{{- end }}
+
+{{/* What alert files may need, and whether it is there. */}}
+{{- define "jobfinder.rules.parts" -}}
+operator: {{ .Values.operator.enabled }}
+migrations: {{ .Values.migrations.enabled }}
+autoscaler: {{ .Values.hpa.enabled }}
+hosts: {{ ne "" (include "jobfinder.rules.words" . | fromYaml).hosts }}
+{{- end }}
+
+{{/* The groups of all alert files, one each. */}}
+{{- define "jobfinder.rules.groups" -}}
+{{- $words := include "jobfinder.rules.words" . | fromYaml -}}
+{{- $parts := include "jobfinder.rules.parts" . | fromYaml -}}
+{{- $root := . -}}
+{{- range $path, $_ := .Files.Glob "alerts/*.yaml" -}}
+{{- $text := $root.Files.Get $path -}}
+{{- range $word, $meaning := $words -}}
+{{- $text = replace (printf "<%s>" $word) (toString $meaning) $text -}}
+{{- end -}}
+{{- $file := fromYaml $text -}}
+{{- if not $file.rules }}{{ fail (printf "%s holds no rules: %s" $path (toString $file.Error)) }}{{ end -}}
+{{- $needed := default "" $file.needs -}}
+{{- if and $needed (not (hasKey $parts $needed)) }}{{ fail (printf "%s needs %q, which nobody knows" $path $needed) }}{{ end -}}
+{{- $rules := list -}}
+{{- if or (not $needed) (get $parts $needed) -}}
+{{- range $file.rules -}}
+{{- $rule := . -}}
+{{- $own := dict -}}
+{{- if .alert -}}
+{{- $own = default dict (get $root.Values.monitoring.rules.alerts .alert) -}}
+{{- $_ := set .annotations "runbook_url" (printf "%s%s.md" $root.Values.monitoring.rules.runbookUrl .alert) -}}
+{{- with $own.for }}{{ $_ := set $rule "for" . }}{{ end -}}
+{{- with $own.severity }}{{ $_ := set $rule.labels "severity" . }}{{ end -}}
+{{- end -}}
+{{- if ne false $own.enabled }}{{ $rules = append $rules $rule }}{{ end -}}
+{{- end -}}
+{{- end -}}
+{{- if $rules }}
+- name: {{ base $path | trimSuffix ".yaml" | printf "%s.%s" (include "jobfinder.fullname" $root) }}
+  rules:
+    {{- toYaml $rules | nindent 4 }}
+{{- end -}}
+{{- end -}}
+{{- end }}

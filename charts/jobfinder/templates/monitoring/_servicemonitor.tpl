@@ -1,0 +1,29 @@
+{{- define "jobfinder.monitoring.labels" -}}
+{{ include "jobfinder.labels" . }}
+{{- with .root.Values.monitoring.serviceMonitor.labels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/*
+What scrapes the pods behind a component's Service: (dict "root" $ "component" "app" "name" NAME "port" "http").
+The operator tells of other pods, whose names have to stay in the label `pod`.
+*/}}
+{{- define "jobfinder.serviceMonitor" -}}
+apiVersion: monitoring.coreos.com/v1
+kind: ServiceMonitor
+metadata:
+  name: {{ .name }}
+  namespace: {{ .root.Release.Namespace }}
+  labels:
+    {{- include "jobfinder.monitoring.labels" . | nindent 4 }}
+spec:
+  selector:
+    matchLabels:
+      {{- include "jobfinder.selectorLabels" . | nindent 6 }}
+  endpoints:
+    - port: {{ .port }}
+      path: /metrics
+      interval: {{ .root.Values.monitoring.serviceMonitor.interval }}
+      honorLabels: {{ eq .component "operator" }}
+{{- end }}

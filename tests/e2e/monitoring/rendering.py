@@ -1,0 +1,75 @@
+"""The chart's monitoring as it is shipped: rendered by helm, for one release with everything on."""
+
+import functools
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.e2e.cluster.tools import tool
+
+CHART = Path(__file__).parents[3] / "charts" / "jobfinder"
+RELEASE, NAMESPACE = "shop", "jobs"
+FULLNAME = f"{RELEASE}-jobfinder"
+RUNBOOKS = "charts/jobfinder/runbooks/"
+EVERYTHING = {
+    "secrets": {"existingSecret": "shop", "existingKeysSecret": "shop-keys"},
+    "database": {"host": "postgres.example.com"},
+    "operator": {"enabled": True, "existingSecret": "shop-operator"},
+    "memcached": {"exporter": {"enabled": True}},
+    "pgbouncer": {"exporter": {"enabled": True}},
+    "ingress": {
+        "enabled": True,
+        "hosts": ["jobs.example.com"],
+        "tls": [{"secretName": "jobs-tls", "hosts": ["jobs.example.com"]}],
+    },
+    "monitoring": {
+        "serviceMonitor": {"enabled": True},
+        "rules": {"enabled": True},
+        "dashboards": {"enabled": True},
+    },
+}
+
+Rule = Mapping[str, Any]
+
+
+def render(changes: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+    """Every object of the release, with `changes` laid over `EVERYTHING`."""
+    command = [tool("helm"), "template", RELEASE, str(CHART), "-n", NAMESPACE, "--kube-version", "1.34.0", "-f", "-"]
+    values = yaml.safe_dump(_merged(EVERYTHING, changes or {}))
+    done = subprocess.run(command, input=values, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return [each for each in yaml.safe_load_all(done.stdout) if each]
+
+
+@functools.cache
+def everything() -> tuple[dict[str, Any], ...]:
+    """Rendered once."""
+    return tuple(render())
+
+
+def groups(objects: "tuple[dict[str, Any], ...] | list[dict[str, Any]] | None" = None) -> list[dict[str, Any]]:
+    """The rule groups of the PrometheusRule."""
+    found = [each for each in objects or everything() if each["kind"] == "PrometheusRule"]
+    assert len(found) == 1, [each["metadata"]["name"] for each in found]
+    return list(found[0]["spec"]["groups"])
+
+
+def alerts() -> Iterator[Rule]:
+    """Every alerting rule."""
+    return (rule for group in groups() for rule in group["rules"] if "alert" in rule)
+
+
+def records() -> Iterator[Rule]:
+    """Every recording rule."""
+    return (rule for group in groups() for rule in group["rules"] if "record" in rule)
+
+
+def _merged(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
+    both = dict(lower)
+    for key, value in upper.items():
+        under = both.get(key)
+        both[key] = _merged(under, value) if isinstance(under, Mapping) and isinstance(value, Mapping) else value
+    return both

@@ -1,0 +1,82 @@
+"""The files of rules/: promtool's own test groups, less what can be told from the release.
+
+`<app>` and `<operator>` stand for the labels of what is scraped; each expected alert is given its runbook_url.
+"""
+
+import json
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.e2e.cluster.tools import tool
+from tests.e2e.monitoring.rendering import FULLNAME, NAMESPACE, RUNBOOKS, groups
+
+FOLDER = Path(__file__).parent / "rules"
+FILES = sorted(FOLDER.glob("*.yaml"))
+
+Group = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One question of a test group: whether `alert` fires, and with which labels."""
+
+    alert: str
+    labels: tuple[Mapping[str, str], ...]
+
+
+def read(path: Path, fullname: str = FULLNAME) -> list[Group]:
+    """The groups of one file, about the release that is called `fullname`."""
+    text = path.read_text()
+    for word, job in (("<app>", fullname), ("<operator>", f"{fullname}-operator")):
+        text = text.replace(word, f'namespace="{NAMESPACE}",job="{job}"')
+    found: list[Group] = yaml.safe_load(text)
+    for test in (test for group in found for test in group.get("alert_rule_test", ())):
+        for alert in test.get("exp_alerts", ()):
+            alert["exp_annotations"]["runbook_url"] = f"{RUNBOOKS}{test['alertname']}.md"
+    return found
+
+
+def cases() -> Iterator[Case]:
+    """Every question of every file."""
+    for group in (group for path in FILES for group in read(path)):
+        for test in group.get("alert_rule_test", ()):
+            yield Case(test["alertname"], tuple(alert["exp_labels"] for alert in test.get("exp_alerts", ())))
+
+
+def promtool(*arguments: str) -> str:
+    """What promtool says; fails with that when it is not content."""
+    done = subprocess.run([tool("promtool"), *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def write_rules(folder: Path) -> Path:
+    """The rendered rules as a file of Prometheus."""
+    path = folder / "rules.yaml"
+    path.write_text(json.dumps({"groups": groups()}))
+    return path
+
+
+def run(tests: list[Group], folder: Path) -> None:
+    """Ask promtool; what is recorded is evaluated before what reads it, as often as a group has samples."""
+    rules = write_rules(folder)
+    order = [group["name"] for group in sorted(groups(), key=lambda group: "record" not in group["rules"][0])]
+    for interval in sorted({group["interval"] for group in tests}):
+        path = folder / f"every-{interval}.yaml"
+        those = [group for group in tests if group["interval"] == interval]
+        path.write_text(
+            json.dumps(
+                {
+                    "rule_files": [rules.name],
+                    "evaluation_interval": interval,
+                    "group_eval_order": order,
+                    "tests": those,
+                }
+            )
+        )
+        promtool("test", "rules", str(path))

@@ -1,0 +1,111 @@
+"""Every rule that the chart ships, asked by promtool: it fires when it should, and at no other time."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from app.infra.statistics import BUCKETS
+from tests.e2e.monitoring import rule_tests
+from tests.e2e.monitoring.rendering import FULLNAME, NAMESPACE, Rule, alerts, groups, records, render
+
+LABELS = {"severity", "burn"}
+SELECTOR = re.compile(r"(?<![\w:\"])([a-zA-Z_:][\w:]*)(\{[^}]*\})")
+METRIC = re.compile(r"(?<![\w:\"])((?:jobfinder|kube|job:|certmanager|nginx|traefik|probe)[\w:]*|up)(?![\w:\"])")
+OF_ONE_HOST = re.compile(r'\b(host|cn|instance)=~"')
+
+
+def _identity(rule: Rule) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """Several alerts of one name differ in their own labels."""
+    return rule["alert"], tuple(sorted((name, rule["labels"][name]) for name in LABELS & rule["labels"].keys()))
+
+
+def test_promtool_finds_no_fault(tmp_path: Path) -> None:
+    assert "SUCCESS" in rule_tests.promtool("check", "rules", str(rule_tests.write_rules(tmp_path)))
+
+
+@pytest.mark.parametrize("path", rule_tests.FILES, ids=lambda path: path.stem)
+def test_rules(path: Path, tmp_path: Path) -> None:
+    rule_tests.run(rule_tests.read(path), tmp_path)
+
+
+@pytest.mark.parametrize("path", rule_tests.FILES, ids=lambda path: path.stem)
+def test_what_another_release_does_fires_nothing(path: Path, tmp_path: Path) -> None:
+    """The same series from the release next door: only alerts of what is missing may still fire."""
+    missing = {rule["alert"] for rule in alerts() if rule["expr"].startswith("absent(")}
+    those = []
+    for group in rule_tests.read(path, "next-jobfinder"):
+        questions = [test for test in group.get("alert_rule_test", ()) if test["alertname"] not in missing]
+        series = [dict(each) for each in group["input_series"]]
+        for each in series:
+            each["series"] = each["series"].replace(FULLNAME, "next-jobfinder").replace("jobs", "next")
+        for test in questions:
+            test["exp_alerts"] = []
+        those.append({**group, "input_series": series, "alert_rule_test": questions, "promql_expr_test": []})
+    rule_tests.run(those, tmp_path)
+
+
+def test_every_alert_is_asked_to_fire_and_to_keep_still() -> None:
+    fired, still = set(), set()
+    for case in rule_tests.cases():
+        those = {_identity({"alert": case.alert, "labels": labels}) for labels in case.labels}
+        fired |= those
+        still |= {_identity(rule) for rule in alerts() if rule["alert"] == case.alert} - those
+    every = {_identity(rule) for rule in alerts()}
+    assert every - fired == set(), "never asked to fire"
+    assert every - still == set(), "never asked to keep still"
+    assert fired - every == set(), "no such alert"
+
+
+def test_every_record_is_asked_for() -> None:
+    asked = {
+        name
+        for path in rule_tests.FILES
+        for group in rule_tests.read(path)
+        for test in group.get("promql_expr_test", ())
+        for name in re.findall(r"job:\w+:\w+", test["expr"])
+    }
+    assert {rule["record"] for rule in records()} == asked
+
+
+def test_every_selector_names_the_release() -> None:
+    """Or a host of its ingress; nothing is selected by its name alone."""
+    for expression in (rule["expr"] for rule in (*alerts(), *records())):
+        selectors = SELECTOR.findall(expression)
+        assert {name for name, _ in selectors} == set(METRIC.findall(re.sub(r"\{[^}]*\}", "", expression))), expression
+        for name, labels in selectors:
+            assert f'namespace="{NAMESPACE}"' in labels or OF_ONE_HOST.search(labels), (name, expression)
+            assert FULLNAME in labels or "name=~" in labels or OF_ONE_HOST.search(labels), (name, expression)
+
+
+def test_every_alert_says_how_bad_it_is_and_what_there_is_to_know() -> None:
+    for rule in alerts():
+        assert rule["labels"]["severity"] in ("critical", "warning"), rule["alert"]
+        assert rule["annotations"].keys() == {"summary", "description", "runbook_url"}, rule["alert"]
+        assert not re.search(r"<\w+>", str(rule)), f"a word in {rule['alert']} that the chart does not know"
+
+
+def test_the_bound_of_latency_is_one_of_the_histogram() -> None:
+    bounds = {bound for group in groups() for bound in re.findall(r'le="([\d.]+)"', str(group))}
+    assert bounds and bounds <= {str(bound) for bound in BUCKETS}
+
+
+def test_single_alerts_are_changed_and_turned_off_by_values() -> None:
+    changes = {
+        "JobfinderMemcachedDown": {"for": "5s", "severity": "critical"},
+        "JobfinderPodDown": {"enabled": False},
+    }
+    objects = render({"monitoring": {"rules": {"alerts": changes, "runbookUrl": "https://wiki.example.com/run/"}}})
+    found = {rule["alert"]: rule for group in groups(objects) for rule in group["rules"] if "alert" in rule}
+    assert "JobfinderPodDown" not in found
+    changed = found["JobfinderMemcachedDown"]
+    assert (changed["for"], changed["labels"]["severity"]) == ("5s", "critical")
+    assert changed["annotations"]["runbook_url"] == "https://wiki.example.com/run/JobfinderMemcachedDown.md"
+
+
+def test_what_is_not_there_is_not_watched() -> None:
+    objects = render({"operator": {"enabled": False}, "hpa": {"enabled": False}, "ingress": {"enabled": False}})
+    names = {rule.get("alert") for group in groups(objects) for rule in group["rules"]}
+    gone = {"JobfinderOperatorDown", "JobfinderAutoscalerAtMax", "JobfinderCertificateExpiry"}
+    assert not gone & names
+    assert {rule["alert"] for rule in alerts()} >= gone
