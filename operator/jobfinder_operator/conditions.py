@@ -99,29 +99,37 @@ def _feasible(now: Round) -> Verdict:
 
 
 def _converged(now: Round) -> Verdict:
-    decision, sums = now.decision, now.decision.sums
-    below = [uid for uid, entry in decision.ledger.pods.items() if entry.cap < decision.targets[uid]]
-    above = [uid for uid, entry in decision.ledger.pods.items() if entry.cap > decision.targets[uid]]
+    decision, sums, pods = now.decision, now.decision.sums, now.decision.ledger.pods
+    below = [uid for uid, entry in pods.items() if entry.cap < decision.targets[uid]]
+    above = [uid for uid, entry in pods.items() if entry.cap > decision.targets[uid]]
+    told = [step.uid for step in decision.steps]
+    if decision.ledger.blind_until:
+        return False, "Learning", "What was granted before is not recorded: nothing grows until all of it is known."
     if sums.room < 0:
-        over = (
-            f"floor {sums.floor} x {sums.slots} pods + {sums.above_floor} granted above + headroom {sums.headroom} = "
-        )
         reason = "TooManyPods" if sums.holders > (now.spec.database.max_pods or sums.slots) else "OverBudget"
-        return False, reason, f"{over}{sums.total} > connectionBudget {sums.budget}: nothing is granted until it fits."
+        return False, reason, f"{_arithmetic(now)} > connectionBudget {sums.budget}: nothing grows until it fits."
     if not now.spec.acts and (below or above):
-        return False, _idle(now.spec), f"{_some(now, [*below, *above])} would be changed; nothing is while not applied."
-    if above or decision.steps:
-        return False, "Applying", f"{_some(now, [*above, *below])} is being told its share."
+        return (
+            False,
+            _idle(now.spec),
+            f"{_some(now, [*below, *above])} would be changed if mode were Apply, not paused.",
+        )
+    if above or told:
+        return False, "Applying", f"{_some(now, {*above, *told})}: told, not all of it seen yet."
     if below:
         held = sum(ghost.cap for ghost in decision.ledger.ghosts)
         why = (
             f"{held} connections are kept for queries of PgBouncers that have ended" if held else "there is no room yet"
         )
         return False, "Waiting", f"{_some(now, below)} is to get more: {why}."
+    return True, "Converged", f"{_pods(len(pods))} with {sums.granted} connections together: {_arithmetic(now)}."
+
+
+def _arithmetic(now: Round) -> str:
+    sums = now.decision.sums
     return (
-        True,
-        "Converged",
-        f"{_pods(len(decision.ledger.pods))} have their shares, {sums.granted} connections together.",
+        f"floor {sums.floor} x {sums.slots} pods + {sums.above_floor} granted above + headroom {sums.headroom} "
+        f"= {sums.total}"
     )
 
 
@@ -178,7 +186,7 @@ def _wrong(now: Round) -> Iterator[tuple[str, str]]:
     most = now.spec.database.max_pods
     if most is not None and len(pods) > most:
         yield "TooManyPods", f"There are {len(pods)} pods, maxPods is {most}; maxPods {len(pods)} would work."
-    if sums.room < 0:
+    if sums.room < 0 and not now.decision.ledger.blind_until:
         yield "OverBudget", f"{sums.total} connections are possible, connectionBudget is {sums.budget}."
     if lost := [pod for pod in pods if not pod.reachable]:
         kept = sum(now.decision.ledger.pods[pod.uid].cap for pod in lost)
