@@ -1,0 +1,201 @@
+"""A release as the operator sees it: pods of real PgBouncers, stubs of the service, one memcached, a fake API."""
+
+import asyncio
+import json
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from app.local.memcached import Memcached
+from app.local.postgres import Postgres
+from jobfinder_operator.lease import Leadership, LeaseConflict, LeaseRecord
+from jobfinder_operator.metrics import Metrics
+from jobfinder_operator.reconcile import Reconciler, Surroundings
+from jobfinder_operator.settings import Settings
+from tests.integration.operator import pods, sidecars
+from tests.integration.operator.fake_cluster import FakeCluster
+from tests.integration.operator.pods import StubService
+from tests.integration.operator.sidecars import Sidecar
+
+NAME, RELEASE = "demo-jobfinder", "demo"
+LABELS = {"app.kubernetes.io/name": "jobfinder", "app.kubernetes.io/instance": RELEASE}
+
+
+class OwnLease:
+    """A Lease that nobody contends for, until somebody else's name is on it."""
+
+    def __init__(self) -> None:
+        self.taken = False
+
+    async def read_lease(self, name: str) -> LeaseRecord | None:
+        return LeaseRecord("another", 3600, "1") if self.taken else None
+
+    async def create_lease(self, name: str, holder: str, duration_s: float) -> None:
+        return
+
+    async def replace_lease(self, name: str, record: LeaseRecord) -> None:
+        raise LeaseConflict
+
+
+class Platform:
+    """`operator()` starts another run of the operator; `settle` lets it go round until a condition holds."""
+
+    def __init__(self, postgres: Postgres, database: str, memcached: Memcached, floor: int = 1) -> None:
+        self.cluster = FakeCluster()
+        self._postgres, self._database, self._floor = postgres, database, floor
+        self.memcached = memcached
+        self.sidecars: dict[str, Sidecar] = {}
+        self.services: dict[str, StubService] = {}
+        self.lease = OwnLease()
+        self.leadership = Leadership(self.lease, "lease", "operator", duration_s=3600)
+        asyncio.run(self.leadership.attempt())
+        self._put_release()
+
+    def _put_release(self) -> None:
+        template = {"spec": {"containers": [], "initContainers": [self._config_container()]}}
+        self.cluster.put(
+            "Deployment",
+            NAME,
+            metadata={"labels": {**LABELS, "app.kubernetes.io/component": "app"}},
+            spec={
+                "replicas": 2,
+                "selector": {"matchLabels": {**LABELS, "app.kubernetes.io/component": "app"}},
+                "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
+                "template": template,
+            },
+        )
+        labels = {**LABELS, "app.kubernetes.io/component": "memcached"}
+        limits = {"resources": {"limits": {"memory": "128Mi"}}}
+        self.cluster.put(
+            "StatefulSet",
+            f"{NAME}-memcached",
+            metadata={"labels": labels},
+            spec={
+                "serviceName": f"{NAME}-memcached",
+                "selector": {"matchLabels": labels},
+                "template": {"spec": {"containers": [{"name": "memcached", **limits}]}},
+            },
+        )
+        running = {"phase": "Running", "podIP": "127.0.0.1"}
+        self.cluster.put("Pod", f"{NAME}-memcached-0", metadata={"labels": labels}, spec={}, status=running)
+        self.cluster.put("ConfigMap", f"{NAME}-tuning")
+
+    def configure(self, **spec: Any) -> None:
+        """Create the resource, or edit it: a field is a whole section of its spec."""
+        stored = self.cluster.objects.get(("JobFinderConfig", NAME), {})
+        generation = stored.get("metadata", {}).get("generation", 0) + 1
+        meta = {"labels": {**LABELS, "app.kubernetes.io/component": "operator"}, "generation": generation}
+        kept = {"status": stored["status"]} if "status" in stored else {}
+        self.cluster.put("JobFinderConfig", NAME, metadata=meta, spec={**stored.get("spec", {}), **spec}, **kept)
+
+    def add_pod(self, name: str) -> Sidecar:
+        sidecar = Sidecar(self._postgres, self._database, floor=self._floor).start()
+        self.sidecars[name] = sidecar
+        self.services[name] = StubService(sidecar.host, self.mounted)
+        self.cluster.put(
+            "Pod",
+            name,
+            metadata={"labels": {**LABELS, "app.kubernetes.io/component": "app"}},
+            spec={"containers": [], "initContainers": [self._config_container()], "nodeName": "node"},
+        )
+        self._show(name)
+        return sidecar
+
+    def restart_sidecar(self, name: str) -> None:
+        self.sidecars[name].kill()
+        self.sidecars[name].start()
+        self._show(name)
+
+    def remove_pod(self, name: str) -> None:
+        self.sidecars.pop(name).close()
+        self.services.pop(name).close()
+        self.cluster.delete("Pod", name)
+
+    def mounted(self) -> str | None:
+        """What a pod's tuning file says: here the kubelet is quick."""
+        data: dict[str, str] = self.cluster.objects["ConfigMap", f"{NAME}-tuning"].get("data") or {}
+        return data.get("tuning.json")
+
+    def tuning(self) -> dict[str, Any]:
+        return dict(json.loads(self.mounted() or "{}"))
+
+    def memcached_stats(self) -> dict[str, str]:
+        with socket.create_connection(("127.0.0.1", self.memcached.port or 0), timeout=5) as connection:
+            connection.sendall(b"stats\r\nquit\r\n")
+            lines = connection.makefile("r").read().splitlines()
+        return {line.split()[1]: line.split()[2] for line in lines if line.startswith("STAT ")}
+
+    def operator(self) -> "RunningOperator":
+        settings = Settings(
+            namespace="test",
+            pod_name="operator-0",
+            lease_name="lease",
+            pgbouncer_user=sidecars.ACCOUNT.user,
+            pgbouncer_password=sidecars.PASSWORD,
+            pgbouncer_port=sidecars.PORT,
+            app_port=pods.PORT,
+            memcached_port=self.memcached.port or 0,
+            command_timeout_s=1.0,
+        )
+        return RunningOperator(self, Surroundings(self.cluster, self.leadership, settings, Metrics()))
+
+    def close(self) -> None:
+        for name in list(self.sidecars):
+            self.remove_pod(name)
+
+    def _config_container(self) -> dict[str, Any]:
+        return {"name": "pgbouncer-config", "env": [{"name": "PGBOUNCER_POOL_SIZE", "value": str(self._floor)}]}
+
+    def _show(self, name: str) -> None:
+        sidecar = self.sidecars[name]
+        pid = sidecar.process.pid if sidecar.process is not None else 0
+        running = {"state": {"running": {}}, "ready": True, "restartCount": 0, "image": "", "imageID": ""}
+        self.cluster.objects["Pod", name]["status"] = {
+            "phase": "Running",
+            "podIP": sidecar.host,
+            "conditions": [{"type": "Ready", "status": "True"}],
+            "initContainerStatuses": [{"name": "pgbouncer", "containerID": f"containerd://{pid}", **running}],
+            "containerStatuses": [{"name": "app", "containerID": "containerd://app", **running}],
+        }
+        self.cluster.touch("Pod", name)
+
+
+class RunningOperator:
+    """One run of the operator, on an event loop of its own; `crash` forgets everything, as SIGKILL would."""
+
+    def __init__(self, platform: Platform, around: Surroundings) -> None:
+        self.platform, self.around = platform, around
+        self._runner = asyncio.Runner()
+        self._reconciler = self._runner.run(self._make())
+
+    async def _make(self) -> Reconciler:
+        return Reconciler(NAME, self.around)
+
+    def round(self) -> float:
+        return self._runner.run(self._reconciler.round())
+
+    def settle(self, condition: Callable[[], bool], timeout_s: float = 20, pause_s: float = 0.1) -> None:
+        """Go round until `condition()` holds."""
+
+        async def run() -> None:
+            async with asyncio.timeout(timeout_s):
+                while True:
+                    await self._reconciler.round()
+                    if condition():
+                        return
+                    await asyncio.sleep(pause_s)
+
+        try:
+            self._runner.run(run())
+        except TimeoutError:
+            seen = json.dumps(self.platform.cluster.status(NAME), indent=1)
+            raise AssertionError(
+                f"it did not come to that; notices {self.platform.cluster.notices}; status {seen}"
+            ) from None
+
+    def farewell(self) -> None:
+        self._runner.run(self._reconciler.farewell())
+
+    def crash(self) -> None:
+        self._reconciler.close()
+        self._runner.close()

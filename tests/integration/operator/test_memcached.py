@@ -1,0 +1,75 @@
+"""memcached's memory, changed while it runs."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from app.local.memcached import Memcached
+from jobfinder_operator import memcached
+from jobfinder_operator.act import settle_memory, too_much_memory
+from jobfinder_operator.memcached import MEGABYTE, CacheReading, MemcachedError
+from jobfinder_operator.observed import MemcachedSeen
+
+TIMEOUT_S = 2.0
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Memcached]:
+    with Memcached(port=0, memory_mb=64) as running:
+        yield running
+
+
+def port(server: Memcached) -> int:
+    assert server.port is not None
+    return server.port
+
+
+def read(server: Memcached) -> CacheReading:
+    return asyncio.run(memcached.read("127.0.0.1", port(server), TIMEOUT_S))
+
+
+def test_it_is_read_and_counts_what_was_found(server: Memcached) -> None:
+    before = read(server)
+    server.ask(b"get nothing")
+    after = read(server)
+    assert after.misses == before.misses + 1
+    assert after.connections_max == 4096
+
+
+def test_memory_grows_and_shrinks_live_and_is_read_back(server: Memcached) -> None:
+    for megabytes in (96, 32, 64):
+        asyncio.run(memcached.set_memory("127.0.0.1", port(server), megabytes, TIMEOUT_S))
+        assert read(server).limit_bytes == megabytes * MEGABYTE
+
+
+def test_a_stopped_server_holds_nobody_up(server: Memcached) -> None:
+    server.pause()
+    try:
+        with pytest.raises(MemcachedError, match=r"no answer within 0\.2 s"):
+            asyncio.run(memcached.read("127.0.0.1", port(server), 0.2))
+        with pytest.raises(MemcachedError, match=r"no answer within 0\.2 s"):
+            asyncio.run(memcached.set_memory("127.0.0.1", port(server), 32, 0.2))
+    finally:
+        server.resume()
+
+
+def test_a_dead_server_is_an_error_of_ours(server: Memcached) -> None:
+    server.stop()
+    try:
+        with pytest.raises(MemcachedError, match=r"127\.0\.0\.1"):
+            read(server)
+    finally:
+        server.start()
+
+
+def test_no_server_gets_more_than_its_container_can_bear(server: Memcached) -> None:
+    seen = MemcachedSeen("m-0", limit_bytes=read(server).limit_bytes, container_limit_bytes=128 * MEGABYTE)
+    assert too_much_memory(102, seen) == ""
+    assert too_much_memory(103, seen) == (
+        "cache.memcachedMegabytes 103 is above 80 % of the container's limit of 128 MiB; 102 would work"
+    )
+    hosts = {"m-0": "127.0.0.1"}
+    assert asyncio.run(settle_memory([seen], hosts, 103, port(server), TIMEOUT_S)) == []
+    assert asyncio.run(settle_memory([seen], hosts, 80, port(server), TIMEOUT_S)) == ["m-0 64 -> 80 MB"]
+    assert read(server).limit_bytes == 80 * MEGABYTE

@@ -1,0 +1,249 @@
+"""Whole rounds over real PgBouncers and a real memcached, with the cluster in memory."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from app.local.memcached import Memcached
+from app.local.postgres import Postgres
+from jobfinder_operator.memcached import MEGABYTE
+from jobfinder_operator.observed import Reading
+from jobfinder_operator.pgbouncer import connect
+from tests.conftest import LocalDatabase
+from tests.integration.operator.load import saturated
+from tests.integration.operator.platform import NAME, Platform, RunningOperator
+from tests.integration.operator.sidecars import ACCOUNT, Sidecar
+
+FLOOR = 1
+DATABASE = {"connectionBudget": 20, "headroom": 2, "maxPods": 5, "perPod": {"floor": FLOOR, "max": 16}}
+FREE = 20 - 2 - 5 * FLOOR
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Memcached]:
+    with Memcached(port=0, memory_mb=64) as running:
+        yield running
+
+
+@pytest.fixture
+def platform(postgres: Postgres, database: LocalDatabase, server: Memcached) -> Iterator[Platform]:
+    made = Platform(postgres, database.name, server, FLOOR)
+    for name in ("pod-a", "pod-b"):
+        made.add_pod(name)
+    made.configure(mode="Apply", database=DATABASE)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def operator(platform: Platform) -> Iterator[RunningOperator]:
+    running = platform.operator()
+    yield running
+    running.crash()
+
+
+def read(sidecar: Sidecar) -> Reading:
+    async def ask() -> Reading:
+        console = await connect(sidecar.host, ACCOUNT, 2)
+        try:
+            return await console.read(0)
+        finally:
+            console.close()
+
+    return asyncio.run(ask())
+
+
+def sizes(platform: Platform) -> dict[str, int]:
+    return {name: read(sidecar).pool_size for name, sidecar in platform.sidecars.items()}
+
+
+def set_by_hand(sidecar: Sidecar, size: int) -> None:
+    async def tell() -> None:
+        console = await connect(sidecar.host, ACCOUNT, 2)
+        await console.set_pool_size(size)
+        console.close()
+
+    asyncio.run(tell())
+
+
+def granted(platform: Platform) -> int:
+    return sum(sizes(platform).values())
+
+
+def test_pods_get_the_whole_budget_and_never_more(platform: Platform, operator: RunningOperator) -> None:
+    operator.settle(lambda: granted(platform) == FREE + 2 * FLOOR)
+    assert platform.cluster.condition(NAME, "BudgetConverged")[0] == "True"
+
+
+def test_a_settled_platform_is_left_alone(platform: Platform, operator: RunningOperator) -> None:
+    operator.settle(lambda: platform.cluster.condition(NAME, "Ready")[0] == "True")
+    writes, notices = platform.cluster.status_writes, len(platform.cluster.notices)
+    for _ in range(5):
+        operator.round()
+    assert (platform.cluster.status_writes, len(platform.cluster.notices)) == (writes, notices)
+
+
+def test_a_new_pod_gets_its_share_from_the_others_under_load(platform: Platform, operator: RunningOperator) -> None:
+    operator.settle(lambda: granted(platform) == FREE + 2 * FLOOR)
+    urls = [sidecar.url for sidecar in platform.sidecars.values()]
+    with saturated(urls, clients=12, statement="SELECT pg_sleep(0.005)") as load:
+        operator.settle(lambda: load.done > 50)
+        platform.add_pod("pod-c")
+        operator.settle(lambda: sizes(platform)["pod-c"] > FLOOR and granted(platform) <= FREE + 3 * FLOOR)
+    assert load.failures == []
+
+
+def test_an_unreachable_pod_keeps_what_is_recorded(platform: Platform, operator: RunningOperator) -> None:
+    operator.settle(lambda: granted(platform) == FREE + 2 * FLOOR)
+    held = sizes(platform)["pod-a"]
+    platform.sidecars["pod-a"].pause()
+    try:
+        platform.configure(database={**DATABASE, "maxPods": 6})
+        for _ in range(3):
+            operator.round()
+        others = read(platform.sidecars["pod-b"]).pool_size
+        assert held + others + 4 * FLOOR + 2 <= 20
+    finally:
+        platform.sidecars["pod-a"].resume()
+    operator.settle(lambda: granted(platform) <= 20 - 2 - 4 * FLOOR)
+
+
+def test_a_smaller_budget_shrinks_the_pods(platform: Platform, operator: RunningOperator) -> None:
+    operator.settle(lambda: granted(platform) == FREE + 2 * FLOOR)
+    platform.configure(database={**DATABASE, "connectionBudget": 12})
+    operator.settle(lambda: granted(platform) == 12 - 2 - 3 * FLOOR)
+
+
+def test_a_budget_that_cannot_be_is_refused_with_its_sum_and_changes_nothing(
+    platform: Platform, operator: RunningOperator
+) -> None:
+    operator.settle(lambda: granted(platform) == FREE + 2 * FLOOR)
+    before = sizes(platform)
+    platform.configure(database={**DATABASE, "connectionBudget": 6})
+    operator.settle(lambda: platform.cluster.condition(NAME, "Ready")[0] == "False")
+    for _ in range(3):
+        operator.round()
+    assert sizes(platform) == before
+    assert any("7 > connectionBudget 6" in notice.message for notice in platform.cluster.notices)
+
+
+def test_a_size_set_by_hand_is_put_right_and_told(platform: Platform, operator: RunningOperator) -> None:
+    operator.settle(lambda: granted(platform) == FREE + 2 * FLOOR)
+    set_by_hand(platform.sidecars["pod-a"], 40)
+    operator.settle(lambda: sizes(platform)["pod-a"] <= FREE + FLOOR and granted(platform) <= FREE + 2 * FLOOR)
+    assert [each for each in platform.cluster.notices if each.reason.startswith("Drift") and "pod-a" in each.message]
+
+
+def test_a_restarted_sidecar_is_granted_again(platform: Platform, operator: RunningOperator) -> None:
+    operator.settle(lambda: granted(platform) == FREE + 2 * FLOOR)
+    platform.restart_sidecar("pod-a")
+    assert sizes(platform)["pod-a"] == FLOOR
+    operator.settle(lambda: granted(platform) == FREE + 2 * FLOOR, timeout_s=40)
+
+
+def test_another_run_of_the_operator_goes_on_where_the_last_one_was_killed(platform: Platform) -> None:
+    first = platform.operator()
+    first.settle(lambda: platform.cluster.status_writes > 1)
+    first.crash()
+    second = platform.operator()
+    second.settle(lambda: granted(platform) == FREE + 2 * FLOOR, timeout_s=40)
+    second.crash()
+
+
+def test_observing_touches_nothing(platform: Platform, operator: RunningOperator) -> None:
+    platform.configure(mode="Observe", cache={"memcachedMegabytes": 80})
+    for _ in range(4):
+        operator.round()
+    assert sizes(platform) == {"pod-a": FLOOR, "pod-b": FLOOR}
+    assert platform.tuning() == {}
+    assert platform.memcached.ask(b"version").startswith(b"VERSION")
+    assert platform.cluster.status(NAME)["conditions"]
+
+
+def test_a_paused_resource_stands_still_and_says_so(platform: Platform, operator: RunningOperator) -> None:
+    platform.configure(paused=True)
+    for _ in range(4):
+        operator.round()
+    assert sizes(platform) == {"pod-a": FLOOR, "pod-b": FLOOR}
+    assert "paused" in str(platform.cluster.status(NAME)["conditions"]).lower()
+
+
+def test_memory_is_set_and_what_the_container_cannot_bear_is_refused(
+    platform: Platform, operator: RunningOperator
+) -> None:
+    def limit() -> int:
+        return int(platform.memcached_stats()["limit_maxbytes"]) // MEGABYTE
+
+    platform.configure(cache={"memcachedMegabytes": 72})
+    operator.settle(lambda: limit() == 72 and platform.cluster.condition(NAME, "CacheTuned")[0] == "True")
+    platform.configure(cache={"memcachedMegabytes": 120})
+    operator.settle(lambda: platform.cluster.condition(NAME, "CacheTuned")[0] == "False")
+    assert "102" in platform.cluster.condition(NAME, "CacheTuned")[1]
+    assert limit() == 72
+
+
+def test_waiting_time_is_set_on_every_console(platform: Platform, operator: RunningOperator) -> None:
+    platform.configure(database={**DATABASE, "timeouts": {"queryWaitSeconds": 3}})
+    operator.settle(lambda: {read(each).query_wait_seconds for each in platform.sidecars.values()} == {3})
+
+
+def test_tuning_is_written_confirmed_by_every_worker_and_told(platform: Platform, operator: RunningOperator) -> None:
+    platform.configure(limits={"requestsPerUser": 900})
+    operator.settle(lambda: platform.cluster.condition(NAME, "TuningApplied")[0] == "True")
+    generation = platform.tuning()["generation"]
+    assert platform.tuning()["limits"] == {"requests_per_user": 900}
+    assert all(set(each.generations) == {generation} for each in platform.services.values())
+    platform.configure(limits={"requestsPerUser": 901})
+    operator.settle(lambda: platform.tuning()["limits"] == {"requests_per_user": 901})
+    assert platform.tuning()["generation"] > generation
+    notes = platform.cluster.objects["Pod", "pod-a"]["metadata"]["annotations"]
+    assert notes["jobfinder.dev/tuning-generation"]
+
+
+def test_what_a_pod_refuses_is_rolled_back_and_not_tried_again(platform: Platform, operator: RunningOperator) -> None:
+    platform.configure(limits={"requestsPerUser": 900})
+    operator.settle(lambda: platform.cluster.condition(NAME, "TuningApplied")[0] == "True")
+    for service in platform.services.values():
+        service.refuses = lambda contents: contents.get("passwords") is not None
+    platform.configure(passwords={"bcryptCost": 12})
+    operator.settle(lambda: "TuningRefused" in [each.reason for each in platform.cluster.notices])
+    operator.settle(
+        lambda: all(set(each.generations) == {platform.tuning()["generation"]} for each in platform.services.values())
+    )
+    for _ in range(3):
+        operator.round()
+    assert "passwords" not in platform.tuning()
+    assert platform.tuning()["limits"] == {"requests_per_user": 900}
+    assert platform.cluster.condition(NAME, "TuningApplied")[0] == "False"
+    platform.configure(passwords={})
+    operator.settle(lambda: platform.cluster.condition(NAME, "TuningApplied")[0] == "True")
+
+
+def test_deleting_the_resource_leaves_the_pods_on_their_floors(platform: Platform, operator: RunningOperator) -> None:
+    operator.settle(lambda: granted(platform) == FREE + 2 * FLOOR)
+    platform.cluster.delete("JobFinderConfig", NAME)
+    operator.farewell()
+    assert sizes(platform) == {"pod-a": FLOOR, "pod-b": FLOOR}
+
+
+def test_nothing_is_touched_without_the_lease(platform: Platform, operator: RunningOperator) -> None:
+    platform.lease.taken = True
+    asyncio.run(platform.leadership.attempt())
+    for _ in range(3):
+        operator.round()
+    assert sizes(platform) == {"pod-a": FLOOR, "pod-b": FLOOR}
+    assert platform.cluster.status_writes == 0
+
+
+def test_an_api_that_is_down_stops_nothing_that_runs(platform: Platform, operator: RunningOperator) -> None:
+    from jobfinder_operator.cluster import ClusterError
+
+    operator.settle(lambda: granted(platform) == FREE + 2 * FLOOR)
+    before = sizes(platform)
+    platform.cluster.down = True
+    with pytest.raises(ClusterError):
+        operator.round()
+    platform.cluster.down = False
+    assert sizes(platform) == before
+    operator.settle(lambda: platform.cluster.condition(NAME, "Ready")[0] == "True")
