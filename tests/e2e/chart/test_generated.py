@@ -1,0 +1,83 @@
+"""What is made of the chart is up to date: its table of values, the plain manifests, the copied definition."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from charts import manifests, table
+from tests.e2e.chart.rendering import CHART, helm
+from tests.e2e.cluster import programs
+from tests.e2e.cluster.config import folders
+from tests.e2e.cluster.shell import run
+
+
+def test_the_table_of_values_is_up_to_date() -> None:
+    readme = table.README.read_text()
+    assert table.generated(readme, (CHART / "values.yaml").read_text()) == readme, "run `make docs`"
+
+
+def test_every_value_is_explained() -> None:
+    text = (CHART / "values.yaml").read_text()
+    explained = {name for name, _, _ in table.documented(text)}
+
+    def unexplained(values: object, path: str) -> list[str]:
+        if path in explained:
+            return []
+        if isinstance(values, dict) and values:
+            return [name for key, value in values.items() for name in unexplained(value, f"{path}.{key}".strip("."))]
+        return [path]
+
+    assert unexplained(yaml.safe_load(text), "") == []
+
+
+def test_the_plain_manifests_are_up_to_date() -> None:
+    assert manifests.made() == manifests.rendered(helm()), "run `make k8s`"
+
+
+def test_the_plain_manifests_name_no_helm_and_no_hook() -> None:
+    for path, text in manifests.made().items():
+        if path.name != "crd.yaml":
+            assert "helm.sh" not in text, path
+            assert "Helm" not in text, path
+
+
+def test_the_chart_brings_the_definition_of_the_operator() -> None:
+    assert manifests.COPY_OF_DEFINITION.read_text() == manifests.definition(), "run `make k8s`"
+
+
+@pytest.mark.parametrize("folder", [".", "with-operator"])
+def test_the_folders_are_kustomizations(folder: str) -> None:
+    programs.build_all(folders(), ("kube",))
+    made = run(folders().programs / "kubectl", "kustomize", manifests.FOLDER / folder)
+    objects = [each for each in yaml.safe_load_all(made) if each]
+    assert {each["metadata"].get("namespace") for each in objects} <= {"jobfinder", None}
+    assert ("Deployment", "jobfinder") in {(each["kind"], each["metadata"]["name"]) for each in objects}
+
+
+def test_the_readme_of_the_plain_manifests_names_every_secret() -> None:
+    readme = (manifests.FOLDER / "README.md").read_text()
+    wanted = {
+        volume["secret"]["secretName"]
+        for path, text in manifests.made().items()
+        if path.name != "crd.yaml"
+        for each in yaml.safe_load_all(text)
+        for volume in each.get("spec", {}).get("template", {}).get("spec", {}).get("volumes", [])
+        if "secret" in volume
+    }
+    assert wanted
+    assert {name for name in wanted if f"| `{name}`" not in readme} == set()
+
+
+def test_the_example_of_the_plain_manifests_patches_what_it_means(tmp_path: Path) -> None:
+    readme = (manifests.FOLDER / "README.md").read_text()
+    shutil.copytree(manifests.FOLDER, tmp_path / "k8s")
+    example = tmp_path / "production" / "kustomization.yaml"
+    example.parent.mkdir()
+    example.write_text(readme.partition("```yaml\n")[2].partition("```")[0])
+    programs.build_all(folders(), ("kube",))
+    made = run(folders().programs / "kubectl", "kustomize", example.parent)
+    assert made.count("value: postgresql.prod.example") == 2
+    assert "postgresql.example" not in made
+    assert "images.example/jobfinder:0.1.0" in made

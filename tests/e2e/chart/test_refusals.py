@@ -1,0 +1,212 @@
+"""Values that cannot work are refused before they hurt, with the sum and the nearest that work."""
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from app.config import Settings, Tuning, documented_settings
+from tests.e2e.chart.rendering import BUNDLED, CHART, EXTERNAL, Values, container, environment, pods, refusal, render
+
+INFEASIBLE: dict[str, tuple[Values, str]] = {
+    "more pods than the budget has floors": (
+        {"hpa": {"maxReplicas": 40}},
+        (
+            "pgbouncer.floor 1 x database.maxPods 81 + database.headroom 5 = 86 is more than "
+            "database.connectionBudget 80: scaling out could exhaust PostgreSQL. Nearest that works: "
+            "database.connectionBudget 86, or hpa.maxReplicas 37."
+        ),
+    ),
+    "a floor that is too high": (
+        {"pgbouncer": {"floor": 6}},
+        "pgbouncer.floor 6 x database.maxPods 13 + database.headroom 5 = 83 is more than database.connectionBudget 80",
+    ),
+    "a budget for no pod at all": (
+        {"database": {"host": "h", "connectionBudget": 6}, "hpa": {"enabled": False}, "replicas": 1},
+        (
+            "+ database.headroom 5 = 8 is more than database.connectionBudget 6: scaling out could exhaust "
+            "PostgreSQL. Nearest that works: database.connectionBudget 8."
+        ),
+    ),
+    "fewer pods than a rollout makes": (
+        {"database": {"host": "h", "maxPods": 12}},
+        (
+            "database.maxPods is 12, but a rollout can have 2 x hpa.maxReplicas 6 + surge 1 = 13 pods at once, "
+            "for those that terminate still hold connections. Nearest that works: database.maxPods 13, or "
+            "hpa.maxReplicas 5."
+        ),
+    ),
+    "a surge in per cent, rounded up": (
+        {"database": {"host": "h", "maxPods": 13}, "strategy": {"maxSurge": "25%"}},
+        "2 x hpa.maxReplicas 6 + surge 2 = 14",
+    ),
+    "a largest pool below the floor": (
+        {"pgbouncer": {"floor": 3, "maxPerPod": 2}},
+        "pgbouncer.maxPerPod 2 is less than pgbouncer.floor 3. Nearest that works: pgbouncer.maxPerPod 3.",
+    ),
+    "what is laid over the operator's resource": (
+        {"operator": {"enabled": True, "existingSecret": "o", "config": {"database": {"connectionBudget": 10}}}},
+        "pgbouncer.floor 1 x database.maxPods 13 + database.headroom 5 = 18 is more than database.connectionBudget 10",
+    ),
+    "fewest pods above most": (
+        {"hpa": {"minReplicas": 9}},
+        "hpa.minReplicas 9 is more than hpa.maxReplicas 6. Nearest that works: hpa.maxReplicas 9.",
+    ),
+    "memcached above 80 % of its limit": (
+        {"memcached": {"memoryMegabytes": 103}},
+        (
+            "memcached.memoryMegabytes 103 is more than 80 % of memcached.resources.limits.memory 128Mi: 0.8 x "
+            "128 MiB = 102 MiB; the rest is for connections and the hash table. Nearest that works: "
+            "memcached.memoryMegabytes 102, or a limit of 129Mi."
+        ),
+    ),
+    "a limit in decimal units": (
+        {"memcached": {"memoryMegabytes": 800, "resources": {"limits": {"memory": "1G"}}}},
+        "0.8 x 954 MiB = 762 MiB",
+    ),
+    "memcached of the operator's resource above 80 % of its limit": (
+        {"operator": {"enabled": True, "existingSecret": "o", "config": {"cache": {"memcachedMegabytes": 512}}}},
+        "memcached.memoryMegabytes 512 is more than 80 %",
+    ),
+    "a limit that is no amount": (
+        {"memcached": {"resources": {"limits": {"memory": "much"}}}},
+        'memcached.resources.limits.memory "much" is no amount of memory such as 512Mi.',
+    ),
+    "no time to end": (
+        {"terminationGracePeriodSeconds": 30},
+        (
+            "terminationGracePeriodSeconds 30 is less than preStopSeconds 5 + gracefulTimeoutSeconds 25 + 10 = "
+            "40: the kubelet would kill requests in flight. Nearest that works: terminationGracePeriodSeconds 40."
+        ),
+    ),
+    "two databases": ({"postgresql": {"enabled": True}}, "Either database.host or postgresql.enabled, not both."),
+    "no database": ({"database": {"host": ""}}, "database.host is needed, or postgresql.enabled=true"),
+    "an ingress to the metrics": (
+        {"ingress": {"enabled": True, "hosts": ["a"]}, "publicPaths": [{"path": "/metrics", "pathType": "Exact"}]},
+        "publicPaths: Exact /metrics would route /metrics",
+    ),
+    "an ingress to everything": (
+        {"ingress": {"enabled": True, "hosts": ["a"]}, "publicPaths": [{"path": "/", "pathType": "Prefix"}]},
+        "publicPaths: Prefix / would route /metrics",
+    ),
+    "an ingress to all of health": (
+        {
+            "httpRoute": {"enabled": True, "hostnames": ["a"], "parentRefs": [{"name": "g"}]},
+            "publicPaths": [{"path": "/api/v1/", "pathType": "Prefix"}],
+        },
+        "publicPaths: Prefix /api/v1/ would route /api/v1/health",
+    ),
+}
+ILL_FORMED: dict[str, tuple[Values, str]] = {
+    "unknown": ({"replicaz": 2}, "additional properties 'replicaz' not allowed"),
+    "unknown below": ({"database": {"hots": "x"}}, "at '/database': additional properties 'hots' not allowed"),
+    "no headroom": ({"database": {"headroom": 0}}, "at '/database/headroom': minimum: got 0, want 1"),
+    "no floor": ({"pgbouncer": {"floor": 0}}, "at '/pgbouncer/floor': minimum: got 0, want 1"),
+    "a text for a number": ({"replicas": "two"}, "at '/replicas': got string, want integer"),
+    "a role that needs quoting": ({"database": {"user": "Job Finder"}}, "at '/database/user'"),
+    "an unknown setting": ({"settings": {"PEPER": "x"}}, "invalid propertyName 'PEPER'"),
+    "a setting of the chart's": ({"settings": {"PORT": 80}}, "invalid propertyName 'PORT'"),
+    "an unknown tuning": (
+        {"tuning": {"limits": {"x": 1}}},
+        "at '/tuning/limits': additional properties 'x' not allowed",
+    ),
+    "a tuning out of bounds": ({"tuning": {"cache": {"lease_ms": 51}}}, "at '/tuning/cache/lease_ms': maximum"),
+    "an ingress for no host": ({"ingress": {"enabled": True}}, "at '/ingress/hosts': minItems"),
+    "a route of no gateway": (
+        {"httpRoute": {"enabled": True, "hostnames": ["a"]}},
+        "at '/httpRoute/parentRefs': minItems",
+    ),
+    "verification without an authority": (
+        {"database": {"tls": {"mode": "verify-full"}}},
+        "at '/database/tls/caSecret'",
+    ),
+    "a proxy by name": ({"trustedProxies": ["ingress"]}, "at '/trustedProxies/0'"),
+    "a short digest": ({"image": {"digest": "sha256:1"}}, "at '/image/digest'"),
+    "an unknown type": ({"service": {"type": "Headless"}}, "at '/service/type'"),
+}
+
+
+@pytest.mark.parametrize("what", INFEASIBLE)
+def test_what_cannot_work_is_refused_with_the_sum(what: str) -> None:
+    values, message = INFEASIBLE[what]
+    assert message in refusal({**EXTERNAL, **values})
+
+
+@pytest.mark.parametrize("what", ILL_FORMED)
+def test_what_is_ill_formed_is_refused_with_its_place(what: str) -> None:
+    values, message = ILL_FORMED[what]
+    assert message in refusal({**EXTERNAL, **values})
+
+
+def test_postgresql_needs_connections_for_the_budget_and_its_superusers() -> None:
+    message = refusal({**BUNDLED, "postgresql": {"enabled": True, "maxConnections": 82}})
+    assert "postgresql.maxConnections 82 is less than database.connectionBudget 80 + 3" in message
+    assert "Nearest that works: postgresql.maxConnections 83." in message
+
+
+def test_a_hook_cannot_wait_for_what_comes_after_it() -> None:
+    assert "migrations.hook cannot be true with postgresql.enabled" in refusal(
+        {**BUNDLED, "migrations": {"hook": True}}
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "wanted"),
+    [
+        ({}, "secrets.existingSecret is needed here"),
+        ({"secrets": {"existingSecret": "own"}}, "secrets.existingKeysSecret is needed here"),
+        ({**EXTERNAL, "operator": {"enabled": True}}, "operator.existingSecret is needed here"),
+    ],
+)
+def test_without_a_cluster_no_secret_is_made_up(values: Values, wanted: str) -> None:
+    message = refusal({"database": {"host": "h", "password": "p"}, **values})
+    assert wanted in message
+    assert "no cluster to look at" in message
+
+
+@pytest.mark.parametrize(
+    ("values", "pool", "max_pods"),
+    [
+        ({}, 5, 13),
+        ({"hpa": {"maxReplicas": 20}}, 1, 41),
+        ({"hpa": {"enabled": False}, "replicas": 1}, 25, 3),
+        ({"hpa": {"enabled": False}, "replicas": 1, "pgbouncer": {"maxPerPod": 7}}, 7, 3),
+        ({"database": {"host": "h", "maxPods": 30}}, 2, 30),
+        ({"strategy": {"maxSurge": "100%"}}, 4, 18),
+        ({"operator": {"enabled": True, "existingSecret": "o"}}, 1, 13),
+    ],
+)
+def test_the_pools_of_all_pods_fit_the_budget(values: Values, pool: int, max_pods: int) -> None:
+    app = dict(pods(render({**EXTERNAL, **values})))["Deployment/jobfinder"]
+    assert environment(container(app, "pgbouncer-config"))["PGBOUNCER_POOL_SIZE"] == str(pool)
+    assert pool * max_pods + 5 <= 80
+
+
+def test_postgresql_has_fifteen_connections_beyond_the_budget() -> None:
+    pod = dict(pods(render({**BUNDLED, "database": {"connectionBudget": 40}})))["StatefulSet/jobfinder-postgresql"]
+    assert "max_connections=55" in container(pod, "postgresql")["args"]
+
+
+def test_the_schema_knows_every_setting_but_those_that_the_chart_sets() -> None:
+    app = dict(pods(render(EXTERNAL)))["Deployment/jobfinder"]
+    ours = {name.removesuffix("_FILE") for name in environment(container(app, "app"))} | {"TUNING_FILE"}
+    known = {name for name, _, _ in documented_settings(Settings)}
+    assert set(_schema()["properties"]["settings"]["propertyNames"]["enum"]) == known - ours
+
+
+def test_the_schema_knows_every_tuning_and_its_bounds() -> None:
+    code = msgspec.json.schema(Tuning)
+    assert _bounds(_schema()["$defs"]["tuning"], {}) == _bounds(code, code["$defs"])
+
+
+def _schema() -> Any:
+    return json.loads((CHART / "values.schema.json").read_text())
+
+
+def _bounds(node: Any, definitions: Any) -> Any:
+    """The parts of a schema that refuse something, references resolved."""
+    if reference := node.get("$ref"):
+        node = definitions[reference.rpartition("/")[2]]
+    kept = {key: node[key] for key in ("type", "minimum", "maximum", "additionalProperties") if key in node}
+    return kept | {name: _bounds(each, definitions) for name, each in node.get("properties", {}).items()}

@@ -1,0 +1,44 @@
+"""The ingress routes what clients need and nothing that tells of the inside."""
+
+import re
+from typing import Any
+
+import pytest
+
+from app.routes import ROUTES
+from tests.e2e.chart.rendering import EVERYTHING, named, render
+
+# Prometheus and the kubelet ask these, from inside.
+CLOSED = {"/metrics"} | {path for path, _ in ROUTES if path.startswith("/api/v1/health")}
+
+
+def _ingress() -> list[tuple[str, str]]:
+    rule = named(render(EVERYTHING), "Ingress", "jobfinder")["spec"]["rules"][0]
+    return [(each["pathType"], each["path"]) for each in rule["http"]["paths"]]
+
+
+def _gateway() -> list[tuple[str, str]]:
+    route = named(render(EVERYTHING), "HTTPRoute", "jobfinder")["spec"]["rules"][0]
+    kinds = {"PathPrefix": "Prefix", "Exact": "Exact"}
+    return [(kinds[each["path"]["type"]], each["path"]["value"]) for each in route["matches"]]
+
+
+def _routed(path: str, rules: list[tuple[str, str]]) -> bool:
+    """As the Ingress and HTTPRoute specifications say: prefixes of whole path elements."""
+    return any(path == rule or (kind == "Prefix" and path.startswith(rule.rstrip("/") + "/")) for kind, rule in rules)
+
+
+@pytest.mark.parametrize("rules", [_ingress, _gateway])
+def test_every_route_of_clients_and_no_other(rules: Any) -> None:
+    chosen = rules()
+    paths = {re.sub(r"\{[^}]*\}", "1", path) for path, _ in ROUTES}
+    assert {path for path in paths if not _routed(path, chosen)} == CLOSED
+
+
+def test_both_lead_to_the_service() -> None:
+    manifests = render(EVERYTHING)
+    service = named(manifests, "Service", "jobfinder")["spec"]["ports"][0]
+    path = named(manifests, "Ingress", "jobfinder")["spec"]["rules"][0]["http"]["paths"][0]
+    assert path["backend"]["service"] == {"name": "jobfinder", "port": {"name": service["name"]}}
+    backend = named(manifests, "HTTPRoute", "jobfinder")["spec"]["rules"][0]["backendRefs"][0]
+    assert backend == {"name": "jobfinder", "port": service["port"]}

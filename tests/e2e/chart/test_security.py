@@ -1,0 +1,201 @@
+"""Every pod is of Pod Security "restricted", sees no secret that it does not need, and is what its selectors select."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.e2e.chart.rendering import (
+    BUNDLED,
+    EVERYTHING,
+    EXTERNAL,
+    VARIANTS,
+    Manifest,
+    container,
+    containers,
+    environment,
+    named,
+    pods,
+    render,
+)
+
+# What may change between two versions of the chart must not be in a pod's labels.
+OF_VERSIONS = {"helm.sh/chart", "app.kubernetes.io/version", "app.kubernetes.io/managed-by"}
+TALK_TO_THE_API = {"Deployment/jobfinder-operator", "Job/jobfinder-operator-crd"}
+VOLUMES = {"configMap", "emptyDir", "secret"}
+SECRET = ("PASSWORD", "PEPPER", "TOKEN", "KEY")
+every_variant = pytest.mark.parametrize("variant", VARIANTS)
+
+
+@every_variant
+def test_every_pod_is_restricted(variant: str) -> None:
+    """https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted"""
+    for whose, pod in pods(render(VARIANTS[variant])):
+        spec, settings = pod["spec"], pod["spec"]["securityContext"]
+        assert settings["runAsNonRoot"] is True, whose
+        assert settings["runAsUser"] > 0, whose
+        assert settings["seccompProfile"] == {"type": "RuntimeDefault"}, whose
+        assert not {"hostNetwork", "hostPID", "hostIPC"} & set(spec), whose
+        for each in containers(pod):
+            assert each["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }, (whose, each["name"])
+            assert not [port for port in each.get("ports", []) if "hostPort" in port], whose
+        for volume in spec.get("volumes", []):
+            assert set(volume) - {"name"} <= VOLUMES, (whose, volume)
+
+
+@every_variant
+def test_every_container_has_requests_and_a_limit_of_memory(variant: str) -> None:
+    for whose, pod in pods(render(VARIANTS[variant])):
+        for each in containers(pod):
+            resources = each["resources"]
+            assert {"cpu", "memory"} <= set(resources["requests"]), (whose, each["name"])
+            assert "memory" in resources["limits"], (whose, each["name"])
+
+
+@every_variant
+def test_only_the_operator_gets_a_token(variant: str) -> None:
+    found = {whose for whose, pod in pods(render(VARIANTS[variant])) if pod["spec"]["automountServiceAccountToken"]}
+    assert found == (TALK_TO_THE_API if variant == "everything" else set())
+
+
+@every_variant
+def test_no_secret_is_in_the_environment_or_in_a_config_map(variant: str) -> None:
+    manifests = render(VARIANTS[variant])
+    for whose, pod in pods(manifests):
+        for each in containers(pod):
+            plain = environment(each)
+            found = {name for name in plain if any(word in name for word in SECRET) and not _is_harmless(name)}
+            assert found == set(), (whose, found)
+            assert not [name for name, value in plain.items() if re.search("://[^/]*:[^/]*@", value)], whose
+            assert not [e for e in each.get("env", []) if "secretKeyRef" in e.get("valueFrom", {})], whose
+    assert not [each["metadata"]["name"] for each in manifests if each["kind"] == "Secret"]
+
+
+def _is_harmless(name: str) -> bool:
+    return name.endswith(("_FILE", "_DIR", "_SECONDS"))
+
+
+def test_the_service_sees_the_pepper_and_only_its_pooler_the_password() -> None:
+    pod = dict(pods(render(EXTERNAL)))["Deployment/jobfinder"]
+    seen = {each["name"]: set(_keys(pod, each)) for each in containers(pod)}
+    assert seen == {"pgbouncer-config": {"database-password"}, "pgbouncer": set(), "app": {"pepper", "every key"}}
+
+
+def _keys(pod: Manifest, container: Manifest) -> Iterator[str]:
+    volumes = {each["name"]: each for each in pod["spec"]["volumes"]}
+    for mount in container["volumeMounts"]:
+        if secret := volumes[mount["name"]].get("secret"):
+            yield from (item["key"] for item in secret.get("items", [{"key": "every key"}]))
+
+
+@every_variant
+def test_pods_are_what_selectors_select_and_carry_no_version(variant: str) -> None:
+    manifests = render(VARIANTS[variant])
+    labels = {whose: pod["metadata"]["labels"] for whose, pod in pods(manifests)}
+    for whose, found in labels.items():
+        if not whose.startswith("Pod/"):
+            assert not OF_VERSIONS & set(found), whose
+    for what, selector in _selectors(manifests):
+        matching = [whose for whose, found in labels.items() if selector.items() <= found.items()]
+        assert len({whose.split("/")[1] for whose in matching}) == 1, (what, selector, matching)
+        assert not OF_VERSIONS & set(selector), what
+
+
+def _selectors(manifests: list[Manifest]) -> Iterator[tuple[str, dict[str, str]]]:
+    """Of everything that chooses pods of the release; objects of monitoring choose Services."""
+    for each in manifests:
+        what, spec = f"{each['kind']}/{each['metadata']['name']}", each.get("spec", {})
+        if each["kind"] == "Service":
+            yield what, spec["selector"]
+        elif each["kind"] in ("Deployment", "StatefulSet", "PodDisruptionBudget"):
+            yield what, spec["selector"]["matchLabels"]
+        if each["kind"] == "NetworkPolicy":
+            yield what, spec["podSelector"]["matchLabels"]
+        for spread in spec.get("template", {}).get("spec", {}).get("topologySpreadConstraints", []):
+            yield what, spread["labelSelector"]["matchLabels"]
+
+
+@every_variant
+def test_named_ports_exist(variant: str) -> None:
+    manifests = render(VARIANTS[variant])
+    open_ports = {
+        _component(pod["metadata"]["labels"]): {
+            port["name"] for each in containers(pod) for port in each.get("ports", [])
+        }
+        for _, pod in pods(manifests)
+    }
+    for each in manifests:
+        if each["kind"] == "Service":
+            ports = {port["targetPort"] for port in each["spec"]["ports"]}
+            assert ports <= open_ports[_component(each["spec"]["selector"])], each["metadata"]["name"]
+        if each["kind"] == "NetworkPolicy":
+            rules = each["spec"].get("ingress", [])
+            ports = {port["port"] for rule in rules for port in rule["ports"]}
+            assert ports <= open_ports[_component(each["spec"]["podSelector"]["matchLabels"])], each["metadata"]["name"]
+
+
+def test_every_open_port_is_in_a_network_policy() -> None:
+    manifests = render(EVERYTHING)
+    policies = {
+        _component(each["spec"]["podSelector"]["matchLabels"]): {
+            port["port"] for rule in each["spec"].get("ingress", []) for port in rule["ports"]
+        }
+        for each in manifests
+        if each["kind"] == "NetworkPolicy"
+    }
+    for _, pod in pods(manifests):
+        component = _component(pod["metadata"]["labels"])
+        if component in policies:
+            ports = {port["name"] for each in containers(pod) for port in each.get("ports", [])}
+            assert ports - {"health"} == policies[component], component
+
+
+def test_only_the_operator_reaches_the_console_and_only_clients_the_rest() -> None:
+    manifests = render({**EVERYTHING, "postgresql": {"enabled": True}, "database": BUNDLED.get("database", {})})
+    assert _who(manifests, "jobfinder", "pgbouncer") == {"operator"}
+    assert _who(manifests, "jobfinder-memcached", "memcached") == {"app", "operator"}
+    assert _who(manifests, "jobfinder-postgresql", "postgresql") == {"app", "migrate"}
+    assert _who(manifests, "jobfinder", "http") == {"ingress", "monitoring", "operator", "test"}
+    for name, port in (("", "pgb-exporter"), ("-memcached", "metrics"), ("-operator", "metrics")):
+        assert _who(manifests, f"jobfinder{name}", port) == {"monitoring"}
+
+
+def _who(manifests: list[Manifest], name: str, port: str) -> set[str]:
+    policy = named(manifests, "NetworkPolicy", name)
+    rules = [rule for rule in policy["spec"]["ingress"] if {"port": port} in rule["ports"]]
+    return {_peer(peer) for rule in rules for peer in rule["from"]}
+
+
+def _peer(peer: Any) -> str:
+    if "podSelector" in peer:
+        return _component(peer["podSelector"]["matchLabels"])
+    return str(peer["namespaceSelector"]["matchLabels"]["a"])
+
+
+def _component(labels: dict[str, str]) -> str:
+    return labels["app.kubernetes.io/component"]
+
+
+def test_a_database_that_blinks_takes_no_pod_out_of_service() -> None:
+    pod = dict(pods(render(EXTERNAL)))["Deployment/jobfinder"]
+    app = container(pod, "app")
+    assert app["livenessProbe"]["httpGet"]["path"] == app["startupProbe"]["httpGet"]["path"] == "/api/v1/health/live"
+    assert app["readinessProbe"]["httpGet"]["path"] == "/api/v1/health/ready"
+
+
+def test_a_pod_leaves_its_endpoints_and_drains_before_it_is_killed() -> None:
+    pod = dict(pods(render(EXTERNAL)))["Deployment/jobfinder"]
+    app = container(pod, "app")
+    pause = app["lifecycle"]["preStop"]["sleep"]["seconds"]
+    assert pause > 0
+    assert pod["spec"]["terminationGracePeriodSeconds"] > pause + int(environment(app)["GRACEFUL_TIMEOUT"])
+
+
+def test_a_rollout_keeps_every_pod_in_service() -> None:
+    deployment = named(render(EXTERNAL), "Deployment", "jobfinder")["spec"]
+    assert deployment["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
