@@ -80,6 +80,10 @@ INFEASIBLE: dict[str, tuple[Values, str]] = {
             "40: the kubelet would kill requests in flight. Nearest that works: terminationGracePeriodSeconds 40."
         ),
     ),
+    "what the operator's resource does not know": (
+        {"operator": {"enabled": True, "existingSecret": "o", "config": {"limits": {"requests": 5}}}},
+        "operator.config.limits.requests is unknown. Known there: loginFailuresPerAccount, loginsPerAddress,",
+    ),
     "no way to replace a pod": ({"strategy": {"maxSurge": 0}}, "maxSurge and strategy.maxUnavailable cannot both be 0"),
     "two databases": ({"postgresql": {"enabled": True}}, "Either database.host or postgresql.enabled, not both."),
     "no database": ({"database": {"host": ""}}, "database.host is needed, or postgresql.enabled=true"),
