@@ -1,17 +1,15 @@
 """The chart's monitoring as it is shipped: rendered by helm, for one release with everything on."""
 
 import functools
-import subprocess
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import yaml
+from tests.e2e.chart import rendering
+from tests.e2e.chart.rendering import CHART, NAMESPACE, Manifest
 
-from tests.e2e.cluster.tools import tool
+__all__ = ["CHART", "FULLNAME", "NAMESPACE", "RUNBOOKS", "Rule", "alerts", "everything", "groups", "records", "render"]
 
-CHART = Path(__file__).parents[3] / "charts" / "jobfinder"
-RELEASE, NAMESPACE = "shop", "jobs"
+RELEASE = "shop"
 FULLNAME = f"{RELEASE}-jobfinder"
 RUNBOOKS = "charts/jobfinder/runbooks/"
 EVERYTHING = {
@@ -35,22 +33,18 @@ EVERYTHING = {
 Rule = Mapping[str, Any]
 
 
-def render(changes: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+def render(changes: Mapping[str, Any] | None = None) -> list[Manifest]:
     """Every object of the release, with `changes` laid over `EVERYTHING`."""
-    command = [tool("helm"), "template", RELEASE, str(CHART), "-n", NAMESPACE, "--kube-version", "1.34.0", "-f", "-"]
-    values = yaml.safe_dump(_merged(EVERYTHING, changes or {}))
-    done = subprocess.run(command, input=values, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return [each for each in yaml.safe_load_all(done.stdout) if each]
+    return rendering.render(_merged(EVERYTHING, changes or {}), release=RELEASE)
 
 
 @functools.cache
-def everything() -> tuple[dict[str, Any], ...]:
+def everything() -> Sequence[Manifest]:
     """Rendered once."""
     return tuple(render())
 
 
-def groups(objects: "tuple[dict[str, Any], ...] | list[dict[str, Any]] | None" = None) -> list[dict[str, Any]]:
+def groups(objects: Sequence[Manifest] | None = None) -> list[dict[str, Any]]:
     """The rule groups of the PrometheusRule."""
     found = [each for each in objects or everything() if each["kind"] == "PrometheusRule"]
     assert len(found) == 1, [each["metadata"]["name"] for each in found]

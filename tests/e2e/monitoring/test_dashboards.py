@@ -1,0 +1,101 @@
+"""The dashboards as files: valid for Grafana, for any data source, namespace and release."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.monitoring import dashboards, rule_tests
+from tests.e2e.monitoring.rendering import FULLNAME, NAMESPACE, everything, render
+
+DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(path.read_text())
+    return found
+
+
+def _dicts(value: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(value, dict):
+        yield value
+    for each in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _dicts(each)
+
+
+@pytest.mark.parametrize("path", dashboards.FILES, ids=lambda path: path.stem)
+def test_grafana_takes_it(path: Path) -> None:
+    assert dashboards.faults(_read(path)) == []
+
+
+def test_what_grafana_would_not_take_is_found() -> None:
+    wrong = _read(dashboards.FILES[0])
+    shown = [panel for panel in wrong["panels"] if panel["type"] == "timeseries"]
+    shown[0]["colour"] = "red"
+    shown[1]["gridPos"]["w"] = "wide"
+    shown[2]["fieldConfig"]["defaults"]["custom"]["drawStyle"] = "pencil"
+    shown[3]["targets"][0]["query"] = "up"
+    assert len(dashboards.faults(wrong)) == 4
+
+
+@pytest.mark.parametrize("path", dashboards.FILES, ids=lambda path: path.stem)
+def test_it_is_of_no_grafana_in_particular(path: Path) -> None:
+    dashboard = _read(path)
+    assert [each for each in _dicts(dashboard) if "id" in each and "type" in each] == []
+    variables = [each["name"] for each in dashboard["templating"]["list"]]
+    assert variables == ["datasource", "namespace", "release"]
+    sources = [each["datasource"] for each in _dicts(dashboard) if "datasource" in each]
+    assert sources and all(source == DATASOURCE for source in sources)
+    assert dashboard["uid"] == f"jobfinder-{path.stem}"
+
+
+@pytest.mark.parametrize("path", dashboards.FILES, ids=lambda path: path.stem)
+def test_panels_do_not_overlap(path: Path) -> None:
+    taken: set[tuple[int, int]] = set()
+    for panel in _read(path)["panels"]:
+        place = panel["gridPos"]
+        cells = {
+            (x, y)
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        }
+        assert not cells & taken and max(x for x, _ in cells) < 24, panel["title"]
+        taken |= cells
+
+
+@pytest.mark.parametrize("path", dashboards.FILES, ids=lambda path: path.stem)
+def test_queries_are_promql_about_this_release(path: Path, tmp_path: Path) -> None:
+    """promtool reads them as recording rules. Nothing is asked of kube-state-metrics, which need not be there."""
+    asked = list(dashboards.queries(_read(path), NAMESPACE, FULLNAME))
+    assert asked
+    rules = [{"record": f"query:{number}", "expr": expression} for number, (_, expression) in enumerate(asked)]
+    file = tmp_path / "queries.yaml"
+    file.write_text(json.dumps({"groups": [{"name": "queries", "rules": rules}]}))
+    rule_tests.promtool("check", "rules", str(file))
+    for name, expression in asked:
+        selectors = expression.count("{")
+        assert selectors and selectors == expression.count(f'namespace="{NAMESPACE}",job="{FULLNAME}'), name
+        assert "kube_" not in expression and "$" not in expression.replace('"$1"', ""), name
+
+
+def test_each_is_a_config_map_that_grafana_finds() -> None:
+    found = {
+        each["metadata"]["name"]: each
+        for each in everything()
+        if each["kind"] == "ConfigMap" and "grafana_dashboard" in each["metadata"]["labels"]
+    }
+    assert found.keys() == {f"{FULLNAME}-dashboard-{path.stem}" for path in dashboards.FILES}
+    for path in dashboards.FILES:
+        data = found[f"{FULLNAME}-dashboard-{path.stem}"]["data"]
+        assert json.loads(data[f"jobfinder-{path.stem}.json"]) == _read(path)
+
+
+def test_labels_and_annotations_are_values_and_an_operator_that_is_off_has_no_dashboard() -> None:
+    dressed = {"enabled": True, "labels": {"grafana_dashboard": "yes"}, "annotations": {"folder": "Jobs"}}
+    objects = render({"monitoring": {"dashboards": dressed}, "operator": {"enabled": False}})
+    found = [each["metadata"] for each in objects if "-dashboard-" in each["metadata"]["name"]]
+    assert len(found) == len(dashboards.FILES) - 1
+    assert all(each["labels"]["grafana_dashboard"] == "yes" for each in found)
+    assert all(each["annotations"] == {"folder": "Jobs"} for each in found)
