@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from jobfinder_operator import memcached
 from jobfinder_operator.budget import Grow, Shrink, Step
 from jobfinder_operator.memcached import MEGABYTE, MemcachedError
+from jobfinder_operator.memory import too_much_memory
 from jobfinder_operator.observed import MemcachedSeen
 from jobfinder_operator.pgbouncer import Console, ConsoleError, Consoles
 
 log = logging.getLogger(__name__)
 
 LOOK_S = 0.05  # between two looks at SHOW SERVERS while connections drain
-MEMORY_SHARE = 0.8  # of the container's limit: the rest is memcached's own and its connections'
 
 
 @dataclass(frozen=True)
@@ -111,17 +111,6 @@ async def settle_consoles(
 
     changes = await asyncio.gather(*(settle(uid) for uid in uids))
     return [words for each in changes for words in each]
-
-
-def too_much_memory(wanted_mb: int, server: MemcachedSeen) -> str:
-    """Why a server may not be given so much; empty when it may."""
-    most = int(server.container_limit_bytes * MEMORY_SHARE) // MEGABYTE
-    if not server.container_limit_bytes or wanted_mb <= most:
-        return ""
-    return (
-        f"cache.memcachedMegabytes {wanted_mb} is above 80 % of the container's limit of "
-        f"{server.container_limit_bytes // MEGABYTE} MiB; {most} would work"
-    )
 
 
 async def settle_memory(

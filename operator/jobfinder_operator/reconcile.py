@@ -32,7 +32,6 @@ log = logging.getLogger(__name__)
 
 SOON_S = 0.2
 REFRESH_S = 30.0  # a status whose numbers alone have changed is written no more often
-COMMAND_SECONDS = 5.0
 LEASE_MARGIN_S = 1.0
 
 
@@ -50,8 +49,9 @@ class Surroundings:
 
 @dataclass(frozen=True)
 class View:
-    """What one round has seen and decided."""
+    """What one round has seen and, at the time `at`, decided."""
 
+    at: float
     resource: Resource
     spec: Spec
     sight: Sight
@@ -76,20 +76,18 @@ class Reconciler:
 
     async def round(self) -> float:
         """Returns after how many seconds the next one is due; raises ClusterError."""
+        settings = self._around.settings
         resource = await self._around.cluster.resource(self._name)
         if resource is None or resource["metadata"].get("deletionTimestamp"):
-            return self._around.settings.interval_s
+            return settings.interval_s
         try:
             view = await self._look(resource, read_spec(resource))
         except (SpecError, TargetError) as error:
             await self._report(resource, error)
-            return self._around.settings.interval_s
-        began = self._around.clock()
-        until = Until(
-            min(began + COMMAND_SECONDS / 2, began + self._around.leadership.remaining_s - LEASE_MARGIN_S),
-            self._around.settings.command_timeout_s,
-            self._around.clock,
-        )
+            return settings.interval_s
+        clock, lease_s = self._around.clock, self._around.leadership.remaining_s - LEASE_MARGIN_S
+        deadline = min(view.at + settings.command_window_s / 2, clock() + lease_s)
+        until = Until(deadline, settings.command_timeout_s, clock)
         self._last = view
         if not await self._record(view):
             return SOON_S
@@ -102,7 +100,7 @@ class Reconciler:
         if last is not None and last.spec.acts and around.leadership.holds:
             hosts = {uid: host for uid, pod in last.sight.pods.items() if (host := address(pod))}
             now = around.clock()
-            until = Until(now + COMMAND_SECONDS, around.settings.command_timeout_s, around.clock)
+            until = Until(now + around.settings.command_window_s, around.settings.command_timeout_s, around.clock)
             await act.shrink_to_floor(self._consoles, hosts, last.spec.database.floor, until)
             log.info("%s is gone: %d pods are back at %d", self._name, len(hosts), last.spec.database.floor)
         self.close()
@@ -118,13 +116,14 @@ class Reconciler:
         refusing = self._refusals.of(file.generation, sight.apps)
         self._demands = measure(self._demands, sight.observed.pods)
         observed = replace(live_tuning.with_apps(sight, refusing), demands=self._demands.levels)
-        config = budget_config(spec, observed, around.process, COMMAND_SECONDS)
+        config = budget_config(spec, observed, around.process, around.settings.command_window_s)
         ledger = Ledger.from_dict((resource.get("status") or {}).get("ledger"))
-        decision = decide(config, ledger, observed, around.clock())
+        at = around.clock()
+        decision = decide(config, ledger, observed, at)
         wanted = tuning_file(spec, 0)
         wanted.pop("generation")
         plan = live_tuning.plan(file, wanted, observed)
-        return View(resource, spec, replace(sight, observed=observed), decision, file, plan)
+        return View(at, resource, spec, replace(sight, observed=observed), decision, file, plan)
 
     async def _record(self, view: View) -> bool:
         """Write the status where it says something new; False when nothing may be done on the strength of it."""

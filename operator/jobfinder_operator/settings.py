@@ -17,7 +17,11 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True)
 class Settings:
-    """Ports are those of the pods that the operator looks after, but for `metrics_port` and `health_port`."""
+    """Ports are those of the pods that the operator looks after, but for `metrics_port` and `health_port`.
+
+    `command_timeout_s` is for each command on a console, `command_window_s` for all of a round: half of it to send
+    them in, and then none of them takes effect after the other half.
+    """
 
     namespace: str
     pod_name: str
@@ -32,6 +36,7 @@ class Settings:
     log_level: str = "INFO"
     interval_s: float = 3.0
     command_timeout_s: float = 2.0
+    command_window_s: float = 5.0
     lease_s: float = 10.0
 
     @property

@@ -8,6 +8,7 @@ from typing import Any
 
 from app.local.memcached import Memcached
 from app.local.postgres import Postgres
+from app.local.process import becomes_true
 from jobfinder_operator.lease import Leadership, LeaseConflict, LeaseRecord
 from jobfinder_operator.metrics import Metrics
 from jobfinder_operator.reconcile import Reconciler, Surroundings
@@ -77,7 +78,9 @@ class Platform:
             },
         )
         running = {"phase": "Running", "podIP": "127.0.0.1"}
-        self.cluster.put("Pod", f"{NAME}-memcached-0", metadata={"labels": labels}, spec={}, status=running)
+        self.cluster.put(
+            "Pod", f"{NAME}-memcached-0", metadata={"labels": labels}, spec={"containers": []}, status=running
+        )
         self.cluster.put("ConfigMap", f"{NAME}-tuning")
 
     def configure(self, **spec: Any) -> None:
@@ -136,6 +139,7 @@ class Platform:
             app_port=pods.PORT,
             memcached_port=self.memcached.port or 0,
             command_timeout_s=1.0,
+            command_window_s=2.0,
         )
         return RunningOperator(self, Surroundings(self.cluster, self.leadership, settings, Metrics()))
 
@@ -174,24 +178,16 @@ class RunningOperator:
     def round(self) -> float:
         return self._runner.run(self._reconciler.round())
 
-    def settle(self, condition: Callable[[], bool], timeout_s: float = 20, pause_s: float = 0.1) -> None:
+    def settle(self, condition: Callable[[], bool], timeout_s: float = 20) -> None:
         """Go round until `condition()` holds."""
 
-        async def run() -> None:
-            async with asyncio.timeout(timeout_s):
-                while True:
-                    await self._reconciler.round()
-                    if condition():
-                        return
-                    await asyncio.sleep(pause_s)
+        def holds_after_a_round() -> bool:
+            self.round()
+            return condition()
 
-        try:
-            self._runner.run(run())
-        except TimeoutError:
+        if not becomes_true(holds_after_a_round, timeout_s):
             seen = json.dumps(self.platform.cluster.status(NAME), indent=1)
-            raise AssertionError(
-                f"it did not come to that; notices {self.platform.cluster.notices}; status {seen}"
-            ) from None
+            raise AssertionError(f"still not so; notices {self.platform.cluster.notices}; status {seen}")
 
     def farewell(self) -> None:
         self._runner.run(self._reconciler.farewell())

@@ -7,6 +7,7 @@ import pytest
 
 from app.local.memcached import Memcached
 from app.local.postgres import Postgres
+from jobfinder_operator.cluster import ClusterError
 from jobfinder_operator.memcached import MEGABYTE
 from jobfinder_operator.observed import Reading
 from jobfinder_operator.pgbouncer import connect
@@ -16,7 +17,13 @@ from tests.integration.operator.platform import NAME, Platform, RunningOperator
 from tests.integration.operator.sidecars import ACCOUNT, Sidecar
 
 FLOOR = 1
-DATABASE = {"connectionBudget": 20, "headroom": 2, "maxPods": 5, "perPod": {"floor": FLOOR, "max": 16}}
+DATABASE = {
+    "lingerSeconds": 1,
+    "connectionBudget": 20,
+    "headroom": 2,
+    "maxPods": 5,
+    "perPod": {"floor": FLOOR, "max": 16},
+}
 FREE = 20 - 2 - 5 * FLOOR
 
 
@@ -71,13 +78,17 @@ def granted(platform: Platform) -> int:
     return sum(sizes(platform).values())
 
 
+def converged(platform: Platform) -> bool:
+    return platform.cluster.condition(NAME, "BudgetConverged")[0] == "True"
+
+
 def test_pods_get_the_whole_budget_and_never_more(platform: Platform, operator: RunningOperator) -> None:
     operator.settle(lambda: granted(platform) == FREE + 2 * FLOOR)
-    assert platform.cluster.condition(NAME, "BudgetConverged")[0] == "True"
+    operator.settle(lambda: converged(platform))
 
 
 def test_a_settled_platform_is_left_alone(platform: Platform, operator: RunningOperator) -> None:
-    operator.settle(lambda: platform.cluster.condition(NAME, "Ready")[0] == "True")
+    operator.settle(lambda: converged(platform) and platform.cluster.condition(NAME, "TuningApplied")[0] == "True")
     writes, notices = platform.cluster.status_writes, len(platform.cluster.notices)
     for _ in range(5):
         operator.round()
@@ -237,8 +248,6 @@ def test_nothing_is_touched_without_the_lease(platform: Platform, operator: Runn
 
 
 def test_an_api_that_is_down_stops_nothing_that_runs(platform: Platform, operator: RunningOperator) -> None:
-    from jobfinder_operator.cluster import ClusterError
-
     operator.settle(lambda: granted(platform) == FREE + 2 * FLOOR)
     before = sizes(platform)
     platform.cluster.down = True
