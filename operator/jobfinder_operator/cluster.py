@@ -23,6 +23,8 @@ from lightkube.types import PatchType
 from jobfinder_operator.lease import LeaseConflict, LeaseRecord
 
 GROUP, VERSION, KIND, PLURAL = "jobfinder.dev", "v1alpha1", "JobFinderConfig", "jobfinderconfigs"
+COMPONENT = "jobfinder-operator"
+
 JobFinderConfig: Any = create_namespaced_resource(GROUP, VERSION, KIND, PLURAL)
 
 Resource = Mapping[str, Any]
@@ -80,13 +82,16 @@ class Cluster(Protocol):
 
 
 class KubernetesCluster:
-    """`Cluster` and `lease.LeaseStore` over the API server of the pod's account, or of $KUBECONFIG."""
+    """`Cluster` and `lease.LeaseStore` over an API server; `client` knows the namespace."""
 
-    def __init__(self, namespace: str, component: str = "jobfinder-operator", timeout_s: float = 5.0) -> None:
-        self._namespace, self._component = namespace, component
-        self._client = AsyncClient(
-            KubeConfig.from_env().get(), namespace=namespace, timeout=httpx2.Timeout(timeout_s), field_manager=component
-        )
+    def __init__(self, client: AsyncClient) -> None:
+        self._client = client
+
+    @classmethod
+    def from_environment(cls, namespace: str, timeout_s: float = 5.0) -> "KubernetesCluster":
+        """With the account of the pod, or with $KUBECONFIG."""
+        config, timeout = KubeConfig.from_env().get(), httpx2.Timeout(timeout_s)
+        return cls(AsyncClient(config, namespace=namespace, timeout=timeout, field_manager=COMPONENT))
 
     async def close(self) -> None:
         await self._client.close()
@@ -151,12 +156,12 @@ class KubernetesCluster:
             apiVersion=f"{GROUP}/{VERSION}",
             kind=KIND,
             name=meta["name"],
-            namespace=self._namespace,
+            namespace=self._client.namespace,
             uid=meta["uid"],
             resourceVersion=meta.get("resourceVersion"),
         )
         body = Event(
-            metadata=ObjectMeta(name=f"{meta['name']}.{uuid.uuid4().hex[:16]}", namespace=self._namespace),
+            metadata=ObjectMeta(name=f"{meta['name']}.{uuid.uuid4().hex[:16]}", namespace=self._client.namespace),
             involvedObject=about,
             reason=notice.reason,
             message=notice.message[:1024],
@@ -164,7 +169,7 @@ class KubernetesCluster:
             count=1,
             firstTimestamp=now,
             lastTimestamp=now,
-            source=EventSource(component=self._component),
+            source=EventSource(component=COMPONENT),
         )
         await self._call(self._client.create(body))
 

@@ -18,7 +18,7 @@ class Operator:
 
     def __init__(self, settings: Settings) -> None:
         self._settings, self._pulse, self._metrics = settings, Pulse(), Metrics()
-        self._cluster = KubernetesCluster(settings.namespace)
+        self._cluster = KubernetesCluster.from_environment(settings.namespace)
         self._leadership = Leadership(
             self._cluster, settings.lease_name, settings.pod_name, duration_s=settings.lease_s
         )

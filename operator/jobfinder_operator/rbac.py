@@ -1,0 +1,38 @@
+"""Every verb that the operator uses on the API, and what for: the chart's Role has these and no others."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """`named`: only on the one object that the operator looks after."""
+
+    group: str
+    resource: str
+    verb: str
+    why: str
+    named: bool = False
+
+
+RULES = (
+    Rule("jobfinder.dev", "jobfinderconfigs", "list", "kopf finds the resources"),
+    Rule("jobfinder.dev", "jobfinderconfigs", "watch", "an edit wakes the loop"),
+    Rule("jobfinder.dev", "jobfinderconfigs", "get", "each round reads it, and the ledger in its status"),
+    Rule("jobfinder.dev", "jobfinderconfigs/status", "update", "each round records before it acts"),
+    Rule("apps", "deployments", "list", "kopf; the release's own when spec.target does not name it"),
+    Rule("apps", "deployments", "watch", "a rollout wakes the loop"),
+    Rule("apps", "deployments", "get", "replicas, surge, what pods start with"),
+    Rule("apps", "statefulsets", "list", "the release's memcached when spec.target does not name it"),
+    Rule("apps", "statefulsets", "get", "the memory limit of memcached's containers"),
+    Rule("autoscaling", "horizontalpodautoscalers", "list", "how many pods there can be"),
+    Rule("autoscaling", "horizontalpodautoscalers", "watch", "another maximum wakes the loop"),
+    Rule("", "pods", "list", "who may have connections"),
+    Rule("", "pods", "watch", "a pod that comes or goes wakes the loop"),
+    Rule("", "pods", "patch", "an annotation makes the kubelet bring the tuning to the pod at once"),
+    Rule("", "configmaps", "get", "the tuning file", named=True),
+    Rule("", "configmaps", "patch", "the tuning file", named=True),
+    Rule("", "events", "create", "what was done, refused, or found changed"),
+    Rule("coordination.k8s.io", "leases", "create", "the first to act"),
+    Rule("coordination.k8s.io", "leases", "get", "who acts", named=True),
+    Rule("coordination.k8s.io", "leases", "update", "renewed every two seconds", named=True),
+)
