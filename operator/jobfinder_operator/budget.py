@@ -16,6 +16,7 @@ from jobfinder_operator.observed import Observed, PodSeen, Reading, living
 from jobfinder_operator.shares import Claim, Rules, targets
 
 MINUTE = 60.0
+NONE = -1  # connections that are left to grant while it is not known what is granted
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +112,8 @@ class _Plan:
         self._asked(entry, reading, to)
 
     def grow(self, entry: Entry, reading: Reading, to: int) -> None:
-        """As far as there is room beyond what is recorded already."""
-        covered = max(entry.cap, self.floor)
+        """As far as there is room beyond what is recorded already; the floors are, once everything fits."""
+        covered = max(entry.cap, self.floor) if self.room >= 0 else entry.cap
         to = min(to, covered + max(0, self.room))
         if to > reading.pool_size:
             self.room -= max(0, to - covered)
@@ -140,7 +141,7 @@ def decide(config: Config, ledger: Ledger | None, observed: Observed, now: float
     else:
         wanted, moved = targets(claims, rules)
     growing = now >= account.blind_until
-    plan = _Plan(config, floor, sums.room if growing else 0, now, account.entries)
+    plan = _Plan(config, floor, sums.room if growing else NONE, now, account.entries)
     if config.acts:
         _plan_steps(plan, wanted, observed)
         moves += [now] * moved if plan.steps else []
@@ -223,7 +224,7 @@ def _claim(entry: Entry, pod: PodSeen, reading: Reading, observed: Observed) -> 
         size=entry.wanted or entry.born_with or reading.pool_size,
         demand=observed.demands.get(entry.uid),
         new=entry.wanted == UNASKED,
-        leaving=entry.terminating,
+        leaving=entry.leaving_at is not None,
         needs=reading.clients_active + reading.clients_waiting + 1,
     )
 

@@ -47,7 +47,10 @@ def take_over(ledger: Ledger, holder: str, now: float, linger_seconds: float) ->
     """As another operator process has to read it: whatever its predecessor sent may just be on its way."""
     if ledger.holder == holder:
         return ledger
-    entries = {uid: replace(each, asked_at=now, session="") for uid, each in ledger.pods.items()}
+    entries = {
+        uid: replace(each, asked_at=now, session="", leaving_at=now if each.leaving_at is not None else None)
+        for uid, each in ledger.pods.items()
+    }
     ghosts = tuple(replace(each, until=now + each.seconds) for each in ledger.ghosts)
     blind = now + linger_seconds if ledger.blind_until else 0.0
     return Ledger(holder, blind, entries, ghosts)
@@ -58,19 +61,26 @@ def absorb(account: Account, recorded: Mapping[str, Entry], observed: Observed, 
     may have after a ledger was lost.
     """
     pods = {pod.uid: pod for pod in living(observed.pods)}
+    ended = observed.ended | {pod.uid for pod in observed.pods if pod.phase is Phase.FINISHED}
     for uid, entry in recorded.items():
         if uid not in pods:
-            account.bury(entry, _afterlife(account, entry))
+            account.bury(entry, _afterlife(account, entry, told=uid in ended))
     for uid, pod in pods.items():
         entry = recorded.get(uid) or _newcomer(account, pod, guess)
-        account.entries[uid] = _judged(account, _described(entry, pod), pod)
+        account.entries[uid] = _judged(account, _described(account, entry, pod), pod)
 
 
-def _afterlife(account: Account, entry: Entry) -> float:
-    """An object that is deleted by force goes before its containers do, and a lost node's may go on for a while."""
+def _afterlife(account: Account, entry: Entry, *, told: bool) -> float:
+    """How long what it had counts: an object that is deleted by force goes before its containers do, which have the
+    rest of their grace period, and a lost node's may go on for a while.
+    """
+    linger_seconds = account.config.linger_seconds
     if not entry.reachable:
-        return account.config.linger_seconds + max(entry.grace_seconds, account.config.lost_seconds)
-    return account.config.linger_seconds + (0.0 if entry.terminating else entry.grace_seconds)
+        return linger_seconds + max(entry.grace_seconds, account.config.lost_seconds)
+    if told:
+        return linger_seconds
+    begun = account.now if entry.leaving_at is None else entry.leaving_at
+    return linger_seconds + max(0.0, begun + entry.grace_seconds - account.now)
 
 
 def _newcomer(account: Account, pod: PodSeen, guess: int) -> Entry:
@@ -85,13 +95,16 @@ def _newcomer(account: Account, pod: PodSeen, guess: int) -> Entry:
     return entry
 
 
-def _described(entry: Entry, pod: PodSeen) -> Entry:
+def _described(account: Account, entry: Entry, pod: PodSeen) -> Entry:
     """What the pod itself tells."""
+    leaving_at = None
+    if pod.phase is Phase.TERMINATING:
+        leaving_at = account.now if entry.leaving_at is None else entry.leaving_at
     return replace(
         entry,
         name=pod.name,
         born_with=pod.born_with or 0,
-        terminating=pod.phase is Phase.TERMINATING,
+        leaving_at=leaving_at,
         reachable=pod.reachable,
         grace_seconds=pod.grace_seconds,
         process=entry.process or pod.process,

@@ -13,7 +13,8 @@ class Entry:
     """A pod. `cap`: the most connections that its running PgBouncer can have until something else is recorded here.
 
     `wanted`: the size that was last asked for, at the time `asked_at` on the console connection `session`. `process`,
-    `born_with` (0: unknown), `terminating`, `reachable` and `grace_seconds` are what was last seen of the pod.
+    `born_with` (0: unknown), `reachable` and `grace_seconds` are what was last seen of the pod, `leaving_at` is when it
+    was first seen Terminating.
     """
 
     uid: str
@@ -24,7 +25,7 @@ class Entry:
     asked_at: float = 0.0
     process: str = ""
     born_with: int = 0
-    terminating: bool = False
+    leaving_at: float | None = None
     reachable: bool = True
     grace_seconds: float = 30.0
 

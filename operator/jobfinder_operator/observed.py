@@ -6,7 +6,9 @@ from enum import StrEnum
 
 
 class Phase(StrEnum):
-    """`TERMINATING` has a deletion time; `FINISHED` is a pod whose containers have all ended (Failed, Succeeded)."""
+    """`TERMINATING` has a deletion time; `FINISHED`: its kubelet tells that the sidecar has ended for good; it is Failed,
+    Succeeded, or Terminating with that container terminated.
+    """
 
     PENDING = "Pending"
     RUNNING = "Running"
@@ -108,14 +110,19 @@ class Workload:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """`pods` is the answer to a LIST that was sent at `at` and not served from a cache: who is missing is gone."""
+    """`pods` is the answer to a LIST that was sent at `at` and not served from a cache: who is missing is gone.
+
+    `ended`: uids of pods that are gone and whose last state (that of the watch's DELETED event) showed the sidecar's
+    container terminated; of the others nobody knows whether it still runs. `demands`: server connections that each pod
+    (by uid) could use, from `shares.measure`; a missing pod has no signal.
+    """
 
     at: float
     pods: tuple[PodSeen, ...] = ()
     workload: Workload = Workload()
     memcached: tuple[MemcachedSeen, ...] = ()
     demands: Mapping[str, float] = field(default_factory=dict)
-    """Server connections that each pod (by uid) could use, from `shares.measure`; a missing pod has no signal."""
+    ended: frozenset[str] = frozenset()
 
 
 def living(pods: tuple[PodSeen, ...]) -> Iterator[PodSeen]:

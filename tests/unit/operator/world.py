@@ -1,0 +1,246 @@
+"""A cluster as far as the budget is concerned: pods, their PgBouncers, PostgreSQL's backends, the recorded ledger.
+
+Everything that happens is one `Move`; time passes by a move too. After each, `check` compares what PostgreSQL holds
+with what it may.
+"""
+
+import json
+from collections.abc import Iterator
+from copy import copy
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from jobfinder_operator.config import Config
+from jobfinder_operator.ledger import Ledger
+from jobfinder_operator.observed import Observed, Phase, PodSeen, Reading, Workload
+
+LINGER, LOST, COMMAND, GRACE, LEASE = 4.0, 6.0, 4.0, 3.0, 6.0
+Move = tuple[Any, ...]
+
+
+@dataclass(slots=True)
+class Process:
+    """A PgBouncer. `draining`: RECONNECT was said. `tainted_at`: when somebody has set its size by hand, and not the
+    `usual` one.
+    """
+
+    number: int
+    born: int
+    size: int
+    backends: int = 0
+    draining: bool = False
+    tainted_at: float | None = None
+    usual: int = 0
+
+
+@dataclass(slots=True)
+class Pod:
+    """`exists`: the API server has its object. `dies_at`: when its process has been killed at the latest."""
+
+    uid: str
+    born: int
+    process: Process | None
+    told: int
+    exists: bool = True
+    failed: bool = False
+    terminating: bool = False
+    reachable: bool = True
+    dies_at: float | None = None
+
+
+@dataclass(slots=True)
+class Orphans:
+    """Backends whose PgBouncer has ended."""
+
+    backends: int
+    born: int
+    until: float
+    excused: int
+
+
+@dataclass(slots=True)
+class Command:
+    """A SET that is on its way to a process."""
+
+    process: int
+    size: int
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """What the budget was when everything last fitted into it, or what it has become since."""
+
+    connections: int
+    floor: int
+    max_pods: int
+
+
+@dataclass
+class World:
+    """`greedy`: every PgBouncer always has as many backends as it may."""
+
+    config: Config
+    template: int = 1
+    greedy: bool = False
+    now: float = 100.0
+    pods: list[Pod] = field(default_factory=list)
+    orphans: list[Orphans] = field(default_factory=list)
+    commands: list[Command] = field(default_factory=list)
+    promises: tuple[Promise, ...] = ()
+    recorded: str | None = None
+    version: int = 0
+    lease: tuple[int, float] = (0, 0.0)
+    numbers: int = 0
+    violation: str = ""
+    ended: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        self.promises = (self._promise(self.config.floor),)
+
+    def clone(self) -> "World":
+        """Shares nothing that changes."""
+        other = copy(self)
+        other.pods = [replace(pod, process=copy(pod.process)) for pod in self.pods]
+        other.orphans, other.commands = [copy(each) for each in self.orphans], [copy(each) for each in self.commands]
+        return other
+
+    # What the operator reads and writes
+
+    def observe(self) -> Observed:
+        """The list of pods alone; consoles are read later."""
+        listed = tuple(self._seen(pod) for pod in self.pods if pod.exists)
+        return Observed(self.now, listed, Workload("app", born_with=self.template), ended=self.ended)
+
+    def _seen(self, pod: Pod) -> PodSeen:
+        phase = Phase.FINISHED if pod.failed else Phase.TERMINATING if pod.terminating else Phase.RUNNING
+        return PodSeen(
+            pod.uid,
+            pod.uid,
+            phase,
+            reachable=pod.reachable,
+            process=str(pod.told),
+            born_with=pod.born,
+            grace_seconds=GRACE,
+        )
+
+    def reading(self, pod: Pod, session: str) -> Reading:
+        assert pod.process is not None
+        process = pod.process
+        return Reading(self.now, session, process.size, process.backends, process.backends, process.backends)
+
+    def find(self, uid: str) -> Pod | None:
+        return next((pod for pod in self.pods if pod.uid == uid), None)
+
+    def running(self, number: int) -> Process | None:
+        """The process of this number, unless it has ended."""
+        processes = (pod.process for pod in self.pods)
+        return next((each for each in processes if each is not None and each.number == number), None)
+
+    def ledger(self) -> Ledger | None:
+        return Ledger.from_dict(json.loads(self.recorded)) if self.recorded else None
+
+    def record(self, ledger: Ledger) -> None:
+        self.recorded = json.dumps(ledger.to_dict())
+        self.version += 1
+
+    def set_size(self, process: Process, size: int) -> None:
+        process.size = size
+        if self.greedy:
+            process.backends = max(process.backends, size)
+
+    # What happens
+
+    def start(self, pod: Pod) -> None:
+        self.numbers += 1
+        pod.process = Process(self.numbers, pod.born, pod.born)
+        self.set_size(pod.process, pod.born)
+
+    def born(self) -> Pod:
+        self.numbers += 1
+        pod = Pod(f"pod-{self.numbers}", self.template, None, self.numbers + 1)
+        self.start(pod)
+        self.pods.append(pod)
+        return pod
+
+    def end(self, pod: Pod) -> None:
+        """The process is gone; PostgreSQL has not noticed."""
+        process = pod.process
+        if process is not None and process.backends:
+            until = self.now + LINGER
+            self.orphans.append(Orphans(process.backends, process.born, until, _excused(process)))
+        pod.process = None
+        if not pod.exists:
+            self.pods.remove(pod)
+
+    def remove(self, pod: Pod, within: float) -> None:
+        """The object goes; the process, if it still runs, ends within so many seconds."""
+        pod.exists = False
+        pod.dies_at = min(pod.dies_at or self.now + within, self.now + within)
+        if pod.process is None:
+            self.pods.remove(pod)
+
+    def pass_time(self, seconds: float = 1.0) -> None:
+        self.now += seconds
+        self.orphans = [each for each in self.orphans if each.until > self.now]
+        self.commands = [each for each in self.commands if each.until > self.now]
+        for pod in list(self.pods):
+            if pod.dies_at is not None and pod.dies_at <= self.now and pod.process is not None:
+                self.end(pod)
+
+    def set_by_hand(self, pod: Pod, size: int) -> None:
+        process = pod.process
+        assert process is not None
+        if process.tainted_at is None:
+            process.usual = max(process.size, process.backends)
+        process.tainted_at = self.now
+        self.set_size(process, size)
+
+    def land(self, command: Command) -> None:
+        self.commands.remove(command)
+        if (process := self.running(command.process)) is not None:
+            self.set_size(process, command.size)
+
+    def edit(self, **changes: Any) -> None:
+        """Also a write of the object that holds the ledger."""
+        self.config = replace(self.config, **changes)
+        self.version += 1
+        self.promises += (self._promise(self.config.floor),)
+
+    def fits(self, floor: int, since: float, read: set[str]) -> None:
+        """An operator has recorded that everything fits into what the resource says now.
+
+        It began to look `since`, and could read these pods' consoles.
+        """
+        self.promises = (self._promise(floor),)
+        for process in (pod.process for pod in self.pods if pod.uid in read):
+            if process is not None and process.tainted_at is not None and process.tainted_at < since:
+                process.tainted_at = None
+
+    def _promise(self, floor: int) -> Promise:
+        return Promise(self.config.budget - self.config.headroom, floor, self.config.max_pods)
+
+    # What must hold
+
+    def check(self) -> str:
+        """Empty, or what is wrong: the budget itself, and the record without which it is only luck."""
+        held = sum(pod.process.backends - _excused(pod.process) for pod in self.pods if pod.process)
+        held += sum(each.backends - each.excused for each in self.orphans)
+        if held > (most := max(self._bound(promise) for promise in self.promises)):
+            self.violation = self.violation or f"PostgreSQL holds {held} connections of {most} at {self.now}"
+        return self.violation
+
+    def _bound(self, promise: Promise) -> int:
+        """Killed processes whose backends linger take places of pods; beyond maxPods they are at the cost of headroom."""
+        births = [each.born for each in self._holders()]
+        larger = sum(max(0, born - promise.floor) for born in births)
+        return promise.connections + larger + promise.floor * max(0, len(births) - promise.max_pods)
+
+    def _holders(self) -> Iterator[Process | Orphans]:
+        yield from (pod.process for pod in self.pods if pod.process is not None)
+        yield from self.orphans
+
+
+def _excused(process: Process) -> int:
+    """What a hand has given beyond the usual: nobody can prevent that."""
+    return 0 if process.tainted_at is None else max(0, process.backends - process.usual)
