@@ -42,7 +42,11 @@ class Recorder(httpx2.AsyncBaseTransport):
         verb = VERBS.get(request.method) or ("get" if found["named"] else "list")
         self.uses.add((found["group"] or "", found["resource"] + (found["sub"] or ""), verb))
         body: dict[str, Any] = {"metadata": {"name": "x", "resourceVersion": "1"}}
-        body["items" if verb == "list" else "spec"] = [] if verb == "list" else SPECS.get(found["resource"], {})
+        if verb in ("create", "update"):
+            body = json.loads(request.content)
+            body["metadata"]["resourceVersion"] = "2"
+        else:
+            body["items" if verb == "list" else "spec"] = [] if verb == "list" else SPECS.get(found["resource"], {})
         return httpx2.Response(200, json=body, request=request)
 
 
