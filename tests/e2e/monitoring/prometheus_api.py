@@ -1,0 +1,69 @@
+"""What a Prometheus answers over HTTP, and waiting for it."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import requests
+
+PATIENCE_S = 240.0
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Prometheus:
+    """The server at `url`."""
+
+    url: str
+
+    def ready(self) -> bool:
+        try:
+            return requests.get(f"{self.url}/-/ready", timeout=5).status_code == 200
+        except requests.ConnectionError:
+            return False
+
+    def targets(self) -> list[tuple[str, str, str, str]]:
+        """(job, pod, health, the last error) of each that it scrapes."""
+        active = self._get("targets", state="active")["activeTargets"]
+        return sorted(
+            (each["labels"]["job"], each["labels"].get("pod", ""), each["health"], each["lastError"]) for each in active
+        )
+
+    def rules(self) -> dict[str, str]:
+        """`ok`, `err` or `unknown`, by `group/name`; the worst of those that share one."""
+        found: dict[str, str] = {}
+        for group in self._get("rules")["groups"]:
+            for rule in group["rules"]:
+                name = f"{group['name']}/{rule['name']}"
+                found[name] = max(found.get(name, "ok"), rule["health"], key=["ok", "unknown", "err"].index)
+        return found
+
+    def alerts(self, namespace: str) -> set[tuple[str, str]]:
+        """(name, `pending` or `firing`) of what is amiss there."""
+        active = [(each["labels"], each["state"]) for each in self._get("alerts")["alerts"]]
+        return {(labels["alertname"], state) for labels, state in active if labels["namespace"] == namespace}
+
+    def values(self, expression: str) -> list[float]:
+        """Of each series that the expression gives now."""
+        result = self._get("query", query=expression)["result"]
+        return [float(each["value"][1]) for each in result]
+
+    def has_data(self, expression: str) -> bool:
+        """Whether a panel would show something: 0 is a number, the quotient of two zeros is none."""
+        return any(not math.isnan(value) for value in self.values(expression))
+
+    def _get(self, path: str, **parameters: str) -> Any:
+        answer = requests.get(f"{self.url}/api/v1/{path}", params=parameters, timeout=10)
+        assert answer.status_code == 200, answer.text
+        return answer.json()["data"]
+
+
+def wait_until(look: Callable[[], T], content: Callable[[T], bool], what: str, timeout_s: float = PATIENCE_S) -> T:
+    """What `look` finds once `content` is; fails with what it found last."""
+    deadline = time.monotonic() + timeout_s
+    while not content(found := look()):
+        assert time.monotonic() < deadline, f"waited {timeout_s:g} s in vain: {what}; last seen: {found}"
+        time.sleep(0.5)
+    return found
