@@ -34,17 +34,21 @@ class Events:
 
 
 def of_conditions(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Notice]:
-    """Those whose status, or whose reason while they are bad news, is another than before."""
+    """Those whose status, or whose reason while they are bad news, is another than before; the same words only once."""
     known = {each["type"]: each for each in before.get("conditions") or ()}
-    notices = []
-    for each in after.get("conditions") or ():
+    notices: list[Notice] = []
+    told: set[str] = set()
+    for each in reversed(after.get("conditions") or ()):
+        if each["status"] == "Unknown" or each.get("message") in told:
+            continue
         bad = (each["status"] == "True") is (each["type"] in _BAD_WHEN_TRUE)
         old = known.get(each["type"], {})
         turned = old.get("status") != each["status"] or (bad and old.get("reason") != each.get("reason"))
         if turned and (old or bad):
+            told.add(each.get("message", ""))
             words = f"{each['type']} is {each['status']}: {each.get('message', '')}"
             notices.append(Notice(each.get("reason") or each["type"], words, "Warning" if bad else "Normal"))
-    return notices
+    return notices[::-1]
 
 
 def of_drifts(drifts: Iterable[Drift]) -> list[Notice]:

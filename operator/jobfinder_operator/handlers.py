@@ -22,6 +22,7 @@ async def start(settings: kopf.OperatorSettings, memo: kopf.Memo, **_: Any) -> N
     settings.peering.standalone = True
     kopf.configure(log_format=kopf.LogFormat.JSON)
     logging.getLogger().setLevel(loaded.log_level)
+    logging.getLogger("httpx2").setLevel(logging.WARNING)
     memo.operator = Operator(loaded)
     memo.operator.start()
 

@@ -189,9 +189,7 @@ class Reconciler:
         self._around.metrics.forget(self._name)
         if self._around.leadership.holds and status.without_times(old) != status.without_times(new):
             await self._around.cluster.write_status(resource, new)
-            await self._events.tell(
-                resource, [*events.of_conditions(old, new), Notice("Refused", str(error), "Warning")]
-            )
+            await self._events.tell(resource, [Notice("NotFollowed", str(error), "Warning")])
 
     def _tell_metrics(self, view: View) -> None:
         metrics = self._around.metrics
