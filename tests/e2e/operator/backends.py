@@ -1,0 +1,143 @@
+"""How many sessions of the service's role PostgreSQL has, ten times a second; clients that take all they can get."""
+
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Self
+
+from tests.e2e.platform.release import NAME, Pod, Release
+
+SAMPLE = (
+    "SELECT count(*), (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend') "
+    "FROM pg_stat_activity WHERE usename = 'jobfinder' AND backend_type = 'client backend' \\watch 0.1\n"
+)
+CLIENTS = 10
+GREEDY = """
+import os, threading, time, psycopg2
+def work():
+    while True:
+        try:
+            connection = psycopg2.connect(os.environ["DATABASE_URL"], connect_timeout=5)
+            connection.autocommit = True
+            while True:
+                with connection.cursor() as cursor:
+                    cursor.execute("SELECT pg_sleep(0.1)")
+        except psycopg2.Error:
+            time.sleep(0.5)
+for _ in range({clients}):
+    threading.Thread(target=work, daemon=True).start()
+time.sleep(3600)
+"""
+
+
+@dataclass
+class Samples:
+    """Numbers of the role's sessions, in the order in which they were counted."""
+
+    numbers: list[int] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def most(self) -> int:
+        return max(self.numbers, default=0)
+
+
+@contextmanager
+def sampled(release: Release) -> Iterator[Samples]:
+    """Counted by a superuser, whose connection is none of the role's."""
+    samples, command = Samples(), ["psql", "--username=postgres", "--dbname=jobfinder", "-At"]
+    process = _exec(release, f"{NAME}-postgresql-0", "postgresql", command, SAMPLE)
+
+    def read() -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            number, _, _ = line.partition("|")
+            if number.strip().isdigit():
+                samples.numbers.append(int(number))
+            elif line.strip() and "Watch every" not in line and "every 0.1s" not in line:
+                samples.problems.append(line.strip())
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    try:
+        yield samples
+    finally:
+        process.kill()
+        process.wait()
+        reader.join(timeout=10)
+
+
+@contextmanager
+def greedy(release: Release) -> Iterator[None]:
+    """In every pod that is ready, `CLIENTS` clients of its PgBouncer that never pause: each pool is as full as may be."""
+    over = threading.Event()
+    running: dict[str, subprocess.Popen[str]] = {}
+    script = GREEDY.format(clients=CLIENTS)
+
+    def follow() -> None:
+        while not over.wait(1):
+            for pod in release.pods():
+                if pod.ready and not pod.ending and pod.name not in running:
+                    running[pod.name] = _exec(release, pod.name, "app", ["python", "-c", script])
+
+    follower = threading.Thread(target=follow, daemon=True)
+    follower.start()
+    try:
+        yield
+    finally:
+        over.set()
+        follower.join(timeout=30)
+        for each in running.values():
+            each.kill()
+            each.wait()
+
+
+class Convergence:
+    """When each pod became ready, and when it had its share: seen twice a second."""
+
+    def __init__(self, look: Callable[[], tuple[list[Pod], dict[str, bool]]]) -> None:
+        self._look = look
+        self.ready: dict[str, float] = {}
+        self.served: dict[str, float] = {}
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._follow, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join(timeout=30)
+
+    def slowest(self, still_here: set[str]) -> dict[str, float]:
+        """Seconds from ready to served of each pod; those that have gone before are left out."""
+        now = time.monotonic()
+        pods = {name for name in self.ready if name in self.served or name in still_here}
+        return {name: round(self.served.get(name, now) - self.ready[name], 1) for name in pods}
+
+    def _follow(self) -> None:
+        while not self._over.wait(0.3):
+            pods, served = self._look()
+            now = time.monotonic()
+            for pod in pods:
+                if pod.ready:
+                    self.ready.setdefault(pod.name, now)
+                    if served.get(pod.name):
+                        self.served.setdefault(pod.name, now)
+
+
+def _exec(
+    release: Release, pod: str, container: str, command: list[str], given: str | None = None
+) -> "subprocess.Popen[str]":
+    arguments = ["kubectl", "-n", release.namespace, "exec", "-i", pod, "-c", container, "--", *command]
+    process = subprocess.Popen(
+        arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    if given is not None and process.stdin is not None:
+        process.stdin.write(given)
+        process.stdin.flush()
+    return process

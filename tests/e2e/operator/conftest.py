@@ -1,0 +1,69 @@
+"""One release with the operator that the tests of this folder share, in a fixed order."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.operator.resource import Config
+from tests.e2e.platform.release import Cluster, Release
+
+HERE = Path(__file__).parent
+ORDER = ("budget", "edits", "plugin", "deletion")
+BUDGET, HEADROOM, FEWEST, MOST = 40, 5, 2, 8
+QUICK = {"stabilizationWindowSeconds": 5, "policies": [{"type": "Pods", "value": 8, "periodSeconds": 5}]}
+LIMITLESS = dict.fromkeys(
+    ("loginFailuresPerAccount", "loginsPerAddress", "registrationsPerAddress", "requestsPerUser"), 0
+)
+VALUES = {
+    "operator": {
+        "enabled": True,
+        "config": {"limits": LIMITLESS, "passwords": {"bcryptCost": 4, "queue": 1000}},
+        "resources": {"requests": {"cpu": "50m"}},
+    },
+    "tuning": {},
+    "database": {"connectionBudget": BUDGET, "headroom": HEADROOM, "maxPods": 2 * MOST + 1},
+    "postgresql": {
+        "enabled": True,
+        "maxConnections": BUDGET + 3,
+        "storage": {"ephemeral": True},
+        "resources": {"requests": {"cpu": "50m"}},
+    },
+    "hpa": {
+        "minReplicas": FEWEST,
+        "maxReplicas": MOST,
+        "targetCPUUtilizationPercentage": 10_000,
+        "behavior": {"scaleUp": {**QUICK, "stabilizationWindowSeconds": 0}, "scaleDown": QUICK},
+    },
+    "workers": 1,
+    "preStopSeconds": 3,
+    "memcached": {"replicas": 1, "resources": {"requests": {"cpu": "10m"}, "limits": {"memory": "128Mi"}}},
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """In the order of a release's life; other folders' tests stay where they are."""
+    places = [place for place, item in enumerate(items) if HERE in item.path.parents]
+    own = sorted((items[place] for place in places), key=lambda item: ORDER.index(item.path.stem.removeprefix("test_")))
+    for place, item in zip(places, own, strict=True):
+        items[place] = item
+
+
+@pytest.fixture(scope="package")
+def release(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Release]:
+    """Installed into a namespace that was empty and goes away with all that is in it."""
+    release = Release(cluster, "operator", tmp_path_factory.mktemp("operator"))
+    release.make_namespace()
+    try:
+        release.install(VALUES)
+        yield release
+    finally:
+        release.delete_namespace()
+
+
+@pytest.fixture(scope="package")
+def config(release: Release) -> Config:
+    """The release's JobFinderConfig, which the operator has followed once."""
+    found = Config(release)
+    found.wait_for("Ready", timeout_s=120)
+    return found

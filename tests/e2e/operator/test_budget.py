@@ -1,0 +1,107 @@
+"""The autoscaler goes from 2 to 8 pods and back, and PostgreSQL never has more connections than the budget allows."""
+
+import json
+import logging
+import random
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.e2e.operator.backends import Convergence, greedy, sampled
+from tests.e2e.operator.conftest import BUDGET, FEWEST, HEADROOM, MOST
+from tests.e2e.operator.resource import Config
+from tests.e2e.platform.release import NAME, Pod, Release
+from tests.e2e.platform.watch import Load, watched
+
+LOAD = Load(rate=150, connections=16, actors=2)
+ALLOWED = BUDGET - HEADROOM
+SERVED_S = 10.0
+log = logging.getLogger(__name__)
+
+
+def scale(release: Release, fewest: int, most: int) -> None:
+    """Let the autoscaler want so many pods at once, and wait until there are no others."""
+    release.kubectl("patch", "hpa", NAME, "--type=merge", "-p", json.dumps({"spec": {"minReplicas": fewest}}))
+    release.wait_for_pods(
+        lambda pods: len(pods) == fewest and all(each.ready and not each.ending for each in pods), f"{fewest} pods"
+    )
+
+
+def convergence(release: Release, config: Config) -> Convergence:
+    def look() -> tuple[list[Pod], dict[str, bool]]:
+        pods, seen = release.pods(), config.see().pods
+        return pods, {name: each["cap"] >= each["target"] for name, each in seen.items()}
+
+    return Convergence(look)
+
+
+@contextmanager
+def killed_at_random(release: Release, seed: int) -> Iterator[list[str]]:
+    """The operator's pod, every few seconds, now gently and now at once."""
+    over, killed, dice = threading.Event(), list[str](), random.Random(seed)
+
+    def kill() -> None:
+        while not over.wait(dice.uniform(4, 12)):
+            for pod in release.pods("operator"):
+                gentle = dice.random() < 0.5
+                how = ("--wait=false",) if gentle else ("--wait=false", "--force", "--grace-period=0")
+                release.kubectl("delete", "pod", pod.name, "--ignore-not-found", *how)
+                killed.append(pod.name)
+
+    killer = threading.Thread(target=kill, daemon=True)
+    killer.start()
+    try:
+        yield killed
+    finally:
+        over.set()
+        killer.join(timeout=60)
+        release.kubectl("rollout", "status", f"deployment/{NAME}-operator", "--timeout=120s")
+
+
+@pytest.mark.timeout(600)
+def test_2_to_8_to_2_pods_stay_within_the_budget(release: Release, config: Config) -> None:
+    config.wait_for("BudgetConverged", timeout_s=60)
+    with (
+        sampled(release) as samples,
+        watched(release.address(), LOAD) as watch,
+        greedy(release),
+        convergence(release, config) as converging,
+    ):
+        with watch.phase(f"from {FEWEST} to {MOST} pods"):
+            scale(release, MOST, MOST)
+            config.wait_for("BudgetConverged", timeout_s=60)
+        took = converging.slowest({each.name for each in release.pods()})
+        with watch.phase(f"from {MOST} to {FEWEST} pods"):
+            scale(release, FEWEST, MOST)
+            config.wait_for("BudgetConverged", timeout_s=60)
+        watch.wait_for_calm(300)
+    log.info("at most %s of %s in %s samples; served after %s", samples.most, ALLOWED, len(samples.numbers), took)
+    assert len(samples.numbers) > 100, samples
+    assert not [each for each in samples.problems if "too many" in each], samples.problems
+    assert FEWEST < samples.most <= BUDGET
+    assert len(took) >= MOST
+    assert max(took.values()) <= SERVED_S, took
+    watch.assert_nothing_failed()
+
+
+@pytest.mark.timeout(600)
+def test_an_operator_that_is_killed_at_random_breaks_nothing(release: Release, config: Config) -> None:
+    with (
+        sampled(release) as samples,
+        watched(release.address(), LOAD) as watch,
+        greedy(release),
+        killed_at_random(release, seed=7) as killed,
+    ):
+        with watch.phase(f"from {FEWEST} to {MOST} pods"):
+            scale(release, MOST, MOST)
+        with watch.phase(f"from {MOST} to {FEWEST} pods"):
+            scale(release, FEWEST, MOST)
+        watch.wait_for_calm(300)
+    config.wait_for("BudgetConverged", "TuningApplied", timeout_s=90)
+    log.info("killed %s times; at most %s in %s samples", len(killed), samples.most, len(samples.numbers))
+    assert len(killed) >= 2
+    assert len(samples.numbers) > 100, samples
+    assert samples.most <= BUDGET
+    watch.assert_nothing_failed()

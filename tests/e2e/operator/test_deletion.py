@@ -1,0 +1,32 @@
+"""Deleting the resource leaves the pods on their floors; uninstalling never hangs."""
+
+from tests.e2e.operator.conftest import BUDGET
+from tests.e2e.operator.resource import Config
+from tests.e2e.operator.test_edits import console_setting
+from tests.e2e.platform.release import NAME, Release
+from tests.e2e.platform.watch import Load, watched
+from tests.integration.finality.pods import wait_for
+
+LOAD = Load(rate=150, connections=16, actors=2)
+
+
+def test_without_the_resource_pods_go_on_with_their_floors(release: Release, config: Config) -> None:
+    config.wait_for("Ready", "BudgetConverged", timeout_s=60)
+    saved = config.see().object
+    assert saved["metadata"].get("finalizers", []) == []
+    pods = [each.name for each in release.pods()]
+    with watched(release.address(), LOAD) as watch:
+        release.kubectl("delete", "jfc", NAME, "--timeout=10s")
+        wait_for(lambda: {console_setting(release, pod, "default_pool_size") for pod in pods} == {1}, "the floors", 15)
+        watch.wait_for_calm(300)
+    watch.assert_nothing_failed()
+    release.upgrade()
+    seen = config.wait_for("Ready", "BudgetConverged", "TuningApplied", timeout_s=90)
+    assert seen.status["budget"]["budget"] == BUDGET
+
+
+def test_uninstalling_ends_also_when_the_operator_is_gone(release: Release) -> None:
+    release.kubectl("scale", f"deployment/{NAME}-operator", "--replicas=0")
+    release.wait_for_pods(lambda pods: not pods, "no operator", component="operator")
+    release.uninstall()
+    assert release.get("jfc")["items"] == []

@@ -1,0 +1,174 @@
+"""`kubectl edit` of each field takes effect within 15 s, with no restart and no failed request."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.e2e.operator.conftest import BUDGET, HEADROOM, MOST
+from tests.e2e.operator.resource import Config, Seen
+from tests.e2e.platform.release import Release
+from tests.e2e.platform.watch import Load, watched
+from tests.integration.finality.pods import wait_for
+
+LOAD = Load(rate=150, connections=16, actors=2)
+PODS_MOST = 2 * MOST + 1
+
+# What the resource says, where the service reads it, and two values.
+TUNED: dict[str, tuple[str, Any, Any]] = {
+    "database.timeouts.acquireMilliseconds": ("database.acquire_timeout_ms", 7000, 8000),
+    "cache.user.capacity": ("cache.user.capacity", 9000, 10_000),
+    "cache.user.ttlSeconds": ("cache.user.ttl_seconds", 1800, 3600),
+    "cache.blacklist.capacity": ("cache.blacklist.capacity", 40_000, 50_000),
+    "cache.blacklist.ttlSeconds": ("cache.blacklist.ttl_seconds", 43_200, 86_400),
+    "cache.leaseMilliseconds": ("cache.lease_ms", 20, 50),
+    "limits.loginFailuresPerAccount": ("limits.login_failures_per_account", 1_000_000, 0),
+    "limits.loginsPerAddress": ("limits.logins_per_address", 1_000_000, 0),
+    "limits.registrationsPerAddress": ("limits.registrations_per_address", 1_000_000, 0),
+    "limits.requestsPerUser": ("limits.requests_per_user", 1_000_000, 0),
+    "passwords.bcryptCost": ("passwords.bcrypt_cost", 5, 4),
+    "passwords.threads": ("passwords.threads", 2, 0),
+    "passwords.queue": ("passwords.queue", 900, 1000),
+    "compression.enabled": ("compression.enabled", False, True),
+    "compression.minimumBytes": ("compression.minimum_bytes", 512, 1024),
+    "compression.brotliQuality": ("compression.brotli_quality", 3, 4),
+    "compression.gzipLevel": ("compression.gzip_level", 4, 5),
+}
+CONSOLE = {
+    "database.timeouts.queryWaitSeconds": ("query_wait_timeout", 6, 8),
+    "database.timeouts.idleSeconds": ("server_idle_timeout", 45, 60),
+}
+ASK_CONSOLE = (
+    "import os, psycopg2; c = psycopg2.connect(os.environ['PGBOUNCER_CONSOLE_URL']); c.autocommit = True; "
+    "k = c.cursor(); k.execute('SHOW CONFIG'); print({r[0]: r[1] for r in k.fetchall()}['NAME'])"
+)
+
+
+def told(contents: dict[str, Any], path: str) -> Any:
+    found: Any = contents
+    for name in path.split("."):
+        found = found.get(name, {})
+    return found
+
+
+def console_setting(release: Release, pod: str, name: str) -> int:
+    """As the pod's own PgBouncer tells it over its socket."""
+    answer = release.kubectl("exec", pod, "-c", "app", "--", "python", "-c", ASK_CONSOLE.replace("NAME", name))
+    return round(float(answer.strip()))
+
+
+def granted(seen: Seen) -> int:
+    return sum(int(each["cap"]) for each in seen.pods.values())
+
+
+def restarts(release: Release) -> dict[str, int]:
+    return {each.uid: each.restarts for each in release.pods()}
+
+
+def test_each_field_takes_effect_live(release: Release, config: Config) -> None:
+    before = restarts(release)
+    config.wait_for("Ready", "BudgetConverged", "TuningApplied", timeout_s=60)
+    with watched(release.address(), LOAD) as watch:
+        for path, (name, value, _) in TUNED.items():
+            with watch.phase(path):
+                config.edit(f"spec.{path}", value)
+                config.wait_for("TuningApplied")
+                assert told(config.tuning(), name) == value
+        for path, (name, value, _) in CONSOLE.items():
+            with watch.phase(path):
+                config.edit(f"spec.{path}", value)
+                config.wait_for("Ready")
+                for pod in release.pods():
+                    wait_for_setting(release, pod.name, name, value)
+        with watch.phase("cache.memcachedMegabytes"):
+            config.edit("spec.cache.memcachedMegabytes", 80)
+            seen = config.wait_for("CacheTuned")
+            assert {each["limitMegabytes"] for each in seen.status["memcached"]} == {80}
+        with watch.phase("database"):
+            edit_the_budget(config)
+        with watch.phase("back"):
+            for path, (_, _, value) in (TUNED | CONSOLE).items():
+                config.edit(f"spec.{path}", value)
+            config.edit("spec.cache.memcachedMegabytes", 64)
+            config.wait_for("Ready", "TuningApplied", "CacheTuned", "BudgetConverged")
+    assert restarts(release) == before
+    watch.assert_nothing_failed()
+    events = "\n".join(config.events())
+    assert "TuningApplied" in events
+    assert "limits.requests_per_user 0 -> 1000000" in events
+    assert "64 -> 80 MB" in events
+
+
+def wait_for_setting(release: Release, pod: str, name: str, value: int) -> None:
+    wait_for(lambda: console_setting(release, pod, name) == value, f"{name} {value} of {pod}", 15)
+
+
+def edit_the_budget(config: Config) -> None:
+    """Each number of the budget changes what is granted as the arithmetic says."""
+    floors = PODS_MOST
+
+    def expect(pods: int, free: int) -> None:
+        seen = config.wait_for("BudgetConverged")
+        assert granted(seen) == pods + free, seen.status["budget"]
+
+    config.edit("spec.database.connectionBudget", 34)
+    expect(2, 34 - HEADROOM - floors)
+    config.edit("spec.database.connectionBudget", BUDGET)
+    expect(2, BUDGET - HEADROOM - floors)
+    config.edit("spec.database.headroom", HEADROOM + 4)
+    expect(2, BUDGET - HEADROOM - 4 - floors)
+    config.edit("spec.database.headroom", HEADROOM)
+    config.edit("spec.database.maxPods", PODS_MOST + 5)
+    expect(2, BUDGET - HEADROOM - floors - 5)
+    config.edit("spec.database.maxPods", PODS_MOST)
+    config.edit("spec.database.perPod.max", 4)
+    expect(2, 2 * 3)
+    config.edit("spec.database.perPod.max", 32)
+    config.edit("spec.database.perPod.floor", 2)
+    config.wait_for("BudgetConverged")
+    config.edit("spec.database.perPod.floor", 1)
+    expect(2, BUDGET - HEADROOM - floors)
+
+
+def test_observing_and_pausing_touch_nothing(release: Release, config: Config) -> None:
+    tuning = config.tuning()
+    for path, value, back in (("spec.mode", "Observe", "Apply"), ("spec.paused", True, False)):
+        config.edit(path, value)
+        config.edit("spec.limits.requestsPerUser", 555_555)
+        seen = config.wait_for("Ready")
+        assert seen.condition("Ready")["reason"] in ("Observing", "Paused")
+        assert config.tuning() == tuning
+        config.edit("spec.limits.requestsPerUser", 0)
+        config.edit(path, back)
+        config.wait_for("Ready", "TuningApplied")
+
+
+def test_what_cannot_be_is_refused_with_its_sum_and_changes_nothing(release: Release, config: Config) -> None:
+    before = config.wait_for("Ready", "BudgetConverged", timeout_s=60)
+    with pytest.raises(Exception, match=r"floor 1 x maxPods 17 \+ headroom 5 = 22 > connectionBudget 10"):
+        config.edit("spec.database.connectionBudget", 10)
+    with pytest.raises(Exception, match=r"perPod\.floor 40 > perPod\.max 32"):
+        config.edit("spec.database.perPod.floor", 40)
+    config.edit("spec.database.maxPods", 9)
+    message = config.wait_until_refused("BudgetFeasible")
+    assert f"2 x HPA max {MOST} + surge 1 = {PODS_MOST} pods can exist at once > maxPods 9" in message
+    assert granted(config.see()) == granted(before)
+    config.edit("spec.database.maxPods", PODS_MOST)
+    config.edit("spec.cache.memcachedMegabytes", 120)
+    assert "102 would work" in config.wait_until_refused("CacheTuned")
+    config.edit("spec.cache.memcachedMegabytes", 64)
+    after = config.wait_for("Ready", "BudgetConverged", "CacheTuned")
+    assert granted(after) == granted(before)
+    assert any("maxPods 9" in each for each in config.events())
+
+
+def test_a_pool_that_was_set_by_hand_and_a_sidecar_that_was_killed_are_put_right(
+    release: Release, config: Config
+) -> None:
+    pod = next(each for each in release.pods() if each.ready)
+    before = config.wait_for("BudgetConverged", timeout_s=60)
+    release.kubectl("exec", pod.name, "-c", "pgbouncer", "--", "sh", "-c", "kill -9 1 || true")
+    release.wait_for_pods(lambda pods: sum(each.restarts for each in pods) > 0, "a restarted sidecar")
+    config.wait_for("Ready", "BudgetConverged", timeout_s=60)
+    assert granted(config.see()) == granted(before)
+    assert json.dumps(config.events())
