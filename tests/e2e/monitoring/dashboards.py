@@ -11,7 +11,7 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models import dashboard as grafana
 
-from tests.e2e.monitoring.rendering import CHART
+from tests.e2e.chart.rendering import CHART
 
 FILES = sorted((CHART / "dashboards").glob("*.json"))
 

@@ -5,9 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tests.e2e.chart import rendering
-from tests.e2e.chart.rendering import CHART, NAMESPACE, Manifest
-
-__all__ = ["CHART", "FULLNAME", "NAMESPACE", "RUNBOOKS", "Rule", "alerts", "everything", "groups", "records", "render"]
+from tests.e2e.chart.rendering import Manifest
 
 RELEASE = "shop"
 FULLNAME = f"{RELEASE}-jobfinder"

@@ -1,4 +1,4 @@
-"""The files of rules/: promtool's own test groups, less what can be told from the release.
+"""The files of rules/, one for each of the chart's alerts/: promtool's own test groups, less what the release tells.
 
 `<app>` and `<operator>` stand for the labels of what is scraped; each expected alert is given its runbook_url.
 """
@@ -6,17 +6,19 @@
 import json
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from tests.e2e.monitoring.rendering import FULLNAME, NAMESPACE, RUNBOOKS, groups
+from tests.e2e.chart.rendering import NAMESPACE
+from tests.e2e.monitoring.rendering import FULLNAME, RUNBOOKS, groups
 
 FOLDER = Path(__file__).parent / "rules"
 FILES = sorted(FOLDER.glob("*.yaml"))
+RECORDED = "slo"
 
 Group = dict[str, Any]
 
@@ -57,28 +59,23 @@ def promtool(*arguments: str) -> str:
     return done.stdout
 
 
-def write_rules(folder: Path) -> Path:
-    """The rendered rules as a file of Prometheus."""
-    path = folder / "rules.yaml"
-    path.write_text(json.dumps({"groups": groups()}))
-    return path
+def write_rules(folder: Path, only: Collection[str] = ()) -> list[str]:
+    """The rendered rules (or the groups of `only` these alert files) as rules.yaml; returns the groups' names.
+
+    What is recorded comes first, so that who reads it sees it at once.
+    """
+    chosen = [group for group in groups() if not only or group["name"].removeprefix(f"{FULLNAME}.") in only]
+    chosen.sort(key=lambda group: "record" not in group["rules"][0])
+    (folder / "rules.yaml").write_text(json.dumps({"groups": chosen}))
+    return [group["name"] for group in chosen]
 
 
-def run(tests: list[Group], folder: Path) -> None:
-    """Ask promtool; what is recorded is evaluated before what reads it, as often as a group has samples."""
-    rules = write_rules(folder)
-    order = [group["name"] for group in sorted(groups(), key=lambda group: "record" not in group["rules"][0])]
+def run(tests: list[Group], folder: Path, name: str) -> None:
+    """Ask promtool about the alert file `name`; rules are evaluated as often as a group of tests has samples."""
+    order = write_rules(folder, {name, RECORDED})
     for interval in sorted({group["interval"] for group in tests}):
         path = folder / f"every-{interval}.yaml"
         those = [group for group in tests if group["interval"] == interval]
-        path.write_text(
-            json.dumps(
-                {
-                    "rule_files": [rules.name],
-                    "evaluation_interval": interval,
-                    "group_eval_order": order,
-                    "tests": those,
-                }
-            )
-        )
+        asked = {"evaluation_interval": interval, "group_eval_order": order, "tests": those}
+        path.write_text(json.dumps({"rule_files": ["rules.yaml"], **asked}))
         promtool("test", "rules", str(path))

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.chart.rendering import NAMESPACE
 from tests.e2e.monitoring import dashboards, rule_tests
-from tests.e2e.monitoring.rendering import FULLNAME, NAMESPACE, everything, render
+from tests.e2e.monitoring.rendering import FULLNAME, everything, render
 
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 

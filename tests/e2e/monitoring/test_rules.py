@@ -1,13 +1,15 @@
 """Every rule that the chart ships, asked by promtool: it fires when it should, and at no other time."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 
 from app.infra.statistics import BUCKETS
+from tests.e2e.chart.rendering import CHART, NAMESPACE, refusal
 from tests.e2e.monitoring import rule_tests
-from tests.e2e.monitoring.rendering import FULLNAME, NAMESPACE, Rule, alerts, groups, records, render
+from tests.e2e.monitoring.rendering import EVERYTHING, FULLNAME, Rule, alerts, groups, records, render
 
 LABELS = {"severity", "burn"}
 SELECTOR = re.compile(r"(?<![\w:\"])([a-zA-Z_:][\w:]*)(\{[^}]*\})")
@@ -21,12 +23,13 @@ def _identity(rule: Rule) -> tuple[str, tuple[tuple[str, str], ...]]:
 
 
 def test_promtool_finds_no_fault(tmp_path: Path) -> None:
-    assert "SUCCESS" in rule_tests.promtool("check", "rules", str(rule_tests.write_rules(tmp_path)))
+    assert len(rule_tests.write_rules(tmp_path)) == len(rule_tests.FILES)
+    assert "SUCCESS" in rule_tests.promtool("check", "rules", str(tmp_path / "rules.yaml"))
 
 
 @pytest.mark.parametrize("path", rule_tests.FILES, ids=lambda path: path.stem)
 def test_rules(path: Path, tmp_path: Path) -> None:
-    rule_tests.run(rule_tests.read(path), tmp_path)
+    rule_tests.run(rule_tests.read(path), tmp_path, path.stem)
 
 
 @pytest.mark.parametrize("path", rule_tests.FILES, ids=lambda path: path.stem)
@@ -42,7 +45,7 @@ def test_what_another_release_does_fires_nothing(path: Path, tmp_path: Path) -> 
         for test in questions:
             test["exp_alerts"] = []
         those.append({**group, "input_series": series, "alert_rule_test": questions, "promql_expr_test": []})
-    rule_tests.run(those, tmp_path)
+    rule_tests.run(those, tmp_path, path.stem)
 
 
 def test_every_alert_is_asked_to_fire_and_to_keep_still() -> None:
@@ -86,8 +89,17 @@ def test_every_alert_says_how_bad_it_is_and_what_there_is_to_know() -> None:
 
 
 def test_the_bound_of_latency_is_one_of_the_histogram() -> None:
-    bounds = {bound for group in groups() for bound in re.findall(r'le="([\d.]+)"', str(group))}
-    assert bounds and bounds <= {str(bound) for bound in BUCKETS}
+    """Another one would be a series that does not exist, and the alert silent."""
+    rules = json.loads((CHART / "values.schema.json").read_text())["properties"]["monitoring"]["properties"]["rules"]
+    choice = rules["properties"]["latencySeconds"]["enum"]
+    assert set(choice) <= {str(bound) for bound in BUCKETS}
+    assert {bound for rule in records() for bound in re.findall(r'le="([\d.]+)"', rule["expr"])} <= set(choice)
+
+
+def test_an_alert_that_does_not_exist_is_not_changed() -> None:
+    values = {**EVERYTHING, "monitoring": {"rules": {"enabled": True, "alerts": {"JobfinderDwon": {"enabled": False}}}}}
+    complaint = refusal(values)
+    assert "there is no alert JobfinderDwon" in complaint and "JobfinderDown" in complaint
 
 
 def test_single_alerts_are_changed_and_turned_off_by_values() -> None:

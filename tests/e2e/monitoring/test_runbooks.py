@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.monitoring.rendering import CHART, RUNBOOKS, alerts
+from tests.e2e.chart.rendering import CHART
+from tests.e2e.monitoring.rendering import RUNBOOKS, alerts
 
 PAGES = sorted((CHART / "runbooks").glob("*.md"))
 HEADINGS = [

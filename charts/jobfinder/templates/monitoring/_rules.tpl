@@ -41,6 +41,7 @@ hosts: {{ ne "" (include "jobfinder.rules.words" . | fromYaml).hosts }}
 {{- $words := include "jobfinder.rules.words" . | fromYaml -}}
 {{- $parts := include "jobfinder.rules.parts" . | fromYaml -}}
 {{- $root := . -}}
+{{- $known := list -}}
 {{- range $path, $_ := .Files.Glob "alerts/*.yaml" -}}
 {{- $text := $root.Files.Get $path -}}
 {{- range $word, $meaning := $words -}}
@@ -51,6 +52,7 @@ hosts: {{ ne "" (include "jobfinder.rules.words" . | fromYaml).hosts }}
 {{- $needed := default "" $file.needs -}}
 {{- if and $needed (not (hasKey $parts $needed)) }}{{ fail (printf "%s needs %q, which nobody knows" $path $needed) }}{{ end -}}
 {{- $rules := list -}}
+{{- range $file.rules }}{{ with .alert }}{{ $known = append $known . }}{{ end }}{{ end -}}
 {{- if or (not $needed) (get $parts $needed) -}}
 {{- range $file.rules -}}
 {{- $rule := . -}}
@@ -69,5 +71,8 @@ hosts: {{ ne "" (include "jobfinder.rules.words" . | fromYaml).hosts }}
   rules:
     {{- toYaml $rules | nindent 4 }}
 {{- end -}}
+{{- end -}}
+{{- range $name, $_ := .Values.monitoring.rules.alerts -}}
+{{- if not (has $name $known) }}{{ fail (printf "\n\nmonitoring.rules.alerts: there is no alert %s; there are %s.\n" $name (join ", " (uniq $known))) }}{{ end -}}
 {{- end -}}
 {{- end }}
