@@ -2,7 +2,8 @@
 
 A sidecar that was killed leaves queries in PostgreSQL that its successor does not know of, so a small number read from
 a console proves nothing unless the process is the one that was recorded. It is when the console connection is still the
-same, or when its size is not the one that a sidecar starts with: only a process that was told has another.
+same, or when its size is the recorded one and not the one that a sidecar starts with: only a process that was told so
+has it.
 """
 
 from collections.abc import Mapping
@@ -90,7 +91,8 @@ def _newcomer(account: Account, pod: PodSeen, guess: int) -> Entry:
     reading = pod.reading
     if reading is None or reading.pool_size == born_with:
         return Entry(pod.uid, pod.name, born_with)
-    entry = Entry(pod.uid, pod.name, max(reading.pool_size, born_with), reading.pool_size, reading.session)
+    size = reading.pool_size
+    entry = Entry(pod.uid, pod.name, max(size, born_with), size, size, reading.session)
     account.drifted(entry, "unrecorded", f"{pod.name} has a pool of {reading.pool_size} that nobody has recorded")
     return entry
 
@@ -145,14 +147,14 @@ def _may_be_another(entry: Entry, pod: PodSeen, reading: Reading) -> bool:
     replaced = bool(pod.process and entry.process and pod.process != entry.process)
     if not entry.born_with:  # the pod does not say what its sidecar starts with
         return entry.wanted != UNASKED and (replaced or not pod.process)
-    return replaced or reading.pool_size == entry.born_with
+    return replaced or reading.pool_size == entry.born_with or reading.pool_size not in (entry.wanted, entry.size)
 
 
 def _learned(account: Account, entry: Entry, reading: Reading) -> Entry:
     """The first proof after a lost ledger; if it has just restarted, what ended is in no ledger."""
     account.blind_until = max(account.blind_until, account.now + account.config.linger_seconds)
     wanted = UNASKED if reading.pool_size == entry.born_with else reading.pool_size
-    return replace(entry, cap=_bound(reading), wanted=wanted, session=reading.session)
+    return replace(entry, cap=_bound(reading), wanted=wanted, size=reading.pool_size, session=reading.session)
 
 
 def _restarted(account: Account, entry: Entry, pod: PodSeen, reading: Reading) -> Entry:
@@ -160,7 +162,14 @@ def _restarted(account: Account, entry: Entry, pod: PodSeen, reading: Reading) -
     account.drifted(
         entry, "restarted", f"{entry.name}'s PgBouncer is another process with a pool of {reading.pool_size}"
     )
-    return replace(entry, cap=_bound(reading), wanted=UNASKED, session=reading.session, process=pod.process)
+    return replace(
+        entry,
+        cap=_bound(reading),
+        wanted=UNASKED,
+        size=reading.pool_size,
+        session=reading.session,
+        process=pod.process,
+    )
 
 
 def _same(account: Account, entry: Entry, reading: Reading, settled: bool) -> Entry:
@@ -170,6 +179,4 @@ def _same(account: Account, entry: Entry, reading: Reading, settled: bool) -> En
         account.drifted(entry, "raised", f"{entry.name} has a pool of {size}, {entry.cap} are recorded")
     elif settled and size < min(expected, entry.cap):
         account.drifted(entry, "lowered", f"{entry.name} has a pool of {size}, {expected} were set")
-    if bound > entry.cap or settled:
-        return replace(entry, cap=bound)
-    return entry
+    return replace(entry, cap=bound if settled else max(bound, entry.cap), size=size)

@@ -12,7 +12,8 @@ UNASKED = 0  # `Entry.wanted`: nothing was asked of this process
 class Entry:
     """A pod. `cap`: the most connections that its running PgBouncer can have until something else is recorded here.
 
-    `wanted`: the size that was last asked for, at the time `asked_at` on the console connection `session`. `process`,
+    `wanted`: the size that was last asked for, at the time `asked_at` on the console connection `session`. `size`: what
+    it was when last read. `process`,
     `born_with` (0: unknown), `reachable` and `grace_seconds` are what was last seen of the pod, `leaving_at` is when it
     was first seen Terminating.
     """
@@ -21,6 +22,7 @@ class Entry:
     name: str
     cap: int
     wanted: int = UNASKED
+    size: int = 0
     session: str = ""
     asked_at: float = 0.0
     process: str = ""

@@ -6,8 +6,8 @@ from enum import StrEnum
 
 
 class Phase(StrEnum):
-    """`TERMINATING` has a deletion time; `FINISHED`: its kubelet tells that the sidecar has ended for good; it is Failed,
-    Succeeded, or Terminating with that container terminated.
+    """`TERMINATING` has a deletion time. `FINISHED`: the kubelet tells that the sidecar has ended for good; the pod is
+    Failed, Succeeded, or Terminating with that container terminated.
     """
 
     PENDING = "Pending"

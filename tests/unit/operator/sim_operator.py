@@ -131,7 +131,7 @@ class SimOperator:
             world.record(ledger)
         if self.config == world.config and self.decision.sums.room >= 0 and not ledger.blind_until:
             assert self.observed is not None
-            read = {pod.uid for pod in self.observed.pods if pod.reading is not None}
+            read = {pod.uid for pod in self.observed.pods if pod.reading is not None and not self.decision.unsettled}
             world.fits(self.decision.sums.floor, self.observed.at, read)
         self.phase = ACTING if self.steps else READY
 

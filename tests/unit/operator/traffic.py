@@ -119,7 +119,8 @@ class Traffic:
                 self.world.ended |= {pod.uid}
 
     def on_force(self) -> None:
-        if pod := self._some(lambda pod: pod.exists):
+        """Nobody takes the pods of a lost node for dead before it is known to be lost."""
+        if pod := self._some(lambda pod: pod.exists and (pod.reachable or self._known_lost(pod))):
             self.world.remove(pod, GRACE if pod.reachable else max(GRACE, LOST))
 
     def on_failure(self) -> None:
@@ -195,6 +196,11 @@ class Traffic:
         """The record of what was granted is gone."""
         self.world.recorded = None
         self.world.version += 1
+
+    def _known_lost(self, pod: Pod) -> bool:
+        ledger = self.world.ledger()
+        entry = ledger.pods.get(pod.uid) if ledger else None
+        return entry is not None and not entry.reachable
 
     def _some(self, fits: Callable[[Pod], bool]) -> Pod | None:
         found = [pod for pod in self.world.pods if fits(pod)]

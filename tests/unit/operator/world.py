@@ -181,12 +181,15 @@ class World:
             self.pods.remove(pod)
 
     def pass_time(self, seconds: float = 1.0) -> None:
-        self.now += seconds
+        """Who has to be dead by then dies in time."""
+        then = self.now + seconds
+        dying = [pod for pod in self.pods if pod.process is not None and (pod.dies_at or then + 1) <= then]
+        for pod in sorted(dying, key=lambda pod: pod.dies_at or 0.0):
+            self.now = max(self.now, pod.dies_at or 0.0)
+            self.end(pod)
+        self.now = then
         self.orphans = [each for each in self.orphans if each.until > self.now]
         self.commands = [each for each in self.commands if each.until > self.now]
-        for pod in list(self.pods):
-            if pod.dies_at is not None and pod.dies_at <= self.now and pod.process is not None:
-                self.end(pod)
 
     def set_by_hand(self, pod: Pod, size: int) -> None:
         process = pod.process
@@ -210,7 +213,7 @@ class World:
     def fits(self, floor: int, since: float, read: set[str]) -> None:
         """An operator has recorded that everything fits into what the resource says now.
 
-        It began to look `since`, and could read these pods' consoles.
+        It began to look `since`, and knows these pods' processes.
         """
         self.promises = (self._promise(floor),)
         for process in (pod.process for pod in self.pods if pod.uid in read):
@@ -231,7 +234,7 @@ class World:
         return self.violation
 
     def _bound(self, promise: Promise) -> int:
-        """Killed processes whose backends linger take places of pods; beyond maxPods they are at the cost of headroom."""
+        """Killed processes whose backends linger take places of pods; beyond maxPods headroom has to bear it."""
         births = [each.born for each in self._holders()]
         larger = sum(max(0, born - promise.floor) for born in births)
         return promise.connections + larger + promise.floor * max(0, len(births) - promise.max_pods)
