@@ -72,7 +72,7 @@ def sampled(release: Release) -> Iterator[Samples]:
 
 @contextmanager
 def greedy(release: Release) -> Iterator[None]:
-    """In every pod that is ready, `CLIENTS` clients of its PgBouncer that never pause: each pool is as full as may be."""
+    """In every pod that is ready, `CLIENTS` clients of its PgBouncer that never pause: each pool is full."""
     over = threading.Event()
     running: dict[str, subprocess.Popen[str]] = {}
     script = GREEDY.format(clients=CLIENTS)

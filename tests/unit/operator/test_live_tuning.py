@@ -1,0 +1,114 @@
+"""The tuning file's life: written, applied, refused, rolled back."""
+
+import json
+from typing import Any
+
+from lightkube.models.meta_v1 import ObjectMeta
+from lightkube.resources.core_v1 import ConfigMap
+
+from jobfinder_operator import live_tuning
+from jobfinder_operator.app_metrics import AppMetrics
+from jobfinder_operator.live_tuning import GOOD, KEY, PATIENCE_S, REFUSED, Refusals, TuningPlan
+from jobfinder_operator.observed import AppReading, Observed, PodSeen
+
+OLD, NEW = {"limits": {"requests_per_user": 600}}, {"limits": {"requests_per_user": 900}}
+
+
+def config_map(contents: dict[str, Any] | None, generation: int = 4, **notes: dict[str, Any]) -> ConfigMap:
+    annotations = {
+        {"good": GOOD, "refused": REFUSED}[name]: json.dumps(value, sort_keys=True) for name, value in notes.items()
+    }
+    data = {} if contents is None else {KEY: json.dumps({"generation": generation, **contents})}
+    return ConfigMap(metadata=ObjectMeta(name="x-tuning", annotations=annotations), data=data)
+
+
+def seen(*generations: int, refused: bool = False) -> Observed:
+    return Observed(0.0, pods=(PodSeen("u", "pod-a", app=AppReading(tuple(generations), refused)),))
+
+
+def plan(found: ConfigMap | None, wanted: dict[str, Any], observed: Observed) -> TuningPlan:
+    return live_tuning.plan(live_tuning.understand(found), wanted, observed)
+
+
+def test_what_is_new_is_written_with_a_greater_generation_and_told() -> None:
+    made = plan(config_map(OLD, good=OLD), NEW, seen(4, 4))
+    assert (made.write, made.generation) == (NEW, 5)
+    assert made.notice is not None
+    assert "limits.requests_per_user 600 -> 900" in made.notice.message
+
+
+def test_the_same_is_not_written_again() -> None:
+    assert plan(config_map(OLD, good=OLD), OLD, seen(4, 4)).write is None
+
+
+def test_the_generation_grows_beyond_what_pods_have_seen_when_the_file_was_lost() -> None:
+    assert plan(config_map(None), NEW, seen(17, 3)).generation == 18
+
+
+def test_a_file_that_is_no_json_is_written_anew() -> None:
+    broken = ConfigMap(metadata=ObjectMeta(name="x-tuning"), data={KEY: "{"})
+    assert plan(broken, NEW, seen(4)).write == NEW
+
+
+def test_it_is_good_once_every_worker_has_applied_it() -> None:
+    assert plan(config_map(NEW, good=OLD), NEW, seen(4, 3)).annotations is None
+    assert plan(config_map(NEW, good=OLD), NEW, seen(4, 4)).annotations == {GOOD: json.dumps(NEW, sort_keys=True)}
+
+
+def test_what_a_pod_refuses_is_rolled_back_to_the_last_good_one() -> None:
+    made = plan(config_map(NEW, good=OLD), NEW, seen(4, 3, refused=True))
+    assert (made.write, made.generation) == (OLD, 5)
+    assert made.annotations == {REFUSED: json.dumps(NEW, sort_keys=True)}
+    assert made.notice is not None
+    assert made.notice.type == "Warning"
+
+
+def test_without_a_good_one_the_services_defaults_take_its_place() -> None:
+    assert plan(config_map(NEW), NEW, seen(3, refused=True)).write == {}
+
+
+def test_what_was_refused_is_not_tried_again_until_something_else_is_wanted() -> None:
+    found = config_map(OLD, good=OLD, refused=NEW)
+    kept = plan(found, NEW, seen(4, 4))
+    assert kept.write is None
+    assert kept.state.refused
+    assert plan(found, {}, seen(4, 4)).write == {}
+
+
+def test_the_last_good_one_is_not_rolled_back_to_itself() -> None:
+    assert plan(config_map(OLD, good=OLD), OLD, seen(3, refused=True)).write is None
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def app(generation: int, refusals: int) -> dict[str, AppMetrics]:
+    return {"u": AppMetrics({0: generation}, {0: refusals}, 0, 0, 0, 0, 0)}
+
+
+def test_a_refusal_is_one_that_came_after_the_file_was_written() -> None:
+    refusals = Refusals(Clock())
+    refusals.expect(5, app(4, 2))
+    assert refusals.of(5, app(4, 2)) == set()
+    assert refusals.of(5, app(4, 3)) == {"u"}
+    assert refusals.of(5, app(5, 3)) == set()
+
+
+def test_one_that_nobody_saw_coming_is_believed_when_it_stays() -> None:
+    clock = Clock()
+    refusals = Refusals(clock)
+    assert refusals.of(5, app(4, 1)) == set()
+    clock.now += PATIENCE_S + 1
+    assert refusals.of(5, app(4, 1)) == {"u"}
+
+
+def test_a_pod_that_has_not_seen_the_file_yet_refuses_nothing() -> None:
+    clock = Clock()
+    refusals = Refusals(clock)
+    refusals.of(5, app(4, 0))
+    clock.now += PATIENCE_S + 1
+    assert refusals.of(5, app(4, 0)) == set()

@@ -1,0 +1,152 @@
+"""Kubernetes objects as facts."""
+
+from typing import Any, cast
+
+import pytest
+from lightkube.resources.apps_v1 import Deployment, StatefulSet
+from lightkube.resources.autoscaling_v2 import HorizontalPodAutoscaler
+from lightkube.resources.core_v1 import Pod
+
+from jobfinder_operator import objects
+from jobfinder_operator.observed import Phase
+
+
+def pod(status: dict[str, Any] | None = None, **metadata: Any) -> Pod:
+    env = [{"name": "PGBOUNCER_POOL_SIZE", "value": "3"}]
+    given = {
+        "metadata": {"name": "pod-a", "uid": "u", **metadata},
+        "spec": {
+            "containers": [{"name": "app"}],
+            "initContainers": [{"name": "pgbouncer-config", "env": env}, {"name": "pgbouncer"}],
+            "terminationGracePeriodSeconds": 60,
+            "nodeName": "n",
+        },
+        "status": status or {},
+    }
+    return cast(Pod, Pod.from_dict(given))
+
+
+def container(name: str, state: dict[str, Any], identity: str = "containerd://1") -> dict[str, Any]:
+    return {
+        "name": name,
+        "state": state,
+        "containerID": identity,
+        "image": "",
+        "imageID": "",
+        "ready": True,
+        "restartCount": 0,
+    }
+
+
+def deployment(surge: int | str | None = 1, kind: str = "RollingUpdate", replicas: int = 3) -> Deployment:
+    strategy: dict[str, Any] = {"type": kind}
+    if kind == "RollingUpdate" and surge is not None:
+        strategy["rollingUpdate"] = {"maxSurge": surge}
+    spec = {
+        "replicas": replicas,
+        "selector": {"matchLabels": {"a": "b"}},
+        "strategy": strategy,
+        "template": {"spec": {"containers": []}},
+    }
+    return cast(Deployment, Deployment.from_dict({"metadata": {"name": "d"}, "spec": spec}))
+
+
+def autoscaler(name: str, most: int, target: str = "d") -> HorizontalPodAutoscaler:
+    reference = {"kind": "Deployment", "name": target, "apiVersion": "apps/v1"}
+    given = {"metadata": {"name": name}, "spec": {"maxReplicas": most, "scaleTargetRef": reference}}
+    return cast(HorizontalPodAutoscaler, HorizontalPodAutoscaler.from_dict(given))
+
+
+@pytest.mark.parametrize(
+    ("status", "metadata", "phase"),
+    [
+        ({"phase": "Running"}, {}, Phase.RUNNING),
+        ({"phase": "Pending"}, {}, Phase.PENDING),
+        ({"phase": "Running"}, {"deletionTimestamp": "2026-01-01T00:00:00Z"}, Phase.TERMINATING),
+        ({"phase": "Failed"}, {"deletionTimestamp": "2026-01-01T00:00:00Z"}, Phase.FINISHED),
+        ({"phase": "Succeeded"}, {}, Phase.FINISHED),
+        ({}, {}, Phase.PENDING),
+    ],
+)
+def test_phases(status: dict[str, Any], metadata: dict[str, Any], phase: Phase) -> None:
+    assert objects.pod_seen(pod(status, **metadata)).phase is phase
+
+
+def test_a_pod_tells_what_its_sidecar_started_with_and_which_run_of_it_is_running() -> None:
+    seen = objects.pod_seen(
+        pod({"phase": "Running", "initContainerStatuses": [container("pgbouncer", {"running": {}})]})
+    )
+    assert (seen.born_with, seen.process, seen.grace_seconds, seen.node) == (3, "containerd://1", 60.0, "n")
+    ended = pod(
+        {"phase": "Running", "initContainerStatuses": [container("pgbouncer", {"terminated": {"exitCode": 1}})]}
+    )
+    assert objects.pod_seen(ended).process == ""
+
+
+def test_a_pod_that_is_being_deleted_has_its_own_grace() -> None:
+    assert objects.pod_seen(pod(deletionGracePeriodSeconds=5)).grace_seconds == 5.0
+
+
+def test_a_pod_is_reachable_until_its_node_is_lost() -> None:
+    assert objects.pod_seen(pod({"phase": "Running"})).reachable
+    assert not objects.pod_seen(pod({"phase": "Running", "reason": "NodeLost"})).reachable
+    assert not objects.pod_seen(pod({"phase": "Unknown"})).reachable
+
+
+def test_a_finished_pod_has_no_address_for_another_may_have_it_by_now() -> None:
+    assert objects.address(pod({"phase": "Running", "podIP": "10.0.0.1"})) == "10.0.0.1"
+    assert objects.address(pod({"phase": "Failed", "podIP": "10.0.0.1"})) == ""
+
+
+def test_a_pod_serves_while_one_of_its_own_containers_runs() -> None:
+    running, ended = container("app", {"running": {}}), container("app", {"terminated": {"exitCode": 0}})
+    assert objects.serving(pod({"containerStatuses": [running]}))
+    assert not objects.serving(pod({"containerStatuses": [ended]}))
+
+
+@pytest.mark.parametrize(
+    ("surge", "kind", "expected"),
+    [(1, "RollingUpdate", 1), ("25%", "RollingUpdate", 2), (None, "RollingUpdate", 2), (1, "Recreate", 0)],
+)
+def test_surge_is_a_number_of_pods(surge: int | str | None, kind: str, expected: int) -> None:
+    found = objects.workload(deployment(surge, kind, replicas=3), autoscaler("a", 6))
+    assert (found.surge, found.hpa_max, found.hpa_min) == (expected, 6, 1)
+
+
+def test_the_autoscaler_is_the_one_that_scales_the_deployment() -> None:
+    found = objects.autoscaler_of("d", [autoscaler("other", 9, target="x"), autoscaler("own", 4)])
+    assert found is not None
+    assert found.spec.maxReplicas == 4
+    assert objects.workload(deployment(), None).hpa_max is None
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("128Mi", 128 * 1024**2),
+        ("1Gi", 1024**3),
+        ("0.5Gi", 1024**3 // 2),
+        ("100M", 10**8),
+        ("1k", 1000),
+        ("2Ki", 2048),
+        ("1500m", 2),
+        ("134217728", 134217728),
+    ],
+)
+def test_quantities(text: str, expected: int) -> None:
+    assert objects.quantity(text) == expected
+
+
+def test_what_is_no_quantity_is_refused() -> None:
+    with pytest.raises(ValueError, match="is no quantity"):
+        objects.quantity("128 MB")
+
+
+def test_the_memory_limit_is_that_of_memcached_and_not_of_its_exporter() -> None:
+    containers = [
+        {"name": "exporter", "resources": {"limits": {"memory": "1Gi"}}},
+        {"name": "memcached", "resources": {"limits": {"memory": "128Mi"}}},
+    ]
+    spec = {"selector": {"matchLabels": {}}, "serviceName": "m", "template": {"spec": {"containers": containers}}}
+    found = cast(StatefulSet, StatefulSet.from_dict({"metadata": {"name": "m"}, "spec": spec}))
+    assert objects.memory_limit(found) == 128 * 1024**2
