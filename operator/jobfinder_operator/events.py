@@ -11,6 +11,9 @@ QUIET_S = 60.0  # the same words are not said again within that time
 # Conditions that are bad news when they hold; the others are when they do not.
 _BAD_WHEN_TRUE = {"Degraded"}
 
+# Reasons of what is on its way: its end is told.
+_PASSING = {"Applying", "Learning", "Waiting"}
+
 
 class Events:
     """Tells each thing once, and never keeps anybody from acting."""
@@ -39,7 +42,7 @@ def of_conditions(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[N
     notices: list[Notice] = []
     told: set[str] = set()
     for each in reversed(after.get("conditions") or ()):
-        if each["status"] == "Unknown" or each.get("message") in told:
+        if each["status"] == "Unknown" or each.get("reason") in _PASSING or each.get("message") in told:
             continue
         bad = (each["status"] == "True") is (each["type"] in _BAD_WHEN_TRUE)
         old = known.get(each["type"], {})

@@ -4,12 +4,13 @@ All are `on.event`, so that kopf writes nothing on any object: no finalizer to h
 """
 
 import logging
+from dataclasses import replace
 from typing import Any
 
 import kopf
 
 from jobfinder_operator.runtime import Operator
-from jobfinder_operator.settings import load_settings
+from jobfinder_operator.settings import api_server, load_settings
 
 COMPONENT = "app.kubernetes.io/component"
 
@@ -22,9 +23,19 @@ async def start(settings: kopf.OperatorSettings, memo: kopf.Memo, **_: Any) -> N
     settings.peering.standalone = True
     kopf.configure(log_format=kopf.LogFormat.JSON)
     logging.getLogger().setLevel(loaded.log_level)
-    logging.getLogger("httpx2").setLevel(logging.WARNING)
+    for chatty in ("httpx2", "kopf.objects"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     memo.operator = Operator(loaded)
     memo.operator.start()
+
+
+@kopf.on.login()
+def log_in(**given: Any) -> kopf.ConnectionInfo | None:
+    """With the account of the pod, or with $KUBECONFIG."""
+    found = kopf.login_with_service_account(**given)
+    if found is not None and (server := api_server()):
+        return replace(found, server=server)
+    return kopf.login_with_kubeconfig(**given)
 
 
 @kopf.on.cleanup()

@@ -63,6 +63,16 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     )
 
 
+def api_server(environ: Mapping[str, str] | None = None) -> str:
+    """The API server by its address, as the kubelet tells every pod; empty outside of a cluster.
+
+    Its name would need the cluster's DNS, which a pod that has just started may not be able to reach yet.
+    """
+    source = os.environ if environ is None else environ
+    host, port = source.get("KUBERNETES_SERVICE_HOST", ""), source.get("KUBERNETES_SERVICE_PORT", "443")
+    return f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}" if host else ""
+
+
 def _namespace(source: Mapping[str, str]) -> str:
     if given := source.get("POD_NAMESPACE"):
         return given
