@@ -6,8 +6,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.e2e.cluster.access import Cluster
 from tests.e2e.platform.clients import Address
-from tests.e2e.platform.release import Cluster, Release
+from tests.e2e.platform.release import Release
 from tests.e2e.platform.routing import INGRESS_NAMESPACE, ROUTED
 
 HERE = Path(__file__).parent

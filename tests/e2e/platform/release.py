@@ -5,9 +5,10 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import urlsplit
 
+from tests.e2e.cluster.access import Cluster
 from tests.e2e.platform.clients import Address
 from tests.integration.finality.pods import wait_for
 
@@ -38,18 +39,6 @@ VALUES: dict[str, Any] = {
 }
 """Small, without limits for single clients; two pods that no load makes more."""
 EMPTY: Mapping[str, Any] = {}
-
-
-class Cluster(Protocol):
-    """What these tests need of the fixture `cluster`."""
-
-    values: Path
-
-    def kubectl(self, *arguments: str, given: str | None = None) -> str: ...
-
-    def helm(self, *arguments: str) -> str: ...
-
-    def node_port_url(self, service: str, namespace: str) -> str: ...
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.platform.release import CHART, CHECKOUT, NAME, Cluster, Release
+from tests.e2e.cluster.access import Cluster
+from tests.e2e.platform.release import CHART, CHECKOUT, NAME, Release
 from tests.e2e.platform.watch import Load, watched
 from tests.integration.finality.connections import Connection, Request
 from tests.integration.finality.people import Journal, Person
