@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from tests.e2e.cluster import volumes
 from tests.e2e.cluster.config import HERE, Folders
 from tests.e2e.cluster.control_plane import kubectl
 from tests.e2e.cluster.programs import manifests
@@ -28,6 +29,7 @@ def apply(folders: Folders) -> None:
     for name in ("prometheus-operator", "traefik"):
         server_side = ("apply", "--server-side", "--force-conflicts", "--filename")
         kubectl(folders, *server_side, str(manifests(folders, name)))
+    volumes.apply(folders)
     _apply_metrics_server(folders)
     for name in ("coredns", "metrics-server"):
         kubectl(folders, "--namespace=kube-system", "rollout", "status", f"deployment/{name}", "--timeout=120s")

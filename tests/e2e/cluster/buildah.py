@@ -3,11 +3,22 @@
 import contextlib
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from tests.e2e.cluster.config import Folders
 from tests.e2e.cluster.shell import run, succeeds
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """`target` of the Dockerfile in `folder`; `contexts` are more folders by name, `volumes` its commands see."""
+
+    folder: Path
+    target: str
+    contexts: Mapping[str, Path]
+    volumes: Sequence[str]
 
 
 class Buildah:
@@ -30,36 +41,23 @@ class Buildah:
             succeeds("umount", mount)
         shutil.rmtree(self._run_root, ignore_errors=True)
 
-    def build(
-        self,
-        name: str,
-        folder: Path,
-        *,
-        file: Path | None = None,
-        target: str,
-        contexts: Mapping[str, Path] | None = None,
-        volumes: Sequence[str] = (),
-    ) -> None:
-        """Build `target` of the Dockerfile in `folder` as the image `name`."""
-        options = [f"--build-context={key}={path}" for key, path in (contexts or {}).items()]
-        options += [f"--volume={each}" for each in volumes]
+    def build(self, name: str, recipe: Recipe) -> None:
+        """Build the image `name`."""
+        options = [f"--build-context={key}={path}" for key, path in recipe.contexts.items()]
+        options += [f"--volume={each}" for each in recipe.volumes]
         fixed = ("--layers", "--pull-never", "--isolation=chroot", "--network=host", "--format=oci")
-        where = ("--file", str(file or folder / "Dockerfile"), "--target", target, "--tag", name, str(folder))
-        self._run("build", *fixed, *options, *where, timeout_s=1800)
+        self._run(
+            "build", *fixed, *options, "--target", recipe.target, "--tag", name, str(recipe.folder), timeout_s=1800
+        )
 
-    def import_rootfs(self, name: str, archive: Path) -> None:
-        """An image of one layer, the files of `archive`."""
+    def import_files(self, archive: Path, names: Sequence[str]) -> None:
+        """An image of one layer, the files of a tar `archive`, under each of `names`."""
         with self._container("scratch") as container:
-            self._run("add", container, str(archive), "/")
-            self._run(
-                "config",
-                "--cmd",
-                "bash",
-                "--env",
-                "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-                container,
-            )
-            self._run("commit", "--format=oci", container, name)
+            self._run("add", "--quiet", container, str(archive), "/")
+            path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+            self._run("config", "--cmd", "bash", "--env", path, container)
+            self._run("commit", "--quiet", "--format=oci", container, names[0])
+        self._run("tag", *names)
 
     def has(self, name: str) -> bool:
         return bool(self._run("images", "--quiet", "--filter", f"reference={name}").strip())

@@ -28,8 +28,6 @@ POD_BRIDGE = "jobfinder-pods"
 POD_NETWORK = "jobfinder-e2e"
 CONTROL_GROUP = "jobfinder-e2e"
 
-STORAGE_FOLDER = Path("/tmp/hostpath_pv")  # noqa: S108 the controller manager's own, not to be chosen
-
 
 class ClusterError(Exception):
     """The cluster cannot be had or changed; the message is for people."""
@@ -94,6 +92,12 @@ def environment(**changes: str) -> dict[str, str]:
     """This process's environment with `changes`, for a program that is started."""
     sbin = "/usr/local/sbin:/usr/sbin:/sbin"  # not on every user's path; iptables, runc and debootstrap live there
     return {**os.environ, "PATH": f"{os.environ.get('PATH', '')}:{sbin}", **changes}
+
+
+def certificate_authorities() -> Path:
+    """The bundle that this machine's programs trust."""
+    named = os.environ.get("SSL_CERT_FILE") or os.environ.get("REQUESTS_CA_BUNDLE")
+    return Path(named or "/etc/ssl/certs/ca-certificates.crt")
 
 
 def go_version_needed() -> tuple[int, ...]:

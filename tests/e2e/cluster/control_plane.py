@@ -92,7 +92,6 @@ def _api_server(folders: Folders, etcd: str) -> list[str]:
 
 
 def _controller_manager(folders: Folders) -> list[str]:
-    """With the provisioner of volumes that are folders of the node, made for tests like these."""
     pki = folders.pki
     config = pki / "controller-manager.conf"
     return [
@@ -107,7 +106,6 @@ def _controller_manager(folders: Folders) -> list[str]:
         f"--cluster-cidr={PODS}",
         "--allocate-node-cidrs=true",
         "--node-cidr-mask-size=22",
-        "--enable-hostpath-provisioner=true",
         *(f"--horizontal-pod-autoscaler-{name}={value}" for name, value in _AUTOSCALER.items()),
     ]
 

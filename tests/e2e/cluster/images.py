@@ -1,66 +1,107 @@
 """The images of the test cluster: what each is made of, built once for the same inputs, and loaded into the node."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.e2e.cluster import node
-from tests.e2e.cluster.buildah import Buildah
-from tests.e2e.cluster.config import HERE, Folders
+from tests.e2e.cluster import bases, indexes, node
+from tests.e2e.cluster.buildah import Buildah, Recipe
+from tests.e2e.cluster.config import HERE, ROOT, Folders
 from tests.e2e.cluster.programs import folder_of
-from tests.e2e.cluster.shell import say
+from tests.e2e.cluster.shell import run, say
 
 
 @dataclass(frozen=True)
 class Image:
-    """`target` of the Dockerfile in images/`recipe`, with the Go programs that it copies."""
+    """`target` of the Dockerfile in `folder`, which takes these Go programs and these Debian suites as bases."""
 
+    name: str
     target: str
-    recipe: str
+    folder: Path
     programs: tuple[str, ...] = ()
+    suites: tuple[str, ...] = ()
 
-    @property
-    def name(self) -> str:
-        return f"localhost/{self.target}:e2e"
+    def sources(self) -> Iterable[Path]:
+        """Every file that the image may be made of."""
+        if self.folder != ROOT:
+            return sorted(self.folder.iterdir())
+        of_both = ["Dockerfile", ".dockerignore", "pyproject.toml"]
+        of_one = [] if self.target == "app" else ["requirements-operator.lock"]
+        listed = ("git", "-C", ROOT, "ls-files", "--cached", "--others", "--exclude-standard")
+        own = "app" if self.target == "app" else "operator"
+        locks = ["requirements.lock", "requirements-dev.lock", *of_one]
+        return [ROOT / name for name in run(*listed, *of_both, *locks, own).splitlines()]
+
+
+def _program(name: str, *programs: str) -> Image:
+    return Image(name, name, HERE / "images/programs", programs=programs or (name,))
+
+
+def _standin(name: str, suite: str = bases.STABLE.suite) -> Image:
+    return Image(name, name, HERE / "images/standins", suites=(suite,))
 
 
 IMAGES = (
-    Image("pause", "programs", ("pause",)),
-    Image("addons", "programs", ("coredns", "metrics-server")),
-    Image("prometheus-operator", "programs", ("prometheus-operator",)),
-    Image("prometheus-config-reloader", "programs", ("prometheus-config-reloader",)),
-    Image("traefik", "programs", ("traefik",)),
+    _program("pause"),
+    _program("addons", "coredns", "metrics-server"),
+    Image("jobfinder", "app", ROOT, suites=(bases.OLDSTABLE.suite,)),
+    Image("jobfinder-operator", "operator", ROOT, suites=(bases.OLDSTABLE.suite,)),
+    _standin("postgres"),
+    _standin("pgbouncer", bases.TESTING.suite),
+    _standin("memcached"),
+    _standin("prometheus"),
+    _standin("pgbouncer-exporter"),
+    _program("prometheus-operator"),
+    _program("prometheus-config-reloader"),
+    _program("traefik"),
 )
 
 
-def load(folders: Folders, only: tuple[str, ...] = ()) -> None:
-    """Have the images (or those named) in the node; an archive that is there already is neither built nor loaded."""
+def load(folders: Folders, only: tuple[str, ...] = ()) -> list[str]:
+    """Have the images (or those named) in the node; returns the names of those that are new there."""
+    new = []
     for image in IMAGES:
-        if not only or image.target in only:
+        if not only or image.name in only:
             archive = _built(folders, image)
-            mark = folders.state / "loaded" / image.target
+            mark = folders.state / "loaded" / image.name
             if not mark.exists() or mark.read_text() != archive.name:
                 node.import_image(folders, archive)
                 mark.parent.mkdir(exist_ok=True)
                 mark.write_text(archive.name)
+                new.append(image.name)
+    if new:
+        say(f"loaded {' '.join(new)}")
+    return new
 
 
 def _built(folders: Folders, image: Image) -> Path:
-    archive = folders.images / f"{image.target}-{_recipe(folders, image)}.tar"
+    """The archive for today's sources; those of earlier sources go, their layers stay with buildah."""
+    archive = folders.images / f"{image.name}@{_recipe(folders, image)}.tar"
     if not archive.exists():
         say(f"building the image {image.name}")
         archive.parent.mkdir(parents=True, exist_ok=True)
         contexts = {f"{each}-program": folder_of(folders, each) for each in image.programs}
+        lent = [volume for suite in image.suites for volume in indexes.lend(folders, suite)]
+        recipe = Recipe(image.folder, image.target, contexts, lent)
+        tag = f"localhost/{image.name}:e2e"
         with Buildah(folders) as buildah:
-            buildah.build(image.name, HERE / "images" / image.recipe, target=image.target, contexts=contexts)
-            buildah.save(image.name, archive)
+            for suite in image.suites:
+                bases.have(buildah, bases.BASES[suite])
+            buildah.build(tag, recipe)
+            buildah.save(tag, archive)
+        for old in folders.images.glob(f"{image.name}@*.tar"):
+            if old != archive:
+                old.unlink()
     return archive
 
 
 def _recipe(folders: Folders, image: Image) -> str:
-    digest = hashlib.sha256(image.target.encode())
-    for path in sorted((HERE / "images" / image.recipe).rglob("*")):
-        digest.update(path.name.encode() + path.read_bytes())
+    digest = hashlib.sha256(f"{image.target} {[bases.BASES[each].mark for each in image.suites]}".encode())
+    for path in image.sources():
+        if path.exists():  # one that git knows may have been deleted
+            digest.update(f"{path.relative_to(image.folder)} {path.stat().st_mode & 0o111}".encode())
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
     for each in image.programs:
         digest.update(folder_of(folders, each).name.encode())
     return digest.hexdigest()[:16]

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from tests.e2e.cluster import addons, control_groups, control_plane, identities, network, node, processes
-from tests.e2e.cluster.config import POD_NETWORK, STORAGE_FOLDER, ClusterError, Folders
+from tests.e2e.cluster.config import POD_NETWORK, ClusterError, Folders
 from tests.e2e.cluster.images import load
 from tests.e2e.cluster.programs import build_all
 from tests.e2e.cluster.shell import run, say, succeeds, wait_for
@@ -141,7 +141,6 @@ def _remove_what_lies_elsewhere(folders: Folders) -> None:
             link.unlink()
     for result in Path("/var/lib/cni/results").glob(f"{POD_NETWORK}-*"):
         result.unlink()
-    shutil.rmtree(STORAGE_FOLDER, ignore_errors=True)
     for folder in ("/var/log/containers", "/var/lib/cni/results", "/var/lib/cni"):
         with contextlib.suppress(OSError):  # somebody else's, and in use
             Path(folder).rmdir()

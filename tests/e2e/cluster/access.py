@@ -1,0 +1,59 @@
+"""What tests do with a cluster: kubectl and helm against one kubeconfig, whoever brought it up."""
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.e2e.cluster.config import ClusterError, Folders
+from tests.e2e.cluster.shell import run
+
+_PATIENCE_S = 1800
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """`values` points the chart at the images that are there; `folders` has the programs when PATH has not."""
+
+    kubeconfig: Path
+    values: Path
+    folders: Folders
+
+    def kubectl(self, *arguments: str, given: str | None = None) -> str:
+        """What kubectl printed; raises ClusterError with its complaint."""
+        return self._run("kubectl", arguments, given)
+
+    def helm(self, *arguments: str, given: str | None = None) -> str:
+        """What helm printed; raises ClusterError with its complaint."""
+        return self._run("helm", arguments, given)
+
+    def apply(self, manifest: str, namespace: str = "default") -> str:
+        """Apply YAML; what names no namespace of its own goes into `namespace`."""
+        return self.kubectl("--namespace", namespace, "apply", "--filename=-", given=manifest)
+
+    def wait(self, condition: str, *what: str, namespace: str = "default", timeout_s: int = 120) -> str:
+        """Wait for `condition` ("condition=Ready", "delete", "jsonpath=...") of `what` ("pod", "name")."""
+        return self.kubectl("--namespace", namespace, "wait", f"--for={condition}", f"--timeout={timeout_s}s", *what)
+
+    def node_port_url(self, service: str, namespace: str = "default", port: str | int | None = None) -> str:
+        """Where this machine reaches the NodePort of `service` (its first one, or that of `port`, a name or number)."""
+        found = json.loads(self.kubectl("--namespace", namespace, "get", "service", service, "--output=json"))
+        ports = found["spec"]["ports"]
+        chosen = next(each for each in ports if port in (None, each.get("name"), each["port"]))
+        if "nodePort" not in chosen:
+            raise ClusterError(f"the Service {service} of {namespace} has no NodePort: {json.dumps(found['spec'])}")
+        return f"http://{self.address}:{chosen['nodePort']}"
+
+    @property
+    def address(self) -> str:
+        """Where NodePorts answer: loopback on our own node, the first node's address on any other cluster."""
+        if self.kubeconfig == self.folders.kubeconfig:
+            return "127.0.0.1"
+        nodes = json.loads(self.kubectl("get", "nodes", "--output=json"))["items"]
+        return next(str(each["address"]) for each in nodes[0]["status"]["addresses"] if each["type"] == "InternalIP")
+
+    def _run(self, name: str, arguments: tuple[str, ...], given: str | None) -> str:
+        built = self.folders.programs / name
+        program = built if built.exists() else Path(shutil.which(name) or name)
+        changes = {"KUBECONFIG": str(self.kubeconfig), "HELM_CACHE_HOME": str(self.folders.cache / "helm")}
+        return run(program, *arguments, given=given, changes=changes, timeout_s=_PATIENCE_S)
