@@ -14,7 +14,7 @@ from tests.e2e.platform.release import NAME, Release
 
 pytestmark = pytest.mark.usefixtures("somebody_at_work")
 
-JOBS = {"": "app", "-pgbouncer": "app", "-memcached": "memcached", "-operator": "operator"}
+JOBS = {"": "app", "-pgbouncer": "app", "-operator": "operator"}
 """What follows the release's name in the job of the pods of a component."""
 MEMCACHED = {"JobfinderMemcachedDown", "JobfinderLogServerDown"}
 
