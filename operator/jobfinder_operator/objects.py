@@ -48,12 +48,6 @@ def address(pod: Pod) -> str:
     return pod.status.podIP or ""
 
 
-def serving(pod: Pod) -> bool:
-    """Whether a container runs that its sidecars have to outlive."""
-    statuses = (pod.status.containerStatuses if pod.status is not None else None) or ()
-    return any(each.state is not None and each.state.running is not None for each in statuses)
-
-
 def workload(deployment: Deployment, autoscaler: HorizontalPodAutoscaler | None) -> Workload:
     """The Deployment and its autoscaler."""
     meta, spec = deployment.metadata, deployment.spec

@@ -102,13 +102,15 @@ class Observer:
 
     async def _pod(self, pod: Pod) -> tuple[PodSeen, AppMetrics | None]:
         seen, host = objects.pod_seen(pod), objects.address(pod)
-        if not host:
+        if not host or (seen.phase is Phase.TERMINATING and await self._app(seen, host) is None):
             self._consoles.drop(seen.uid)
             return seen, None
-        reading, app = await asyncio.gather(self._console(seen, host, objects.serving(pod)), self._app(seen, host))
+        if seen.phase is Phase.TERMINATING:
+            return replace(seen, reading=await self._console(seen, host)), None
+        reading, app = await asyncio.gather(self._console(seen, host), self._app(seen, host))
         return replace(seen, reading=reading), app
 
-    async def _console(self, pod: PodSeen, host: str, serving: bool) -> Reading | None:
+    async def _console(self, pod: PodSeen, host: str) -> Reading | None:
         async def read() -> Reading:
             console = await self._consoles.get(pod.uid, host)
             return await console.read(self._clock())
@@ -118,12 +120,13 @@ class Observer:
         except (ConsoleError, TimeoutError) as error:
             log.info("the console of pod %s: %s", pod.name, str(error) or "no answer in time")
             return None
-        finally:
-            if pod.phase is Phase.TERMINATING and not serving:
-                self._consoles.drop(pod.uid)
 
     async def _app(self, pod: PodSeen, host: str) -> AppMetrics | None:
-        if pod.phase is not Phase.RUNNING:
+        """None from a pod that ends means that its service has ended: PgBouncer is next, and waits for its clients (1.23).
+
+        Nothing in the API tells: the states of a pod's containers are written when all of them have ended.
+        """
+        if pod.phase is Phase.PENDING:
             return None
         timeout_s = self._settings.command_timeout_s
         try:

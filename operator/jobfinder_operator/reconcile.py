@@ -31,6 +31,7 @@ from jobfinder_operator.tuning import console_settings, tuning_file
 log = logging.getLogger(__name__)
 
 SOON_S = 0.2
+ENDING_S = 0.5  # while a PgBouncer may have to wait for the operator to leave its console
 REFRESH_S = 30.0  # a status whose numbers alone have changed is written no more often
 LEASE_MARGIN_S = 1.0
 
@@ -92,7 +93,7 @@ class Reconciler:
         if not await self._record(view):
             return SOON_S
         changed = await self._act(view, until) if view.spec.acts else False
-        return self._pause(view.decision, changed)
+        return self._pause(view, changed)
 
     async def farewell(self) -> None:
         """The resource is gone: its pods go back to what they started with, as far as they can be reached."""
@@ -197,12 +198,14 @@ class Reconciler:
         for drift in view.decision.drifts:
             metrics.drift.labels(self._name, drift.kind).inc()
 
-    def _pause(self, decision: Decision, changed: bool) -> float:
-        if decision.unsettled or changed:
+    def _pause(self, view: View, changed: bool) -> float:
+        if view.decision.unsettled or changed:
             return SOON_S
         pause = self._around.settings.interval_s
-        if decision.wake_at is not None:
-            pause = min(pause, decision.wake_at - self._around.clock())
+        if any(pod.phase is Phase.TERMINATING and pod.reading is not None for pod in view.sight.observed.pods):
+            pause = min(pause, ENDING_S)
+        if view.decision.wake_at is not None:
+            pause = min(pause, view.decision.wake_at - self._around.clock())
         return max(SOON_S, pause)
 
 

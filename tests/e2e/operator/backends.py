@@ -14,7 +14,7 @@ SAMPLE = (
     "SELECT count(*), (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend') "
     "FROM pg_stat_activity WHERE usename = 'jobfinder' AND backend_type = 'client backend' \\watch 0.1\n"
 )
-CLIENTS = 10
+CLIENTS = 5
 GREEDY = """
 import os, threading, time, psycopg2
 def work():
@@ -24,7 +24,7 @@ def work():
             connection.autocommit = True
             while True:
                 with connection.cursor() as cursor:
-                    cursor.execute("SELECT pg_sleep(0.1)")
+                    cursor.execute("SELECT pg_sleep(0.05)")
         except psycopg2.Error:
             time.sleep(0.5)
 for _ in range({clients}):

@@ -15,7 +15,7 @@ from tests.e2e.operator.resource import Config
 from tests.e2e.platform.release import NAME, Pod, Release
 from tests.e2e.platform.watch import Load, watched
 
-LOAD = Load(rate=150, connections=16, actors=2)
+LOAD = Load(rate=150, connections=16, actors=3)
 ALLOWED = BUDGET - HEADROOM
 SERVED_S = 10.0
 log = logging.getLogger(__name__)

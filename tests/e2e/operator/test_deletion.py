@@ -7,7 +7,7 @@ from tests.e2e.platform.release import NAME, Release
 from tests.e2e.platform.watch import Load, watched
 from tests.integration.finality.pods import wait_for
 
-LOAD = Load(rate=150, connections=16, actors=2)
+LOAD = Load(rate=150, connections=16, actors=3)
 
 
 def test_without_the_resource_pods_go_on_with_their_floors(release: Release, config: Config) -> None:

@@ -11,7 +11,7 @@ from tests.e2e.platform.release import Release
 from tests.e2e.platform.watch import Load, watched
 from tests.integration.finality.pods import wait_for
 
-LOAD = Load(rate=150, connections=16, actors=2)
+LOAD = Load(rate=150, connections=16, actors=3)
 PODS_MOST = 2 * MOST + 1
 
 # What the resource says, where the service reads it, and two values.

@@ -98,12 +98,6 @@ def test_a_finished_pod_has_no_address_for_another_may_have_it_by_now() -> None:
     assert objects.address(pod({"phase": "Failed", "podIP": "10.0.0.1"})) == ""
 
 
-def test_a_pod_serves_while_one_of_its_own_containers_runs() -> None:
-    running, ended = container("app", {"running": {}}), container("app", {"terminated": {"exitCode": 0}})
-    assert objects.serving(pod({"containerStatuses": [running]}))
-    assert not objects.serving(pod({"containerStatuses": [ended]}))
-
-
 @pytest.mark.parametrize(
     ("surge", "kind", "expected"),
     [(1, "RollingUpdate", 1), ("25%", "RollingUpdate", 2), (None, "RollingUpdate", 2), (1, "Recreate", 0)],
