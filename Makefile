@@ -2,7 +2,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
-.PHONY: help setup run demo test test-fuzz conformance lint format bench bench-serving connections check-python313 docs k8s lock clean reset
+.PHONY: help setup run demo test test-fuzz conformance e2e cluster cluster-down lint format bench bench-serving connections check-python313 docs k8s lock clean reset
 
 PY := .venv/bin/python
 COMPILE := .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
@@ -32,6 +32,17 @@ test-fuzz: setup ## Mutated requests against a sanitizer build, and what request
 conformance: ## Print what HTTP/1.1 wants and what our workers, gunicorn's and the published meinheld do (CASE="Host: *")
 	@bash app/local/setup.sh test
 	@exec $(PY) -m tests.integration.conformance $(if $(CASE),--case "$(CASE)")
+
+e2e: ## Everything in a real Kubernetes: that of KUBECONFIG, else one of this machine (as root; E2E_KEEP=1 keeps it)
+	@bash app/local/setup.sh e2e
+	@exec $(PY) -m tests.e2e.cluster run -- $(PY) -m pytest tests/e2e $(PYTEST_ARGS)
+
+cluster: ## Bring up the Kubernetes of the e2e tests on this machine and keep it; again: rebuild and load what has changed
+	@bash app/local/setup.sh e2e
+	@exec $(PY) -m tests.e2e.cluster up
+
+cluster-down: ## Take it down; nothing of it is left
+	@exec $(PY) -m tests.e2e.cluster down
 
 lint: setup ## Style, types, import directions and house rules
 	.venv/bin/ruff check .

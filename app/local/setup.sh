@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes a checkout ready: Debian packages, the virtual environment of the lock file, the repaired meinheld.
 # A step that was done for the same inputs is skipped. What cannot be had is said with what it costs.
-#   setup.sh [setup|run|test|bench]: test and bench bring what only they need; setup tries again what has failed before
+#   setup.sh [setup|run|test|bench|e2e]: test, bench and e2e bring what only they need; setup tries again what has failed before
 #   PYTHON=python3.11   the interpreter of the virtual environment
 #   APT=no              install no Debian packages
 set -euo pipefail
@@ -25,6 +25,21 @@ digest() { find "$@" -type f -not -name '*.pyc' -print0 | sort -z | xargs -0 sha
 has_venv() { python_with 'import ensurepip, venv'; }
 has_headers() { python_with 'import os, sysconfig; os.stat(sysconfig.get_path("include") + "/Python.h")'; }
 
+missing_packages_of_the_cluster() {
+    have containerd || echo containerd
+    have runc || echo runc
+    have etcd || echo etcd-server
+    have buildah || echo buildah
+    have debootstrap || echo debootstrap
+    have iptables || echo iptables
+    have nft || echo nftables
+    have conntrack || echo conntrack
+    have openssl || echo openssl
+    have ip || echo iproute2
+    [ -x /usr/lib/cni/bridge ] || echo containernetworking-plugins
+    [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || echo debian-archive-keyring
+}
+
 missing_packages() {
     have pgbouncer || echo pgbouncer
     have memcached || echo memcached
@@ -33,6 +48,10 @@ missing_packages() {
         have nginx || echo nginx
     fi
     if [ "$purpose" = bench ]; then have wrk || echo wrk; fi
+    if [ "$purpose" = e2e ]; then
+        have promtool || echo prometheus
+        if [ -z "${KUBECONFIG:-}" ]; then missing_packages_of_the_cluster; fi
+    fi
     if ! stamped packages "$packages_key"; then has_venv || echo python3-venv; fi
     if ! stamped meinheld "$meinheld_key"; then
         has_headers || echo python3-dev
@@ -57,7 +76,8 @@ restore_policy() {
 
 stay_down_at_boot() {
     for service in "$@"; do
-        case $service in pgbouncer | memcached | haproxy | nginx) ;; *) continue ;; esac
+        service=${service%-server}
+        case $service in pgbouncer | memcached | haproxy | nginx | containerd | etcd | prometheus) ;; *) continue ;; esac
         if have systemctl; then systemctl disable --quiet "$service" || true; else update-rc.d "$service" disable || true; fi
     done
 }

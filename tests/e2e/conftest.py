@@ -1,4 +1,7 @@
-"""One cluster for all tests: that of `$KUBECONFIG`, else one of this machine, kept afterwards when E2E_KEEP=1."""
+"""One cluster for all tests: that of `$KUBECONFIG`, else one of this machine.
+
+It is taken down again by whoever brought it up (`make e2e` before the tests, or these themselves), unless E2E_KEEP=1.
+"""
 
 from collections.abc import Generator, Iterator
 
@@ -9,15 +12,23 @@ from tests.e2e.cluster.access import Cluster
 from tests.e2e.cluster.config import ClusterError, folders, kept, kubeconfig_of_the_user
 
 _SHOWN = 12_000
+_TEST_S = 900
 _running: list[Cluster] = []
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A bound for each test itself: in the first one's setup a cluster may have to be built."""
+    for item in items:
+        if "/e2e/" in item.path.as_posix() and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(_TEST_S, func_only=True))
 
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     here = folders()
     chosen = kubeconfig_of_the_user()
-    ours = chosen is None
-    if ours:
+    ours = chosen is None and not lifecycle.is_well(here)
+    if chosen is None:
         lifecycle.up(here)
     found = Cluster(chosen or here.kubeconfig, here.values, here)
     _running.append(found)

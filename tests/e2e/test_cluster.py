@@ -22,6 +22,7 @@ spec:
   template:
     metadata: {labels: {app: page}}
     spec:
+      terminationGracePeriodSeconds: 1
       securityContext: {runAsNonRoot: true, fsGroup: 10001, seccompProfile: {type: RuntimeDefault}}
       containers:
       - name: page

@@ -1,16 +1,17 @@
-"""Commands of the test cluster: up, down, status, images, build."""
+"""Commands of the test cluster: up, down, status, images, build, run."""
 
 import argparse
+import subprocess
 import sys
 
 from tests.e2e.cluster import images, lifecycle, programs
-from tests.e2e.cluster.config import ClusterError, folders
+from tests.e2e.cluster.config import ClusterError, Folders, folders, kept, kubeconfig_of_the_user
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.e2e.cluster", description=__doc__)
-    parser.add_argument("command", choices=["up", "down", "status", "images", "build"])
-    parser.add_argument("names", nargs="*", help="programs to build or images to load; all without it")
+    parser.add_argument("command", choices=["up", "down", "status", "images", "build", "run"])
+    parser.add_argument("names", nargs="*", help="programs to build, images to load (all without it), command to run")
     chosen = parser.parse_args()
     here = folders()
     try:
@@ -25,10 +26,24 @@ def main() -> int:
                 images.load(here, tuple(chosen.names))
             case "build":
                 programs.build_all(here, tuple(chosen.names))
+            case _:
+                return _run(here, chosen.names)
     except ClusterError as e:
         sys.stderr.write(f"{e}\n")
         return 1
     return 0
+
+
+def _run(here: Folders, command: list[str]) -> int:
+    """Run the command while there is a cluster; one of this machine goes afterwards, unless it is to be kept."""
+    if kubeconfig_of_the_user() is not None:
+        return subprocess.call(command)
+    try:
+        lifecycle.up(here)
+        return subprocess.call(command)
+    finally:
+        if not kept():
+            lifecycle.down(here)
 
 
 sys.exit(main())

@@ -1,6 +1,7 @@
 """Builds images with buildah in a storage of the tests' own, with this machine's way to its package indexes."""
 
 import contextlib
+import fcntl
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ class Recipe:
 
 
 class Buildah:
-    """`storage` keeps layers, so that what has not changed is not built again; use as a context manager."""
+    """Keeps layers, so that what has not changed is not built again; a context manager, one at a time."""
 
     def __init__(self, folders: Folders) -> None:
         self._root = folders.cache / "containers"
@@ -30,6 +31,8 @@ class Buildah:
 
     def __enter__(self) -> Self:
         self._root.mkdir(parents=True, exist_ok=True)
+        self._lock = (self._root.parent / "containers.lock").open("w")
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -40,6 +43,7 @@ class Buildah:
         ):
             succeeds("umount", mount)
         shutil.rmtree(self._run_root, ignore_errors=True)
+        self._lock.close()
 
     def build(self, name: str, recipe: Recipe) -> None:
         """Build the image `name`."""

@@ -26,7 +26,6 @@ PODS = "10.253.32.0/20"
 HOST_LINK = "jobfinder-host"
 POD_BRIDGE = "jobfinder-pods"
 POD_NETWORK = "jobfinder-e2e"
-CONTROL_GROUP = "jobfinder-e2e"
 
 
 class ClusterError(Exception):
@@ -48,6 +47,11 @@ class Folders:
     @property
     def images(self) -> Path:
         return self.cache / "images"
+
+    @property
+    def control_group(self) -> str:
+        """Every pod's processes are below it."""
+        return self.state.name
 
     @property
     def kubeconfig(self) -> Path:

@@ -5,38 +5,38 @@ import os
 import signal
 from pathlib import Path
 
-from tests.e2e.cluster.config import CONTROL_GROUP, ClusterError
+from tests.e2e.cluster.config import ClusterError, Folders
 from tests.e2e.cluster.shell import wait_for
 
 _ROOT = Path("/sys/fs/cgroup")
 
 
-def create() -> None:
+def create(folders: Folders) -> None:
     """In every hierarchy: Linux has one (version 2) or one for each controller (version 1)."""
     if not any(_hierarchies()):
         raise ClusterError(f"no control groups are mounted at {_ROOT}")
     for hierarchy in _hierarchies():
-        group = hierarchy / CONTROL_GROUP
+        group = hierarchy / folders.control_group
         group.mkdir(exist_ok=True)
         for name in ("cpuset.cpus", "cpuset.mems"):  # empty in a new group of version 1: nothing could run in it
             if (group / name).exists() and not (group / name).read_text().strip():
                 (group / name).write_text((hierarchy / name).read_text())
 
 
-def kill_everything() -> None:
+def kill_everything(folders: Folders) -> None:
     """Kill what runs in any pod, however it was left behind."""
-    wait_for("the end of every pod's processes", _is_empty_after_killing, 20)
+    wait_for("the end of every pod's processes", lambda: _is_empty_after_killing(folders), 20)
 
 
-def remove() -> None:
+def remove(folders: Folders) -> None:
     """The groups themselves, the innermost first."""
-    for group in _groups():
+    for group in _groups(folders):
         with contextlib.suppress(FileNotFoundError):
             wait_for(f"removal of {group}", lambda group=group: _removed(group), 10)  # type: ignore[misc]
 
 
-def exist() -> bool:
-    return any(_groups())
+def exist(folders: Folders) -> bool:
+    return any(_groups(folders))
 
 
 def _hierarchies() -> list[Path]:
@@ -46,14 +46,14 @@ def _hierarchies() -> list[Path]:
     return sorted({each.resolve() for each in _ROOT.iterdir() if (each / "cgroup.procs").exists()})
 
 
-def _groups() -> list[Path]:
-    tops = [hierarchy / CONTROL_GROUP for hierarchy in _hierarchies()]
+def _groups(folders: Folders) -> list[Path]:
+    tops = [hierarchy / folders.control_group for hierarchy in _hierarchies()]
     found = [Path(folder) for top in tops for folder, _, _ in os.walk(top)]
     return sorted(found, key=lambda path: len(path.parts), reverse=True)
 
 
-def _is_empty_after_killing() -> bool:
-    left = {int(pid) for group in _groups() for pid in _processes(group)}
+def _is_empty_after_killing(folders: Folders) -> bool:
+    left = {int(pid) for group in _groups(folders) for pid in _processes(group)}
     for pid in left:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)

@@ -6,7 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
-from tests.e2e.cluster import addons, control_groups, control_plane, identities, network, node, processes
+from tests.e2e.cluster import addons, control_groups, control_plane, identities, network, node, processes, traces
 from tests.e2e.cluster.config import POD_NETWORK, ClusterError, Folders
 from tests.e2e.cluster.images import load
 from tests.e2e.cluster.programs import build_all
@@ -51,8 +51,11 @@ def status(folders: Folders) -> str:
 
 
 def down(folders: Folders) -> None:
-    """End what `up` started, also what a run that crashed has left, and nothing else."""
-    if not folders.state.exists() and not control_groups.exist():
+    """End what `up` started, also what a run that crashed has left, and nothing else.
+
+    Raises ClusterError when the machine is not as it was before.
+    """
+    if not folders.state.exists() and not control_groups.exist(folders):
         return
     say("taking the cluster down")
     started = {each.name: each for each in processes.servers(folders)}
@@ -62,24 +65,29 @@ def down(folders: Folders) -> None:
         if name in started
     ]
     processes.end(apart)
-    control_groups.kill_everything()
+    control_groups.kill_everything(folders)
     for name in ("containerd", "kube-apiserver", "etcd"):
         processes.end([started[name]] if name in started else [], grace_s=3 if name == "containerd" else 0)
     processes.kill_all_in(folders.containerd_socket)
     _remove_shim_sockets(folders)
     _unmount(folders.state)
     network.remove(folders)
-    control_groups.remove()
+    control_groups.remove(folders)
     _remove_what_lies_elsewhere(folders)
+    noted = traces.read(folders)
     shutil.rmtree(folders.state)
-    say("down")
+    if left := traces.left(folders, noted):
+        raise ClusterError("\n".join(["the cluster has left:", *left]))
+    say("down; nothing is left")
 
 
 def _start(folders: Folders) -> None:
     folders.state.mkdir(parents=True, exist_ok=True)
     folders.state.chmod(0o711)
-    network.create(folders)
-    control_groups.create()
+    succeeds("modprobe", "br_netfilter")  # its settings are there only then
+    traces.note(folders)
+    network.create()
+    control_groups.create(folders)
     identities.create(folders)
     say("starting containerd, etcd and the control plane")
     node.start_containerd(folders)
@@ -139,7 +147,9 @@ def _remove_what_lies_elsewhere(folders: Folders) -> None:
     for link in Path("/var/log/containers").glob("*.log"):
         if link.is_symlink() and link.readlink().is_relative_to(folders.state):
             link.unlink()
-    for result in Path("/var/lib/cni/results").glob(f"{POD_NETWORK}-*"):
+    for result in Path("/var/lib/cni/results").glob(f"{POD_NETWORK}-*-eth0"):
+        pod = result.name.removeprefix(f"{POD_NETWORK}-").removesuffix("-eth0")
+        result.with_name(f"cni-loopback-{pod}-lo").unlink(missing_ok=True)
         result.unlink()
     for folder in ("/var/log/containers", "/var/lib/cni/results", "/var/lib/cni"):
         with contextlib.suppress(OSError):  # somebody else's, and in use

@@ -6,6 +6,7 @@ import re
 import socket
 from pathlib import Path
 
+from tests.e2e.cluster import traces
 from tests.e2e.cluster.config import HOST_ADDRESS, HOST_LINK, NETWORK, POD_BRIDGE, ClusterError, Folders
 from tests.e2e.cluster.shell import run, succeeds
 
@@ -19,33 +20,28 @@ _FAMILIES = ("iptables", "ip6tables")
 _OURS = re.compile(r"KUBE-[A-Z0-9-]+")
 
 
-def create(folders: Folders) -> None:
-    """Make the host's address and set the kernel, after what was there has been written down."""
+def create() -> None:
+    """Make the host's address and set the kernel; `traces.note` has written down what was there."""
     _refuse_an_overlap()
-    succeeds("modprobe", "br_netfilter")
-    before = {name: path.read_text().strip() for name in _SETTINGS if (path := Path("/proc/sys", name)).exists()}
-    tables = {family: _tables(family) for family in _FAMILIES}
-    _file(folders).write_text(json.dumps({"settings": before, "tables": tables}, indent=1))
     run("ip", "link", "add", HOST_LINK, "type", "bridge")
     run("ip", "address", "add", f"{HOST_ADDRESS}/32", "dev", HOST_LINK)
     run("ip", "link", "set", HOST_LINK, "up")
-    for name in before:
-        Path("/proc/sys", name).write_text(_SETTINGS[name])
+    for name, value in _SETTINGS.items():
+        if Path("/proc/sys", name).exists():
+            Path("/proc/sys", name).write_text(value)
 
 
 def remove(folders: Folders) -> None:
     """Take back links, rules and settings; pods and kube-proxy have gone before."""
-    for link in (POD_BRIDGE, HOST_LINK):
-        if Path("/sys/class/net", link).exists():
-            for port in Path("/sys/class/net", link, "brif").glob("*"):
-                run("ip", "link", "delete", port.name)
-            run("ip", "link", "delete", link)
-    before = json.loads(_file(folders).read_text()) if _file(folders).exists() else {"settings": {}, "tables": {}}
+    links = json.loads(run("ip", "-json", "link"))
+    for link in (
+        each for each in links if each.get("master") == POD_BRIDGE or each["ifname"] in (POD_BRIDGE, HOST_LINK)
+    ):
+        # The end of a pod's link goes with the pod's namespace, at any time.
+        succeeds("ip", "link", "delete", link["ifname"])
     for family in _FAMILIES:
-        _remove_rules(family, before["tables"].get(family))
-    for name, value in before["settings"].items():
-        Path("/proc/sys", name).write_text(value)
-    _file(folders).unlink(missing_ok=True)
+        _remove_rules(family, traces.tables_before(folders))
+    traces.restore_settings(folders)
 
 
 def free_port() -> int:
@@ -63,12 +59,7 @@ def _refuse_an_overlap() -> None:
                 raise ClusterError(f"this machine has a route to {theirs}; the test cluster needs {NETWORK}")
 
 
-def _tables(family: str) -> list[str]:
-    """Those that exist; even an empty one was made by somebody."""
-    return re.findall(r"^\*(\w+)$", run(f"{family}-save"), re.MULTILINE)
-
-
-def _remove_rules(family: str, tables_before: list[str] | None) -> None:
+def _remove_rules(family: str, tables_before: set[str]) -> None:
     for table, lines in _saved(family).items():
         chains = [line.split()[0][1:] for line in lines if line.startswith(":")]
         ours = [chain for chain in chains if _OURS.fullmatch(chain)]
@@ -77,7 +68,7 @@ def _remove_rules(family: str, tables_before: list[str] | None) -> None:
             changes = [f":{chain} - [0:0]" for chain in ours]
             changes += [f"-D{line[2:]}" for line in jumps] + [f"-X {chain}" for chain in ours]
             run(f"{family}-restore", "--noflush", given="\n".join([f"*{table}", *changes, "COMMIT", ""]))
-        if tables_before is not None and table not in tables_before and not _used(family, table):
+        if f"{family} {table}" not in tables_before and not _used(family, table):
             succeeds("nft", "delete", "table", "ip" if family == "iptables" else "ip6", table)
 
 
@@ -103,7 +94,3 @@ def _saved(family: str) -> dict[str, list[str]]:
         elif line.startswith((":", "-A")):
             lines.append(line)
     return tables
-
-
-def _file(folders: Folders) -> Path:
-    return folders.state / "network.json"

@@ -6,7 +6,6 @@ from typing import Any
 
 from tests.e2e.cluster import processes
 from tests.e2e.cluster.config import (
-    CONTROL_GROUP,
     DNS_SERVICE,
     DOMAIN,
     HOST_ADDRESS,
@@ -78,6 +77,10 @@ oom_score = 0
   restrict_oom_score_adj = true
   disable_apparmor = true
   netns_mounts_under_state_dir = true
+  [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+    runtime_type = "io.containerd.runc.v2"
+  [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
+    Root = "{folders.state}/runc"
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = "{PLUGINS}"
     conf_dir = "{folders.state}/cni"
@@ -108,7 +111,7 @@ def _kubelet(folders: Folders) -> dict[str, Any]:
         "address": HOST_ADDRESS,
         "healthzPort": 0,
         "cgroupDriver": "cgroupfs",
-        "cgroupRoot": f"/{CONTROL_GROUP}",
+        "cgroupRoot": f"/{folders.control_group}",
         "failCgroupV1": False,
         "failSwapOn": False,
         "enforceNodeAllocatable": [],
