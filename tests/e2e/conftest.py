@@ -3,13 +3,16 @@
 It is taken down again by whoever brought it up (`make e2e` before the tests, or these themselves), unless E2E_KEEP=1.
 """
 
+import fcntl
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 from tests.e2e.cluster import lifecycle
 from tests.e2e.cluster.access import Cluster
-from tests.e2e.cluster.config import ClusterError, folders, kept, kubeconfig_of_the_user
+from tests.e2e.cluster.config import ClusterError, Folders, folders, kept, kubeconfig_of_the_user
 
 _SHOWN = 12_000
 _TEST_S = 900
@@ -26,6 +29,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     here = folders()
+    with _one_run_at_a_time(here.cache / "run.lock"):
+        yield from _cluster(here)
+
+
+def _cluster(here: Folders) -> Iterator[Cluster]:
     chosen = kubeconfig_of_the_user()
     ours = chosen is None and not lifecycle.is_well(here)
     if chosen is None:
@@ -36,6 +44,15 @@ def cluster() -> Iterator[Cluster]:
     _running.remove(found)
     if ours and not kept():
         lifecycle.down(here)
+
+
+@contextmanager
+def _one_run_at_a_time(path: Path) -> Iterator[None]:
+    """Two runs on one machine would spoil each other's measurements."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.hookimpl(wrapper=True)
