@@ -50,9 +50,11 @@ def _variant(helm: str, folder: str) -> dict[str, str]:
     for manifest in filter(None, yaml.safe_load_all(output)):
         files.setdefault(f"{_component(manifest)}.yaml", []).append(_plain(manifest))
     texts = {name: _dumped(manifests) for name, manifests in sorted(files.items())}
+    texts["kustomization.yaml"] = _dumped([_kustomization(list(texts))])
+    # No part of the kustomization: deleting that would delete every release's resources with their definition.
     if "operator.yaml" in texts and (resource := definition()):
-        texts = {"crd.yaml": resource, **texts}
-    return {**texts, "kustomization.yaml": _dumped([_kustomization(list(texts))])}
+        texts["crd.yaml"] = resource
+    return texts
 
 
 def definition() -> str | None:

@@ -52,8 +52,9 @@ def test_the_folders_are_kustomizations(folder: str) -> None:
     programs.build_all(folders(), ("kube",))
     made = run(folders().programs / "kubectl", "kustomize", manifests.FOLDER / folder)
     objects = [each for each in yaml.safe_load_all(made) if each]
-    assert {each["metadata"].get("namespace") for each in objects} <= {"jobfinder", None}
+    assert {each["metadata"]["namespace"] for each in objects} == {"jobfinder"}
     assert ("Deployment", "jobfinder") in {(each["kind"], each["metadata"]["name"]) for each in objects}
+    assert "CustomResourceDefinition" not in {each["kind"] for each in objects}, "deleting one would delete them all"
 
 
 def test_the_readme_of_the_plain_manifests_names_every_secret() -> None:
