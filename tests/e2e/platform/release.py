@@ -103,7 +103,7 @@ class Release:
 
     def test(self) -> str:
         """What `helm test` prints; raises where it fails."""
-        return self.cluster.helm("test", NAME, "-n", self.namespace, "--logs", f"--timeout={PATIENCE_S:g}s")
+        return self.cluster.helm("test", NAME, "-n", self.namespace, f"--timeout={PATIENCE_S:g}s")
 
     def address(self) -> Address:
         """The Service, through a port of the node."""

@@ -104,8 +104,8 @@ class Watch:
 
     @property
     def answered(self) -> int:
-        """Steady requests so far."""
-        return self._steady.answered
+        """Requests so far, those of the checker among them."""
+        return self._steady.answered + len(self.world.journal)
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
