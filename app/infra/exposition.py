@@ -9,6 +9,9 @@ from prometheus_client.registry import Collector
 from app.infra.counters import COUNTERS, GAUGES, Counters
 from app.infra.statistics import RouteStatistics
 
+# Told from 0 on: a series that began with the first failures would hide them from rate().
+_FAILURES = 5
+
 
 class CountersCollector(Collector):
     """To be registered in a `CollectorRegistry`; labels are route templates, never raw paths."""
@@ -36,7 +39,7 @@ def _requests(routes: list[RouteStatistics]) -> Metric:
     family = CounterMetricFamily("jobfinder_http_requests", "HTTP requests", labels=["method", "route", "status"])
     for route in routes:
         for number, count in enumerate(route.statuses, 1):
-            if count:
+            if count or number == _FAILURES:
                 family.add_metric([route.method, route.template, f"{number}xx"], count)
     return family
 

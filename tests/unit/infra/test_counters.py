@@ -112,6 +112,7 @@ def test_prometheus_reads_sums_and_gauges_of_each_worker(counters: Counters) -> 
     counters.claim(3)
     counters.record(GET, 200, 0.0011)
     counters.record(GET, 503, 20.0)
+    counters.record(POST, 401, 0.1)
     counters.add("cache_misses", 4)
     counters.gauge("tuning_generation", 2)
     registry = CollectorRegistry()
@@ -122,6 +123,7 @@ def test_prometheus_reads_sums_and_gauges_of_each_worker(counters: Counters) -> 
     for line in (
         f'jobfinder_http_requests_total{{{labels},status="2xx"}} 1.0',
         f'jobfinder_http_requests_total{{{labels},status="5xx"}} 1.0',
+        'jobfinder_http_requests_total{method="POST",route="/api/v1/auth/login",status="5xx"} 0.0',
         f'{name}_bucket{{le="0.001",{labels}}} 0.0',
         f'{name}_bucket{{le="0.0016",{labels}}} 1.0',
         f'{name}_bucket{{le="+Inf",{labels}}} 2.0',
