@@ -50,6 +50,10 @@ class Notice:
 class Cluster(Protocol):
     """What a round needs of Kubernetes, in one namespace. Reads are never from a cache. Raises ClusterError."""
 
+    async def resources(self) -> Mapping[str, int]:
+        """Name -> generation of each that there is; none where the cluster does not know the definition."""
+        ...
+
     async def resource(self, name: str) -> Resource | None: ...
 
     async def write_status(self, resource: Resource, status: Mapping[str, Any]) -> str:
@@ -95,6 +99,13 @@ class KubernetesCluster:
 
     async def close(self) -> None:
         await self._client.close()
+
+    async def resources(self) -> Mapping[str, int]:
+        try:
+            found = [each["metadata"] for each in await self._list(JobFinderConfig, {})]
+        except _NotFound:
+            return {}
+        return {each["name"]: int(each.get("generation", 0)) for each in found if "deletionTimestamp" not in each}
 
     async def resource(self, name: str) -> Resource | None:
         found: Resource | None = await self._get(JobFinderConfig, name)

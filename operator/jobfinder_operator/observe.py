@@ -122,7 +122,7 @@ class Observer:
             return None
 
     async def _app(self, pod: PodSeen, host: str) -> AppMetrics | None:
-        """None from a pod that ends means that its service has ended: PgBouncer is next, and waits for its clients (1.23).
+        """None from a pod that ends means that its service has ended: PgBouncer is next, and waits for clients (1.23).
 
         Nothing in the API tells: the states of a pod's containers are written when all of them have ended.
         """

@@ -15,7 +15,7 @@ class Rule:
 
 
 RULES = (
-    Rule("jobfinder.dev", "jobfinderconfigs", "list", "kopf finds the resources"),
+    Rule("jobfinder.dev", "jobfinderconfigs", "list", "which there are"),
     Rule("jobfinder.dev", "jobfinderconfigs", "watch", "an edit wakes the loop"),
     Rule("jobfinder.dev", "jobfinderconfigs", "get", "each round reads it, and the ledger in its status"),
     Rule("jobfinder.dev", "jobfinderconfigs/status", "update", "each round records before it acts"),

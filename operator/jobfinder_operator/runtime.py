@@ -3,7 +3,7 @@
 import asyncio
 import logging
 
-from jobfinder_operator.cluster import KubernetesCluster
+from jobfinder_operator.cluster import ClusterError, KubernetesCluster
 from jobfinder_operator.health import HealthServer, Pulse
 from jobfinder_operator.lease import Leadership
 from jobfinder_operator.metrics import Metrics
@@ -11,6 +11,8 @@ from jobfinder_operator.reconcile import Loop, Surroundings
 from jobfinder_operator.settings import Settings
 
 log = logging.getLogger(__name__)
+
+LOOK_S = 15.0
 
 
 class Operator:
@@ -26,22 +28,22 @@ class Operator:
         self._loops: dict[str, Loop] = {}
         self._generations: dict[str, int | None] = {}
         self._health: HealthServer | None = None
-        self._keeping: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         self._health = HealthServer(self._pulse, self._settings.health_port)
         self._metrics.serve(self._settings.metrics_port)
         keep = self._leadership.keep(self._lead, lambda: self._pulse.beat("the Lease", 6 * self._settings.lease_s))
-        self._keeping = asyncio.create_task(keep, name="lease")
+        self._tasks = [asyncio.create_task(keep, name="lease"), asyncio.create_task(self._find(), name="find")]
         self._pulse.ready = True
 
     async def stop(self) -> None:
         """The Lease goes last: whoever takes it may act at once."""
         self._pulse.ready = False
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.gather(*(loop.stop(gone=False) for loop in self._loops.values()))
-        if self._keeping is not None:
-            self._keeping.cancel()
-            await asyncio.gather(self._keeping, return_exceptions=True)
         await self._leadership.release()
         await self._cluster.close()
         if self._health is not None:
@@ -66,6 +68,20 @@ class Operator:
         """Something that resources are about has changed."""
         for loop in self._loops.values():
             loop.wake()
+
+    async def _find(self) -> None:
+        """What the handlers may have missed: resources that came or went while nobody watched."""
+        while True:
+            try:
+                found = await self._cluster.resources()
+                for name in self._loops.keys() - found:
+                    await self.gone(name)
+                for name, generation in found.items():
+                    self.changed(name, generation)
+            except ClusterError as error:
+                log.warning("the resources could not be listed: %s", error)
+            self._pulse.beat("the list of resources", 4 * LOOK_S)
+            await asyncio.sleep(LOOK_S)
 
     def _lead(self, leads: bool) -> None:
         self._metrics.leader.set(leads)

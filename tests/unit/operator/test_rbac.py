@@ -62,6 +62,7 @@ async def use_everything(cluster: KubernetesCluster) -> None:
     resource = {"metadata": {"name": "x", "namespace": "test", "uid": "u", "resourceVersion": "1"}, "spec": {}}
     record = LeaseRecord("me", 10, "1")
     calls: dict[str, tuple[Any, ...]] = {
+        "resources": (),
         "resource": ("x",),
         "write_status": (resource, {}),
         "deployments": ({},),
