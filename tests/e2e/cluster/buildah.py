@@ -67,10 +67,10 @@ class Buildah:
         return bool(self._run("images", "--quiet", "--filter", f"reference={name}").strip())
 
     def save(self, name: str, archive: Path) -> None:
-        """Write the image where containerd can import it."""
+        """Write the image where containerd can import it; this format does not compress, which saves seconds."""
         unfinished = archive.with_suffix(".new")
         unfinished.unlink(missing_ok=True)
-        self._run("push", "--quiet", "--disable-compression", name, f"oci-archive:{unfinished}:{name}")
+        self._run("push", "--quiet", name, f"docker-archive:{unfinished}:{name}")
         unfinished.replace(archive)
 
     @contextlib.contextmanager

@@ -1,9 +1,11 @@
 """Brings the cluster up, says how it is, and takes it down without a trace."""
 
 import contextlib
+import fcntl
 import json
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from tests.e2e.cluster import addons, control_groups, control_plane, identities, network, node, processes, traces
@@ -20,17 +22,18 @@ def up(folders: Folders) -> None:
     """Have a cluster with everything the tests need; one that is up and well stays as it is, its images new."""
     _check_machine()
     build_all(folders)
-    if is_well(folders):
-        say("the cluster is up already")
-    else:
-        down(folders)
-        try:
-            _start(folders)
-        except BaseException:
-            say(f"failed; logs are in {folders.logs}, `down` removes them")
-            raise
-    load(folders)
-    addons.apply(folders)
+    with _alone(folders):
+        if is_well(folders):
+            say("the cluster is up already")
+        else:
+            _down(folders)
+            try:
+                _start(folders)
+            except BaseException:
+                say(f"failed; logs are in {folders.logs}, `down` removes them")
+                raise
+        load(folders)
+        addons.apply(folders)
     say(f"up: export KUBECONFIG={folders.kubeconfig}")
 
 
@@ -55,6 +58,20 @@ def down(folders: Folders) -> None:
 
     Raises ClusterError when the machine is not as it was before.
     """
+    with _alone(folders):
+        _down(folders)
+
+
+@contextlib.contextmanager
+def _alone(folders: Folders) -> Iterator[None]:
+    """One `up` or `down` at a time."""
+    folders.cache.mkdir(parents=True, exist_ok=True)
+    with (folders.cache / "cluster.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _down(folders: Folders) -> None:
     if not folders.state.exists() and not control_groups.exist(folders):
         return
     say("taking the cluster down")

@@ -1,0 +1,51 @@
+"""The cluster's servers are ended by who they are, not by a number that may be another's by now."""
+
+import dataclasses
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.cluster import processes
+from tests.e2e.cluster.config import ClusterError, Folders
+from tests.e2e.cluster.shell import wait_for
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Iterator[Folders]:
+    folders = Folders(tmp_path / "cache", tmp_path / "state")
+    folders.state.mkdir()
+    yield folders
+    processes.end(processes.servers(folders), grace_s=0)
+
+
+def test_a_later_run_ends_what_an_earlier_one_has_started(state: Folders) -> None:
+    processes.start(state, "sleeper", "sleep", ["60"])
+    (server,) = processes.servers(state)
+    assert server.alive
+    processes.end([server])
+    assert not server.alive
+
+
+def test_one_that_ignores_the_request_is_killed(state: Folders) -> None:
+    server = processes.start(state, "stubborn", "sh", ["-c", "trap '' TERM; while :; do sleep 1; done"])
+    processes.end([server], grace_s=0.2)
+    assert not server.alive
+
+
+@pytest.mark.parametrize("other", [{"started": "1"}, {"boot": "of another day"}])
+def test_a_process_that_only_has_the_same_id_lives_on(state: Folders, other: dict[str, str]) -> None:
+    with subprocess.Popen(["sleep", "60"]) as bystander:
+        mistaken = processes.start(state, "sleeper", "sleep", ["60"])
+        mistaken = dataclasses.replace(mistaken, pid=bystander.pid, **other)
+        processes.end([mistaken], grace_s=0)
+        assert bystander.poll() is None
+        bystander.kill()
+
+
+def test_the_last_words_of_a_server_are_told(state: Folders) -> None:
+    server = processes.start(state, "unlucky", "sh", ["-c", "echo no room; exit 1"])
+    wait_for("its end", lambda: not server.alive, 10)
+    with pytest.raises(ClusterError, match=r"unlucky has ended(.|\n)*no room"):
+        processes.check_alive(state)
