@@ -67,11 +67,9 @@ def _component(manifest: Mapping[str, Any]) -> str:
 
 
 def _plain(manifest: Manifest) -> Manifest:
-    """Without what is Helm's, and without the namespace, which a kustomization sets."""
-    meta = manifest["metadata"]
-    meta.pop("namespace", None)
+    """Without what is Helm's."""
     for name in _HELMS_LABELS:
-        meta["labels"].pop(name, None)
+        manifest["metadata"]["labels"].pop(name, None)
     return manifest
 
 

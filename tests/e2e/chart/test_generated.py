@@ -47,12 +47,17 @@ def test_the_chart_brings_the_definition_of_the_operator() -> None:
     assert manifests.COPY_OF_DEFINITION.read_text() == manifests.definition(), "run `make k8s`"
 
 
-@pytest.mark.parametrize("folder", [".", "with-operator"])
-def test_the_folders_are_kustomizations(folder: str) -> None:
+@pytest.mark.parametrize("folder", ["", "with-operator"])
+def test_the_folders_are_kustomizations_for_any_namespace(folder: str, tmp_path: Path) -> None:
+    shutil.copytree(manifests.FOLDER, tmp_path / "k8s")
+    overlay = tmp_path / "overlay" / "kustomization.yaml"
+    overlay.parent.mkdir()
+    overlay.write_text(f"namespace: other\nresources: [../k8s/{folder}]\n")
     programs.build_all(folders(), ("kube",))
-    made = run(folders().programs / "kubectl", "kustomize", manifests.FOLDER / folder)
+    made = run(folders().programs / "kubectl", "kustomize", overlay.parent)
     objects = [each for each in yaml.safe_load_all(made) if each]
-    assert {each["metadata"]["namespace"] for each in objects} == {"jobfinder"}
+    assert {each["metadata"]["namespace"] for each in objects} == {"other"}
+    assert {who["namespace"] for each in objects for who in each.get("subjects", [])} <= {"other"}
     assert ("Deployment", "jobfinder") in {(each["kind"], each["metadata"]["name"]) for each in objects}
     assert "CustomResourceDefinition" not in {each["kind"] for each in objects}, "deleting one would delete them all"
 
