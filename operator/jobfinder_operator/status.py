@@ -140,6 +140,8 @@ def _pod(now: Round, pod: PodSeen, before: Mapping[str, Any], at: str) -> dict[s
         told |= {"used": pod.reading.servers, "waiting": _waiting(pod)}
     if pod.app is not None and pod.app.generations:
         told["tuningGeneration"] = min(pod.app.generations)
+    if pod.app is not None and (reads := pod.app.cache_hits + pod.app.cache_misses):
+        told["hitPercent"] = int(100 * pod.app.cache_hits / reads)
     return told
 
 
