@@ -59,7 +59,7 @@ def prometheus(cluster: Cluster) -> Iterator[Prometheus]:
         wait_until(prometheus.ready, bool, "Prometheus ready")
         yield prometheus
     finally:
-        cluster.kubectl("-n", NAMESPACE, "delete", "--ignore-not-found", "-f", "-", given=manifest)
+        cluster.kubectl("-n", NAMESPACE, "delete", "--ignore-not-found", "--wait=false", "-f", "-", given=manifest)
         cluster.kubectl("delete", "namespace", NAMESPACE)
 
 
