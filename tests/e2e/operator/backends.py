@@ -78,7 +78,7 @@ def greedy(release: Release) -> Iterator[None]:
     script = GREEDY.format(clients=CLIENTS)
 
     def follow() -> None:
-        while not over.wait(1):
+        while not over.wait(2):
             for pod in release.pods():
                 if pod.ready and not pod.ending and pod.name not in running:
                     running[pod.name] = _exec(release, pod.name, "app", ["python", "-c", script])
@@ -120,7 +120,7 @@ class Convergence:
         return {name: round(self.served.get(name, now) - self.ready[name], 1) for name in pods}
 
     def _follow(self) -> None:
-        while not self._over.wait(0.3):
+        while not self._over.wait(0.5):
             pods, served = self._look()
             now = time.monotonic()
             for pod in pods:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.cluster.access import Cluster
 from tests.e2e.operator.resource import Config
-from tests.e2e.platform.release import Cluster, Release
+from tests.e2e.platform.release import Release
 
 HERE = Path(__file__).parent
 ORDER = ("budget", "edits", "plugin", "deletion")

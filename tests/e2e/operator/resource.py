@@ -63,7 +63,7 @@ class Config:
             if seen.followed and all(seen.holds(each) for each in conditions):
                 return seen
             assert time.monotonic() < deadline, json.dumps(seen.status.get("conditions"), indent=1)
-            time.sleep(0.2)
+            time.sleep(0.5)
 
     def wait_until_refused(self, condition: str, timeout_s: float = 15) -> str:
         """Until it is False for the latest edit; returns the message."""

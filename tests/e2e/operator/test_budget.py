@@ -11,13 +11,14 @@ import pytest
 
 from tests.e2e.operator.backends import Convergence, greedy, sampled
 from tests.e2e.operator.conftest import BUDGET, FEWEST, HEADROOM, MOST
-from tests.e2e.operator.resource import Config
+from tests.e2e.operator.resource import Config, Seen
 from tests.e2e.platform.release import NAME, Pod, Release
 from tests.e2e.platform.watch import Load, watched
 
 LOAD = Load(rate=150, connections=16, actors=3)
 ALLOWED = BUDGET - HEADROOM
 SERVED_S = 10.0
+COMPONENT = "app.kubernetes.io/component"
 log = logging.getLogger(__name__)
 
 
@@ -29,10 +30,12 @@ def scale(release: Release, fewest: int, most: int) -> None:
     )
 
 
-def convergence(release: Release, config: Config) -> Convergence:
+def convergence(release: Release) -> Convergence:
     def look() -> tuple[list[Pod], dict[str, bool]]:
-        pods, seen = release.pods(), config.see().pods
-        return pods, {name: each["cap"] >= each["target"] for name, each in seen.items()}
+        found = release.get("pods,jfc", "-l", f"app.kubernetes.io/instance={NAME}")["items"]
+        pods = [Pod.of(each) for each in found if each["metadata"]["labels"][COMPONENT] == "app"]
+        seen = next((Seen(each) for each in found if each["kind"] == "JobFinderConfig"), Seen({}))
+        return pods, {name: each["cap"] >= each["target"] for name, each in seen.pods.items()}
 
     return Convergence(look)
 
@@ -67,7 +70,7 @@ def test_2_to_8_to_2_pods_stay_within_the_budget(release: Release, config: Confi
         sampled(release) as samples,
         watched(release.address(), LOAD) as watch,
         greedy(release),
-        convergence(release, config) as converging,
+        convergence(release) as converging,
     ):
         with watch.phase(f"from {FEWEST} to {MOST} pods"):
             scale(release, MOST, MOST)
