@@ -29,10 +29,14 @@ class Address:
 
 @dataclass
 class Tally:
-    """What the clients did not tell the checker: repeated reads, and connections on which nothing was asked yet."""
+    """What the clients did not tell the checker: repeated reads, and connections on which nothing was asked yet.
+
+    `pause_s` is what each client waits before a request.
+    """
 
     repeated: list[str] = field(default_factory=list)
     unreachable: list[str] = field(default_factory=list)
+    pause_s: float = 0.0
 
 
 class ServiceConnection(Connection):
@@ -45,6 +49,8 @@ class ServiceConnection(Connection):
 
     def send(self, request: Request) -> Answer:
         """As of `Connection`; a read that a reused connection lost is repeated once on a new one."""
+        if self._tally.pause_s:
+            time.sleep(self._tally.pause_s)
         if self._stale():
             self._renew()
         worker, reused = self.worker, self._answered

@@ -8,7 +8,8 @@ from tests.e2e.platform.watch import Load, pressing, watched
 
 FEWEST, MOST = 2, 6
 QUIET = Load(rate=60, connections=12, actors=1)
-PRESSURE = Load(rate=1500, connections=32)
+PRESSURE = Load(rate=2500, connections=48)
+PAUSE_S = 0.1
 QUICK = {"stabilizationWindowSeconds": 5, "policies": [{"type": "Pods", "value": 4, "periodSeconds": 5}]}
 SCALING = {
     "hpa": {
@@ -29,6 +30,7 @@ def test_the_autoscaler_follows_the_load_and_no_request_fails(release: Release) 
         with pressing(release.address(), PRESSURE) as pressure, watch.phase(f"from {FEWEST} to {MOST} pods"):
             wait_for_ready(release, MOST)
         with watch.phase(f"from {MOST} to {FEWEST} pods"):
+            watch.tally.pause_s = PAUSE_S
             wait_for_ready(release, FEWEST)
             watch.wait_for_calm(300)
     report = pressure.finish()

@@ -15,9 +15,9 @@ from tests.integration.finality.history import Interval
 from tests.integration.finality.pods import wait_for
 
 LOAD = Load(rate=500, connections=32, actors=4)
-CALM = 2500
+CALM = 1500
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def calm(release: Release) -> Release:
 def under_load(release: Release, what: str) -> Iterator[Watch]:
     """Ends once the steady clients have got nothing but right answers for some seconds and health is ok."""
     with watched(release.address(), LOAD) as watch:
-        watch.wait_for_calm(1000)
+        watch.wait_for_calm(500)
         with watch.phase(what):
             yield watch
             wait_for(lambda: release.health() == "ok", "health ok")

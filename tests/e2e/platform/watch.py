@@ -25,6 +25,7 @@ from tests.integration.finality.rules import violations
 CHECKOUT = Path(__file__).resolve().parents[3]
 USERS = 20
 WORKERS_MOST = 12
+CALM_S = 180.0
 log = logging.getLogger(__name__)
 
 
@@ -129,7 +130,7 @@ class Watch:
                 mark[:] = [self._steady.answered, self._steady.failed]
             return self._steady.answered - mark[0] >= requests
 
-        wait_for(calm, f"{requests} right answers in succession")
+        wait_for(calm, f"{requests} right answers in succession", CALM_S)
 
     def summary(self) -> str:
         """For people."""
@@ -161,7 +162,7 @@ class Watch:
 @contextmanager
 def watched(address: Address, load: Load = ORDINARY) -> Iterator[Watch]:
     """Load that runs until the block ends; then the watch holds what was seen, which is logged as well."""
-    world = populate("", address.port, people=max(2 * load.actors, 4), host=address.host)
+    world = populate("", address.port, people=max(2 * load.actors, 6), host=address.host)
     over = threading.Event()
     with pressing(address, load) as steady:
         watch = Watch(steady, world, address)
