@@ -35,7 +35,7 @@ ADDED: dict[str, tuple[Values, set[str]]] = {
         OPERATOR,
         {
             f"{kind}/jobfinder-operator"
-            for kind in ("Deployment", "Service", "ServiceAccount", "Role", "RoleBinding", "NetworkPolicy")
+            for kind in ("Deployment", "Service", "ServiceAccount", "Role", "RoleBinding", "NetworkPolicy", "Lease")
         }
         | {f"{kind}/jobfinder-operator-crd" for kind in ("Job", "ServiceAccount")}
         | {f"{kind}/jobs-jobfinder-operator-crd" for kind in ("ClusterRole", "ClusterRoleBinding")}
