@@ -1,7 +1,6 @@
 """The chart as Helm renders it, and a few sets of values that together render everything."""
 
 import subprocess
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -111,13 +110,16 @@ def helm() -> str:
 
 def helm_template(values: Values, *arguments: str, chart: Path = CHART, release: str = RELEASE) -> Outcome:
     """Never with a cluster in reach, whatever the environment says."""
-    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
-        yaml.safe_dump(dict(values), file)
-        file.flush()
-        command = [helm(), "template", release, str(chart), "--namespace", NAMESPACE, "--kube-version", "1.34"]
-        done = subprocess.run(
-            [*command, "--values", file.name, *arguments], capture_output=True, text=True, check=False
-        )
+    return _outcome(yaml.safe_dump(dict(values)), arguments, chart, release)
+
+
+@cache
+def _outcome(values: str, arguments: tuple[str, ...], chart: Path, release: str) -> Outcome:
+    """The same values give the same output, and many tests look at it."""
+    command = [helm(), "template", release, str(chart), "--namespace", NAMESPACE, "--kube-version", "1.34"]
+    done = subprocess.run(
+        [*command, "--values", "-", *arguments], input=values, capture_output=True, text=True, check=False
+    )
     return Outcome(done.returncode == 0, done.stdout, done.stderr)
 
 

@@ -1,0 +1,38 @@
+"""A real API server takes every object of the chart and of the plain manifests, where Pod Security is "restricted"."""
+
+import yaml
+
+from charts.manifests import COPY_OF_DEFINITION, FOLDER
+from tests.e2e.chart.rendering import NAMESPACE, VARIANTS, render
+from tests.e2e.cluster.access import Cluster
+
+RESTRICTED = f"""\
+apiVersion: v1
+kind: Namespace
+metadata:
+  name: {NAMESPACE}
+  labels:
+    pod-security.kubernetes.io/enforce: restricted
+    pod-security.kubernetes.io/warn: restricted
+"""
+
+
+def test_every_object_is_taken_without_a_warning(cluster: Cluster) -> None:
+    cluster.apply(RESTRICTED)
+    cluster.kubectl("apply", "--server-side", "--force-conflicts", "--filename", str(COPY_OF_DEFINITION))
+    try:
+        for values in VARIANTS.values():
+            _apply(cluster, yaml.safe_dump_all(render(values)))
+        for folder in (FOLDER, FOLDER / "with-operator"):
+            _apply(
+                cluster,
+                cluster.kubectl("kustomize", str(folder)).replace("namespace: jobfinder", f"namespace: {NAMESPACE}"),
+            )
+    finally:
+        cluster.kubectl("delete", "namespace", NAMESPACE)
+
+
+def _apply(cluster: Cluster, text: str) -> None:
+    """Nothing is stored; a warning counts as a refusal, an unknown field as well."""
+    arguments = ("apply", "--dry-run=server", "--validate=strict", "--warnings-as-errors", "--filename=-")
+    cluster.kubectl(*arguments, given=text)
