@@ -48,7 +48,7 @@ lint: setup ## Style, types, import directions and house rules
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
-	.venv/bin/lint-imports
+	PYTHONPATH=operator .venv/bin/lint-imports
 	.venv/bin/hadolint Dockerfile
 	$(PY) -m pytest -q tests/unit/test_house_rules.py
 

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from app.config import VERSION
+
 ROOT = Path(__file__).parents[2]
 CODE = sorted(path for top in ("app", "operator", "loadtest") for path in (ROOT / top).rglob("*.py"))
 SQL = re.compile(
@@ -137,23 +139,35 @@ def test_locks_hold_versions_and_hashes_and_no_addresses(lock: str) -> None:
 
 
 def test_locks_satisfy_the_project() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    project, operator = (
+        tomllib.loads((ROOT / folder / "pyproject.toml").read_text())["project"] for folder in (".", "operator")
+    )
     extras = [each for group in project["optional-dependencies"].values() for each in group]
+    controller = operator["optional-dependencies"]["controller"]
     for lock, wanted in (
         ("requirements.lock", project["dependencies"]),
-        ("requirements-dev.lock", [*project["dependencies"], *extras]),
+        ("requirements-operator.lock", controller),
+        ("requirements-dev.lock", [*project["dependencies"], *extras, *controller]),
     ):
         locked = dict(re.findall(r"^([a-z0-9.-]+)==(\S+)", (ROOT / lock).read_text(), re.MULTILINE))
         for each in map(Requirement, wanted):
             assert each.specifier.contains(locked[each.name.lower()]), (lock, each)
 
 
-def test_one_package_has_one_version_in_both_locks() -> None:
-    runtime, everything = (
+def test_one_package_has_one_version_in_all_locks() -> None:
+    runtime, operator, everything = (
         dict(re.findall(r"^([a-z0-9.-]+)==(\S+)", (ROOT / lock).read_text(), re.MULTILINE))
-        for lock in ("requirements.lock", "requirements-dev.lock")
+        for lock in ("requirements.lock", "requirements-operator.lock", "requirements-dev.lock")
     )
-    assert runtime.items() <= everything.items()
+    assert runtime.items() | operator.items() <= everything.items()
+
+
+def test_one_version_is_told_everywhere() -> None:
+    told = {tomllib.loads((ROOT / at / "pyproject.toml").read_text())["project"]["version"] for at in (".", "operator")}
+    told |= set(re.findall(r"^ARG VERSION=(.*)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE))
+    chart = (ROOT / "charts" / "jobfinder" / "Chart.yaml").read_text()
+    told |= set(re.findall(r"^(?:appVersion|version): \"?([^\"\n]+)", chart, re.MULTILINE))
+    assert told == {VERSION}
 
 
 def test_every_target_of_the_makefile_is_explained() -> None:
