@@ -1,7 +1,5 @@
 """The autoscaler makes six pods of two under load and two of six after it, and no request fails."""
 
-import pytest
-
 from tests.e2e.platform.audit import audit
 from tests.e2e.platform.release import NAME, Release
 from tests.e2e.platform.watch import Load, pressing, watched
@@ -21,7 +19,6 @@ SCALING = {
 }
 
 
-@pytest.mark.timeout(600)
 def test_the_autoscaler_follows_the_load_and_no_request_fails(release: Release) -> None:
     release.wait_until_healthy()
     with watched(release.address(), QUIET) as watch:

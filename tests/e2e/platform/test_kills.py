@@ -17,8 +17,6 @@ from tests.integration.finality.pods import wait_for
 LOAD = Load(rate=500, connections=32, actors=4)
 CALM = 1500
 
-pytestmark = pytest.mark.timeout(600)
-
 
 @pytest.fixture
 def calm(release: Release) -> Release:

@@ -15,7 +15,6 @@ LOAD = Load(rate=900, connections=48, actors=5)
 CHANGED = {"podAnnotations": {"example.com/changed": "yes"}}
 
 
-@pytest.mark.timeout(900)
 def test_no_planned_change_fails_a_request(release: Release) -> None:
     release.wait_until_healthy()
     caches = release.uids("memcached")

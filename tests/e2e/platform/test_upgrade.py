@@ -43,7 +43,6 @@ def upgraded(cluster: Cluster, earlier_chart: Path, tmp_path_factory: pytest.Tem
         release.delete_namespace()
 
 
-@pytest.mark.timeout(600)
 def test_an_upgrade_keeps_secrets_data_and_availability(upgraded: Release) -> None:
     upgraded.wait_until_healthy()
     address = upgraded.address()
