@@ -6,15 +6,16 @@ import time
 import psycopg2
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
 from psycopg2 import sql
 from psycopg2.extensions import make_dsn
-from sqlalchemy import NullPool, create_engine
+from sqlalchemy import Connection, NullPool, create_engine
 from sqlalchemy.exc import DBAPIError
 
 from app.config import MigrationSettings
 from app.errors import Unavailable
 from app.infra.postgres_errors import FAILURES, fail
-from app.infra.schema import MIGRATIONS
+from app.infra.schema import MIGRATIONS, newest_version
 from app.infra.statements import Preparation
 
 log = logging.getLogger(__name__)
@@ -77,12 +78,24 @@ def _upgrade(direct_url: str) -> None:
     )
     try:
         with engine.connect() as connection:
+            if _is_newer(connection):
+                return
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
     except DBAPIError as error:
         raise error.orig or error from error
     finally:
         engine.dispose()
+
+
+def _is_newer(connection: Connection) -> bool:
+    """Whether a later version of the service has migrated the database: then this one is being rolled back to."""
+    found = MigrationContext.configure(connection).get_current_revision()
+    connection.rollback()
+    if found is None or found <= newest_version():
+        return False
+    log.warning("the schema is at %s, later than %s, and stays as it is", found, newest_version())
+    return True
 
 
 def _create(direct_url: str, preparation: Preparation) -> None:

@@ -26,7 +26,10 @@ class LiveTuning:
         self.refused = 0
         if path is not None:
             self._identity = file_identity(path)
-            self._read(path)
+            if self._identity is None:
+                log.warning("there is no tuning file %s yet, the defaults hold", path)
+            else:
+                self._read(path)
 
     @property
     def generation(self) -> int:

@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 from app.config import VERSION
 
 ROOT = Path(__file__).parents[2]
-CODE = sorted(path for top in ("app", "operator", "loadtest") for path in (ROOT / top).rglob("*.py"))
+CODE = sorted(path for top in ("app", "charts", "operator", "loadtest") for path in (ROOT / top).rglob("*.py"))
 SQL = re.compile(
     r"\b(SELECT\s|INSERT INTO\s|UPDATE\s+\w+\s+SET\s|DELETE FROM\s|TRUNCATE\s"
     r"|(CREATE|ALTER|DROP) (TABLE|INDEX|ROLE|DATABASE|EXTENSION)\b)"
@@ -143,7 +143,7 @@ def test_locks_satisfy_the_project() -> None:
         tomllib.loads((ROOT / folder / "pyproject.toml").read_text())["project"] for folder in (".", "operator")
     )
     extras = [each for group in project["optional-dependencies"].values() for each in group]
-    controller = operator["optional-dependencies"]["controller"]
+    controller = operator["optional-dependencies"]["operator"]
     for lock, wanted in (
         ("requirements.lock", project["dependencies"]),
         ("requirements-operator.lock", controller),

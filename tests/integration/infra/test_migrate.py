@@ -58,6 +58,14 @@ def test_migrating_again_changes_nothing(url: str, db: Database) -> None:
     assert db.one("SELECT count(*) FROM users WHERE email = 'A@EXAMPLE.COM'") == (1,)
 
 
+def test_a_schema_of_a_later_version_stays_as_it_is(url: str, db: Database) -> None:
+    migrate(url, Preparation([]))
+    db.run("UPDATE alembic_version SET version_num = '9999'")
+    migrate(url, NOTHING)
+    assert current_version(db) == "9999"
+    assert db.one("SELECT count(*) FROM pg_proc WHERE proname = %s", NOTHING.name) == (1,)
+
+
 def test_several_who_migrate_at_once_all_succeed(url: str, db: Database) -> None:
     command = [sys.executable, "-c", MIGRATE, url]
     processes = [
