@@ -97,7 +97,7 @@ class Decision:
 
 
 @dataclass(slots=True)
-class _Plan:
+class Plan:
     """Steps and the entries that have to be recorded before them; `room` is what may yet be granted."""
 
     config: Config
@@ -141,7 +141,7 @@ def decide(config: Config, ledger: Ledger | None, observed: Observed, now: float
     else:
         wanted, moved = targets(claims, rules)
     growing = now >= account.blind_until
-    plan = _Plan(config, floor, sums.room if growing else NONE, now, account.entries)
+    plan = Plan(config, floor, sums.room if growing else NONE, now, account.entries)
     if config.acts:
         _plan_steps(plan, wanted, observed)
         moves += [now] * moved if plan.steps else []
@@ -229,7 +229,7 @@ def _claim(entry: Entry, pod: PodSeen, reading: Reading, observed: Observed) -> 
     )
 
 
-def _plan_steps(plan: _Plan, wanted: dict[str, int], observed: Observed) -> None:
+def _plan_steps(plan: Plan, wanted: dict[str, int], observed: Observed) -> None:
     readings = {pod.uid: pod.reading for pod in observed.pods if pod.reading is not None}
     for uid, target in wanted.items():
         reading = readings[uid]

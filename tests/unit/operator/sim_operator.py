@@ -1,7 +1,6 @@
 """An operator's process as a state machine around the real `decide`: it can stop for good, or for long, anywhere."""
 
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from jobfinder_operator import budget
 from jobfinder_operator.budget import Decision, Shrink, Step
@@ -10,7 +9,8 @@ from jobfinder_operator.ledger import Ledger
 from jobfinder_operator.observed import Observed
 from tests.unit.operator.world import COMMAND, LEASE, Command, Move, Pod, World
 
-READY, READING, DECIDING, RECORDING, ACTING = "ready", "reading", "deciding", "recording", "acting"
+READY, READING, DECIDING, RECORDING = "ready", "reading", "deciding", "recording"
+WRITING, ACTING = "writing", "acting"
 
 
 @dataclass
@@ -29,7 +29,7 @@ class Rules:
 class SimOperator:
     """`place` is its pod's (that of the Lease), `number` its own, which is never used again.
 
-    `sessions`: for each pod the connection's name and the process at its other end.
+    `sessions`: for each pod the connection's name and the process at its other end. `clock`: how much its own is ahead.
     """
 
     place: int
@@ -44,7 +44,9 @@ class SimOperator:
     found: Ledger | None = None
     version: int = -1
     decision: Decision | None = None
+    began_at: float = 0.0
     decided_at: float = 0.0
+    clock: float = 0.0
     steps: tuple[Step, ...] = ()
     demands: dict[str, float] = field(default_factory=dict)
 
@@ -73,6 +75,8 @@ class SimOperator:
             case "deciding":
                 self._decide(world)
             case "recording":
+                self.phase = WRITING if self._may_act(world) else READY
+            case "writing":
                 self._record(world)
             case "acting":
                 self._act(world, move[0])
@@ -82,7 +86,8 @@ class SimOperator:
 
     def _begin(self, world: World) -> None:
         world.lease = (self.place, world.now + LEASE)
-        self.observed = world.observe()
+        self.began_at = world.now
+        self.observed = replace(world.observe(), at=world.now + self.clock)
         self.unread = tuple(pod.uid for pod in self.observed.pods)
         self.phase = READING if self.unread else DECIDING
 
@@ -92,6 +97,7 @@ class SimOperator:
         pod = world.find(uid)
         if answered and pod is not None and pod.process is not None and pod.reachable:
             reading = world.reading(pod, self._session(world, pod))
+            reading = replace(reading, at=world.now + self.clock)
             pods = tuple(replace(each, reading=reading) if each.uid == uid else each for each in self.observed.pods)
             self.observed = replace(self.observed, pods=pods)
         else:
@@ -111,10 +117,10 @@ class SimOperator:
     def _decide(self, world: World) -> None:
         assert self.observed is not None
         self.config = world.config
-        self.found, self.version, self.decided_at = world.ledger(), world.version, world.now
+        self.found, self.version, self.decided_at = world.recorded, world.version, world.now
         config = replace(world.config, holder=f"operator-{self.number}")
         observed = replace(self.observed, demands=self.demands)
-        self.decision = budget.decide(config, self.found, observed, world.now)
+        self.decision = budget.decide(config, self.found, observed, world.now + self.clock)
         self.steps = self.decision.steps
         self.phase = RECORDING
         if not self.rules.records_first:
@@ -122,17 +128,15 @@ class SimOperator:
 
     def _record(self, world: World) -> None:
         assert self.decision is not None
-        late = (world.version != self.version and self.rules.compares_versions) or not self._may_act(world)
-        if late:
+        if world.version != self.version and self.rules.compares_versions:
             self.phase = READY
             return
         ledger = self.decision.ledger
         if ledger != self.found:
             world.record(ledger)
-        if self.config == world.config and self.decision.sums.room >= 0 and not ledger.blind_until:
+        if self.config == world.config:
             assert self.observed is not None
-            read = {pod.uid for pod in self.observed.pods if pod.reading is not None and not self.decision.unsettled}
-            world.fits(self.decision.sums.floor, self.observed.at, read)
+            world.recorded_by(self.observed, self.decision, self.began_at)
         self.phase = ACTING if self.steps else READY
 
     def _may_act(self, world: World) -> bool:
@@ -166,8 +170,3 @@ class SimOperator:
         self.sessions.pop(step.uid, None)
         if how == "lose":
             world.commands.append(Command(process.number, step.to, world.now + COMMAND / 2))
-
-
-def state_of(operator: SimOperator, world: World) -> tuple[Any, ...]:
-    """What tells two states of an operator apart."""
-    return (operator.place, operator.phase, operator.unread, operator.observed, operator.decision, operator.steps)

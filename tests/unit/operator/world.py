@@ -10,11 +10,12 @@ from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from jobfinder_operator.budget import Decision
 from jobfinder_operator.config import Config
 from jobfinder_operator.ledger import Ledger
 from jobfinder_operator.observed import Observed, Phase, PodSeen, Reading, Workload
 
-LINGER, LOST, COMMAND, GRACE, LEASE = 4.0, 6.0, 4.0, 3.0, 6.0
+LINGER, LOST, COMMAND, GRACE, LEASE = 4.0, 6.0, 4.0, 2.0, 4.0
 Move = tuple[Any, ...]
 
 
@@ -78,7 +79,9 @@ class Promise:
 
 @dataclass
 class World:
-    """`greedy`: every PgBouncer always has as many backends as it may."""
+    """`greedy`: every PgBouncer always has as many backends as it may. `overrun`: what a hand has given too much and
+    an operator has recorded.
+    """
 
     config: Config
     template: int = 1
@@ -88,10 +91,11 @@ class World:
     orphans: list[Orphans] = field(default_factory=list)
     commands: list[Command] = field(default_factory=list)
     promises: tuple[Promise, ...] = ()
-    recorded: str | None = None
+    recorded: Ledger | None = None
     version: int = 0
     lease: tuple[int, float] = (0, 0.0)
     numbers: int = 0
+    overrun: int = 0
     violation: str = ""
     ended: frozenset[str] = frozenset()
 
@@ -101,7 +105,9 @@ class World:
     def clone(self) -> "World":
         """Shares nothing that changes."""
         other = copy(self)
-        other.pods = [replace(pod, process=copy(pod.process)) for pod in self.pods]
+        other.pods = [copy(pod) for pod in self.pods]
+        for pod in other.pods:
+            pod.process = copy(pod.process)
         other.orphans, other.commands = [copy(each) for each in self.orphans], [copy(each) for each in self.commands]
         return other
 
@@ -137,11 +143,10 @@ class World:
         processes = (pod.process for pod in self.pods)
         return next((each for each in processes if each is not None and each.number == number), None)
 
-    def ledger(self) -> Ledger | None:
-        return Ledger.from_dict(json.loads(self.recorded)) if self.recorded else None
-
     def record(self, ledger: Ledger) -> None:
-        self.recorded = json.dumps(ledger.to_dict())
+        """As it comes back from the API server."""
+        self.recorded = Ledger.from_dict(json.loads(json.dumps(ledger.to_dict())))
+        assert self.recorded == ledger
         self.version += 1
 
     def set_size(self, process: Process, size: int) -> None:
@@ -210,15 +215,22 @@ class World:
         self.version += 1
         self.promises += (self._promise(self.config.floor),)
 
-    def fits(self, floor: int, since: float, read: set[str]) -> None:
-        """An operator has recorded that everything fits into what the resource says now.
-
-        It began to look `since`, and knows these pods' processes.
-        """
-        self.promises = (self._promise(floor),)
-        for process in (pod.process for pod in self.pods if pod.uid in read):
-            if process is not None and process.tainted_at is not None and process.tainted_at < since:
+    def recorded_by(self, seen: Observed, decision: Decision, since: float) -> None:
+        """An operator that began to look `since` has recorded what it has decided about the resource as it is now."""
+        if decision.ledger.blind_until:
+            return
+        room = decision.sums.room
+        if room >= 0:
+            born = [pod.born_with or 0 for pod in seen.pods]
+            self.promises = (self._promise(max(self.config.floor, seen.workload.born_with or 0, *born)),)
+            self.overrun = 0
+        for pod in seen.pods:
+            process = getattr(self.find(pod.uid), "process", None)
+            entry = decision.ledger.pods.get(pod.uid)
+            known = pod.reading is not None and entry is not None and entry.size == pod.reading.pool_size
+            if process is not None and known and process.tainted_at is not None and process.tainted_at < since:
                 process.tainted_at = None
+                self.overrun = max(self.overrun, -room)
 
     def _promise(self, floor: int) -> Promise:
         return Promise(self.config.budget - self.config.headroom, floor, self.config.max_pods)
@@ -230,14 +242,15 @@ class World:
         held = sum(pod.process.backends - _excused(pod.process) for pod in self.pods if pod.process)
         held += sum(each.backends - each.excused for each in self.orphans)
         if held > (most := max(self._bound(promise) for promise in self.promises)):
-            self.violation = self.violation or f"PostgreSQL holds {held} connections of {most} at {self.now}"
+            self.violation = f"PostgreSQL holds {held} connections of {most} at {self.now}"
         return self.violation
 
     def _bound(self, promise: Promise) -> int:
         """Killed processes whose backends linger take places of pods; beyond maxPods headroom has to bear it."""
         births = [each.born for each in self._holders()]
         larger = sum(max(0, born - promise.floor) for born in births)
-        return promise.connections + larger + promise.floor * max(0, len(births) - promise.max_pods)
+        places = promise.floor * max(0, len(births) - promise.max_pods)
+        return promise.connections + self.overrun + larger + places
 
     def _holders(self) -> Iterator[Process | Orphans]:
         yield from (pod.process for pod in self.pods if pod.process is not None)
