@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Self
 
+from tests.e2e.operator.resource import environment
 from tests.e2e.platform.release import NAME, Pod, Release
 
 SAMPLE = (
@@ -135,7 +136,12 @@ def _exec(
 ) -> "subprocess.Popen[str]":
     arguments = ["kubectl", "-n", release.namespace, "exec", "-i", pod, "-c", container, "--", *command]
     process = subprocess.Popen(
-        arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        arguments,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environment(release.cluster),
     )
     if given is not None and process.stdin is not None:
         process.stdin.write(given)

@@ -1,13 +1,21 @@
 """The JobFinderConfig of a release, as a person sees and edits it with kubectl."""
 
 import json
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from app.local.process import becomes_true
+from tests.e2e.cluster.access import Cluster
 from tests.e2e.platform.release import NAME, Release
+
+
+def environment(cluster: Cluster) -> dict[str, str]:
+    """For a program that looks for kubectl and its cluster by itself."""
+    path = f"{cluster.folders.programs}:{os.environ['PATH']}"
+    return {**os.environ, "PATH": path, "KUBECONFIG": str(cluster.kubeconfig)}
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,9 @@
 """`kubectl jobfinder` against the cluster."""
 
-import os
 import subprocess
 import sys
 
-from tests.e2e.operator.resource import Config
+from tests.e2e.operator.resource import Config, environment
 from tests.e2e.platform.release import CHECKOUT, NAME, Release
 
 PLUGIN = CHECKOUT / "operator" / "jobfinder_operator" / "kubectl_jobfinder.py"
@@ -12,7 +11,7 @@ PLUGIN = CHECKOUT / "operator" / "jobfinder_operator" / "kubectl_jobfinder.py"
 
 def run(release: Release, *arguments: str) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, str(PLUGIN), *arguments, "--namespace", release.namespace]
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=dict(os.environ))
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment(release.cluster))
 
 
 def test_top_shows_every_pod_and_every_memcached(release: Release, config: Config) -> None:
