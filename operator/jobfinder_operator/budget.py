@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from jobfinder_operator.config import Config, too_little
-from jobfinder_operator.evidence import Account, Drift, absorb, take_over
+from jobfinder_operator.evidence import Account, Drift, absorb, settled, take_over
 from jobfinder_operator.ledger import GUESSED, UNASKED, Entry, Ledger
 from jobfinder_operator.observed import Observed, PodSeen, Reading, living
 from jobfinder_operator.shares import Claim, Rules, targets
@@ -121,7 +121,10 @@ class Plan:
             self._asked(replace(entry, cap=max(entry.cap, to)), reading, to)
 
     def _asked(self, entry: Entry, reading: Reading, to: int) -> None:
-        self.entries[entry.uid] = replace(entry, wanted=to, session=reading.session, asked_at=self.now)
+        """While something said on another connection may be on its way, this one's answers prove nothing yet."""
+        alone = settled(self.config, entry, reading)
+        session = reading.session if alone else ""
+        self.entries[entry.uid] = replace(entry, wanted=to, session=session, asked_at=self.now)
 
 
 def decide(config: Config, ledger: Ledger | None, observed: Observed, now: float) -> Decision:

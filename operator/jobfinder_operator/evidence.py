@@ -118,22 +118,22 @@ def _judged(account: Account, entry: Entry, pod: PodSeen) -> Entry:
     reading = pod.reading
     if reading is None:
         return entry
-    settled = _settled(account, entry, reading)
+    certain = settled(account.config, entry, reading)
     if entry.wanted == GUESSED:
-        return _learned(account, entry, reading) if settled else entry
+        return _learned(account, entry, reading) if certain else entry
     if _may_be_another(entry, pod, reading):
-        if settled:
+        if certain:
             return _restarted(account, entry, pod, reading)
         account.in_doubt.add(entry.uid)
         return replace(entry, cap=max(entry.cap, _bound(reading)))
-    return _same(account, replace(entry, process=pod.process), reading, settled)
+    return _same(account, replace(entry, process=pod.process), reading, certain)
 
 
-def _settled(account: Account, entry: Entry, reading: Reading) -> bool:
+def settled(config: Config, entry: Entry, reading: Reading) -> bool:
     """Whether everything that was ever sent to the pod has had its effect when `reading` began."""
     if reading.session == entry.session:
         return reading.at >= entry.asked_at
-    return reading.at >= entry.asked_at + account.config.command_seconds
+    return reading.at >= entry.asked_at + config.command_seconds
 
 
 def _bound(reading: Reading) -> int:
@@ -172,11 +172,11 @@ def _restarted(account: Account, entry: Entry, pod: PodSeen, reading: Reading) -
     )
 
 
-def _same(account: Account, entry: Entry, reading: Reading, settled: bool) -> Entry:
+def _same(account: Account, entry: Entry, reading: Reading, certain: bool) -> Entry:
     size, bound = reading.pool_size, _bound(reading)
     expected = entry.wanted or entry.born_with
     if size > entry.cap:
         account.drifted(entry, "raised", f"{entry.name} has a pool of {size}, {entry.cap} are recorded")
-    elif settled and size < min(expected, entry.cap):
+    elif certain and size < min(expected, entry.cap):
         account.drifted(entry, "lowered", f"{entry.name} has a pool of {size}, {expected} were set")
-    return replace(entry, cap=bound if settled else max(bound, entry.cap), size=size)
+    return replace(entry, cap=bound if certain else max(bound, entry.cap), size=size)

@@ -12,10 +12,9 @@ UNASKED = 0  # `Entry.wanted`: nothing was asked of this process
 class Entry:
     """A pod. `cap`: the most connections that its running PgBouncer can have until something else is recorded here.
 
-    `wanted`: the size that was last asked for, at the time `asked_at` on the console connection `session`. `size`: what
-    it was when last read. `process`,
-    `born_with` (0: unknown), `reachable` and `grace_seconds` are what was last seen of the pod, `leaving_at` is when it
-    was first seen Terminating.
+    `wanted`: the size that was last asked for, at the time `asked_at` on the console connection `session` (empty: on
+    more than one). `size`: what it was when last read. `process`, `born_with` (0: unknown), `reachable` and
+    `grace_seconds` are what was last seen of the pod, `leaving_at` is when it was first seen Terminating.
     """
 
     uid: str

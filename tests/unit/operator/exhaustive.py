@@ -20,6 +20,11 @@ FORGOTTEN = 10.0  # seconds after which it makes no difference any more when som
 BUSY = 6.0
 
 
+TIGHT = replace(SMALL, budget=8, max_pods=3, headroom=1, per_pod_max=5, moves_per_minute=1000)
+NARROW = replace(TIGHT, budget=9)
+LARGE = replace(TIGHT, budget=10, max_pods=4)
+
+
 @dataclass(frozen=True)
 class Scene:
     """`may`: how often each thing can happen. The pods `busy` first and `then` are those that have demand."""
@@ -28,7 +33,7 @@ class Scene:
     may: Mapping[str, int]
     pods: int = 2
     operators: int = 1
-    config: Config = replace(SMALL, budget=8, max_pods=3, headroom=1, per_pod_max=5, moves_per_minute=1000)
+    config: Config = TIGHT
     busy: tuple[int, ...] = (0,)
     then: tuple[int, ...] = (1,)
     template: int = 1
@@ -43,9 +48,12 @@ class State:
     operators: list[SimOperator]
     may: dict[str, int]
     busy: tuple[int, ...]
+    then: tuple[int, ...]
 
     def clone(self) -> "State":
-        return State(self.world.clone(), [each.clone() for each in self.operators], dict(self.may), self.busy)
+        return State(
+            self.world.clone(), [each.clone() for each in self.operators], dict(self.may), self.busy, self.then
+        )
 
     def key(self) -> tuple[Any, ...]:
         """Equal for states that have the same future."""
@@ -118,7 +126,7 @@ def begin(scene: Scene, rules: Rules) -> State:
     for _ in range(scene.pods):
         world.born()
     operators = [SimOperator(place, place, rules, clock=50.0 * place) for place in range(scene.operators)]
-    state = State(world, operators, dict(scene.may), scene.busy)
+    state = State(world, operators, dict(scene.may), scene.busy, scene.then)
     world.record(Ledger("operator-0"))
     for _ in range(6 if scene.granted else 0):
         _round(state, operators[0])
@@ -192,7 +200,7 @@ def _make(state: State, move: Move) -> None:
             _operate(state, state.operators[move[1]], move[2])
         case "crash":
             old = state.operators[move[1]]
-            state.operators[move[1]] = SimOperator(old.place, old.number + 10, old.rules, clock=old.clock - 30.0)
+            state.operators[move[1]] = SimOperator(old.place, old.number + 10, old.rules, clock=old.clock + 30.0)
         case "land":
             world.land(world.commands[move[1]])
         case "tick":
@@ -200,7 +208,7 @@ def _make(state: State, move: Move) -> None:
         case "birth":
             world.born()
         case "shift":
-            state.busy = tuple(number for number, _ in enumerate(world.pods) if number not in state.busy)
+            state.busy, state.then = state.then, state.busy
         case "loss":
             world.recorded, world.version = None, world.version + 1
         case "poorer":
@@ -285,9 +293,8 @@ def _unrolled(path: Any) -> list[Move]:
 
 
 assert COMMAND / 2 == TICK
-LARGE = replace(SMALL, budget=10, max_pods=4, headroom=1, per_pod_max=5, moves_per_minute=1000)
-lost_commands = Scene("lost commands", {"tick": 4, "shift": 2, "lose": 1})
-crashes = Scene("crashes", {"tick": 3, "shift": 1, "lose": 1, "crash": 1})
+lost_commands = Scene("lost commands", {"tick": 3, "shift": 2, "lose": 1}, busy=(), config=NARROW)
+crashes = Scene("crashes", {"tick": 2, "shift": 1, "kill": 1, "crash": 1})
 killed_sidecars = Scene("killed sidecars", {"tick": 3, "shift": 1, "kill": 1, "fail": 1})
 replaced_pods = Scene("replaced pods", {"tick": 3, "delete": 1, "gone": 1, "birth": 1})
 forced_deletion = Scene("forced deletion", {"tick": 4, "force": 1, "shift": 1})

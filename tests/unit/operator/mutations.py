@@ -84,7 +84,18 @@ def a_small_number_is_believed() -> Any:
 
 
 def nothing_is_on_its_way() -> Any:
-    return patch.object(evidence, "_settled", lambda account, entry, reading: True)
+    return patch.object(evidence, "settled", lambda config, entry, reading: True)
+
+
+def one_connection_speaks_for_all() -> Any:
+    """What was sent on another may land later."""
+
+    def asked(self: Plan, entry: Entry, reading: Reading, to: int) -> None:
+        asked_once(self, entry, reading, to)
+        self.entries[entry.uid] = replace(self.entries[entry.uid], session=reading.session)
+
+    asked_once = Plan._asked
+    return patch.object(Plan, "_asked", asked)
 
 
 def a_raised_pool_is_not_counted() -> Any:
@@ -161,6 +172,7 @@ DECIDING = (
     a_lost_node_is_a_dead_one,
     a_small_number_is_believed,
     nothing_is_on_its_way,
+    one_connection_speaks_for_all,
     a_raised_pool_is_not_counted,
     shrinking_is_believed_before_it_is_seen,
     growing_is_not_recorded,

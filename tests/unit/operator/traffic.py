@@ -38,6 +38,7 @@ class Traffic:
         self.events: dict[str, Callable[[], None]] = {
             name.removeprefix("on_"): getattr(self, name) for name in dir(self) if name.startswith("on_")
         }
+        self.loyalty = self.random.choice((0.5, 0.9, 0.9))
         self.weights = [WEIGHTS[name] * self._favour(name) for name in self.events]
 
     def _favour(self, name: str) -> float:
@@ -59,7 +60,7 @@ class Traffic:
     def on_advance(self) -> None:
         """Mostly the one that holds the Lease; a stopped one may wake at any time."""
         holder = self.operators[self.world.lease[0]]
-        operator = holder if self.random.random() < 0.9 else self.operators[1 - holder.place]
+        operator = holder if self.random.random() < self.loyalty else self.operators[1 - holder.place]
         if not (moves := operator.moves(self.world)):
             return
         usual = self.random.random() < 0.85
