@@ -212,8 +212,8 @@ def connections_are_never_kept() -> Any:
 
 
 def nobody_hears_of_ends() -> Any:
-    return patch.object(World, "observe", lambda self: replace(real(self), ended=frozenset()))
+    return patch.object(World, "observe", lambda self: replace(OBSERVE(self), ended=frozenset()))
 
 
-real = World.observe
+OBSERVE = World.observe
 NO_RULES = (nobody_knows_of_containers, connections_are_never_kept, nobody_hears_of_ends)
