@@ -97,7 +97,7 @@ def greedy(release: Release) -> Iterator[None]:
 
 
 class Convergence:
-    """When each pod became ready, and when it had its share: seen twice a second."""
+    """When each pod became ready, and when the second of what is looked for held: seen twice a second."""
 
     def __init__(self, look: Callable[[], tuple[list[Pod], dict[str, bool]]]) -> None:
         self._look = look

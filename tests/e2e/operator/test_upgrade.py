@@ -1,0 +1,36 @@
+"""The operator and the definition of its resource are upgraded and rolled back, and the service does not notice."""
+
+import json
+
+from tests.e2e.operator.resource import Config
+from tests.e2e.platform.release import NAME, Release
+from tests.e2e.platform.watch import Load, watched
+
+CRD = "jobfinderconfigs.jobfinder.dev"
+LOAD = Load(rate=150, connections=16, actors=3)
+
+
+def columns(release: Release) -> list[str]:
+    versions = json.loads(release.cluster.kubectl("get", "crd", CRD, "-o", "json"))["spec"]["versions"]
+    return [each["name"] for each in versions[0]["additionalPrinterColumns"]]
+
+
+def test_operator_and_definition_are_upgraded_and_rolled_back(release: Release, config: Config) -> None:
+    before, operators, pods = config.wait_for("Ready"), release.uids("operator"), release.uids()
+    known = columns(release)
+    older = [{"op": "remove", "path": "/spec/versions/0/additionalPrinterColumns/0"}]
+    release.cluster.kubectl("patch", "crd", CRD, "--type=json", "-p", json.dumps(older))
+    assert columns(release) == known[1:]
+    with watched(release.address(), LOAD) as watch:
+        with watch.phase("helm upgrade"):
+            release.upgrade({"operator": {"podAnnotations": {"jobfinder.dev/turn": "2"}}})
+            config.wait_for("Ready", "BudgetConverged", "TuningApplied", timeout_s=60)
+        assert columns(release) == known
+        assert not release.uids("operator") & operators
+        with watch.phase("helm rollback"):
+            release.cluster.helm("rollback", NAME, "1", "-n", release.namespace, "--wait", "--timeout=120s")
+            after = config.wait_for("Ready", "BudgetConverged", "TuningApplied", timeout_s=60)
+        watch.wait_for_calm(300)
+    watch.assert_nothing_failed()
+    assert after.object["metadata"]["uid"] == before.object["metadata"]["uid"]
+    assert release.uids() == pods
