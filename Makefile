@@ -2,7 +2,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
-.PHONY: help setup run demo test test-fuzz conformance e2e cluster cluster-down lint format bench bench-serving connections check-python313 docs k8s lock clean reset
+.PHONY: help setup run demo test test-fuzz conformance e2e cluster cluster-down lint format bench bench-serving bench-shares connections check-python313 docs k8s lock clean reset
 
 PY := .venv/bin/python
 COMPILE := .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
@@ -63,6 +63,10 @@ bench: ## Measure throughput and memory against the references
 bench-serving: ## Compare our server with published meinheld, gthread and gevent
 	@bash app/local/setup.sh bench
 	@exec $(PY) -m loadtest.serving $(if $(QUICK),--quick)
+
+bench-shares: ## Compare shares of the connection budget by demand with equal ones, on local PgBouncers
+	@bash app/local/setup.sh bench
+	@PYTHONPATH=operator exec $(PY) -m loadtest.shares
 
 connections: ## Hold 25,000 kept connections on two workers and 12,000 on one, and use each several times
 	@bash app/local/setup.sh bench
