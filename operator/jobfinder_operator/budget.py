@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from jobfinder_operator.config import Config, too_little
-from jobfinder_operator.evidence import Account, Drift, absorb, settled, take_over
+from jobfinder_operator.evidence import Account, Drift, absorb, settled, still_haunting, take_over
 from jobfinder_operator.ledger import GUESSED, UNASKED, Entry, Ledger
 from jobfinder_operator.observed import Observed, PodSeen, Reading, living
 from jobfinder_operator.shares import Claim, Rules, targets
@@ -170,7 +170,7 @@ def _account(config: Config, ledger: Ledger | None, observed: Observed, now: flo
         ledger = Ledger(config.holder, now + config.command_seconds + config.linger_seconds)
     ledger = take_over(ledger, config.holder, now, config.linger_seconds)
     account = Account(config, now, ledger.blind_until)
-    account.ghosts += [ghost for ghost in ledger.ghosts if ghost.until > now]
+    account.ghosts += still_haunting(ledger, observed, config, now)
     absorb(account, ledger.pods, observed, config.per_pod_max if lost else 0)
     return account
 

@@ -13,6 +13,8 @@ from jobfinder_operator.config import Config
 from jobfinder_operator.ledger import GUESSED, UNASKED, Entry, Ghost, Ledger
 from jobfinder_operator.observed import Observed, Phase, PodSeen, Reading, living
 
+OVERDUE_SECONDS = 15.0
+
 
 @dataclass(frozen=True, slots=True)
 class Drift:
@@ -57,6 +59,18 @@ def take_over(ledger: Ledger, holder: str, now: float, linger_seconds: float) ->
     return Ledger(holder, blind, entries, ghosts)
 
 
+def still_haunting(ledger: Ledger, observed: Observed, config: Config, now: float) -> list[Ghost]:
+    """Those of which it is heard only later that they had really ended wait no longer than the others."""
+    until = now + config.linger_seconds
+    heard = (
+        replace(each, until=min(each.until, until), seconds=min(each.seconds, config.linger_seconds))
+        if each.uid in observed.ended
+        else each
+        for each in ledger.ghosts
+    )
+    return [each for each in heard if each.until > now]
+
+
 def absorb(account: Account, recorded: Mapping[str, Entry], observed: Observed, guess: int) -> None:
     """Fill `account` with every pod that is there; who is gone becomes a ghost. `guess` is 0, or what an unread pod
     may have after a ledger was lost.
@@ -76,12 +90,17 @@ def _afterlife(account: Account, entry: Entry, *, told: bool) -> float:
     rest of their grace period, and a lost node's may go on for a while.
     """
     linger_seconds = account.config.linger_seconds
-    if not entry.reachable:
-        return linger_seconds + max(entry.grace_seconds, account.config.lost_seconds)
-    if told:
+    if told and entry.reachable:
         return linger_seconds
+    if not entry.reachable or _is_overdue(account, entry):
+        return linger_seconds + max(entry.grace_seconds, account.config.lost_seconds)
     begun = account.now if entry.leaving_at is None else entry.leaving_at
     return linger_seconds + max(0.0, begun + entry.grace_seconds - account.now)
+
+
+def _is_overdue(account: Account, entry: Entry) -> bool:
+    """Still there long after it should have gone: its kubelet does not answer, and the node may be lost."""
+    return entry.leaving_at is not None and account.now > entry.leaving_at + entry.grace_seconds + OVERDUE_SECONDS
 
 
 def _newcomer(account: Account, pod: PodSeen, guess: int) -> Entry:

@@ -55,5 +55,7 @@ async def resource_changed(memo: kopf.Memo, name: str, meta: kopf.Meta, event: k
 @kopf.on.event("v1", "pods", labels={COMPONENT: "memcached"})
 @kopf.on.event("apps", "v1", "deployments", labels={COMPONENT: "app"})
 @kopf.on.event("autoscaling", "v2", "horizontalpodautoscalers")
-async def surroundings_changed(memo: kopf.Memo, **_: Any) -> None:
+async def surroundings_changed(memo: kopf.Memo, event: kopf.RawEvent, body: kopf.Body, **_: Any) -> None:
+    if event["type"] == "DELETED" and body.get("kind") == "Pod":
+        memo.operator.pod_deleted(body)
     memo.operator.wake()

@@ -48,6 +48,18 @@ def address(pod: Pod) -> str:
     return pod.status.podIP or ""
 
 
+def has_ended(pod: Pod) -> bool:
+    """Whether the kubelet tells that all containers of a pod that is being deleted have ended, the sidecar too."""
+    status = pod.status
+    if status is None:
+        return False
+    sidecar = [each for each in status.initContainerStatuses or () if each.name == SIDECAR]
+    every = [*(status.containerStatuses or ()), *sidecar]
+    return any(each.name == SIDECAR for each in every) and all(
+        each.state is not None and each.state.terminated is not None for each in every
+    )
+
+
 def workload(deployment: Deployment, autoscaler: HorizontalPodAutoscaler | None) -> Workload:
     """The Deployment and its autoscaler."""
     meta, spec = deployment.metadata, deployment.spec
@@ -107,7 +119,7 @@ def _phase(pod: Pod) -> Phase:
     if phase in ("Failed", "Succeeded"):
         return Phase.FINISHED
     if pod.metadata and pod.metadata.deletionTimestamp is not None:
-        return Phase.TERMINATING
+        return Phase.FINISHED if has_ended(pod) else Phase.TERMINATING
     return Phase.RUNNING if phase == "Running" else Phase.PENDING
 
 

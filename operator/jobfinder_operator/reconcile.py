@@ -5,6 +5,7 @@ import datetime as dt
 import logging
 import time
 import uuid
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -38,7 +39,10 @@ LEASE_MARGIN_S = 1.0
 
 @dataclass
 class Surroundings:
-    """What every resource's loop shares. `process` names this run of the operator, for times are of its own clock."""
+    """What every resource's loop shares. `process` names this run of the operator, for times are of its own clock.
+
+    `ended`: uids of pods that are gone and whose containers had all ended then.
+    """
 
     cluster: Cluster
     leadership: Leadership
@@ -46,6 +50,7 @@ class Surroundings:
     metrics: Metrics
     clock: Callable[[], float] = time.monotonic
     process: str = field(default_factory=lambda: uuid.uuid4().hex)
+    ended: deque[str] = field(default_factory=lambda: deque(maxlen=1000))
 
 
 @dataclass(frozen=True)
@@ -117,6 +122,7 @@ class Reconciler:
         refusing = self._refusals.of(file.generation, sight.apps)
         self._demands = measure(self._demands, sight.observed.pods)
         observed = replace(live_tuning.with_apps(sight, refusing), demands=self._demands.levels)
+        observed = replace(observed, ended=frozenset(around.ended))
         config = budget_config(spec, observed, around.process, around.settings.command_window_s)
         ledger = Ledger.from_dict((resource.get("status") or {}).get("ledger"))
         at = around.clock()

@@ -2,7 +2,12 @@
 
 import asyncio
 import logging
+from collections.abc import Mapping
+from typing import Any, cast
 
+from lightkube.resources.core_v1 import Pod
+
+from jobfinder_operator import objects
 from jobfinder_operator.cluster import ClusterError, KubernetesCluster
 from jobfinder_operator.health import HealthServer, Pulse
 from jobfinder_operator.lease import Leadership
@@ -63,6 +68,12 @@ class Operator:
         if loop is not None:
             await loop.stop(gone=True)
             self._pulse.forget(f"loop of {name}")
+
+    def pod_deleted(self, body: Mapping[str, Any]) -> None:
+        """An object that was deleted by force is gone before its containers are."""
+        pod = cast(Pod, Pod.from_dict(dict(body)))
+        if objects.has_ended(pod) and pod.metadata is not None and pod.metadata.uid is not None:
+            self._around.ended.append(pod.metadata.uid)
 
     def wake(self) -> None:
         """Something that resources are about has changed."""

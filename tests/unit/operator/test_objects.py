@@ -144,3 +144,17 @@ def test_the_memory_limit_is_that_of_memcached_and_not_of_its_exporter() -> None
     spec = {"selector": {"matchLabels": {}}, "serviceName": "m", "template": {"spec": {"containers": containers}}}
     found = cast(StatefulSet, StatefulSet.from_dict({"metadata": {"name": "m"}, "spec": spec}))
     assert objects.memory_limit(found) == 128 * 1024**2
+
+
+def test_a_pod_that_is_deleted_has_ended_when_its_sidecar_has_too() -> None:
+    over: dict[str, Any] = {"terminated": {"exitCode": 0}}
+    runs: dict[str, Any] = {"running": {}}
+    app, sidecar = container("app", over), container("pgbouncer", over)
+    deleted = {"deletionTimestamp": "2026-01-01T00:00:00Z"}
+    ended = {"phase": "Running", "containerStatuses": [app], "initContainerStatuses": [sidecar]}
+    assert objects.pod_seen(pod(ended, **deleted)).phase is Phase.FINISHED
+    assert objects.pod_seen(pod(ended)).phase is Phase.RUNNING
+    draining = ended | {"initContainerStatuses": [container("pgbouncer", runs)]}
+    assert objects.pod_seen(pod(draining, **deleted)).phase is Phase.TERMINATING
+    assert not objects.has_ended(pod({"containerStatuses": [app]}, **deleted))
+    assert not objects.has_ended(pod({}, **deleted))
