@@ -1,0 +1,106 @@
+"""The resource read: defaults, and messages that say what, why, and the nearest value that would work."""
+
+import json
+from typing import Any
+
+import pytest
+
+from app.config import Caches, CacheTuning, Tuning, read_tuning
+from jobfinder_operator.observed import Workload
+from jobfinder_operator.spec import SpecError, budget_config, problems, read_spec
+from jobfinder_operator.tuning import console_settings, tuning_file
+from tests.unit.operator.resources import pod, resource, seen, spec_of
+
+
+def test_what_is_left_out_has_defaults() -> None:
+    spec = read_spec({"spec": {"database": {"connectionBudget": 80}}})
+    assert (spec.mode, spec.paused, spec.acts) == ("Apply", False, True)
+    assert (spec.database.headroom, spec.database.floor, spec.database.per_pod_max) == (5, 1, 32)
+    assert spec.database.max_pods is None
+    assert spec.memcached_megabytes is None
+
+
+@pytest.mark.parametrize(("changes", "acts"), [({"mode": "Observe"}, False), ({"paused": True}, False), ({}, True)])
+def test_nothing_is_touched_when_observing_or_paused(changes: dict[str, Any], acts: bool) -> None:
+    assert spec_of(**changes).acts is acts
+
+
+@pytest.mark.parametrize(
+    ("database", "message"),
+    [
+        (
+            {"connectionBudget": 30, "maxPods": 13, "perPod": {"floor": 2}},
+            "floor 2 x maxPods 13 + headroom 5 = 31 > connectionBudget 30; connectionBudget 31, or maxPods 12, or floor",
+        ),
+        ({"connectionBudget": 3}, "floor 1 x maxPods 1 + headroom 5 = 6 > connectionBudget 3; connectionBudget 6"),
+        ({"connectionBudget": 80, "perPod": {"floor": 40}}, "perPod.floor 40 > perPod.max 32; perPod.max 40, or"),
+        ({"connectionBudget": 80, "perPod": {"floor": 0}}, "PgBouncer reads 0 as unlimited"),
+        ({"connectionBudget": "many"}, "spec.database.connectionBudget is 'many', it must be a whole number"),
+        ({"connectionBudget": True}, "spec.database.connectionBudget is True"),
+        ({"headroom": 5}, "spec.database.connectionBudget is missing: the most connections"),
+        (
+            {"connectionBudget": 80, "headroom": -1},
+            "spec.database.headroom is -1, it must be a whole number of at least 0",
+        ),
+    ],
+)
+def test_what_is_wrong_is_said_with_what_would_work(database: dict[str, Any], message: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        spec_of(database=database)
+    assert message in str(caught.value)
+
+
+def test_everything_that_is_wrong_is_said_at_once() -> None:
+    with pytest.raises(SpecError, match=r"spec.mode 'Guess'.*spec.target.queue is unknown.*headroom"):
+        read_spec(
+            {"spec": {"mode": "Guess", "target": {"queue": "q"}, "database": {"connectionBudget": 9, "headroom": "a"}}}
+        )
+
+
+def test_the_values_that_would_work_do() -> None:
+    for better in ({"connectionBudget": 31}, {"maxPods": 12}, {"perPod": {"floor": 1}}):
+        spec_of(database={"connectionBudget": 30, "maxPods": 13, "perPod": {"floor": 2}} | better)
+
+
+def test_an_autoscaler_that_max_pods_does_not_cover_is_a_problem_that_is_counted_with() -> None:
+    spec, observed = spec_of(), seen(hpa_max=8)
+    assert problems(spec, observed) == (
+        "2 x HPA max 8 + surge 1 = 17 pods can exist at once > maxPods 5; maxPods 17, or HPA max 2, would work",
+    )
+    assert budget_config(spec, observed, "me").max_pods == 17
+    assert problems(spec, seen(hpa_max=2)) == ()
+
+
+def test_without_max_pods_the_workload_says_how_many() -> None:
+    spec = spec_of(database={"connectionBudget": 80})
+    assert budget_config(spec, seen(hpa_max=6), "me").max_pods == 13
+    assert Workload(replicas=3, surge=2).pods_at_most == 8
+
+
+def test_sidecars_that_start_with_more_than_the_floor_are_a_problem() -> None:
+    (message,) = problems(spec_of(), seen(pod("a", born_with=3)))
+    assert message.startswith("sidecars start with 3 connections, more than perPod.floor 1")
+
+
+def test_the_service_understands_the_file_that_is_made() -> None:
+    spec = spec_of(
+        cache={"memcachedMegabytes": 64, "user": {"capacity": 5, "ttlSeconds": 6}, "leaseMilliseconds": 20},
+        limits={"loginFailuresPerAccount": 3},
+        passwords={"bcryptCost": 11},
+        compression={"enabled": False, "minimumBytes": 9},
+    )
+    tuning = read_tuning(json.dumps(tuning_file(spec, 12)).encode(), Tuning())
+    assert tuning.generation == 12
+    assert tuning.cache == Caches(user=CacheTuning(5, 6), lease_ms=20)
+    assert (tuning.limits.login_failures_per_account, tuning.limits.logins_per_address) == (3, 60)
+    assert (tuning.passwords.bcrypt_cost, tuning.compression.minimum_bytes) == (11, 9)
+    assert tuning.database.acquire_timeout_ms == 8000
+
+
+def test_what_the_resource_leaves_out_is_the_services_own_default() -> None:
+    assert set(tuning_file(spec_of(), 1)) == {"generation", "database"}
+
+
+def test_timeouts_are_settings_of_pgbouncer() -> None:
+    spec = read_spec(resource(database={"connectionBudget": 9, "timeouts": {"idleSeconds": 30, "queryWaitSeconds": 4}}))
+    assert console_settings(spec) == {"query_wait_timeout": 4, "server_idle_timeout": 30}
