@@ -30,7 +30,7 @@ def test_nothing_is_touched_when_observing_or_paused(changes: dict[str, Any], ac
     [
         (
             {"connectionBudget": 30, "maxPods": 13, "perPod": {"floor": 2}},
-            "floor 2 x maxPods 13 + headroom 5 = 31 > connectionBudget 30; connectionBudget 31, or maxPods 12, or floor",
+            "floor 2 x maxPods 13 + headroom 5 = 31 > connectionBudget 30; connectionBudget 31, or maxPods 12, or",
         ),
         ({"connectionBudget": 3}, "floor 1 x maxPods 1 + headroom 5 = 6 > connectionBudget 3; connectionBudget 6"),
         ({"connectionBudget": 80, "perPod": {"floor": 40}}, "perPod.floor 40 > perPod.max 32; perPod.max 40, or"),

@@ -1,0 +1,161 @@
+"""Single rules of the protocol, one situation each."""
+
+from dataclasses import replace
+
+from jobfinder_operator.budget import Decision, Grow, Shrink, decide
+from jobfinder_operator.config import Config
+from jobfinder_operator.ledger import UNASKED, Entry, Ghost, Ledger
+from jobfinder_operator.observed import Observed, Phase, PodSeen, Reading, Workload
+
+NOW = 100.0
+CONFIG = Config(budget=16, max_pods=4, headroom=2, per_pod_max=8, holder="me")
+
+
+def entry(name: str, cap: int, **more: object) -> Entry:
+    return replace(Entry(name, name, cap, cap, cap, f"s-{name}", born_with=1, process="p"), **more)  # type: ignore[arg-type]
+
+
+def ledger(*entries: Entry, ghosts: tuple[Ghost, ...] = ()) -> Ledger:
+    return Ledger("me", pods={each.uid: each for each in entries}, ghosts=ghosts)
+
+
+def pod(name: str, size: int, servers: int | None = None, session: str = "", **more: object) -> PodSeen:
+    reading = Reading(NOW, session or f"s-{name}", size, size if servers is None else servers)
+    return replace(PodSeen(name, name, process="p", born_with=1, reading=reading), **more)  # type: ignore[arg-type]
+
+
+def decided(recorded: Ledger | None, *pods: PodSeen, config: Config = CONFIG, **demands: float) -> Decision:
+    return decide(config, recorded, Observed(NOW, pods, Workload(born_with=1), demands=demands), NOW)
+
+
+def test_what_is_granted_is_in_the_ledger_that_has_to_be_recorded_first() -> None:
+    decision = decided(ledger(), pod("a", 1), pod("b", 1))
+    assert [(type(step), step.uid, step.expect, step.to) for step in decision.steps] == [
+        (Grow, "a", 1, 6),
+        (Grow, "b", 1, 6),
+    ]
+    assert [each.cap for each in decision.ledger.pods.values()] == [6, 6]
+    assert decision.sums.total == decision.sums.budget
+
+
+def test_a_shrink_makes_no_room_before_it_is_seen() -> None:
+    recorded, config = ledger(entry("a", 8), entry("b", 1, wanted=UNASKED)), replace(CONFIG, budget=13)
+    first = decided(recorded, pod("a", 8), pod("b", 1), config=config)
+    assert [(type(step), step.uid, step.to) for step in first.steps] == [(Shrink, "a", 5)]
+    assert [each.cap for each in first.ledger.pods.values()] == [8, 1]
+    assert first.sums.room == 0
+    then = decided(first.ledger, pod("a", 5), pod("b", 1), config=config)
+    assert [(type(step), step.uid, step.to) for step in then.steps] == [(Grow, "b", 4)]
+    assert [each.cap for each in then.ledger.pods.values()] == [5, 4]
+
+
+def test_connections_that_drain_count_until_they_are_gone() -> None:
+    recorded = ledger(entry("a", 8, wanted=5), entry("b", 1))
+    assert decided(recorded, pod("a", 5, servers=7), pod("b", 1)).ledger.pods["a"].cap == 7
+
+
+def test_a_killed_sidecar_leaves_a_ghost() -> None:
+    decision = decided(ledger(entry("a", 6), entry("b", 6)), pod("a", 1, session="new", process="q"), pod("b", 6))
+    assert [(ghost.uid, ghost.cap, ghost.until) for ghost in decision.ledger.ghosts] == [("a", 6, NOW + 7)]
+    assert decision.ledger.pods["a"].cap < 6
+    assert decision.drifts[0].kind == "restarted"
+    assert decision.sums.room >= 0
+
+
+def test_a_small_number_on_another_connection_is_in_doubt_while_a_command_may_be_on_its_way() -> None:
+    recorded = ledger(entry("a", 6, asked_at=NOW - 1), entry("b", 6))
+    decision = decided(recorded, pod("a", 1, session="new"), pod("b", 6))
+    assert decision.ledger.pods["a"].cap == 6
+    assert [step.uid for step in decision.steps] == []
+    assert decision.unsettled
+
+
+def test_terminating_and_unreachable_pods_keep_what_they_have() -> None:
+    silent = replace(pod("b", 6), reading=None, reachable=False)
+    decision = decided(
+        ledger(entry("a", 6), entry("b", 6)),
+        replace(pod("a", 6), phase=Phase.TERMINATING, reading=None),
+        silent,
+        pod("c", 1),
+    )
+    assert [each.cap for each in decision.ledger.pods.values()] == [6, 6, 1]
+    assert decision.steps == ()
+
+
+def test_how_long_a_pod_counts_that_is_gone() -> None:
+    entries = {
+        "told": entry("told", 3),
+        "forced": entry("forced", 3),
+        "late": entry("late", 3, leaving_at=NOW - 20),
+        "overdue": entry("overdue", 3, leaving_at=NOW - 90),
+        "lost": entry("lost", 3, reachable=False),
+    }
+    observed = Observed(NOW, ended=frozenset({"told"}))
+    ghosts = decide(CONFIG, ledger(*entries.values()), observed, NOW).ledger.ghosts
+    assert {ghost.uid: ghost.until - NOW for ghost in ghosts} == {
+        "told": 7,
+        "forced": 37,
+        "late": 17,
+        "overdue": 67,
+        "lost": 67,
+    }
+
+
+def test_the_end_of_a_pod_may_be_heard_of_later() -> None:
+    recorded = ledger(ghosts=(Ghost("a", "a", 5, NOW + 30, 37),))
+    observed = Observed(NOW, ended=frozenset({"a"}))
+    assert [ghost.until for ghost in decide(CONFIG, recorded, observed, NOW).ledger.ghosts] == [NOW + 7]
+
+
+def test_a_pool_that_was_raised_by_hand_counts_at_once_and_is_put_right() -> None:
+    decision = decided(ledger(entry("a", 6), entry("b", 6)), pod("a", 20), pod("b", 6))
+    assert decision.ledger.pods["a"].cap == 20
+    assert [(step.uid, step.to) for step in decision.steps] == [("a", 6)]
+    assert [each.kind for each in decision.drifts] == ["raised"]
+
+
+def test_a_pool_that_nobody_has_recorded_counts_and_stays_where_it_fits() -> None:
+    decision = decided(ledger(entry("a", 6)), pod("a", 6), pod("b", 6))
+    assert decision.ledger.pods["b"].cap == 6
+    assert [each.kind for each in decision.drifts] == ["unrecorded"]
+    assert decision.steps == ()
+
+
+def test_after_a_lost_ledger_nothing_grows_until_all_is_known() -> None:
+    first = decided(None, pod("a", 6), pod("b", 1))
+    assert [each.cap for each in first.ledger.pods.values()] == [8, 8]
+    assert first.steps == ()
+    observed = Observed(NOW + 6, (pod("a", 6), pod("b", 1)), Workload(born_with=1))
+    later = tuple(replace(each, reading=replace(each.reading, at=NOW + 6)) for each in observed.pods if each.reading)
+    second = decide(CONFIG, first.ledger, replace(observed, pods=later), NOW + 6)
+    assert [each.cap for each in second.ledger.pods.values()] == [6, 1]
+    assert second.ledger.blind_until == NOW + 6 + 7
+    assert not [step for step in second.steps if isinstance(step, Grow)]
+
+
+def test_another_operator_reads_all_times_as_its_own() -> None:
+    recorded = ledger(entry("a", 6, asked_at=10_000.0), ghosts=(Ghost("x", "x", 4, 20_000.0, 7.0),))
+    decision = decided(recorded, pod("a", 4), config=replace(CONFIG, holder="another"))
+    assert decision.ledger.holder == "another"
+    assert decision.ledger.pods["a"].cap == 6
+    assert decision.ledger.pods["a"].asked_at == NOW
+    assert [ghost.until for ghost in decision.ledger.ghosts] == [NOW + 7]
+
+
+def test_a_larger_pod_template_is_counted_for_every_pod_that_may_come() -> None:
+    observed = Observed(NOW, (pod("a", 1), pod("b", 1)), Workload(born_with=3))
+    sums = decide(CONFIG, ledger(entry("a", 1), entry("b", 1)), observed, NOW).sums
+    assert (sums.floor, sums.floor * sums.slots) == (3, 12)
+
+
+def test_observing_asks_for_nothing() -> None:
+    decision = decided(ledger(), pod("a", 1), pod("b", 1), config=replace(CONFIG, acts=False))
+    assert decision.steps == ()
+    assert decision.targets == {"a": 6, "b": 6}
+    assert [each.cap for each in decision.ledger.pods.values()] == [1, 1]
+
+
+def test_the_same_is_decided_for_the_same() -> None:
+    pods = (pod("b", 1), pod("a", 1), pod("c", 1))
+    first, second = decided(ledger(), *pods), decided(ledger(), *reversed(pods))
+    assert first.targets == second.targets
