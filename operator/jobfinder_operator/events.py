@@ -6,6 +6,7 @@ from typing import Any
 from jobfinder_operator.cluster import Cluster, ClusterError, Notice, Resource
 from jobfinder_operator.evidence import Drift
 
+DRIFT = "Drift"
 QUIET_S = 60.0  # the same words are not said again within that time
 
 # Conditions that are bad news when they hold; the others are when they do not.
@@ -55,7 +56,7 @@ def of_conditions(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[N
 
 
 def of_drifts(drifts: Iterable[Drift]) -> list[Notice]:
-    return [Notice(f"Drift{each.kind.capitalize()}", f"{each.name}: {each.message}", "Warning") for each in drifts]
+    return [Notice(f"{DRIFT}{each.kind.capitalize()}", f"{each.name}: {each.message}", "Warning") for each in drifts]
 
 
 def of_changes(reason: str, changes: Iterable[str]) -> list[Notice]:

@@ -6,6 +6,7 @@ One file of the standard library alone: put it on the PATH as `kubectl-jobfinder
 
 import argparse
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 RESOURCE = "jobfinderconfigs.jobfinder.dev"
+KLOG = re.compile(r"[EWI]\d{4} \d\d:")  # kubectl's own log, above what it has to say
 Object = Mapping[str, Any]
 
 
@@ -200,7 +202,8 @@ def _kubectl(arguments: list[str]) -> dict[str, Any]:
         raise PluginError("kubectl is not on the PATH")
     done = subprocess.run([program, *arguments], capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode != 0:
-        words = done.stderr.strip() or f"kubectl ended with exit code {done.returncode}"
+        lines = [line for line in done.stderr.splitlines() if not KLOG.match(line)]
+        words = "\n".join(lines).strip() or f"kubectl ended with exit code {done.returncode}"
         if "the server doesn't have a resource type" in words:
             words = "this cluster does not know JobFinderConfig: install the chart with operator.enabled=true"
         raise PluginError(words)

@@ -1,7 +1,7 @@
 """The operator's own metrics for Prometheus."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -69,7 +69,10 @@ class Metrics:
             registry=self.registry,
         )
         self.refused = Counter(
-            f"{_PREFIX}refused_total", "Wishes that were refused", ["config", "reason"], registry=self.registry
+            f"{_PREFIX}refused_total",
+            "Times that the resource turned out not to work as it is",
+            ["config", "reason"],
+            registry=self.registry,
         )
         self._samples = _Samples()
         self.registry.register(self._samples)
@@ -80,6 +83,11 @@ class Metrics:
 
     def show(self, config: str, sample: ConfigSample) -> None:
         self._samples.configs[config] = sample
+
+    def refuse(self, config: str) -> None:
+        """The resource cannot be followed; what it led to before goes on."""
+        if (last := self._samples.configs.get(config)) is not None:
+            self.show(config, replace(last, feasible=False))
 
     def forget(self, config: str) -> None:
         """The resource is gone, or another operator looks after it."""

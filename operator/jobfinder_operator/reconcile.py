@@ -6,7 +6,7 @@ import logging
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -150,7 +150,7 @@ class Reconciler:
             except Conflict:
                 return False
             self._written_at = around.clock()
-        await self._events.tell(resource, notices)
+        await self._tell(resource, notices)
         return around.leadership.holds
 
     def _worth_writing(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
@@ -173,7 +173,7 @@ class Reconciler:
         if around.leadership.holds:
             await live_tuning.carry_out(around.cluster, view.file, view.tuning, view.sight, self._refusals)
             notices += [view.tuning.notice] if view.tuning.notice is not None else []
-        await self._events.tell(view.resource, notices)
+        await self._tell(view.resource, notices)
         return bool(notices)
 
     async def _settle_memory(self, view: View, megabytes: int) -> list[str]:
@@ -193,10 +193,16 @@ class Reconciler:
         new = status.build(situation, resource, _now())
         if "ledger" in old:
             new["ledger"] = old["ledger"]
-        self._around.metrics.forget(self._name)
+        self._around.metrics.refuse(self._name)
         if self._around.leadership.holds and status.without_times(old) != status.without_times(new):
             await self._around.cluster.write_status(resource, new)
-            await self._events.tell(resource, [Notice("NotFollowed", str(error), "Warning")])
+            await self._tell(resource, [Notice("NotFollowed", str(error), "Warning")])
+
+    async def _tell(self, resource: Resource, notices: Sequence[Notice]) -> None:
+        for notice in notices:
+            if notice.type == "Warning" and not notice.reason.startswith(events.DRIFT):
+                self._around.metrics.refused.labels(self._name, notice.reason).inc()
+        await self._events.tell(resource, notices)
 
     def _tell_metrics(self, view: View) -> None:
         metrics = self._around.metrics
@@ -241,7 +247,11 @@ class Loop:
 
     async def _run(self) -> None:
         while True:
-            pause = await self._once() if self._around.leadership.holds else self._around.settings.interval_s
+            if self._around.leadership.holds:
+                pause = await self._once()
+            else:
+                pause = self._around.settings.interval_s
+                self._around.metrics.forget(self._name)
             self._beat(f"loop of {self._name}", pause + 60)
             started = self._around.clock()
             try:

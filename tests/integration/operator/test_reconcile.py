@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 
 import pytest
+from prometheus_client import generate_latest
 
 from app.local.memcached import Memcached
 from app.local.postgres import Postgres
@@ -137,6 +138,10 @@ def test_a_budget_that_cannot_be_is_refused_with_its_sum_and_changes_nothing(
         operator.round()
     assert sizes(platform) == before
     assert any("7 > connectionBudget 6" in notice.message for notice in platform.cluster.notices)
+    told = generate_latest(operator.around.metrics.registry).decode()
+    assert f'jobfinder_operator_refused_total{{config="{NAME}",reason="NotFollowed"}} 1.0' in told
+    assert f'jobfinder_operator_budget_feasible{{config="{NAME}"}} 0.0' in told
+    assert f'jobfinder_operator_pod_cap{{config="{NAME}",pod="pod-a"}} {float(before["pod-a"])}' in told
 
 
 def test_a_size_set_by_hand_is_put_right_and_told(platform: Platform, operator: RunningOperator) -> None:
