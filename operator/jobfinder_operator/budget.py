@@ -228,7 +228,7 @@ def _claim(entry: Entry, pod: PodSeen, reading: Reading, observed: Observed) -> 
         demand=observed.demands.get(entry.uid),
         new=entry.wanted == UNASKED,
         leaving=entry.leaving_at is not None,
-        needs=reading.clients_active + reading.clients_waiting + 1,
+        needs=reading.servers_active + reading.clients_waiting + 1,
     )
 
 
