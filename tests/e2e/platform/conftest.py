@@ -48,4 +48,4 @@ def ingress_port(cluster: Cluster) -> Iterator[Address]:
         yield Address(url.hostname, url.port or 80)
     finally:
         cluster.kubectl("-n", INGRESS_NAMESPACE, "delete", "--ignore-not-found", "-f", "-", given=manifest)
-        cluster.kubectl("delete", "namespace", INGRESS_NAMESPACE)
+        cluster.kubectl("delete", "namespace", INGRESS_NAMESPACE, "--wait=false")

@@ -1,6 +1,7 @@
 """One release of the chart in a namespace of its own, as a platform team would see it."""
 
 import json
+import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -69,10 +70,10 @@ class Pod:
 
 
 class Release:
-    """`jobfinder` in `namespace`, which enforces restricted Pod Security."""
+    """`jobfinder` in a new namespace whose name begins with `prefix`, and which enforces restricted Pod Security."""
 
-    def __init__(self, cluster: Cluster, namespace: str, folder: Path) -> None:
-        self.cluster, self.namespace, self._folder = cluster, namespace, folder
+    def __init__(self, cluster: Cluster, prefix: str, folder: Path) -> None:
+        self.cluster, self.namespace, self._folder = cluster, f"{prefix}-{secrets.token_hex(2)}", folder
         self._values: list[Path] = []
 
     def make_namespace(self) -> None:
@@ -81,7 +82,8 @@ class Release:
         self.cluster.kubectl("label", "namespace", self.namespace, *labels)
 
     def delete_namespace(self) -> None:
-        self.cluster.kubectl("delete", "namespace", self.namespace, "--wait=true", f"--timeout={PATIENCE_S:g}s")
+        """Without waiting: Kubernetes takes its time to look again whether the pods are gone."""
+        self.cluster.kubectl("delete", "namespace", self.namespace, "--wait=false")
 
     def kubectl(self, *arguments: str, given: str | None = None) -> str:
         return self.cluster.kubectl("-n", self.namespace, *arguments, given=given)

@@ -1,10 +1,11 @@
 """What the ingress controller of the tests routes, and whether it does."""
 
 import http.client
+import secrets
 
 from tests.e2e.platform.clients import Address
 
-INGRESS_NAMESPACE = "platform-ingress"
+INGRESS_NAMESPACE = f"platform-ingress-{secrets.token_hex(2)}"
 BY_INGRESS, BY_ROUTE = "ingress.jobfinder.test", "route.jobfinder.test"
 ROUTED = {
     "trustedProxies": ["10.0.0.0/8"],
