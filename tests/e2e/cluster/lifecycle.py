@@ -15,6 +15,13 @@ from tests.e2e.cluster.programs import build_all
 from tests.e2e.cluster.shell import run, say, succeeds, wait_for
 
 _SERVERS = 7
+_ELSEWHERE = (
+    "/run/containerd/s",
+    "/run/containerd",
+    "/var/log/containers",
+    "/var/lib/cni/results",
+    "/var/lib/cni",
+)
 _SHIM_SOCKETS = "io.containerd.runtime.v2.task/k8s.io/*/address"
 
 
@@ -168,6 +175,6 @@ def _remove_what_lies_elsewhere(folders: Folders) -> None:
         pod = result.name.removeprefix(f"{POD_NETWORK}-").removesuffix("-eth0")
         result.with_name(f"cni-loopback-{pod}-lo").unlink(missing_ok=True)
         result.unlink()
-    for folder in ("/var/log/containers", "/var/lib/cni/results", "/var/lib/cni"):
+    for folder in _ELSEWHERE:
         with contextlib.suppress(OSError):  # somebody else's, and in use
             Path(folder).rmdir()
