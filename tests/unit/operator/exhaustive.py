@@ -27,7 +27,8 @@ LARGE = replace(TIGHT, budget=10, max_pods=4)
 
 @dataclass(frozen=True)
 class Scene:
-    """`may`: how often each thing can happen. The pods `busy` first and `then` are those that have demand."""
+    """`may`: how often each thing can happen. The pods `busy` first and `then` are those that have demand; `shifted`: it
+    has just changed when the scene begins."""
 
     name: str
     may: Mapping[str, int]
@@ -38,6 +39,7 @@ class Scene:
     then: tuple[int, ...] = (1,)
     template: int = 1
     granted: bool = True
+    shifted: bool = False
 
 
 @dataclass
@@ -133,6 +135,8 @@ def begin(scene: Scene, rules: Rules) -> State:
         for pod in world.pods:
             _drain(pod)
     world.pass_time(FORGOTTEN)
+    if scene.shifted:
+        state.busy, state.then = state.then, state.busy
     return state
 
 
@@ -299,8 +303,8 @@ killed_sidecars = Scene("killed sidecars", {"tick": 3, "shift": 1, "kill": 1, "f
 replaced_pods = Scene("replaced pods", {"tick": 3, "delete": 1, "gone": 1, "birth": 1})
 forced_deletion = Scene("forced deletion", {"tick": 4, "force": 1, "shift": 1})
 lost_node = Scene("a lost node", {"tick": 5, "cut": 1, "force": 1})
-two_operators = Scene("two operators", {"tick": 3, "shift": 2}, operators=2, busy=(), config=NARROW)
-late_operator = Scene("a late operator", {"tick": 4, "shift": 2}, operators=2, busy=(), config=NARROW)
+two_operators = Scene("two operators", {"tick": 3, "shift": 1}, operators=2, busy=(), config=NARROW, shifted=True)
+late_operator = replace(two_operators, name="a late operator", may={"tick": 4, "shift": 1}, shifted=True)
 set_by_hand = Scene("set by hand", {"tick": 2, "shift": 1, "hand": 1})
 lost_ledger = Scene("a lost ledger", {"tick": 6, "loss": 1, "kill": 1})
 edited = Scene("edited", {"tick": 2, "poorer": 1, "floor": 1, "birth": 1})
