@@ -46,7 +46,8 @@ def _apply_metrics_server(folders: Folders) -> None:
         "command": ["/metrics-server"],
         "args": list(_METRICS_ARGUMENTS),
         "resources": {"requests": {"cpu": "10m", "memory": "50Mi"}},
-        "readinessProbe": {"initialDelaySeconds": 1, "periodSeconds": 2},
+        "readinessProbe": {"initialDelaySeconds": 1, "periodSeconds": 2, "timeoutSeconds": 5},
+        "livenessProbe": {"timeoutSeconds": 10, "failureThreshold": 6},  # a machine under load is slow, not broken
     }
     deployment = {
         "apiVersion": "apps/v1",
