@@ -27,7 +27,7 @@ LARGE = replace(TIGHT, budget=10, max_pods=4)
 
 @dataclass(frozen=True)
 class Scene:
-    """`may`: how often each thing can happen. The pods `busy` first and `then` are those that have demand; `shifted`: it
+    """`may`: how often each thing can happen. The pods `busy` first and `then` have demand; `shifted`: it
     has just changed when the scene begins.
     """
 
