@@ -66,7 +66,7 @@ bench-serving: ## Compare our server with published meinheld, gthread and gevent
 
 bench-shares: ## Compare shares of the connection budget by demand with equal ones, on local PgBouncers
 	@bash app/local/setup.sh bench
-	@PYTHONPATH=operator exec $(PY) -m loadtest.shares
+	@PYTHONPATH=operator exec $(PY) -m loadtest.shares $(if $(QUICK),--quick)
 
 connections: ## Hold 25,000 kept connections on two workers and 12,000 on one, and use each several times
 	@bash app/local/setup.sh bench
