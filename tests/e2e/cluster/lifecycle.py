@@ -21,7 +21,10 @@ _ELSEWHERE = (
     "/var/log/containers",
     "/var/lib/cni/results",
     "/var/lib/cni",
+    "/var/lib/kubelet/device-plugins",
+    "/var/lib/kubelet",
 )
+_PLUGIN_SOCKET = Path("/var/lib/kubelet/device-plugins/kubelet.sock")
 _SHIM_SOCKETS = "io.containerd.runtime.v2.task/k8s.io/*/address"
 
 
@@ -175,6 +178,8 @@ def _remove_what_lies_elsewhere(folders: Folders) -> None:
         pod = result.name.removeprefix(f"{POD_NETWORK}-").removesuffix("-eth0")
         result.with_name(f"cni-loopback-{pod}-lo").unlink(missing_ok=True)
         result.unlink()
+    if not traces.was_there(folders, _PLUGIN_SOCKET):
+        _PLUGIN_SOCKET.unlink(missing_ok=True)
     for folder in _ELSEWHERE:
         with contextlib.suppress(OSError):  # somebody else's, and in use
             Path(folder).rmdir()

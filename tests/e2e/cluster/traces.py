@@ -58,6 +58,11 @@ def tables_before(folders: Folders) -> set[str]:
     return set(_noted(folders)["found"]["tables"])
 
 
+def was_there(folders: Folders, path: Path) -> bool:
+    """Whether the file is from before the cluster."""
+    return str(path) in _noted(folders)["found"].get("file", [])
+
+
 def left(folders: Folders, noted: dict[str, Found]) -> list[str]:
     """What is there now and was not, or is not as it was, each as a line for people."""
     now = _look(folders)
