@@ -49,7 +49,7 @@ BASES = {each.suite: each for each in (OLDSTABLE, STABLE, TESTING)}
 
 def have(buildah: Buildah, base: Base) -> None:
     """Make the image unless it is there."""
-    if buildah.has(base.mark) and buildah.has(f"docker.io/library/{base.name}"):
+    if buildah.has(base.mark) and buildah.has(f"localhost/{base.name}"):
         return
     say(f"making the base image {base.name} (Debian {base.suite})")
     with tempfile.TemporaryDirectory(prefix="jobfinder-base-", dir="/var/tmp") as folder:
@@ -57,7 +57,7 @@ def have(buildah: Buildah, base: Base) -> None:
         _bootstrap(base.suite, files)
         archive = Path(folder, "root.tar")
         run("tar", "--create", "--numeric-owner", "--file", archive, "--directory", files, ".")
-        buildah.import_files(archive, [base.mark, f"localhost/{base.name}", f"docker.io/library/{base.name}"])
+        buildah.import_files(archive, [base.mark, f"localhost/{base.name}"])
 
 
 def _bootstrap(suite: str, files: Path) -> None:

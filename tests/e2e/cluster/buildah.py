@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from tests.e2e.cluster.config import Folders
+from tests.e2e.cluster.config import HERE, Folders
 from tests.e2e.cluster.shell import run, succeeds
+
+_SETTINGS = {"CONTAINERS_REGISTRIES_CONF": str(HERE / "images/registries.conf")}
 
 
 @dataclass(frozen=True)
@@ -83,4 +85,4 @@ class Buildah:
 
     def _run(self, *arguments: str, timeout_s: float = 900) -> str:
         storage = ("--root", str(self._root), "--runroot", str(self._run_root))
-        return run("nice", "buildah", *storage, *arguments, timeout_s=timeout_s)
+        return run("nice", "buildah", *storage, *arguments, changes=_SETTINGS, timeout_s=timeout_s)

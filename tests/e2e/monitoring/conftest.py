@@ -9,7 +9,7 @@ import pytest
 from tests.api_client import Api
 from tests.e2e.cluster.access import Cluster
 from tests.e2e.monitoring.prometheus_api import Prometheus, wait_until
-from tests.e2e.platform.release import Release
+from tests.e2e.platform.release import Release, installed
 
 HERE = Path(__file__).parent
 NAMESPACE = "prometheus"
@@ -38,13 +38,8 @@ VALUES = {
 @pytest.fixture(scope="package")
 def release(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Release]:
     """With everything that can be watched, but no exporter of memcached: Debian has none to stand in."""
-    release = Release(cluster, "monitoring", tmp_path_factory.mktemp("monitoring"))
-    release.make_namespace()
-    try:
-        release.install(VALUES)
+    with installed(cluster, "monitoring", tmp_path_factory.mktemp("monitoring"), VALUES) as release:
         yield release
-    finally:
-        release.delete_namespace()
 
 
 @pytest.fixture(scope="package")

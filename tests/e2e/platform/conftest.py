@@ -8,31 +8,23 @@ import pytest
 
 from tests.e2e.cluster.access import Cluster
 from tests.e2e.platform.clients import Address
-from tests.e2e.platform.release import Release
+from tests.e2e.platform.release import Release, installed
 from tests.e2e.platform.routing import INGRESS_NAMESPACE, ROUTED
+from tests.e2e.sequence import put_in_order
 
 HERE = Path(__file__).parent
 ORDER = ("install", "ingress", "planned_changes", "kills", "autoscaling", "uninstall", "upgrade")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """In the order of a release's life; other folders' tests stay where they are."""
-    places = [place for place, item in enumerate(items) if HERE in item.path.parents]
-    own = sorted((items[place] for place in places), key=lambda item: ORDER.index(item.path.stem.removeprefix("test_")))
-    for place, item in zip(places, own, strict=True):
-        items[place] = item
+    put_in_order(items, HERE, ORDER)
 
 
 @pytest.fixture(scope="package")
 def release(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Release]:
     """Installed into a namespace that was empty and goes away with all that is in it."""
-    release = Release(cluster, "platform", tmp_path_factory.mktemp("platform"))
-    release.make_namespace()
-    try:
-        release.install(ROUTED)
+    with installed(cluster, "platform", tmp_path_factory.mktemp("platform"), ROUTED) as release:
         yield release
-    finally:
-        release.delete_namespace()
 
 
 @pytest.fixture(scope="package")

@@ -3,7 +3,8 @@
 import json
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -165,3 +166,17 @@ class Release:
         given = [word for each in (self.cluster.values, *self._values) for word in ("-f", str(each))]
         wait = ("--wait", "--wait-for-jobs", f"--timeout={PATIENCE_S:g}s")
         self.cluster.helm(verb, NAME, str(chart), "-n", self.namespace, *given, *wait)
+
+
+@contextmanager
+def installed(
+    cluster: Cluster, prefix: str, folder: Path, values: Mapping[str, Any] = EMPTY, chart: Path = CHART
+) -> Iterator[Release]:
+    """A release in a namespace that was empty and goes away with all that is in it; `folder` keeps its values."""
+    release = Release(cluster, prefix, folder)
+    release.make_namespace()
+    try:
+        release.install(values, chart)
+        yield release
+    finally:
+        release.delete_namespace()

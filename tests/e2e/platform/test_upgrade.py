@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.cluster.access import Cluster
-from tests.e2e.platform.release import CHART, CHECKOUT, NAME, Release
+from tests.e2e.platform.release import CHART, CHECKOUT, NAME, Release, installed
 from tests.e2e.platform.watch import Load, watched
 from tests.integration.finality.connections import Connection, Request
 from tests.integration.finality.people import Journal, Person
@@ -34,13 +34,8 @@ def earlier_chart(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def upgraded(cluster: Cluster, earlier_chart: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Release]:
     """A release of the earlier chart, to be upgraded."""
-    release = Release(cluster, "platform-upgrade", tmp_path_factory.mktemp("upgrade"))
-    release.make_namespace()
-    try:
-        release.install(chart=earlier_chart)
+    with installed(cluster, "platform-upgrade", tmp_path_factory.mktemp("upgrade"), chart=earlier_chart) as release:
         yield release
-    finally:
-        release.delete_namespace()
 
 
 def test_an_upgrade_keeps_secrets_data_and_availability(upgraded: Release) -> None:
