@@ -34,18 +34,22 @@ COPY app/server/__init__.py app/server/
 COPY app/server/meinheld app/server/meinheld
 RUN PYTHONPATH=/build python -m app.server.meinheld.build --out /build/wheels \
     && pip install --no-index --no-deps /build/wheels/*.whl \
-    && pip uninstall -y setuptools pip
+    && pip uninstall -y setuptools pip \
+    && python3 -m compileall -q --invalidation-mode unchecked-hash /opt/venv/lib \
+    && chmod -R a+rX /opt/venv
 COPY app /srv/packages/app
-RUN python3 -m compileall -q --invalidation-mode unchecked-hash /srv/packages /opt/venv/lib \
-    && chmod -R a+rX /srv/packages /opt/venv
+RUN python3 -m compileall -q --invalidation-mode unchecked-hash /srv/packages \
+    && chmod -R a+rX /srv/packages
 
 FROM build AS build-operator
 COPY requirements-operator.lock ./
 RUN pip install --require-hashes -r requirements-operator.lock \
-    && pip uninstall -y setuptools pip
+    && pip uninstall -y setuptools pip \
+    && python3 -m compileall -q --invalidation-mode unchecked-hash /opt/venv/lib \
+    && chmod -R a+rX /opt/venv
 COPY operator/jobfinder_operator /srv/packages/jobfinder_operator
-RUN python3 -m compileall -q --invalidation-mode unchecked-hash /srv/packages /opt/venv/lib \
-    && chmod -R a+rX /srv/packages /opt/venv
+RUN python3 -m compileall -q --invalidation-mode unchecked-hash /srv/packages \
+    && chmod -R a+rX /srv/packages
 
 FROM python AS operator
 ARG VERSION=0.1.0

@@ -5,7 +5,7 @@ It is taken down again by whoever brought it up (`make e2e` before the tests, or
 
 import fcntl
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,10 +13,12 @@ import pytest
 from tests.e2e.cluster import lifecycle
 from tests.e2e.cluster.access import Cluster
 from tests.e2e.cluster.config import ClusterError, Folders, folders, kept, kubeconfig_of_the_user
+from tests.e2e.sequence import Share
 
 _SHOWN = 12_000
 _TEST_S = 900
 _running: list[Cluster] = []
+_stacks: dict[Path, ExitStack] = {}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -44,6 +46,24 @@ def _cluster(here: Folders) -> Iterator[Cluster]:
     _running.remove(found)
     if ours and not kept():
         lifecycle.down(here)
+
+
+@pytest.fixture(scope="session")
+def shared(cluster: Cluster) -> Iterator[Share]:
+    """What the tests of a folder have in common is entered on its stack, and ends with the last of them.
+
+    A fixture of the scope "package" would last until the very end: no folder of tests is a package.
+    """
+    yield lambda folder: _stacks.setdefault(folder, ExitStack())
+    for folder in list(_stacks):
+        _stacks.pop(folder).close()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    folder = item.path.parent
+    if folder in _stacks and (nextitem is None or nextitem.path.parent != folder):
+        _stacks.pop(folder).close()
 
 
 @contextmanager

@@ -1,9 +1,12 @@
 """Tests of one folder that share a release go through its life in order."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+
+Share = Callable[[Path], ExitStack]
 
 
 def put_in_order(items: list[pytest.Item], folder: Path, order: Sequence[str]) -> None:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from tests.api_client import Api
 from tests.e2e.cluster.access import Cluster
 from tests.e2e.monitoring.prometheus_api import Prometheus, wait_until
 from tests.e2e.platform.release import Release, installed
+from tests.e2e.sequence import Share
 
 HERE = Path(__file__).parent
 NAMESPACE = "prometheus"
@@ -35,16 +37,20 @@ VALUES = {
 }
 
 
-@pytest.fixture(scope="package")
-def release(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Release]:
+@pytest.fixture(scope="session")
+def release(cluster: Cluster, shared: Share, tmp_path_factory: pytest.TempPathFactory) -> Release:
     """With everything that can be watched, but no exporter of memcached: Debian has none to stand in."""
-    with installed(cluster, "monitoring", tmp_path_factory.mktemp("monitoring"), VALUES) as release:
-        yield release
+    return shared(HERE).enter_context(installed(cluster, "monitoring", tmp_path_factory.mktemp("monitoring"), VALUES))
 
 
-@pytest.fixture(scope="package")
-def prometheus(cluster: Cluster) -> Iterator[Prometheus]:
+@pytest.fixture(scope="session")
+def prometheus(cluster: Cluster, shared: Share) -> Prometheus:
     """Run by the prometheus-operator."""
+    return shared(HERE).enter_context(_running_prometheus(cluster))
+
+
+@contextmanager
+def _running_prometheus(cluster: Cluster) -> Iterator[Prometheus]:
     manifest = (HERE / "prometheus.yaml").read_text().replace("NAMESPACE", NAMESPACE)
     cluster.kubectl("create", "namespace", NAMESPACE)
     try:
@@ -58,9 +64,14 @@ def prometheus(cluster: Cluster) -> Iterator[Prometheus]:
         cluster.kubectl("delete", "namespace", NAMESPACE)
 
 
-@pytest.fixture(scope="package")
-def somebody_at_work(release: Release) -> Iterator[None]:
+@pytest.fixture(scope="session")
+def somebody_at_work(release: Release, shared: Share) -> None:
     """One person who registers, logs in, reads and logs out again and again."""
+    shared(HERE).enter_context(_visits(release))
+
+
+@contextmanager
+def _visits(release: Release) -> Iterator[None]:
     api = Api(release.address().url, lambda *_: [])
     ended = threading.Event()
 
@@ -70,9 +81,11 @@ def somebody_at_work(release: Release) -> Iterator[None]:
 
     thread = threading.Thread(target=work)
     thread.start()
-    yield
-    ended.set()
-    thread.join()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def _one_visit(api: Api) -> None:

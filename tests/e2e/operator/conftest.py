@@ -1,6 +1,5 @@
 """One release with the operator that the tests of this folder share, in a fixed order."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,7 +7,7 @@ import pytest
 from tests.e2e.cluster.access import Cluster
 from tests.e2e.operator.resource import Config
 from tests.e2e.platform.release import Release, installed
-from tests.e2e.sequence import put_in_order
+from tests.e2e.sequence import Share, put_in_order
 
 HERE = Path(__file__).parent
 ORDER = ("budget", "edits", "plugin", "upgrade", "deletion")
@@ -47,14 +46,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     put_in_order(items, HERE, ORDER)
 
 
-@pytest.fixture(scope="package")
-def release(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Release]:
+@pytest.fixture(scope="session")
+def release(cluster: Cluster, shared: Share, tmp_path_factory: pytest.TempPathFactory) -> Release:
     """Installed into a namespace that was empty and goes away with all that is in it."""
-    with installed(cluster, "operator", tmp_path_factory.mktemp("operator"), VALUES) as release:
-        yield release
+    return shared(HERE).enter_context(installed(cluster, "operator", tmp_path_factory.mktemp("operator"), VALUES))
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def config(release: Release) -> Config:
     """The release's JobFinderConfig, which the operator has followed once."""
     found = Config(release)

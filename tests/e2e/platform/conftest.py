@@ -1,6 +1,7 @@
 """One release that the tests of this folder share, in a fixed order, behind a real ingress controller."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -10,7 +11,7 @@ from tests.e2e.cluster.access import Cluster
 from tests.e2e.platform.clients import Address
 from tests.e2e.platform.release import Release, installed
 from tests.e2e.platform.routing import INGRESS_NAMESPACE, ROUTED
-from tests.e2e.sequence import put_in_order
+from tests.e2e.sequence import Share, put_in_order
 
 HERE = Path(__file__).parent
 ORDER = ("install", "ingress", "planned_changes", "kills", "autoscaling", "uninstall", "upgrade")
@@ -20,16 +21,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     put_in_order(items, HERE, ORDER)
 
 
-@pytest.fixture(scope="package")
-def release(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Release]:
+@pytest.fixture(scope="session")
+def release(cluster: Cluster, shared: Share, tmp_path_factory: pytest.TempPathFactory) -> Release:
     """Installed into a namespace that was empty and goes away with all that is in it."""
-    with installed(cluster, "platform", tmp_path_factory.mktemp("platform"), ROUTED) as release:
-        yield release
+    return shared(HERE).enter_context(installed(cluster, "platform", tmp_path_factory.mktemp("platform"), ROUTED))
 
 
-@pytest.fixture(scope="package")
-def ingress_port(cluster: Cluster) -> Iterator[Address]:
+@pytest.fixture(scope="session")
+def ingress_port(cluster: Cluster, shared: Share) -> Address:
     """Where the ingress controller listens."""
+    return shared(HERE).enter_context(_ingress_controller(cluster))
+
+
+@contextmanager
+def _ingress_controller(cluster: Cluster) -> Iterator[Address]:
     manifest = (HERE / "traefik.yaml").read_text().replace("NAMESPACE", INGRESS_NAMESPACE)
     cluster.kubectl("create", "namespace", INGRESS_NAMESPACE)
     try:

@@ -27,7 +27,8 @@ def shared(postgres: Postgres, migrated: str, open_folder: Path) -> Iterator[Sha
     from app.infra.migrate import migrate
     from app.main import preparation
 
-    name, folder = f"finality_{next(_numbers)}", open_folder / "finality"
+    name = f"finality_{next(_numbers)}"
+    folder = open_folder / name
     folder.mkdir()
     migrate(postgres.create_database(name, template=migrated), preparation())
     yield Shared(postgres, name, folder, {"database": {"acquire_timeout_ms": 1000}})
