@@ -24,7 +24,7 @@ VALUES: dict[str, Any] = {
     "memcached": {"replicas": 2, "resources": {"requests": {"cpu": "10m"}}},
     "pgbouncer": {"resources": {"requests": {"cpu": "10m"}}},
     "workers": 2,
-    "resources": {"requests": {"cpu": "40m", "memory": "128Mi"}},
+    "resources": {"requests": {"cpu": "50m", "memory": "128Mi"}},
     "service": {"type": "NodePort"},
     "settings": {"ACCESS_TOKEN_SECONDS": 7200},
     "database": {"maxPods": 13},

@@ -5,9 +5,9 @@ from tests.e2e.platform.release import NAME, Release
 from tests.e2e.platform.watch import Load, pressing, watched
 
 FEWEST, MOST = 2, 6
-QUIET = Load(rate=60, connections=12, actors=1)
-PRESSURE = Load(rate=2500, connections=48)
-PAUSE_S = 0.1
+QUIET = Load(rate=30, connections=12, actors=1)
+PRESSURE = Load(rate=3000, connections=48)
+PAUSE_S = 0.5
 QUICK = {"stabilizationWindowSeconds": 5, "policies": [{"type": "Pods", "value": 4, "periodSeconds": 5}]}
 SCALING = {
     "hpa": {
