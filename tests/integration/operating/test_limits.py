@@ -68,7 +68,7 @@ def assert_refused(answer: requests.Response, policy: str, limit: int) -> None:
 @pytest.mark.parametrize("known", [True, False])
 def test_an_account_takes_ten_wrong_logins_a_minute_wherever_they_come_from(api: Api, known: bool) -> None:
     def count() -> tuple[list[int], requests.Response]:
-        email = Somewhere(api).person().email if known else Api.new_email()
+        email = Somewhere(api).register().json()["email"] if known else Api.new_email()
         return guess(api, email, 10), Somewhere(api.fresh()).log_in(email)
 
     statuses, refused = in_one_window(count)
@@ -77,15 +77,16 @@ def test_an_account_takes_ten_wrong_logins_a_minute_wherever_they_come_from(api:
 
 
 def test_the_owner_of_an_account_that_is_guessed_goes_on_working(api: Api) -> None:
-    def count() -> tuple[int, list[int]]:
+    def count() -> tuple[set[int], list[int]]:
+        """The worker that the owner logged in to keeps one guess, which may come after the others' last."""
         owner, elsewhere = Somewhere(api).person(), Somewhere(api).person()
-        last = guess(api, owner.email, 11)[-1]
+        guesses = set(guess(api, owner.email, 11))
         change = owner.send("POST", "auth/password", json={"current": PASSWORD, "new": "another long walk"})
         session, refreshed = owner.get("users/me"), owner.refresh()
         other = Somewhere(api).log_in(elsewhere.email)
-        return last, [change.status_code, session.status_code, refreshed.status_code, other.status_code]
+        return guesses, [change.status_code, session.status_code, refreshed.status_code, other.status_code]
 
-    assert in_one_window(count) == (429, [204, 200, 200, 200])
+    assert in_one_window(count) == ({401, 429}, [204, 200, 200, 200])
 
 
 def test_right_passwords_are_no_guesses(api: Api) -> None:
