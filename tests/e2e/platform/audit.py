@@ -1,6 +1,6 @@
 """Once nothing changes any more, every worker accepts exactly the sessions that live in PostgreSQL."""
 
-from tests.e2e.platform.clients import ServiceConnections
+from tests.e2e.platform.clients import ServiceConnections, Tally
 from tests.e2e.platform.release import NAME, Release
 from tests.e2e.platform.watch import WORKERS_MOST, Watch
 from tests.integration.finality.connections import Request
@@ -12,10 +12,10 @@ UNPUBLISHED = "SELECT count(*) FROM outbox"
 
 
 def audit(release: Release, watch: Watch) -> None:
-    """Try the newest sessions of the checker on every worker that can be found."""
+    """Try the newest sessions of the checker on every worker that can be found, without the load's pauses."""
     wait_for(lambda: ask_database(release, UNPUBLISHED) == ["0"], "the outbox is drained")
     live = set(map(int, ask_database(release, LIVE_SESSIONS)))
-    connections = ServiceConnections(watch.address, WORKERS_MOST, watch.tally)
+    connections = ServiceConnections(watch.address, WORKERS_MOST, Tally())
     for session in watch.world.every[-AUDITED:]:
         for connection in connections.all():
             answer = connection.send(Request("GET", "/api/v1/users/me", token=session.token))
