@@ -18,7 +18,7 @@ class PerformanceService:
 
     def __init__(self, counters: Counters, gauge: Callable[[], None], stands_on: Collector) -> None:
         self._counters, self._gauge = counters, gauge
-        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry = CollectorRegistry()
         self._registry.register(CountersCollector(counters))
         self._registry.register(stands_on)
 

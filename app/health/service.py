@@ -28,7 +28,7 @@ class Dependencies:
 
 
 class HealthService:
-    """`clock` tells how long an answer is shared, in seconds."""
+    """Whoever asks within a second gets the same report; `clock` counts in seconds."""
 
     def __init__(self, needs: Dependencies, clock: Callable[[], float] = time.monotonic) -> None:
         self._needs = needs
