@@ -1,13 +1,17 @@
 """The cluster itself: what the other tests take for granted."""
 
 import json
+import socket
+import time
 import urllib.request
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import pytest
 
 from tests.e2e.cluster.access import Cluster
 from tests.e2e.cluster.config import ClusterError
+from tests.e2e.cluster.network import free_port
 from tests.e2e.cluster.shell import wait_for
 
 NAMESPACE = "cluster-test"
@@ -47,6 +51,13 @@ kind: Service
 metadata: {name: page}
 spec: {type: NodePort, selector: {app: page}, ports: [{name: http, port: 80, targetPort: 8080}]}
 """
+# Nobody answers for it until its selector names the page's pods.
+LATER = """
+apiVersion: v1
+kind: Service
+metadata: {name: later}
+spec: {type: NodePort, selector: {app: nobody}, ports: [{name: http, port: 80, targetPort: 8080}]}
+"""
 GET_PAGE = "import urllib.request as r; print(r.urlopen('http://page.{namespace}.svc.cluster.local').read().decode())"
 
 
@@ -83,6 +94,28 @@ def test_the_machine_reaches_every_pod_through_a_node_port(page: Cluster) -> Non
         return len(seen) == 2
 
     wait_for(f"answers of both pods at {url}", both_answered, 60)
+
+
+def test_who_was_refused_before_there_was_a_pod_is_let_in_after(page: Cluster) -> None:
+    """From the same port, too, and at once: its refused attempt is not taken for the beginning of this one."""
+    page.apply(LATER, NAMESPACE)
+    url = urlsplit(page.node_port_url("later", NAMESPACE))
+    address = (str(url.hostname), url.port or 0)
+    refused, other = free_port(), free_port()
+    for _ in range(15):  # longer than kube-proxy takes to hear of the Service
+        assert not _connects(address, refused)
+        time.sleep(0.2)
+    page.kubectl("-n", NAMESPACE, "set", "selector", "service/later", "app=page")
+    wait_for("a connection", lambda: _connects(address, other), 30)
+    time.sleep(2)
+    assert _connects(address, refused)
+
+
+def _connects(address: tuple[str, int], from_port: int) -> bool:
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        client.bind(("", from_port))
+        return client.connect_ex(address) == 0
 
 
 def test_logs_are_read(page: Cluster) -> None:

@@ -111,7 +111,8 @@ def _down(folders: Folders) -> None:
 def _start(folders: Folders) -> None:
     folders.state.mkdir(parents=True, exist_ok=True)
     folders.state.chmod(0o711)
-    succeeds("modprobe", "br_netfilter")  # its settings are there only then
+    for module in ("br_netfilter", "nf_conntrack"):  # their settings are there only then
+        succeeds("modprobe", module)
     traces.note(folders)
     network.create()
     control_groups.create(folders)

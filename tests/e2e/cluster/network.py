@@ -14,6 +14,9 @@ _SETTINGS = {
     "net/ipv4/ip_forward": "1",
     "net/ipv4/conf/all/route_localnet": "1",  # NodePorts on 127.0.0.1
     "net/bridge/bridge-nf-call-iptables": "1",  # a pod that reaches itself or its neighbour through a Service
+    # An attempt from this machine at a NodePort without pods stays in conntrack, without a way to a pod, for this long;
+    # another from the same port in that time (120 s by default) is refused, whatever pods there are by then.
+    "net/netfilter/nf_conntrack_tcp_timeout_syn_sent": "1",
 }
 _FAMILIES = ("iptables", "ip6tables")
 # kubelet's and kube-proxy's chains; the CNI plugins that are used here make none.
