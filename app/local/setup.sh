@@ -34,6 +34,7 @@ missing_packages_of_the_cluster() {
     have iptables || echo iptables
     have nft || echo nftables
     have conntrack || echo conntrack
+    have ipset || echo ipset
     have openssl || echo openssl
     have ip || echo iproute2
     [ -x /usr/lib/cni/bridge ] || echo containernetworking-plugins

@@ -102,12 +102,11 @@ def test_who_was_refused_before_there_was_a_pod_is_let_in_after(page: Cluster) -
     url = urlsplit(page.node_port_url("later", NAMESPACE))
     address = (str(url.hostname), url.port or 0)
     refused, other = free_port(), free_port()
-    for _ in range(15):  # longer than kube-proxy takes to hear of the Service
-        assert not _connects(address, refused)
-        time.sleep(0.2)
+    heard = time.monotonic() + 3  # kube-proxy has by then
+    wait_for("a refusal", lambda: not _connects(address, refused) and time.monotonic() > heard, 10)
+    forgotten = time.monotonic() + 2
     page.kubectl("-n", NAMESPACE, "set", "selector", "service/later", "app=page")
-    wait_for("a connection", lambda: _connects(address, other), 30)
-    time.sleep(2)
+    wait_for("a connection", lambda: _connects(address, other) and time.monotonic() > forgotten, 30)
     assert _connects(address, refused)
 
 

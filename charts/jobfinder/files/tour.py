@@ -3,6 +3,7 @@
 import json
 import secrets
 import sys
+import time
 from http.client import HTTPConnection
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,6 +14,19 @@ class Service:
 
     def __init__(self, url: str) -> None:
         self._host = urlsplit(url).netloc
+
+    def wait_until_reached(self, seconds: float) -> None:
+        """A network that enforces policies may know a new pod only some moments after its start."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                self.expect(200, "GET", "/health/live")
+            except OSError as e:
+                if time.monotonic() > deadline:
+                    sys.exit(f"not reached within {seconds:g} s: {e}")
+                time.sleep(0.5)
+            else:
+                return
 
     def expect(self, status: int, method: str, path: str, body: Any = None, token: str = "") -> Any:
         """The answer's JSON; ends the program when its status is another one."""
@@ -34,6 +48,7 @@ class Service:
 
 def tour(service: Service) -> None:
     """Raises SystemExit at the first answer that is not as it should be."""
+    service.wait_until_reached(30)
     account = {"email": f"helm-test-{secrets.token_hex(8)}@example.com", "password": secrets.token_urlsafe(16)}
     service.expect(201, "POST", "/auth/register", {**account, "name": "Helm Test"})
     token = service.expect(200, "POST", "/auth/login", account)["access_token"]

@@ -18,6 +18,7 @@ _CLIENTS = {
     "scheduler": "/CN=system:kube-scheduler",
     "kubelet": _KUBELET,
     "proxy": "/CN=system:kube-proxy",
+    "kube-router": "/CN=kube-router",
     "front-proxy": "/CN=front-proxy",
 }
 
@@ -35,7 +36,7 @@ def create(folders: Folders) -> None:
         _certificate(
             pki, name, subject, "front-proxy-ca" if name == "front-proxy" else "ca", "extendedKeyUsage=clientAuth"
         )
-    for name in ("controller-manager", "scheduler", "kubelet", "proxy"):
+    for name in ("controller-manager", "scheduler", "kubelet", "proxy", "kube-router"):
         _kubeconfig(pki, name, pki / f"{name}.conf")
     _kubeconfig(pki, "admin", folders.kubeconfig)
 

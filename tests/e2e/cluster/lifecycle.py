@@ -8,13 +8,23 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.e2e.cluster import addons, control_groups, control_plane, identities, network, node, processes, traces
+from tests.e2e.cluster import (
+    addons,
+    control_groups,
+    control_plane,
+    identities,
+    network,
+    node,
+    policies,
+    processes,
+    traces,
+)
 from tests.e2e.cluster.config import POD_NETWORK, ClusterError, Folders
 from tests.e2e.cluster.images import load
 from tests.e2e.cluster.programs import build_all
 from tests.e2e.cluster.shell import run, say, succeeds, wait_for
 
-_SERVERS = 7
+_SERVERS = 8
 _ELSEWHERE = (
     "/run/containerd/s",
     "/run/containerd",
@@ -88,7 +98,7 @@ def _down(folders: Folders) -> None:
     started = {each.name: each for each in processes.servers(folders)}
     apart = [
         started[name]
-        for name in ("kubelet", "kube-proxy", "kube-scheduler", "kube-controller-manager")
+        for name in ("kubelet", "kube-proxy", "kube-router", "kube-scheduler", "kube-controller-manager")
         if name in started
     ]
     processes.end(apart)
@@ -99,6 +109,7 @@ def _down(folders: Folders) -> None:
     _remove_shim_sockets(folders)
     _unmount(folders.state)
     network.remove(folders)
+    policies.remove(folders)
     control_groups.remove(folders)
     _remove_what_lies_elsewhere(folders)
     noted = traces.read(folders)
@@ -124,6 +135,7 @@ def _start(folders: Folders) -> None:
     say("starting the node")
     node.start(folders)
     wait_for("readiness of the node", lambda: _node_is_ready(folders), 90)
+    policies.start(folders)
     say("the node is ready")
 
 
@@ -148,6 +160,7 @@ def _check_machine() -> None:
         "iptables",
         "nft",
         "conntrack",
+        "ipset",
         "openssl",
         "ip",
     )

@@ -19,7 +19,7 @@ _SETTINGS = {
     "net/netfilter/nf_conntrack_tcp_timeout_syn_sent": "1",
 }
 _FAMILIES = ("iptables", "ip6tables")
-# kubelet's and kube-proxy's chains; the CNI plugins that are used here make none.
+# kubelet's, kube-proxy's and kube-router's chains; the CNI plugins that are used here make none.
 _OURS = re.compile(r"KUBE-[A-Z0-9-]+")
 
 
@@ -35,7 +35,7 @@ def create() -> None:
 
 
 def remove(folders: Folders) -> None:
-    """Take back links, rules and settings; pods and kube-proxy have gone before."""
+    """Take back links, rules and settings; pods, kube-proxy and kube-router have gone before."""
     links = json.loads(run("ip", "-json", "link"))
     for link in (
         each for each in links if each.get("master") == POD_BRIDGE or each["ifname"] in (POD_BRIDGE, HOST_LINK)

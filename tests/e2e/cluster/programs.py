@@ -62,6 +62,7 @@ PROGRAMS = (
         manifests=("sigs.k8s.io/metrics-server", "manifests/base"),
     ),
     Program("kubeconform", "kubeconform", "github.com/yannh/kubeconform/cmd/kubeconform"),
+    Program("kube-router", "kube-router", "github.com/cloudnativelabs/kube-router/v2/cmd/kube-router"),
     Program(
         "prometheus-operator",
         "prometheus-operator",

@@ -58,6 +58,16 @@ def tables_before(folders: Folders) -> set[str]:
     return set(_noted(folders)["found"]["tables"])
 
 
+def address_sets() -> list[str]:
+    """Names of the packet filter's sets of addresses."""
+    return run("ipset", "list", "-name").split()
+
+
+def address_sets_before(folders: Folders) -> set[str]:
+    """Those that were there."""
+    return set(_noted(folders)["found"].get("set of addresses", []))
+
+
 def was_there(folders: Folders, path: Path) -> bool:
     """Whether the file is from before the cluster."""
     return str(path) in _noted(folders)["found"].get("file", [])
@@ -88,6 +98,7 @@ def _look(folders: Folders) -> Found:
         "mount": sorted(set(mounts)),
         "tables": [f"{family} {line[1:]}" for family, lines in saved.items() for line in lines if line.startswith("*")],
         "rule": [f"{family} {each}" for family, lines in saved.items() for each in _rules(lines)],
+        "set of addresses": address_sets(),
         "process": _processes_of(folders),
         "control group": sorted(map(str, Path("/sys/fs/cgroup").glob(f"**/{folders.control_group}"))),
         "file": sorted(str(path) for folder in _ELSEWHERE for path in _files(Path(folder))),

@@ -26,7 +26,7 @@ def test_operator_and_definition_are_upgraded_and_rolled_back(release: Release, 
             release.upgrade({"operator": {"podAnnotations": {"jobfinder.dev/turn": "2"}}})
             config.wait_for("Ready", "BudgetConverged", "TuningApplied", timeout_s=60)
         assert columns(release) == known
-        assert not release.uids("operator") & operators
+        release.wait_for_pods(lambda found: not operators & {each.uid for each in found}, "new pods alone", "operator")
         with watch.phase("helm rollback"):
             release.cluster.helm("rollback", NAME, "1", "-n", release.namespace, "--wait", "--timeout=120s")
             after = config.wait_for("Ready", "BudgetConverged", "TuningApplied", timeout_s=60)

@@ -9,6 +9,9 @@ INGRESS_NAMESPACE = f"platform-ingress-{secrets.token_hex(2)}"
 BY_INGRESS, BY_ROUTE = "ingress.jobfinder.test", "route.jobfinder.test"
 ROUTED = {
     "trustedProxies": ["10.0.0.0/8"],
+    "networkPolicy": {
+        "ingressFrom": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": INGRESS_NAMESPACE}}}]
+    },
     "ingress": {"enabled": True, "className": "jobfinder-e2e", "hosts": [BY_INGRESS]},
     "httpRoute": {
         "enabled": True,

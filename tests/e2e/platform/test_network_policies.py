@@ -1,0 +1,109 @@
+"""Who reaches what, tried from inside the pods. The cluster's network must enforce NetworkPolicies."""
+
+import ast
+import secrets
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.cluster.access import Cluster
+from tests.e2e.platform.release import RESTRICTED, Release, installed
+
+APP, CONSOLE, EXPORTER, MEMCACHED, POSTGRESQL, OPERATOR_METRICS = 8000, 6432, 9127, 11211, 5432, 9090
+PORTS = {
+    "app": (APP, CONSOLE, EXPORTER),
+    "memcached": (MEMCACHED,),
+    "postgresql": (POSTGRESQL,),
+    "operator": (OPERATOR_METRICS,),
+}
+VALUES = {
+    "operator": {"enabled": True},
+    "pgbouncer": {"exporter": {"enabled": True}},
+    "networkPolicy": {
+        "ingressFrom": [{"namespaceSelector": {}, "podSelector": {"matchLabels": {"role": "ingress"}}}],
+        "monitoringFrom": [{"namespaceSelector": {}, "podSelector": {"matchLabels": {"role": "monitoring"}}}],
+    },
+}
+BY_OUTSIDERS = {"stranger": set(), "ingress": {APP}, "monitoring": {APP, EXPORTER, OPERATOR_METRICS}}
+BY_COMPONENTS = {"app": {MEMCACHED, POSTGRESQL}, "operator": {APP, CONSOLE, MEMCACHED}}
+OUTSIDE = """
+apiVersion: v1
+kind: Pod
+metadata: {name: ROLE, labels: {role: ROLE}}
+spec:
+  terminationGracePeriodSeconds: 0
+  automountServiceAccountToken: false
+  securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}
+  containers:
+  - name: shell
+    image: localhost/jobfinder:e2e
+    imagePullPolicy: Never
+    command: [sleep, infinity]
+    resources: {requests: {cpu: 1m, memory: 16Mi}}
+    securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
+"""
+LOOK = """
+import socket
+def opens(address):
+    try:
+        socket.create_connection(address, 2).close()
+    except OSError:
+        return False
+    return True
+print({port for address, port in ADDRESSES if opens((address, port))})
+"""
+
+
+@pytest.fixture(scope="module")
+def release(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Release]:
+    with installed(cluster, "policies", tmp_path_factory.mktemp("policies"), VALUES) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def outside(cluster: Cluster) -> Iterator[str]:
+    """A namespace with a pod of each role."""
+    namespace = f"outside-{secrets.token_hex(2)}"
+    cluster.kubectl("create", "namespace", namespace)
+    try:
+        cluster.kubectl("label", "namespace", namespace, *(f"{name}={value}" for name, value in RESTRICTED.items()))
+        for role in BY_OUTSIDERS:
+            cluster.apply(OUTSIDE.replace("ROLE", role), namespace)
+        cluster.wait("condition=Ready", "pod", "--all", namespace=namespace)
+        yield namespace
+    finally:
+        cluster.kubectl("delete", "namespace", namespace, "--wait=false")
+
+
+@pytest.mark.parametrize("role", BY_OUTSIDERS)
+def test_what_a_pod_outside_reaches(release: Release, outside: str, role: str) -> None:
+    command = ("exec", role, "--", "python3", "-c", _look(_addresses(release)))
+    assert ast.literal_eval(release.cluster.kubectl("-n", outside, *command)) == BY_OUTSIDERS[role]
+
+
+@pytest.mark.parametrize("component", BY_COMPONENTS)
+def test_what_a_component_reaches(release: Release, component: str) -> None:
+    pod = release.pods(component)[0].name
+    command = ("exec", pod, "-c", component, "--", "python3", "-c", _look(_addresses(release, but=pod)))
+    assert ast.literal_eval(release.kubectl(*command)) == BY_COMPONENTS[component]
+
+
+def test_everything_works_under_them(release: Release) -> None:
+    """The operator, which needs the console of every pod, says so; `helm test` walks through the service."""
+    release.kubectl("wait", "jobfinderconfig/jobfinder", "--for=condition=BudgetConverged", "--timeout=60s")
+    assert "Succeeded" in release.test()
+
+
+def _addresses(release: Release, but: str = "") -> list[tuple[str, int]]:
+    """Every port of the last pod of each component, without that of the name `but`: a pod reaches itself."""
+    last = {
+        each["metadata"]["labels"]["app.kubernetes.io/component"]: (each["status"]["podIP"], each["metadata"]["name"])
+        for each in release.get("pods", "--field-selector=status.phase=Running")["items"]
+    }
+    return [
+        (last[component][0], port) for component, ports in PORTS.items() for port in ports if last[component][1] != but
+    ]
+
+
+def _look(addresses: list[tuple[str, int]]) -> str:
+    return LOOK.replace("ADDRESSES", repr(addresses))
