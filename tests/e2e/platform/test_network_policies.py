@@ -1,13 +1,16 @@
 """Who reaches what, tried from inside the pods. The cluster's network must enforce NetworkPolicies."""
 
 import ast
+import json
 import secrets
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from tests.e2e.cluster.access import Cluster
-from tests.e2e.platform.release import RESTRICTED, Release, installed
+from tests.e2e.operator.resource import Config
+from tests.e2e.platform.release import NAME, RESTRICTED, Release, installed
 
 APP, CONSOLE, EXPORTER, MEMCACHED, POSTGRESQL, OPERATOR_METRICS = 8000, 6432, 9127, 11211, 5432, 9090
 PORTS = {
@@ -90,8 +93,27 @@ def test_what_a_component_reaches(release: Release, component: str) -> None:
 
 def test_everything_works_under_them(release: Release) -> None:
     """The operator, which needs the console of every pod, says so; `helm test` walks through the service."""
-    release.kubectl("wait", "jobfinderconfig/jobfinder", "--for=condition=BudgetConverged", "--timeout=60s")
+    release.kubectl("wait", f"jobfinderconfig/{NAME}", "--for=condition=BudgetConverged", "--timeout=60s")
     assert "Succeeded" in release.test()
+
+
+def test_an_operator_that_reaches_no_console_says_so_and_comes_back(release: Release) -> None:
+    """A new one: connections that are there already stay."""
+    config = Config(release)
+    rules = release.get("networkpolicy", NAME)["spec"]["ingress"]
+    without = [rule for rule in rules if {"port": CONSOLE, "protocol": "TCP"} not in rule["ports"]]
+    assert len(without) == len(rules) - 1
+    _set_ingress(release, without)
+    release.kubectl("rollout", "restart", f"deployment/{NAME}-operator")
+    seen = config.wait_for("Degraded", timeout_s=90)
+    assert seen.condition("Degraded")["reason"] == "NoConsole"
+    assert not seen.holds("Ready")
+    _set_ingress(release, rules)
+    config.wait_for("Ready", "BudgetConverged", timeout_s=90)
+
+
+def _set_ingress(release: Release, rules: list[Any]) -> None:
+    release.kubectl("patch", "networkpolicy", NAME, "--type=merge", "-p", json.dumps({"spec": {"ingress": rules}}))
 
 
 def _addresses(release: Release, but: str = "") -> list[tuple[str, int]]:
