@@ -2,6 +2,8 @@
 
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +32,19 @@ class Cluster:
     def apply(self, manifest: str, namespace: str = "default") -> str:
         """Apply YAML; what names no namespace of its own goes into `namespace`."""
         return self.kubectl("--namespace", namespace, "apply", "--filename=-", given=manifest)
+
+    @contextmanager
+    def deployed(self, path: Path, name: str, namespace: str) -> Iterator[None]:
+        """The YAML of `path`, its word NAMESPACE replaced, in a new namespace, with its Deployment `name` ready."""
+        manifest = path.read_text().replace("NAMESPACE", namespace)
+        self.kubectl("create", "namespace", namespace)
+        try:
+            self.apply(manifest, namespace)
+            self.kubectl("-n", namespace, "rollout", "status", f"deployment/{name}", "--timeout=120s")
+            yield
+        finally:
+            for what in (("--filename=-", "--ignore-not-found"), ("namespace", namespace)):
+                self.kubectl("-n", namespace, "delete", "--wait=false", *what, given=manifest)
 
     def wait(self, condition: str, *what: str, namespace: str = "default", timeout_s: int = 120) -> str:
         """Wait for `condition` ("condition=Ready", "delete", "jsonpath=...") of `what` ("pod", "name")."""

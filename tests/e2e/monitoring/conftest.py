@@ -1,5 +1,6 @@
 """A release that a Prometheus watches while somebody uses it."""
 
+import secrets
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,6 @@ from tests.e2e.platform.release import Release, installed
 from tests.e2e.sequence import Share
 
 HERE = Path(__file__).parent
-NAMESPACE = "prometheus"
 FOUND_BY = {"e2e": "monitoring"}
 VALUES = {
     "pgbouncer": {"exporter": {"enabled": True}},
@@ -51,17 +51,11 @@ def prometheus(cluster: Cluster, shared: Share) -> Prometheus:
 
 @contextmanager
 def _running_prometheus(cluster: Cluster) -> Iterator[Prometheus]:
-    manifest = (HERE / "prometheus.yaml").read_text().replace("NAMESPACE", NAMESPACE)
-    cluster.kubectl("create", "namespace", NAMESPACE)
-    try:
-        cluster.kubectl("-n", NAMESPACE, "apply", "-f", "-", given=manifest)
-        cluster.kubectl("-n", NAMESPACE, "rollout", "status", "deployment/prometheus-operator", "--timeout=120s")
-        prometheus = Prometheus(cluster.node_port_url("prometheus", NAMESPACE))
+    namespace = f"prometheus-{secrets.token_hex(2)}"
+    with cluster.deployed(HERE / "prometheus.yaml", "prometheus-operator", namespace):
+        prometheus = Prometheus(cluster.node_port_url("prometheus", namespace))
         wait_until(prometheus.ready, bool, "Prometheus ready")
         yield prometheus
-    finally:
-        cluster.kubectl("-n", NAMESPACE, "delete", "--ignore-not-found", "--wait=false", "-f", "-", given=manifest)
-        cluster.kubectl("delete", "namespace", NAMESPACE)
 
 
 @pytest.fixture(scope="session")

@@ -35,14 +35,7 @@ def ingress_port(cluster: Cluster, shared: Share) -> Address:
 
 @contextmanager
 def _ingress_controller(cluster: Cluster) -> Iterator[Address]:
-    manifest = (HERE / "traefik.yaml").read_text().replace("NAMESPACE", INGRESS_NAMESPACE)
-    cluster.kubectl("create", "namespace", INGRESS_NAMESPACE)
-    try:
-        cluster.kubectl("-n", INGRESS_NAMESPACE, "apply", "-f", "-", given=manifest)
-        cluster.kubectl("-n", INGRESS_NAMESPACE, "rollout", "status", "deployment/traefik", "--timeout=120s")
+    with cluster.deployed(HERE / "traefik.yaml", "traefik", INGRESS_NAMESPACE):
         url = urlsplit(cluster.node_port_url("traefik", INGRESS_NAMESPACE))
         assert url.hostname is not None
         yield Address(url.hostname, url.port or 80)
-    finally:
-        cluster.kubectl("-n", INGRESS_NAMESPACE, "delete", "--ignore-not-found", "-f", "-", given=manifest)
-        cluster.kubectl("delete", "namespace", INGRESS_NAMESPACE, "--wait=false")
