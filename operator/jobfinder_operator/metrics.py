@@ -1,6 +1,7 @@
 """The operator's own metrics for Prometheus."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
@@ -61,6 +62,9 @@ class Metrics:
         self.reconcile_errors = Counter(
             f"{_PREFIX}reconcile_errors_total", "Rounds that did not come to their end", registry=self.registry
         )
+        self.ready = Gauge(
+            f"{_PREFIX}ready", "1 while the resource's condition Ready is True", ["config"], registry=self.registry
+        )
         self.leader = Gauge(f"{_PREFIX}leader", "1 while this process holds the Lease and acts", registry=self.registry)
         self.drift = Counter(
             f"{_PREFIX}drift_total",
@@ -81,17 +85,21 @@ class Metrics:
         """At /metrics, from a thread of its own."""
         start_http_server(port, registry=self.registry)
 
-    def show(self, config: str, sample: ConfigSample) -> None:
+    def show(self, config: str, sample: ConfigSample, ready: bool) -> None:
         self._samples.configs[config] = sample
+        self.ready.labels(config).set(ready)
 
     def refuse(self, config: str) -> None:
         """The resource cannot be followed; what it led to before goes on."""
+        self.ready.labels(config).set(0)
         if (last := self._samples.configs.get(config)) is not None:
-            self.show(config, replace(last, feasible=False))
+            self._samples.configs[config] = replace(last, feasible=False)
 
     def forget(self, config: str) -> None:
         """The resource is gone, or another operator looks after it."""
         self._samples.configs.pop(config, None)
+        with suppress(KeyError):  # it may never have been told
+            self.ready.remove(config)
 
 
 class _Samples(Collector):

@@ -140,7 +140,7 @@ class Reconciler:
         situation = status.Situation(view.spec, view.sight.observed, view.decision, state)
         new = status.build(situation, resource, _now())
         new["ledger"] = view.decision.ledger.to_dict()
-        self._tell_metrics(view)
+        self._tell_metrics(view, status.is_ready(new))
         if not around.leadership.holds:
             return False
         notices = [*events.of_conditions(old, new), *events.of_drifts(view.decision.drifts)]
@@ -204,9 +204,9 @@ class Reconciler:
                 self._around.metrics.refused.labels(self._name, notice.reason).inc()
         await self._events.tell(resource, notices)
 
-    def _tell_metrics(self, view: View) -> None:
+    def _tell_metrics(self, view: View, ready: bool) -> None:
         metrics = self._around.metrics
-        metrics.show(self._name, sample(view.decision, view.sight.observed))
+        metrics.show(self._name, sample(view.decision, view.sight.observed), ready)
         for drift in view.decision.drifts:
             metrics.drift.labels(self._name, drift.kind).inc()
 

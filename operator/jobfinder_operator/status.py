@@ -11,7 +11,7 @@ from jobfinder_operator.observed import MemcachedSeen, Observed, PodSeen, living
 from jobfinder_operator.recommend import recommend
 from jobfinder_operator.spec import Spec
 
-__all__ = ["Situation", "TuningState", "build", "without_times"]
+__all__ = ["Situation", "TuningState", "build", "is_ready", "without_times"]
 
 PODS_MOST, PODS_WORST = 100, 20
 
@@ -65,6 +65,11 @@ def build(situation: Situation, resource: Mapping[str, Any], at: str) -> dict[st
         "recommended": [asdict(each) for each in recommend(spec, now.observed, decision)],
         "tuning": _tuning(now),
     }
+
+
+def is_ready(status: Mapping[str, Any]) -> bool:
+    """Whether the condition Ready is True."""
+    return any(each["type"] == "Ready" and each["status"] == "True" for each in status["conditions"])
 
 
 def without_times(status: Mapping[str, Any]) -> dict[str, Any]:

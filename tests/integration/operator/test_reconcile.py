@@ -141,6 +141,7 @@ def test_a_budget_that_cannot_be_is_refused_with_its_sum_and_changes_nothing(
     told = generate_latest(operator.around.metrics.registry).decode()
     assert f'jobfinder_operator_refused_total{{config="{NAME}",reason="NotFollowed"}} 1.0' in told
     assert f'jobfinder_operator_budget_feasible{{config="{NAME}"}} 0.0' in told
+    assert f'jobfinder_operator_ready{{config="{NAME}"}} 0.0' in told
     assert f'jobfinder_operator_pod_cap{{config="{NAME}",pod="pod-a"}} {float(before["pod-a"])}' in told
 
 

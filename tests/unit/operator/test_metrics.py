@@ -13,7 +13,7 @@ SAMPLE = ConfigSample(
     pods=(PodSample("pod-a", 10, 9, 2),),
     servers=(ServerSample("m-0", True, 100, 1000, 7, 3), ServerSample("m-1", False)),
 )
-CONFIG = {"connection_budget": 40, "connections_granted": 20, "connections_used": 11, "budget_feasible": 1}
+CONFIG = {"connection_budget": 40, "connections_granted": 20, "connections_used": 11, "budget_feasible": 1, "ready": 1}
 POD = {"pod_cap": 10, "pod_used": 9, "pod_waiting": 2}
 SERVER = {
     "memcached_up": 1,
@@ -36,7 +36,7 @@ def series(metrics: Metrics) -> dict[tuple[str, ...], float]:
 
 def test_a_sample_is_told_under_the_agreed_names() -> None:
     metrics = Metrics()
-    metrics.show("demo", SAMPLE)
+    metrics.show("demo", SAMPLE, ready=True)
     told = series(metrics)
     for name, value in CONFIG.items():
         assert told[name, "demo"] == value
@@ -50,7 +50,7 @@ def test_a_sample_is_told_under_the_agreed_names() -> None:
 
 def test_what_is_gone_is_told_no_more() -> None:
     metrics = Metrics()
-    metrics.show("demo", SAMPLE)
+    metrics.show("demo", SAMPLE, ready=True)
     metrics.forget("demo")
     assert not [key for key in series(metrics) if "demo" in key or "m-0" in key]
 
