@@ -10,9 +10,10 @@ import pytest
 
 from tests.api_client import Api
 from tests.e2e.cluster.access import Cluster
-from tests.e2e.monitoring.prometheus_api import Prometheus, wait_until
+from tests.e2e.monitoring.prometheus_api import Prometheus
 from tests.e2e.platform.release import Release, installed
 from tests.e2e.sequence import Share
+from tests.e2e.waiting import wait_until
 
 HERE = Path(__file__).parent
 FOUND_BY = {"e2e": "monitoring"}

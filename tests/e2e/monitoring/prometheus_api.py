@@ -1,15 +1,10 @@
-"""What a Prometheus answers over HTTP, and waiting for it."""
+"""What a Prometheus answers over HTTP."""
 
 import math
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import requests
-
-PATIENCE_S = 240.0
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -58,12 +53,3 @@ class Prometheus:
         answer = requests.get(f"{self.url}/api/v1/{path}", params=parameters, timeout=10)
         assert answer.status_code == 200, answer.text
         return answer.json()["data"]
-
-
-def wait_until(look: Callable[[], T], content: Callable[[T], bool], what: str, timeout_s: float = PATIENCE_S) -> T:
-    """What `look` finds once `content` is; fails with what it found last."""
-    deadline = time.monotonic() + timeout_s
-    while not content(found := look()):
-        assert time.monotonic() < deadline, f"waited {timeout_s:g} s in vain: {what}; last seen: {found}"
-        time.sleep(0.5)
-    return found

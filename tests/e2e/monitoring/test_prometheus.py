@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.monitoring import dashboards
-from tests.e2e.monitoring.prometheus_api import Prometheus, wait_until
+from tests.e2e.monitoring.prometheus_api import Prometheus
 from tests.e2e.platform.release import NAME, Release
+from tests.e2e.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("somebody_at_work")
 

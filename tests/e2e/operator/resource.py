@@ -2,14 +2,13 @@
 
 import json
 import os
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.local.process import becomes_true
 from tests.e2e.cluster.access import Cluster
 from tests.e2e.platform.release import NAME, Release
+from tests.e2e.waiting import wait_until
 
 
 def environment(cluster: Cluster) -> dict[str, str]:
@@ -65,23 +64,22 @@ class Config:
 
     def wait_for(self, *conditions: str, timeout_s: float = 15) -> Seen:
         """Until all of them are True for the latest edit."""
-        deadline = time.monotonic() + timeout_s
-        while True:
-            seen = self.see()
-            if seen.followed and all(seen.holds(each) for each in conditions):
-                return seen
-            assert time.monotonic() < deadline, json.dumps(seen.status.get("conditions"), indent=1)
-            time.sleep(0.5)
+        return wait_until(
+            self.see,
+            lambda seen: seen.followed and all(seen.holds(each) for each in conditions),
+            f"{', '.join(conditions)} True",
+            timeout_s,
+        )
 
     def wait_until_refused(self, condition: str, timeout_s: float = 15) -> str:
         """Until it is False for the latest edit; returns the message."""
-
-        def refused() -> bool:
-            found = self.see()
-            return found.followed and found.condition(condition).get("status") == "False"
-
-        assert becomes_true(refused, timeout_s), self.see().status.get("conditions")
-        return str(self.see().condition(condition)["message"])
+        seen = wait_until(
+            self.see,
+            lambda seen: seen.followed and seen.condition(condition).get("status") == "False",
+            f"{condition} False",
+            timeout_s,
+        )
+        return str(seen.condition(condition)["message"])
 
     def tuning(self) -> dict[str, Any]:
         """What the pods are told."""

@@ -2,7 +2,6 @@
 
 import json
 import secrets
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,12 +11,12 @@ from urllib.parse import urlsplit
 
 from tests.e2e.cluster.access import Cluster
 from tests.e2e.platform.clients import Address
+from tests.e2e.waiting import PATIENCE_S, wait_until
 from tests.integration.finality.pods import wait_for
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 CHART = CHECKOUT / "charts" / "jobfinder"
 NAME = "jobfinder"
-PATIENCE_S = 240.0
 RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn", "audit")}
 VALUES: dict[str, Any] = {
     "postgresql": {"enabled": True, "storage": {"size": "1Gi"}, "resources": {"requests": {"cpu": "50m"}}},
@@ -128,10 +127,7 @@ class Release:
         self, condition: Callable[[list[Pod]], bool], what: str, component: str = "app", timeout_s: float = PATIENCE_S
     ) -> None:
         """Wait until `condition(pods)`; tells the pods where that was in vain."""
-        deadline = time.monotonic() + timeout_s
-        while not condition(pods := self.pods(component)):
-            assert time.monotonic() < deadline, f"waited {timeout_s:g} s in vain: {what}; {pods}"
-            time.sleep(0.5)
+        wait_until(lambda: self.pods(component), condition, what, timeout_s)
 
     def objects(self) -> set[str]:
         """Everything in the namespace that carries the release's label, as `kind/name`."""

@@ -11,6 +11,7 @@ import pytest
 from tests.e2e.cluster.access import Cluster
 from tests.e2e.operator.resource import Config
 from tests.e2e.platform.release import NAME, RESTRICTED, Release, installed
+from tests.e2e.waiting import wait_until
 
 APP, CONSOLE, EXPORTER, MEMCACHED, POSTGRESQL, OPERATOR_METRICS = 8000, 6432, 9127, 11211, 5432, 9090
 PORTS = {
@@ -81,7 +82,12 @@ def outside(cluster: Cluster) -> Iterator[str]:
 @pytest.mark.parametrize("role", BY_OUTSIDERS)
 def test_what_a_pod_outside_reaches(release: Release, outside: str, role: str) -> None:
     command = ("exec", role, "--", "python3", "-c", _look(_addresses(release)))
-    assert ast.literal_eval(release.cluster.kubectl("-n", outside, *command)) == BY_OUTSIDERS[role]
+    wait_until(
+        lambda: ast.literal_eval(release.cluster.kubectl("-n", outside, *command)),
+        lambda reached: reached == BY_OUTSIDERS[role],  # a network may take some moments to know a new pod
+        f"{BY_OUTSIDERS[role]} reached",
+        timeout_s=30,
+    )
 
 
 @pytest.mark.parametrize("component", BY_COMPONENTS)
