@@ -132,7 +132,7 @@ def test_named_ports_of_services_exist(variant: str) -> None:
 
 @every_variant
 def test_every_open_port_is_in_a_network_policy_and_no_other(variant: str) -> None:
-    """As a number: not every network knows the names of a sidecar's ports."""
+    """As a number: a network that does not know the names of a sidecar's ports opens all of them, or none."""
     manifests = render(VARIANTS[variant])
     policies = {
         _component(each["spec"]["podSelector"]["matchLabels"]): {
