@@ -1,7 +1,6 @@
 """The operator's own metrics for Prometheus."""
 
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
@@ -98,8 +97,7 @@ class Metrics:
     def forget(self, config: str) -> None:
         """The resource is gone, or another operator looks after it."""
         self._samples.configs.pop(config, None)
-        with suppress(KeyError):  # it may never have been told
-            self.ready.remove(config)
+        self.ready.remove(config)
 
 
 class _Samples(Collector):

@@ -1,6 +1,7 @@
 """The cluster itself: what the other tests take for granted."""
 
 import json
+import secrets
 import socket
 import time
 import urllib.request
@@ -14,7 +15,7 @@ from tests.e2e.cluster.config import ClusterError
 from tests.e2e.cluster.network import free_port
 from tests.e2e.cluster.shell import wait_for
 
-NAMESPACE = "cluster-test"
+NAMESPACE = f"cluster-test-{secrets.token_hex(2)}"
 # Serves its own host name; restricted Pod Security holds for it as for everything.
 PAGE = """
 apiVersion: apps/v1
@@ -63,14 +64,10 @@ GET_PAGE = "import urllib.request as r; print(r.urlopen('http://page.{namespace}
 
 @pytest.fixture(scope="module")
 def page(cluster: Cluster) -> Iterator[Cluster]:
-    cluster.kubectl("create", "namespace", NAMESPACE)
-    try:
-        cluster.kubectl("label", "namespace", NAMESPACE, "pod-security.kubernetes.io/enforce=restricted")
+    with cluster.namespace(NAMESPACE, {"pod-security.kubernetes.io/enforce": "restricted"}):
         cluster.apply(PAGE, NAMESPACE)
         cluster.kubectl("-n", NAMESPACE, "rollout", "status", "deployment/page", "--timeout=120s")
         yield cluster
-    finally:
-        cluster.kubectl("delete", "namespace", NAMESPACE, "--wait=true", "--timeout=120s")
 
 
 def test_a_pod_reaches_a_service_by_its_name(page: Cluster) -> None:

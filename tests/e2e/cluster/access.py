@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +11,7 @@ from tests.e2e.cluster.config import ClusterError, Folders
 from tests.e2e.cluster.shell import run
 
 _PATIENCE_S = 1800
+_NO_LABELS: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -34,17 +35,31 @@ class Cluster:
         return self.kubectl("--namespace", namespace, "apply", "--filename=-", given=manifest)
 
     @contextmanager
+    def namespace(self, name: str, labels: Mapping[str, str] = _NO_LABELS) -> Iterator[None]:
+        """A new one, which is told to go at the end with all that is in it.
+
+        Without waiting: Kubernetes takes its time to look again whether the pods are gone.
+        """
+        metadata = {"name": name, "labels": dict(labels)}
+        manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
+        self.kubectl("create", "--filename=-", given=json.dumps(manifest))
+        try:
+            yield
+        finally:
+            self.kubectl("delete", "namespace", name, "--wait=false")
+
+    @contextmanager
     def deployed(self, path: Path, name: str, namespace: str) -> Iterator[None]:
         """The YAML of `path`, its word NAMESPACE replaced, in a new namespace, with its Deployment `name` ready."""
         manifest = path.read_text().replace("NAMESPACE", namespace)
-        self.kubectl("create", "namespace", namespace)
-        try:
-            self.apply(manifest, namespace)
-            self.kubectl("-n", namespace, "rollout", "status", f"deployment/{name}", "--timeout=120s")
-            yield
-        finally:
-            for what in (("--filename=-", "--ignore-not-found"), ("namespace", namespace)):
-                self.kubectl("-n", namespace, "delete", "--wait=false", *what, given=manifest)
+        with self.namespace(namespace):
+            try:
+                self.apply(manifest, namespace)
+                self.kubectl("-n", namespace, "rollout", "status", f"deployment/{name}", "--timeout=120s")
+                yield
+            finally:
+                what = ("--filename=-", "--ignore-not-found", "--wait=false")
+                self.kubectl("-n", namespace, "delete", *what, given=manifest)
 
     def wait(self, condition: str, *what: str, namespace: str = "default", timeout_s: int = 120) -> str:
         """Wait for `condition` ("condition=Ready", "delete", "jsonpath=...") of `what` ("pod", "name")."""

@@ -24,7 +24,9 @@ from tests.e2e.cluster.images import load
 from tests.e2e.cluster.programs import build_all
 from tests.e2e.cluster.shell import run, say, succeeds, wait_for
 
-_SERVERS = 8
+# What talks to the API server ends before it, and together.
+_CLIENTS = ("kubelet", "kube-proxy", "kube-router", "kube-scheduler", "kube-controller-manager")
+_BELOW = ("containerd", "kube-apiserver", "etcd")
 _ELSEWHERE = (
     "/run/containerd/s",
     "/run/containerd",
@@ -59,8 +61,8 @@ def up(folders: Folders) -> None:
 
 def is_well(folders: Folders) -> bool:
     """Whether every server runs and the API server answers."""
-    found = processes.servers(folders)
-    return len(found) == _SERVERS and all(each.alive for each in found) and control_plane.answers(folders)
+    alive = {each.name for each in processes.servers(folders) if each.alive}
+    return alive == {*_CLIENTS, *_BELOW} and control_plane.answers(folders)
 
 
 def status(folders: Folders) -> str:
@@ -96,14 +98,9 @@ def _down(folders: Folders) -> None:
         return
     say("taking the cluster down")
     started = {each.name: each for each in processes.servers(folders)}
-    apart = [
-        started[name]
-        for name in ("kubelet", "kube-proxy", "kube-router", "kube-scheduler", "kube-controller-manager")
-        if name in started
-    ]
-    processes.end(apart)
+    processes.end([started[name] for name in _CLIENTS if name in started])
     control_groups.kill_everything(folders)
-    for name in ("containerd", "kube-apiserver", "etcd"):
+    for name in _BELOW:
         processes.end([started[name]] if name in started else [], grace_s=3 if name == "containerd" else 0)
     processes.kill_all_in(folders.containerd_socket)
     _remove_shim_sockets(folders)
@@ -192,7 +189,7 @@ def _remove_what_lies_elsewhere(folders: Folders) -> None:
         pod = result.name.removeprefix(f"{POD_NETWORK}-").removesuffix("-eth0")
         result.with_name(f"cni-loopback-{pod}-lo").unlink(missing_ok=True)
         result.unlink()
-    if not traces.was_there(folders, _PLUGIN_SOCKET):
+    if str(_PLUGIN_SOCKET) not in traces.before(folders, "file"):
         _PLUGIN_SOCKET.unlink(missing_ok=True)
     for folder in _ELSEWHERE:
         with contextlib.suppress(OSError):  # somebody else's, and in use

@@ -43,7 +43,7 @@ def remove(folders: Folders) -> None:
         # The end of a pod's link goes with the pod's namespace, at any time.
         succeeds("ip", "link", "delete", link["ifname"])
     for family in _FAMILIES:
-        _remove_rules(family, traces.tables_before(folders))
+        _remove_rules(family, traces.before(folders, "tables"))
     traces.restore_settings(folders)
 
 

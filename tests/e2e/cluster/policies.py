@@ -26,7 +26,7 @@ def start(folders: Folders) -> None:
 
 def remove(folders: Folders) -> None:
     """Remove its sets of addresses; the rules that named them and it itself have gone before."""
-    before = traces.address_sets_before(folders)
+    before = traces.before(folders, "set of addresses")
     for name in traces.address_sets():
         if name.startswith(_SETS) and name not in before:
             run("ipset", "destroy", name)

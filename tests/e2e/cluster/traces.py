@@ -53,24 +53,14 @@ def restore_settings(folders: Folders) -> None:
                 Path("/proc/sys", name).write_text(value)
 
 
-def tables_before(folders: Folders) -> set[str]:
-    """Packet filter tables that were there, as "iptables nat"."""
-    return set(_noted(folders)["found"]["tables"])
+def before(folders: Folders, kind: str) -> set[str]:
+    """What was there of a `kind` ("tables", "set of addresses", "file"; as `left` names them)."""
+    return set(_noted(folders)["found"].get(kind, []))
 
 
 def address_sets() -> list[str]:
     """Names of the packet filter's sets of addresses."""
     return run("ipset", "list", "-name").split()
-
-
-def address_sets_before(folders: Folders) -> set[str]:
-    """Those that were there."""
-    return set(_noted(folders)["found"].get("set of addresses", []))
-
-
-def was_there(folders: Folders, path: Path) -> bool:
-    """Whether the file is from before the cluster."""
-    return str(path) in _noted(folders)["found"].get("file", [])
 
 
 def left(folders: Folders, noted: dict[str, Found]) -> list[str]:

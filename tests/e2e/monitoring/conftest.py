@@ -39,9 +39,9 @@ VALUES = {
 
 
 @pytest.fixture(scope="session")
-def release(cluster: Cluster, shared: Share, tmp_path_factory: pytest.TempPathFactory) -> Release:
+def release(cluster: Cluster, shared: Share) -> Release:
     """With everything that can be watched, but no exporter of memcached: Debian has none to stand in."""
-    return shared(HERE).enter_context(installed(cluster, "monitoring", tmp_path_factory.mktemp("monitoring"), VALUES))
+    return shared(HERE).enter_context(installed(cluster, "monitoring", VALUES))
 
 
 @pytest.fixture(scope="session")

@@ -47,9 +47,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def release(cluster: Cluster, shared: Share, tmp_path_factory: pytest.TempPathFactory) -> Release:
+def release(cluster: Cluster, shared: Share) -> Release:
     """Installed into a namespace that was empty and goes away with all that is in it."""
-    return shared(HERE).enter_context(installed(cluster, "operator", tmp_path_factory.mktemp("operator"), VALUES))
+    return shared(HERE).enter_context(installed(cluster, "operator", VALUES))
 
 
 @pytest.fixture(scope="session")

@@ -22,9 +22,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def release(cluster: Cluster, shared: Share, tmp_path_factory: pytest.TempPathFactory) -> Release:
+def release(cluster: Cluster, shared: Share) -> Release:
     """Installed into a namespace that was empty and goes away with all that is in it."""
-    return shared(HERE).enter_context(installed(cluster, "platform", tmp_path_factory.mktemp("platform"), ROUTED))
+    return shared(HERE).enter_context(installed(cluster, "platform", ROUTED))
 
 
 @pytest.fixture(scope="session")

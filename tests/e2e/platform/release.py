@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -70,20 +71,11 @@ class Pod:
 
 
 class Release:
-    """`jobfinder` in a new namespace whose name begins with `prefix`, and which enforces restricted Pod Security."""
+    """`jobfinder` in a namespace whose name begins with `prefix`; `folder` keeps the values that it was given."""
 
     def __init__(self, cluster: Cluster, prefix: str, folder: Path) -> None:
         self.cluster, self.namespace, self._folder = cluster, f"{prefix}-{secrets.token_hex(2)}", folder
         self._values: list[Path] = []
-
-    def make_namespace(self) -> None:
-        self.cluster.kubectl("create", "namespace", self.namespace)
-        labels = [f"{name}={value}" for name, value in RESTRICTED.items()]
-        self.cluster.kubectl("label", "namespace", self.namespace, *labels)
-
-    def delete_namespace(self) -> None:
-        """Without waiting: Kubernetes takes its time to look again whether the pods are gone."""
-        self.cluster.kubectl("delete", "namespace", self.namespace, "--wait=false")
 
     def kubectl(self, *arguments: str, given: str | None = None) -> str:
         return self.cluster.kubectl("-n", self.namespace, *arguments, given=given)
@@ -166,13 +158,11 @@ class Release:
 
 @contextmanager
 def installed(
-    cluster: Cluster, prefix: str, folder: Path, values: Mapping[str, Any] = EMPTY, chart: Path = CHART
+    cluster: Cluster, prefix: str, values: Mapping[str, Any] = EMPTY, chart: Path = CHART
 ) -> Iterator[Release]:
-    """A release in a namespace that was empty and goes away with all that is in it; `folder` keeps its values."""
-    release = Release(cluster, prefix, folder)
-    release.make_namespace()
-    try:
-        release.install(values, chart)
-        yield release
-    finally:
-        release.delete_namespace()
+    """A release in a namespace that was empty and goes away with all that is in it."""
+    with TemporaryDirectory() as folder:
+        release = Release(cluster, prefix, Path(folder))
+        with cluster.namespace(release.namespace, RESTRICTED):
+            release.install(values, chart)
+            yield release

@@ -59,8 +59,8 @@ print({port for address, port in ADDRESSES if opens((address, port))})
 
 
 @pytest.fixture(scope="module")
-def release(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Release]:
-    with installed(cluster, "policies", tmp_path_factory.mktemp("policies"), VALUES) as found:
+def release(cluster: Cluster) -> Iterator[Release]:
+    with installed(cluster, "policies", VALUES) as found:
         yield found
 
 
@@ -68,15 +68,11 @@ def release(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Itera
 def outside(cluster: Cluster) -> Iterator[str]:
     """A namespace with a pod of each role."""
     namespace = f"outside-{secrets.token_hex(2)}"
-    cluster.kubectl("create", "namespace", namespace)
-    try:
-        cluster.kubectl("label", "namespace", namespace, *(f"{name}={value}" for name, value in RESTRICTED.items()))
+    with cluster.namespace(namespace, RESTRICTED):
         for role in BY_OUTSIDERS:
             cluster.apply(OUTSIDE.replace("ROLE", role), namespace)
         cluster.wait("condition=Ready", "pod", "--all", namespace=namespace)
         yield namespace
-    finally:
-        cluster.kubectl("delete", "namespace", namespace, "--wait=false")
 
 
 @pytest.mark.parametrize("role", BY_OUTSIDERS)

@@ -32,9 +32,9 @@ def earlier_chart(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def upgraded(cluster: Cluster, earlier_chart: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Release]:
+def upgraded(cluster: Cluster, earlier_chart: Path) -> Iterator[Release]:
     """A release of the earlier chart, to be upgraded."""
-    with installed(cluster, "platform-upgrade", tmp_path_factory.mktemp("upgrade"), chart=earlier_chart) as release:
+    with installed(cluster, "platform-upgrade", chart=earlier_chart) as release:
         yield release
 
 

@@ -305,7 +305,7 @@ replaced_pods = Scene("replaced pods", {"tick": 3, "delete": 1, "gone": 1, "birt
 forced_deletion = Scene("forced deletion", {"tick": 4, "force": 1, "shift": 1})
 lost_node = Scene("a lost node", {"tick": 5, "cut": 1, "force": 1})
 two_operators = Scene("two operators", {"tick": 3, "shift": 1}, operators=2, busy=(), config=NARROW, shifted=True)
-late_operator = replace(two_operators, name="a late operator", may={"tick": 4, "shift": 1}, shifted=True)
+late_operator = replace(two_operators, name="a late operator", may={"tick": 4, "shift": 1})
 set_by_hand = Scene("set by hand", {"tick": 2, "shift": 1, "hand": 1})
 lost_ledger = Scene("a lost ledger", {"tick": 6, "loss": 1, "kill": 1})
 edited = Scene("edited", {"tick": 2, "poorer": 1, "floor": 1, "birth": 1})
