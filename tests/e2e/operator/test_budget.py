@@ -14,6 +14,7 @@ from tests.e2e.operator.conftest import BUDGET, FEWEST, HEADROOM, MOST
 from tests.e2e.operator.resource import Config, Seen
 from tests.e2e.platform.release import NAME, Pod, Release
 from tests.e2e.platform.watch import Load, watched
+from tests.e2e.waiting import wait_until
 
 LOAD = Load(rate=150, connections=16, actors=3)
 ALLOWED = BUDGET - HEADROOM
@@ -77,7 +78,9 @@ def test_2_to_8_to_2_pods_stay_within_the_budget(release: Release, config: Confi
         with watch.phase(f"from {FEWEST} to {MOST} pods"):
             scale(release, MOST, MOST)
             config.wait_for("BudgetConverged", timeout_s=60)
-        took = converging.slowest({each.name for each in release.pods()})
+        here = {each.name for each in release.pods()}
+        wait_until(lambda: here - converging.served.keys(), lambda late: not late, "every pod served", timeout_s=60)
+        took = converging.slowest(here)
         with watch.phase(f"from {MOST} to {FEWEST} pods"):
             scale(release, FEWEST, MOST)
             config.wait_for("BudgetConverged", timeout_s=60)
