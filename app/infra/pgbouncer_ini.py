@@ -28,6 +28,14 @@ def ini(databases: Mapping[str, str], settings: Mapping[str, object]) -> str:
     return f"[databases]\n{names}\n[pgbouncer]\n{values}"
 
 
+def pool(size: int) -> Mapping[str, object]:
+    """The settings that bound a database's connections by `size`, one or more.
+
+    Two of them, because after a RECONNECT the next client to log in is worth one connection above `default_pool_size`.
+    """
+    return {"default_pool_size": size, "max_db_connections": size}
+
+
 def connection_string(**parts: object) -> str:
     """`parts` as PgBouncer reads them: quoted, because a blank or a quote would end a plain value."""
     return " ".join(f"{name}={_quoted(value)}" for name, value in parts.items() if value != "")
@@ -67,7 +75,7 @@ def _pod_ini(settings: PoolerSettings, connect_query: str, folder: Path) -> str:
         "auth_file": folder / "userlist.txt",
         "admin_users": OPERATOR if settings.pgbouncer_operator_password else "",
         "stats_users": settings.database_user,
-        "default_pool_size": settings.pgbouncer_pool_size,
+        **pool(settings.pgbouncer_pool_size),
         "max_client_conn": settings.pgbouncer_max_clients,
         "query_wait_timeout": settings.pgbouncer_query_wait_seconds,
         "server_idle_timeout": settings.pgbouncer_idle_seconds,

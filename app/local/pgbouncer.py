@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psycopg2
 
-from app.infra.pgbouncer_ini import connection_string, ini
+from app.infra.pgbouncer_ini import connection_string, ini, pool
 from app.local.account import PrivateFolder, hand_over, server_account
 from app.local.postgres import DATABASE, PORT, ROLE, Postgres
 from app.local.process import Command, LocalError, Server
@@ -73,7 +73,7 @@ class PgBouncer(Server):
             "auth_type": "trust",
             "auth_file": self._folder / "users.txt",
             "admin_users": ROLE,
-            "default_pool_size": self._pool_size,
+            **pool(self._pool_size),
             "max_client_conn": 5000,
             "query_wait_timeout": 8,
         }

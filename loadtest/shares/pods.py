@@ -7,6 +7,7 @@ from typing import Any
 
 import psycopg2
 
+from app.infra.pgbouncer_ini import pool
 from app.local.pgbouncer import PgBouncer
 from app.local.postgres import DATABASE
 from app.local.process import LocalError, becomes_true
@@ -32,16 +33,16 @@ class Pod:
     def read(self) -> Reading:
         at = time.monotonic()
         size = next(int(row["value"]) for row in self._rows("SHOW CONFIG") if row["key"] == "default_pool_size")
-        (pool,) = self._ours("SHOW POOLS")
+        (row,) = self._ours("SHOW POOLS")
         (sums,) = self._ours("SHOW STATS")
         return Reading(
             at,
             self.name,
             size,
             self.servers(),
-            int(pool["sv_active"]),
-            int(pool["cl_active"]),
-            int(pool["cl_waiting"]),
+            int(row["sv_active"]),
+            int(row["cl_active"]),
+            int(row["cl_waiting"]),
             busy_seconds=int(sums["total_xact_time"]) * MICRO,
             wait_seconds=int(sums["total_wait_time"]) * MICRO,
         )
@@ -51,7 +52,8 @@ class Pod:
 
     def resize(self, size: int) -> None:
         """Returns when it is so."""
-        self._rows(f"SET default_pool_size = {size:d}")
+        for name, value in pool(size).items():
+            self._rows(f"SET {name} = {value}")
         if self.servers() > size:
             self._rows(f"RECONNECT {DATABASE}")
         if not becomes_true(lambda: self.servers() <= size, SETTLE_S):

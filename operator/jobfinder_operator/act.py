@@ -10,8 +10,8 @@ from jobfinder_operator import memcached
 from jobfinder_operator.budget import Grow, Shrink, Step
 from jobfinder_operator.memcached import MEGABYTE, MemcachedError
 from jobfinder_operator.memory import too_much_memory
-from jobfinder_operator.observed import MemcachedSeen
-from jobfinder_operator.pgbouncer import Console, ConsoleError, Consoles
+from jobfinder_operator.observed import MemcachedSeen, PodSeen
+from jobfinder_operator.pgbouncer import POOL, Console, ConsoleError, Consoles
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +87,26 @@ async def shrink_to_floor(consoles: Consoles, hosts: Mapping[str, str], floor: i
             log.warning("pod at %s keeps its pool: %s", host, error)
 
     await asyncio.gather(*(shrink(uid, host) for uid, host in hosts.items()))
+
+
+async def settle_pools(consoles: Consoles, pods: Iterable[PodSeen], until: Until) -> list[str]:
+    """Where PgBouncer was last read with a pool of another size than its bound, the bound is right: a hand has been
+    there, or a step was not finished. Returns what was changed, in words.
+    """
+
+    async def settle(pod: PodSeen) -> str:
+        console = consoles.known(pod.uid)
+        if console is None or not console.uneven:
+            return ""
+        try:
+            size = await console.pool_size(until.left_s)
+            await console.set_pool_size(size, until.left_s)
+        except ConsoleError as error:
+            log.warning("pod %s: %s", pod.name, error)
+            return ""
+        return f"{pod.name} {console.settings[POOL]} -> {size}"
+
+    return [words for words in await asyncio.gather(*(settle(pod) for pod in pods)) if words]
 
 
 async def settle_consoles(

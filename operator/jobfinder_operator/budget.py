@@ -21,7 +21,7 @@ NONE = -1  # connections that are left to grant while it is not known what is gr
 
 @dataclass(frozen=True, slots=True)
 class Shrink:
-    """On the console connection `session`: check that default_pool_size is `expect`; SET it to `to`; if SHOW SERVERS
+    """On the console connection `session`: check that the pool's bound is `expect`; make it `to`; if SHOW SERVERS
     counts more than `to`, RECONNECT, and look until it does not. Does nothing if the connection is another by now.
     """
 
@@ -34,7 +34,7 @@ class Shrink:
 
 @dataclass(frozen=True, slots=True)
 class Grow:
-    """On the console connection `session`: check that default_pool_size is `expect`; SET it to `to`."""
+    """On the console connection `session`: check that the pool's bound is `expect`; make it `to`."""
 
     uid: str
     name: str

@@ -1,6 +1,7 @@
 """PgBouncer's admin console over TCP: a few commands, each within a deadline, none of which blocks the event loop."""
 
 import asyncio
+import time
 import uuid
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -12,6 +13,10 @@ from psycopg2.extensions import POLL_OK, POLL_READ, POLL_WRITE
 from jobfinder_operator.observed import Reading
 
 CONSOLE = "pgbouncer"  # the console's own database; it has a pool in SHOW POOLS too
+
+# A pool is bounded by two settings that are to be equal. To the first alone PgBouncer makes one exception: the client
+# that logs in next after a RECONNECT gets a connection, however many there are. To the second it makes none.
+POOL, MOST = "default_pool_size", "max_db_connections"
 
 Row = Mapping[str, Any]
 
@@ -47,7 +52,7 @@ class Console:
 
     async def rows(self, command: str, timeout_s: float | None = None) -> list[Row]:
         """Run one command; columns go by name, for versions add and move them. Raises ConsoleError."""
-        limit_s = self._timeout_s if timeout_s is None else min(timeout_s, self._timeout_s)
+        limit_s = self._limit_s(timeout_s)
         try:
             async with asyncio.timeout(limit_s):
                 cursor = self._connection.cursor()
@@ -65,14 +70,14 @@ class Console:
 
     async def read(self, at: float) -> Reading:
         """Everything that decisions are made from, in four exchanges; `at` is now."""
-        settings = self.settings = {str(row["key"]): str(row["value"]) for row in await self.rows("SHOW CONFIG")}
+        settings = self.settings = await self._config()
         pools, servers, totals = [
             _without_console(await self.rows(f"SHOW {what}")) for what in ("POOLS", "SERVERS", "STATS")
         ]
         return Reading(
             at=at,
             session=self.session,
-            pool_size=int(settings["default_pool_size"]),
+            pool_size=_bound(settings),
             servers=len(servers),
             servers_active=sum(row["state"] == "active" for row in servers),
             clients_active=sum(int(row["cl_active"]) for row in pools),
@@ -84,10 +89,19 @@ class Console:
         )
 
     async def set_pool_size(self, size: int, timeout_s: float | None = None) -> None:
-        """Bound each pool's connections from now on, in memory only; those above the bound stay until `recycle`."""
+        """Bound the database's connections from now on, in memory only; those above the bound stay until `recycle`.
+
+        Both of its commands lie within `timeout_s`. If it ends between them, `pool_size` is the former one, and no more
+        connections are opened than that.
+        """
         if size < 1:
             raise ConsoleError(f"a pool of {size} is refused: PgBouncer reads 0 as unlimited")
-        await self.rows(f"SET default_pool_size = {size:d}", timeout_s)
+        limit_s, started = self._limit_s(timeout_s), time.monotonic()
+        await self.rows(f"SET {POOL} = {size:d}", limit_s)
+        left_s = limit_s - (time.monotonic() - started)
+        if left_s <= 0:
+            raise ConsoleError(f"SET {MOST}: there was no time left to say it")
+        await self.rows(f"SET {MOST} = {size:d}", left_s)
 
     async def set(self, name: str, value: int, timeout_s: float | None = None) -> None:
         """Change one of the other settings, in memory only; `name` is one that `settings` has."""
@@ -97,8 +111,12 @@ class Console:
 
     async def pool_size(self, timeout_s: float | None = None) -> int:
         """The bound that holds now."""
-        rows = await self.rows("SHOW CONFIG", timeout_s)
-        return next(int(row["value"]) for row in rows if row["key"] == "default_pool_size")
+        return _bound(await self._config(timeout_s))
+
+    @property
+    def uneven(self) -> bool:
+        """Whether `POOL` and `MOST` differed when they were last told."""
+        return bool(self.settings) and self.settings[POOL] != self.settings[MOST]
 
     async def servers(self, timeout_s: float | None = None) -> int:
         """Connections to PostgreSQL, in whatever state."""
@@ -107,6 +125,12 @@ class Console:
     async def recycle(self, timeout_s: float | None = None) -> None:
         """Close each connection to PostgreSQL as soon as its transaction ends; new ones obey the bound."""
         await self.rows("RECONNECT", timeout_s)
+
+    async def _config(self, timeout_s: float | None = None) -> Mapping[str, str]:
+        return {str(row["key"]): str(row["value"]) for row in await self.rows("SHOW CONFIG", timeout_s)}
+
+    def _limit_s(self, timeout_s: float | None) -> float:
+        return self._timeout_s if timeout_s is None else min(timeout_s, self._timeout_s)
 
     def close(self) -> None:
         """At once, also in the middle of a command."""
@@ -207,6 +231,11 @@ def _reason(error: BaseException, timeout_s: float) -> str:
     if isinstance(error, TimeoutError):
         return f"no answer within {timeout_s:g} s"
     return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+
+
+def _bound(settings: Mapping[str, str]) -> int:
+    """`MOST`, which is set last; 0 is how PgBouncer writes that it is not set."""
+    return int(settings[MOST]) or int(settings[POOL])
 
 
 def _without_console(rows: list[Row]) -> list[Row]:

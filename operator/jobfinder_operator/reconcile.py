@@ -165,7 +165,9 @@ class Reconciler:
         if view.decision.infeasible:
             await self._events.tell(view.resource, notices)
             return bool(done)
-        uids = [pod.uid for pod in observed.pods if pod.phase is Phase.RUNNING and pod.reading is not None]
+        running = [pod for pod in observed.pods if pod.phase is Phase.RUNNING and pod.reading is not None]
+        notices += events.of_changes("PoolsResized", await act.settle_pools(self._consoles, running, until))
+        uids = [pod.uid for pod in running]
         settled = await act.settle_consoles(self._consoles, uids, console_settings(view.spec), until)
         notices += events.of_changes("TimeoutsSet", sorted(set(settled)))
         if view.spec.memcached_megabytes is not None:

@@ -17,7 +17,7 @@ def test_without_the_resource_pods_go_on_with_their_floors(release: Release, con
     pods = [each.name for each in release.pods()]
     with watched(release.address(), LOAD) as watch:
         release.kubectl("delete", "jfc", NAME, "--timeout=10s")
-        wait_for(lambda: {console_setting(release, pod, "default_pool_size") for pod in pods} == {1}, "the floors", 15)
+        wait_for(lambda: {console_setting(release, pod, "max_db_connections") for pod in pods} == {1}, "the floors", 15)
         watch.wait_for_calm(300)
     watch.assert_nothing_failed()
     release.upgrade()

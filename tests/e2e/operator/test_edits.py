@@ -46,7 +46,7 @@ ASK_CONSOLE = (
 SET_BY_HAND = (
     "import sys, psycopg2; c = psycopg2.connect(host='127.0.0.1', port=6432, dbname='pgbouncer', "
     "user='jobfinder_operator', password=sys.stdin.read()); c.autocommit = True; "
-    "c.cursor().execute('SET default_pool_size = 30')"
+    "[c.cursor().execute(f'SET {name} = 30') for name in ('default_pool_size', 'max_db_connections')]"
 )
 
 
@@ -175,7 +175,8 @@ def test_a_pool_that_was_set_by_hand_is_put_right(release: Release, config: Conf
     password = base64.b64decode(secret).decode()
     release.kubectl("exec", "-i", pod, "-c", "app", "--", "python", "-c", SET_BY_HAND, given=password)
     wait_for(lambda: drifts(config, pod) != [], f"an event about {pod}", 15)
-    wait_for(lambda: console_setting(release, pod, "default_pool_size") == config.see().pods[pod]["cap"], "its cap", 15)
+    for name in ("default_pool_size", "max_db_connections"):
+        wait_for_setting(release, pod, name, config.see().pods[pod]["cap"])
     assert granted(config.wait_for("BudgetConverged")) == granted(before)
 
 

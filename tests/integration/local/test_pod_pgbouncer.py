@@ -94,7 +94,7 @@ def setting(pooler: PodPgBouncer, name: str) -> object:
 def test_the_service_finds_its_database_with_everything_prepared(pooler: PodPgBouncer, database: LocalDatabase) -> None:
     names = ask(pooler.url(database.name), "SELECT name FROM pg_prepared_statements")
     assert len(names) > 5
-    assert setting(pooler, "default_pool_size") == "3"
+    assert setting(pooler, "default_pool_size") == setting(pooler, "max_db_connections") == "3"
     assert setting(pooler, "pool_mode") == "transaction"
 
 

@@ -2,7 +2,8 @@
 
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 
 import psycopg2
@@ -34,6 +35,29 @@ def saturated(urls: Sequence[str], clients: int, statement: str) -> Iterator[Loa
         load.stopping.set()
         for each in threads:
             each.join(timeout=15)
+
+
+@contextmanager
+def transactions(url: str, clients: int) -> Iterator[threading.Event]:
+    """`clients` threads that begin a transaction each and hold it until the event is set, or the block is left.
+
+    Raises what a client met: psycopg2.Error.
+    """
+    end = threading.Event()
+    with ThreadPoolExecutor(clients) as threads:
+        held = [threads.submit(_hold, url, end) for _ in range(clients)]
+        try:
+            yield end
+        finally:
+            end.set()
+        for each in held:
+            each.result()
+
+
+def _hold(url: str, end: threading.Event) -> None:
+    with closing(psycopg2.connect(url, connect_timeout=5)) as connection, connection, connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+        end.wait()
 
 
 def _run(load: Load, url: str, statement: str) -> None:

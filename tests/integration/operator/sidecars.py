@@ -1,6 +1,7 @@
 """PgBouncers as they run beside the service in pods: an address of 127.0.0.0/8 each, one port for all."""
 
 import itertools
+from contextlib import closing
 from pathlib import Path
 
 import psycopg2
@@ -50,6 +51,14 @@ class Sidecar(Server):
     def close(self) -> None:
         self.stop()
         self._private.remove()
+
+    def setting(self, name: str) -> str:
+        """As SHOW CONFIG tells it."""
+        with closing(psycopg2.connect(self._url("pgbouncer"), connect_timeout=5)) as connection:
+            connection.autocommit = True  # the console knows no transactions
+            with connection.cursor() as cursor:
+                cursor.execute("SHOW CONFIG")
+                return str({row[0]: row[1] for row in cursor.fetchall()}[name])
 
     def _url(self, database: str) -> str:
         return f"postgresql://{ROLE}@/{database}?host={self.folder}&port={PORT}"

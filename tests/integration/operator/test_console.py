@@ -9,10 +9,11 @@ import psycopg2
 import pytest
 
 from app.local.postgres import Postgres
+from app.local.process import becomes_true
 from jobfinder_operator.observed import Reading
 from jobfinder_operator.pgbouncer import Console, ConsoleAccount, ConsoleError, Consoles, connect
 from tests.conftest import LocalDatabase
-from tests.integration.operator.load import saturated
+from tests.integration.operator.load import saturated, transactions
 from tests.integration.operator.sidecars import ACCOUNT, Sidecar
 
 TIMEOUT_S = 2.0
@@ -60,6 +61,14 @@ def until(condition: Callable[[Reading], bool], sidecar: Sidecar, timeout_s: flo
     return seen
 
 
+def most_servers(sidecar: Sidecar, seconds: float) -> int:
+    until_s = time.monotonic() + seconds
+    most = 0
+    while time.monotonic() < until_s:
+        most = max(most, read(sidecar).servers)
+    return most
+
+
 def test_it_reads_what_decisions_are_made_from(sidecar: Sidecar) -> None:
     connection = psycopg2.connect(sidecar.url, connect_timeout=5)
     with connection, connection.cursor() as cursor:
@@ -84,18 +93,42 @@ def test_a_pool_grows_and_shrinks_under_load_and_no_transaction_fails(sidecar: S
     assert shrunk.busy_seconds > grown.busy_seconds > 0
 
 
-def test_a_smaller_pool_alone_keeps_its_connections(sidecar: Sidecar) -> None:
-    """Why `recycle` exists."""
-    with saturated([sidecar.url], clients=8, statement="SELECT pg_sleep(0.005)") as load:
-        resize(sidecar, 6)
-        until(lambda seen: seen.servers == 6, sidecar)
+def test_a_smaller_pool_alone_keeps_the_connections_that_are_waited_for(sidecar: Sidecar) -> None:
+    """Why `recycle` exists: PgBouncer hands a connection on to who waits for it, however small the pool is by now."""
+    resize(sidecar, 6)
+    with transactions(sidecar.url, 6) as first:
+        until(lambda seen: seen.servers_active == 6, sidecar)
         resize(sidecar, 2)
-        done = load.done
-        after = until(lambda seen: load.done > done + 100, sidecar)
-        assert (after.pool_size, after.servers) == (2, 6)
+        with transactions(sidecar.url, 6) as second:
+            until(lambda seen: seen.clients_waiting == 6, sidecar)
+            first.set()
+            handed_on = until(lambda seen: seen.clients_active + seen.clients_waiting == 6, sidecar)
+            resize(sidecar, 2, recycle=True)
+            with transactions(sidecar.url, 6):
+                second.set()
+                until(lambda seen: (seen.clients_active, seen.clients_waiting) == (2, 4), sidecar)
+    assert handed_on.servers > handed_on.pool_size == 2
+
+
+def test_who_logs_in_after_recycle_gets_no_connection_above_the_bound(sidecar: Sidecar) -> None:
+    """Why the bound is two settings: with `default_pool_size` alone there are seven connections here."""
+    resize(sidecar, 6)
+    with transactions(sidecar.url, 6) as first:
+        until(lambda seen: seen.servers_active == 6, sidecar)
         resize(sidecar, 2, recycle=True)
-        until(lambda seen: seen.servers <= 2, sidecar)
-    assert load.failures == []
+        with transactions(sidecar.url, 1):
+            most = most_servers(sidecar, seconds=1.5)
+            first.set()
+            until(lambda seen: (seen.servers, seen.clients_active) == (1, 1), sidecar)
+    assert most == 6
+
+
+def test_a_smaller_pool_closes_the_connections_that_nobody_uses(sidecar: Sidecar) -> None:
+    resize(sidecar, 6)
+    with transactions(sidecar.url, 6):
+        until(lambda seen: seen.servers_active == 6, sidecar)
+        resize(sidecar, 2)
+    until(lambda seen: seen.servers == 2, sidecar)
 
 
 def test_timeouts_are_set_while_it_runs(sidecar: Sidecar) -> None:
@@ -115,6 +148,18 @@ def test_a_pool_of_nothing_is_refused_for_it_would_be_unlimited(sidecar: Sidecar
     with pytest.raises(ConsoleError, match="unlimited"):
         resize(sidecar, 0)
     assert read(sidecar).pool_size == before
+
+
+def test_a_sidecar_of_an_earlier_chart_is_read_right_and_gets_both_bounds(sidecar: Sidecar) -> None:
+    async def work(console: Console) -> tuple[int, bool, bool]:
+        await console.set_pool_size(4)
+        await console.rows("SET max_db_connections = 0")
+        size, was_uneven = (await console.read(at=0)).pool_size, console.uneven
+        await console.set_pool_size(size)
+        await console.read(at=0)
+        return size, was_uneven, console.uneven
+
+    assert on_console(sidecar, work) == (4, True, False)
 
 
 def test_a_stopped_pgbouncer_holds_nobody_up(sidecar: Sidecar) -> None:
@@ -150,21 +195,34 @@ def test_a_stopped_pgbouncer_holds_nobody_up(sidecar: Sidecar) -> None:
     assert read(sidecar).pool_size >= 1
 
 
-def test_a_command_of_a_stopped_process_may_be_obeyed_when_it_wakes(sidecar: Sidecar) -> None:
-    """Why a larger pool is recorded before it is granted, and why an unanswered shrink counts as none."""
+def tell_while_stopped(sidecar: Sidecar, tell: Callable[[Console], Awaitable[object]]) -> None:
+    """The pool is 2; what is told then is given up, and the process wakes."""
 
-    async def tell() -> None:
+    async def run() -> None:
         console = await connect(sidecar.host, ACCOUNT, TIMEOUT_S)
         await console.set_pool_size(2)
         sidecar.pause()
         with pytest.raises(ConsoleError):
-            await console.set_pool_size(7, 0.2)
+            await tell(console)
 
     try:
-        asyncio.run(tell())
+        asyncio.run(run())
     finally:
         sidecar.resume()
+
+
+def test_a_command_of_a_stopped_process_may_be_obeyed_when_it_wakes(sidecar: Sidecar) -> None:
+    """Why a larger pool is recorded before it is granted, and why an unanswered shrink counts as none."""
+    tell_while_stopped(sidecar, lambda console: console.rows("SET max_db_connections = 7", 0.2))
     until(lambda seen: seen.pool_size == 7, sidecar)
+
+
+def test_half_a_grant_is_none(sidecar: Sidecar) -> None:
+    tell_while_stopped(sidecar, lambda console: console.set_pool_size(7, 0.2))
+    assert becomes_true(lambda: sidecar.setting("default_pool_size") == "7", 10)
+    with transactions(sidecar.url, 6):
+        seen = until(lambda seen: (seen.clients_active, seen.clients_waiting) == (2, 4), sidecar)
+    assert (seen.pool_size, seen.servers) == (2, 2)
 
 
 def test_a_console_stays_open_and_a_new_process_is_a_new_session(sidecar: Sidecar) -> None:

@@ -152,6 +152,26 @@ def test_a_size_set_by_hand_is_put_right_and_told(platform: Platform, operator: 
     assert [each for each in platform.cluster.notices if each.reason.startswith("Drift") and "pod-a" in each.message]
 
 
+def test_a_setting_of_the_pool_alone_changes_nothing_and_is_put_right(
+    platform: Platform, operator: RunningOperator
+) -> None:
+    operator.settle(lambda: granted(platform) == FREE + 2 * FLOOR and converged(platform))
+    before, pod = sizes(platform), platform.sidecars["pod-a"]
+    for value in (1, 40):
+        asyncio.run(set_alone(pod, value))
+        assert sizes(platform) == before
+        operator.settle(lambda: pod.setting("default_pool_size") == str(before["pod-a"]))
+    assert sizes(platform) == before
+    resized = [each.message for each in platform.cluster.notices if each.reason == "PoolsResized"]
+    assert all(any(f"pod-a {value} -> {before['pod-a']}" in each for each in resized) for value in (1, 40))
+
+
+async def set_alone(sidecar: Sidecar, value: int) -> None:
+    console = await connect(sidecar.host, ACCOUNT, 2)
+    await console.rows(f"SET default_pool_size = {value}")
+    console.close()
+
+
 def test_a_restarted_sidecar_is_granted_again(platform: Platform, operator: RunningOperator) -> None:
     operator.settle(lambda: granted(platform) == FREE + 2 * FLOOR)
     platform.restart_sidecar("pod-a")
