@@ -11,6 +11,14 @@ podSelector:
     - {port: 53, protocol: TCP}
 {{- end }}
 
+{{/* The API server is no pod, so that it has no label to name. */}}
+{{- define "jobfinder.networkPolicy.apiServer" -}}
+- ports:
+    {{- range .Values.networkPolicy.apiServerPorts }}
+    - {port: {{ . }}}
+    {{- end }}
+{{- end }}
+
 {{- define "jobfinder.networkPolicy.database" -}}
 - ports:
     - {port: {{ include "jobfinder.database.port" . }}}

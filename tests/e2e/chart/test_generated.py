@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from charts import manifests, table
-from tests.e2e.chart.rendering import CHART, helm
+from tests.e2e.chart.rendering import CHART, container, environment, helm, pods, render
 from tests.e2e.cluster import programs
 from tests.e2e.cluster.config import folders
 from tests.e2e.cluster.shell import run
@@ -74,6 +74,13 @@ def test_the_readme_of_the_plain_manifests_names_every_secret() -> None:
     }
     assert wanted
     assert {name for name in wanted if f"| `{name}`" not in readme} == set()
+
+
+def test_the_production_values_of_the_readme_are_taken() -> None:
+    example = table.README.read_text().partition("```yaml\n# production.yaml\n")[2].partition("```")[0]
+    made = dict(pods(render(yaml.safe_load(example))))
+    for whose, name in (("Deployment/jobfinder", "pgbouncer-config"), ("Job/jobfinder-migrate", "migrate")):
+        assert environment(container(made[whose], name))["DATABASE_TLS_MODE"] == "verify-full"
 
 
 def test_the_example_of_the_plain_manifests_patches_what_it_means(tmp_path: Path) -> None:

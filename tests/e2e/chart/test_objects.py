@@ -37,7 +37,7 @@ ADDED: dict[str, tuple[Values, set[str]]] = {
             f"{kind}/jobfinder-operator"
             for kind in ("Deployment", "Service", "ServiceAccount", "Role", "RoleBinding", "NetworkPolicy", "Lease")
         }
-        | {f"{kind}/jobfinder-operator-crd" for kind in ("Job", "ServiceAccount")}
+        | {f"{kind}/jobfinder-operator-crd" for kind in ("Job", "ServiceAccount", "NetworkPolicy")}
         | {f"{kind}/jobs-jobfinder-operator-crd" for kind in ("ClusterRole", "ClusterRoleBinding")}
         | {"JobFinderConfig/jobfinder"},
     ),
@@ -60,10 +60,13 @@ REMOVED: dict[str, tuple[Values, set[str]]] = {
     "pdb": ({"pdb": {"enabled": False}}, {"PodDisruptionBudget/jobfinder"}),
     "networkPolicy": (
         {"networkPolicy": {"enabled": False}},
-        {f"NetworkPolicy/jobfinder{part}" for part in ("", "-memcached", "-migrate")},
+        {f"NetworkPolicy/jobfinder{part}" for part in ("", "-memcached", "-migrate", "-test")},
     ),
     "serviceAccount": ({"serviceAccount": {"create": False}}, {"ServiceAccount/jobfinder"}),
-    "tests": ({"tests": {"enabled": False}}, {"ConfigMap/jobfinder-test", "Pod/jobfinder-test"}),
+    "tests": (
+        {"tests": {"enabled": False}},
+        {f"{kind}/jobfinder-test" for kind in ("ConfigMap", "NetworkPolicy", "Pod")},
+    ),
 }
 
 

@@ -29,11 +29,11 @@ def create(folders: Folders) -> None:
     pki.mkdir(parents=True, exist_ok=True)
     pki.chmod(0o700)
     for authority in ("ca", "front-proxy-ca"):
-        _authority(pki, authority)
+        create_authority(pki, authority)
     run("openssl", "genrsa", "-out", pki / "service-accounts.key", "2048")
-    _certificate(pki, "apiserver", "/CN=kube-apiserver", "ca", f"subjectAltName={_names()}")
+    create_certificate(pki, "apiserver", "/CN=kube-apiserver", "ca", f"subjectAltName={_names()}")
     for name, subject in _CLIENTS.items():
-        _certificate(
+        create_certificate(
             pki, name, subject, "front-proxy-ca" if name == "front-proxy" else "ca", "extendedKeyUsage=clientAuth"
         )
     for name in ("controller-manager", "scheduler", "kubelet", "proxy", "kube-router"):
@@ -41,12 +41,14 @@ def create(folders: Folders) -> None:
     _kubeconfig(pki, "admin", folders.kubeconfig)
 
 
-def _authority(pki: Path, name: str) -> None:
+def create_authority(pki: Path, name: str) -> None:
+    """A self-signed certificate `<name>.crt` and its key `<name>.key` in the folder `pki`."""
     key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", pki / f"{name}.key")
     run("openssl", "req", "-x509", *key, "-days", _DAYS, "-subj", f"/CN={name}", "-out", pki / f"{name}.crt")
 
 
-def _certificate(pki: Path, name: str, subject: str, authority: str, extension: str) -> None:
+def create_certificate(pki: Path, name: str, subject: str, authority: str, extension: str) -> None:
+    """`<name>.crt` and `<name>.key`, signed by an authority of the same folder, with one X.509 extension."""
     key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", pki / f"{name}.key")
     request = run("openssl", "req", *key, "-subj", subject)
     extensions = pki / f"{name}.ext"

@@ -14,7 +14,17 @@ from tests.e2e.platform.routing import INGRESS_NAMESPACE, ROUTED
 from tests.e2e.sequence import Share, put_in_order
 
 HERE = Path(__file__).parent
-ORDER = ("install", "ingress", "network_policies", "planned_changes", "kills", "autoscaling", "uninstall", "upgrade")
+ORDER = (
+    "install",
+    "ingress",
+    "network_policies",
+    "production",
+    "planned_changes",
+    "kills",
+    "autoscaling",
+    "uninstall",
+    "upgrade",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

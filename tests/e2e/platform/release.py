@@ -158,11 +158,13 @@ class Release:
 
 @contextmanager
 def installed(
-    cluster: Cluster, prefix: str, values: Mapping[str, Any] = EMPTY, chart: Path = CHART
+    cluster: Cluster, prefix: str, values: Mapping[str, Any] = EMPTY, chart: Path = CHART, before: str = ""
 ) -> Iterator[Release]:
-    """A release in a namespace that was empty and goes away with all that is in it."""
+    """A release in a namespace that was empty but for the manifests `before`, and goes away with all that is in it."""
     with TemporaryDirectory() as folder:
         release = Release(cluster, prefix, Path(folder))
         with cluster.namespace(release.namespace, RESTRICTED):
+            if before:
+                cluster.apply(before, release.namespace)
             release.install(values, chart)
             yield release
