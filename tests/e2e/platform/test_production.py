@@ -98,13 +98,13 @@ def release(cluster: Cluster, database: Database) -> Iterator[Release]:
         "postgresql": {"enabled": False},
         "secrets": {"existingSecret": "own", "existingKeysSecret": "own-keys"},
         "operator": {"enabled": True, "existingSecret": "own-operator"},
-        "database": {**VALUES["database"], **connection(database.host, "trusted")},
+        "database": {**VALUES["database"], **connected(database.host, "trusted")},
         "networkPolicy": {
             "databaseEgress": [
                 {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": database.namespace}}}
             ]
         },
-        "migrations": {"waitSeconds": 10, "backoffLimit": 0},
+        "migrations": {"backoffLimit": 0},
     }
     with installed(cluster, "production", values, before=in_one(before)) as found:
         yield found
@@ -118,7 +118,7 @@ def in_one(manifests: list[dict[str, Any]]) -> str:
     return json.dumps({"apiVersion": "v1", "kind": "List", "items": manifests})
 
 
-def connection(host: str, authority: str) -> dict[str, Any]:
+def connected(host: str, authority: str) -> dict[str, Any]:
     return {"host": host, "tls": {"mode": "verify-full", "caSecret": authority}}
 
 
@@ -147,18 +147,19 @@ def test_an_upgrade_runs_its_hooks_there(release: Release) -> None:
 
 
 @pytest.mark.parametrize(
-    ("host", "authority", "complaint"),
-    [("HOST", "stranger", "certificate verify failed"), ("HOST.cluster.local", "trusted", "does not match host name")],
+    ("domain", "authority", "complaint"),
+    [("", "stranger", "certificate verify failed"), (".cluster.local", "trusted", "does not match host name")],
 )
 def test_an_upgrade_that_could_not_verify_the_database_changes_nothing(
-    release: Release, database: Database, host: str, authority: str, complaint: str
+    release: Release, database: Database, domain: str, authority: str, complaint: str
 ) -> None:
     before = release.uids()
     with pytest.raises(ClusterError, match="pre-upgrade hooks failed"):
-        release.upgrade({"database": connection(host.replace("HOST", database.host), authority)})
+        wrong = connected(database.host + domain, authority)
+        release.upgrade({"database": wrong, "migrations": {"waitSeconds": 20}})
     assert complaint in release.kubectl("logs", f"job/{NAME}-migrate")
     assert (release.uids(), release.health()) == (before, "ok")
-    release.upgrade({"database": connection(database.host, "trusted")})
+    release.upgrade({"database": connected(database.host, "trusted"), "migrations": {"waitSeconds": 120}})
     assert release.uids() == before
 
 
