@@ -49,3 +49,9 @@ def test_the_last_words_of_a_server_are_told(state: Folders) -> None:
     wait_for("its end", lambda: not server.alive, 10)
     with pytest.raises(ClusterError, match=r"unlucky has ended(.|\n)*no room"):
         processes.check_alive(state)
+
+
+def test_one_that_had_ended_before_it_was_looked_at_is_not_alive(state: Folders) -> None:
+    server = processes.start(state, "quick", "true", [])
+    wait_for("its end", lambda: not server.alive, 10)
+    assert not dataclasses.replace(server, started="").alive

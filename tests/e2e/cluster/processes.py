@@ -28,7 +28,8 @@ class Server:
 
     @property
     def alive(self) -> bool:
-        return self.boot == _boot() and _start_time(self.pid) == self.started
+        """Not if it had ended before its start time could be read."""
+        return self.started != "" and self.boot == _boot() and _start_time(self.pid) == self.started
 
 
 def start(folders: Folders, name: str, program: str | Path, arguments: Sequence[str], **changes: str) -> Server:

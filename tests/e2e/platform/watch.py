@@ -16,7 +16,7 @@ from loadtest.client import encoded
 from tests.e2e.platform.clients import Address, ServiceConnections, Tally
 from tests.e2e.platform.report import Ask, Plan, Report
 from tests.integration.finality.connections import Connection
-from tests.integration.finality.history import Faults, Violation
+from tests.integration.finality.history import Faults, Operation, Violation
 from tests.integration.finality.load import drive, populate
 from tests.integration.finality.people import Journal, Person, World
 from tests.integration.finality.pods import wait_for
@@ -138,6 +138,7 @@ class Watch:
         lines.append(f"checker: {len(self.world.journal)} operations, {len(self.violations)} violations")
         lines.append(f"  {len(self.tally.repeated)} reads repeated on a new connection")
         lines.append(f"  {len(self.tally.unreachable)} connections not made")
+        lines += [f"  {each.kind.value}: {each.status} {each.code}, worker {each.worker}" for each in self._unavailable()[:5]]
         lines += [self._told(*phase) for phase in self._phases]
         return "\n".join((*lines, *map(str, self.violations[:5]), *self.tally.unreachable[:5]))
 
@@ -147,6 +148,10 @@ class Watch:
         took = f"{name}: {(end - start) / 1e9:.1f} s, {len(failed)} failed, {len(repeated)} repeated"
         return "\n    ".join((took, *(each.told(start) for each in failed[:5])))
 
+    def _unavailable(self) -> list[Operation]:
+        """What the checker's clients asked in vain."""
+        return [each for each in self.world.journal.operations if each.status in (0, 503)]
+
     def assert_final(self) -> None:
         """No logout was less than final, and nothing was lost or answered in a way that no fault explains."""
         assert not self.violations, self.summary()
@@ -155,7 +160,7 @@ class Watch:
         """Every request of every client got its right answer."""
         assert not self.report.failures, self.summary()
         assert not self.tally.unreachable, self.summary()
-        assert not [each for each in self.world.journal.operations if each.status in (0, 503)], self.summary()
+        assert not self._unavailable(), self.summary()
         self.assert_final()
 
 

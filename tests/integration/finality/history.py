@@ -56,6 +56,8 @@ class Operation:
     pod: str = ""
     worker: str = ""
     """The worker process that the connection is known to end in."""
+    code: str = ""
+    """The stable code of a refusal."""
 
     @property
     def answered(self) -> bool:

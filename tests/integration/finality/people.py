@@ -22,7 +22,7 @@ class Journal:
     def note(self, kind: Kind, person: "Person", answer: Answer, **details: object) -> Operation:
         """Details are fields of `Operation`; `start` may name an earlier attempt."""
         fields: dict[str, object] = {"start": answer.start, "end": answer.end, "status": answer.status}
-        fields |= {"pod": answer.pod, "worker": answer.worker, "user": person.id} | details
+        fields |= {"pod": answer.pod, "worker": answer.worker, "user": person.id, "code": answer.code} | details
         operation = Operation(kind=kind, **fields)  # type: ignore[arg-type]
         self.operations.append(operation)
         return operation
