@@ -138,7 +138,8 @@ class Watch:
         lines.append(f"checker: {len(self.world.journal)} operations, {len(self.violations)} violations")
         lines.append(f"  {len(self.tally.repeated)} reads repeated on a new connection")
         lines.append(f"  {len(self.tally.unreachable)} connections not made")
-        lines += [f"  {each.kind.value}: {each.status} {each.code}, worker {each.worker}" for each in self._unavailable()[:5]]
+        failed = self._unavailable()[:5]
+        lines += [f"  {each.kind.value}: {each.status} {each.code}, worker {each.worker}" for each in failed]
         lines += [self._told(*phase) for phase in self._phases]
         return "\n".join((*lines, *map(str, self.violations[:5]), *self.tally.unreachable[:5]))
 
