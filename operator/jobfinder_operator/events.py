@@ -56,7 +56,7 @@ def of_conditions(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[N
 
 
 def of_drifts(drifts: Iterable[Drift]) -> list[Notice]:
-    return [Notice(f"{DRIFT}{each.kind.capitalize()}", f"{each.name}: {each.message}", "Warning") for each in drifts]
+    return [Notice(f"{DRIFT}{each.kind.capitalize()}", each.message, "Warning") for each in drifts]
 
 
 def of_changes(reason: str, changes: Iterable[str]) -> list[Notice]:

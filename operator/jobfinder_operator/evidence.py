@@ -18,10 +18,10 @@ OVERDUE_SECONDS = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """Something that this operator did not do: `kind` is `raised`, `lowered`, `restarted` or `unrecorded`."""
+    """Something that this operator did not do: `kind` is `raised`, `lowered`, `restarted` or `unrecorded`. `message`
+    names the pod.
+    """
 
-    uid: str
-    name: str
     kind: str
     message: str
 
@@ -42,8 +42,8 @@ class Account:
         """Count what `entry` had for so long: PostgreSQL may not have noticed its end."""
         self.ghosts.append(Ghost(entry.uid, entry.name, entry.cap, self.now + seconds, seconds))
 
-    def drifted(self, entry: Entry, kind: str, message: str) -> None:
-        self.drifts.append(Drift(entry.uid, entry.name, kind, message))
+    def drifted(self, kind: str, message: str) -> None:
+        self.drifts.append(Drift(kind, message))
 
 
 def take_over(ledger: Ledger, holder: str, now: float, linger_seconds: float) -> Ledger:
@@ -112,7 +112,7 @@ def _newcomer(account: Account, pod: PodSeen, guess: int) -> Entry:
         return Entry(pod.uid, pod.name, born_with)
     size = reading.pool_size
     entry = Entry(pod.uid, pod.name, max(size, born_with), size, size, reading.session)
-    account.drifted(entry, "unrecorded", f"{pod.name} has a pool of {reading.pool_size} that nobody has recorded")
+    account.drifted("unrecorded", f"{pod.name} has a pool of {reading.pool_size} that nobody has recorded")
     return entry
 
 
@@ -178,9 +178,7 @@ def _learned(account: Account, entry: Entry, reading: Reading) -> Entry:
 
 def _restarted(account: Account, entry: Entry, pod: PodSeen, reading: Reading) -> Entry:
     account.bury(entry, account.config.linger_seconds)
-    account.drifted(
-        entry, "restarted", f"{entry.name}'s PgBouncer is another process with a pool of {reading.pool_size}"
-    )
+    account.drifted("restarted", f"{entry.name}'s PgBouncer is another process with a pool of {reading.pool_size}")
     return replace(
         entry,
         cap=_bound(reading),
@@ -195,7 +193,7 @@ def _same(account: Account, entry: Entry, reading: Reading, certain: bool) -> En
     size, bound = reading.pool_size, _bound(reading)
     expected = entry.wanted or entry.born_with
     if size > entry.cap:
-        account.drifted(entry, "raised", f"{entry.name} has a pool of {size}, {entry.cap} are recorded")
+        account.drifted("raised", f"{entry.name} has a pool of {size}, {entry.cap} are recorded")
     elif certain and size < min(expected, entry.cap):
-        account.drifted(entry, "lowered", f"{entry.name} has a pool of {size}, {expected} were set")
+        account.drifted("lowered", f"{entry.name} has a pool of {size}, {expected} were set")
     return replace(entry, cap=bound if certain else max(bound, entry.cap), size=size)
