@@ -1,5 +1,6 @@
 """`make run`: everything starts together, stops together and says clearly what went wrong."""
 
+import contextlib
 import json
 import os
 import signal
@@ -65,8 +66,14 @@ class Instance:
     def family(self) -> list[psutil.Process]:
         return [self.process, *self.process.children(recursive=True)]
 
-    def child(self, name: str) -> psutil.Process:
-        return next(each for each in self.process.children() if name in each.name())
+    def children(self, name: str) -> list[psutil.Process]:
+        """Those of that name; the tools that set a server up end while they are looked at."""
+        found = []
+        for each in self.process.children():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if name in each.name():
+                    found.append(each)
+        return found
 
     def ended(self) -> int:
         """The exit code, once the supervisor has ended."""
@@ -143,7 +150,7 @@ def test_it_stops_on_sigint_also_when_a_shell_started_it_in_the_background(start
 
 def test_a_signal_while_it_starts_stops_everything(start: Callable[..., Instance], state: Path) -> None:
     instance = start()
-    assert becomes_true(lambda: bool([p for p in instance.process.children() if p.name() == "postgres"]), START_S)
+    assert becomes_true(lambda: bool(instance.children("postgres")), START_S)
     family = instance.family()
     instance.process.terminate()
     assert instance.ended() == 0
@@ -193,7 +200,7 @@ def test_a_second_instance_on_the_same_data_is_refused(start: Callable[..., Inst
 def test_a_killed_child_is_named_and_stops_everything(start: Callable[..., Instance], name: str) -> None:
     instance = start().answering()
     family = instance.family()
-    child = instance.child(name)
+    child = instance.children(name)[0]
     child.kill()
     assert instance.ended() == 1
     assert f"(process {child.pid}) was killed by SIGKILL" in instance.text
