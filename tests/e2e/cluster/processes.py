@@ -6,11 +6,11 @@ import os
 import resource
 import signal
 import subprocess
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from app.local.process import becomes_true
 from tests.e2e.cluster.config import ClusterError, Folders, environment
 
 _DESCRIPTORS = 16_384
@@ -71,9 +71,7 @@ def end(some: Sequence[Server], grace_s: float = 5) -> None:
     """Ask them to end all at once, kill those that have not within `grace_s`, and wait until they are gone."""
     for server in some:
         _send(server, signal.SIGTERM)
-    deadline = time.monotonic() + grace_s
-    while any(each.alive for each in some) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    becomes_true(lambda: not any(each.alive for each in some), grace_s)
     for server in some:
         _send(server, signal.SIGKILL)
     _wait_until_gone(some)
@@ -88,14 +86,15 @@ def kill_all_in(folder: Path) -> None:
 
 
 def _wait_until_gone(some: Sequence[Server]) -> None:
-    deadline = time.monotonic() + 10
-    while left := [each for each in some if each.alive]:
+    def gone() -> bool:
+        left = [each for each in some if each.alive]
         for each in left:
             with contextlib.suppress(ChildProcessError):  # not a child when an earlier run started it
                 os.waitpid(each.pid, os.WNOHANG)
-        if time.monotonic() > deadline:
-            raise ClusterError(f"still alive after SIGKILL: {[asdict(each) for each in left]}")
-        time.sleep(0.05)
+        return not left
+
+    if not becomes_true(gone, 10):
+        raise ClusterError(f"still alive after SIGKILL: {[asdict(each) for each in some if each.alive]}")
 
 
 def _send(server: Server, number: signal.Signals) -> None:

@@ -1,8 +1,10 @@
 """Deleting the resource leaves the pods on their floors; uninstalling never hangs."""
 
+from itertools import product
+
 from tests.e2e.operator.conftest import BUDGET
 from tests.e2e.operator.resource import Config
-from tests.e2e.operator.test_edits import console_setting
+from tests.e2e.operator.test_edits import BOUNDS, console_setting
 from tests.e2e.platform.release import NAME, Release
 from tests.e2e.platform.watch import Load, watched
 from tests.integration.finality.pods import wait_for
@@ -17,7 +19,7 @@ def test_without_the_resource_pods_go_on_with_their_floors(release: Release, con
     pods = [each.name for each in release.pods()]
     with watched(release.address(), LOAD) as watch:
         release.kubectl("delete", "jfc", NAME, "--timeout=10s")
-        wait_for(lambda: {console_setting(release, pod, "max_db_connections") for pod in pods} == {1}, "the floors", 15)
+        wait_for(lambda: {console_setting(release, *each) for each in product(pods, BOUNDS)} == {1}, "the floors", 15)
         watch.wait_for_calm(300)
     watch.assert_nothing_failed()
     release.upgrade()

@@ -40,6 +40,7 @@ CONSOLE = {
     "database.timeouts.queryWaitSeconds": ("query_wait_timeout", 6, 8),
     "database.timeouts.idleSeconds": ("server_idle_timeout", 45, 60),
 }
+BOUNDS = ("default_pool_size", "max_db_connections")  # of a pool
 ASK_CONSOLE = (
     "import os, psycopg2; c = psycopg2.connect(os.environ['PGBOUNCER_CONSOLE_URL']); c.autocommit = True; "
     "k = c.cursor(); k.execute('SHOW CONFIG'); print({r[0]: r[1] for r in k.fetchall()}['NAME'])"
@@ -47,7 +48,7 @@ ASK_CONSOLE = (
 SET_BY_HAND = (
     "import sys, psycopg2; c = psycopg2.connect(host='127.0.0.1', port=6432, dbname='pgbouncer', "
     "user='jobfinder_operator', password=sys.stdin.read()); c.autocommit = True; "
-    "[c.cursor().execute(f'SET {name} = 30') for name in ('default_pool_size', 'max_db_connections')]"
+    f"[c.cursor().execute('SET %s = 30' % name) for name in {BOUNDS}]"
 )
 
 
@@ -177,7 +178,7 @@ def test_a_pool_that_was_set_by_hand_is_put_right(release: Release, config: Conf
     release.kubectl("exec", "-i", pod, "-c", "app", "--", "python", "-c", SET_BY_HAND, given=password)
     wait_for(lambda: told_of(config, "DriftRaised", pod), f"an event about {pod}", 15)
     after = wait_for_grants(config, granted(before))
-    for name in ("default_pool_size", "max_db_connections"):
+    for name in BOUNDS:
         wait_for_setting(release, pod, name, after.pods[pod]["cap"])
 
 

@@ -1,8 +1,10 @@
 """PgBouncers as they run beside the service in pods: an address of 127.0.0.0/8 each, one port for all."""
 
+import asyncio
 import itertools
-from contextlib import closing
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TypeVar
 
 import psycopg2
 
@@ -12,13 +14,16 @@ from app.local.account import PrivateFolder, hand_over, server_account
 from app.local.postgres import ROLE, Postgres
 from app.local.process import Command, Server
 from app.local.programs import program
-from jobfinder_operator.pgbouncer import ConsoleAccount
+from jobfinder_operator.observed import Reading
+from jobfinder_operator.pgbouncer import Console, ConsoleAccount, connect
 from tests.service import free_port
 
 PASSWORD = "a 'secret' of \"the\" operator"
 PORT = free_port()
 ACCOUNT = ConsoleAccount("jobfinder_operator", PASSWORD, PORT)
+TIMEOUT_S = 2.0
 _numbers = itertools.count(11)
+Answer = TypeVar("Answer")
 
 
 class Sidecar(Server):
@@ -52,14 +57,6 @@ class Sidecar(Server):
         self.stop()
         self._private.remove()
 
-    def setting(self, name: str) -> str:
-        """As SHOW CONFIG tells it."""
-        with closing(psycopg2.connect(self._url("pgbouncer"), connect_timeout=5)) as connection:
-            connection.autocommit = True  # the console knows no transactions
-            with connection.cursor() as cursor:
-                cursor.execute("SHOW CONFIG")
-                return str({row[0]: row[1] for row in cursor.fetchall()}[name])
-
     def _url(self, database: str) -> str:
         return f"postgresql://{ROLE}@/{database}?host={self.folder}&port={PORT}"
 
@@ -78,3 +75,29 @@ class Sidecar(Server):
         except psycopg2.OperationalError:
             return False
         return True
+
+
+def on_console(
+    sidecar: Sidecar, work: Callable[[Console], Awaitable[Answer]], account: ConsoleAccount = ACCOUNT
+) -> Answer:
+    """What `work` returns, done on a console of its own."""
+
+    async def run() -> Answer:
+        console = await connect(sidecar.host, account, TIMEOUT_S)
+        try:
+            return await work(console)
+        finally:
+            console.close()
+
+    return asyncio.run(run())
+
+
+def read(sidecar: Sidecar) -> Reading:
+    """What the operator reads."""
+    return on_console(sidecar, lambda console: console.read(at=0))
+
+
+def setting(sidecar: Sidecar, name: str) -> str:
+    """As SHOW CONFIG tells it."""
+    rows = on_console(sidecar, lambda console: console.rows("SHOW CONFIG"))
+    return next(str(row["value"]) for row in rows if row["key"] == name)

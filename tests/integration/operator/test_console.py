@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from typing import TypeVar
 
 import psycopg2
 import pytest
@@ -14,35 +13,13 @@ from jobfinder_operator.observed import Reading
 from jobfinder_operator.pgbouncer import Console, ConsoleAccount, ConsoleError, Consoles, connect
 from tests.conftest import LocalDatabase
 from tests.integration.operator.load import saturated, transactions
-from tests.integration.operator.sidecars import ACCOUNT, Sidecar
-
-TIMEOUT_S = 2.0
+from tests.integration.operator.sidecars import ACCOUNT, TIMEOUT_S, Sidecar, on_console, read, setting
 
 
 @pytest.fixture(scope="module")
 def sidecar(postgres: Postgres, database: LocalDatabase) -> Iterator[Sidecar]:
     with Sidecar(postgres, database.name, floor=2) as server:
         yield server
-
-
-Answer = TypeVar("Answer")
-
-
-def on_console(
-    sidecar: Sidecar, work: Callable[[Console], Awaitable[Answer]], account: ConsoleAccount = ACCOUNT
-) -> Answer:
-    async def run() -> Answer:
-        console = await connect(sidecar.host, account, TIMEOUT_S)
-        try:
-            return await work(console)
-        finally:
-            console.close()
-
-    return asyncio.run(run())
-
-
-def read(sidecar: Sidecar) -> Reading:
-    return on_console(sidecar, lambda console: console.read(at=0))
 
 
 def resize(sidecar: Sidecar, size: int, *, recycle: bool = False) -> None:
@@ -219,7 +196,7 @@ def test_a_command_of_a_stopped_process_may_be_obeyed_when_it_wakes(sidecar: Sid
 
 def test_half_a_grant_is_none(sidecar: Sidecar) -> None:
     tell_while_stopped(sidecar, lambda console: console.set_pool_size(7, 0.2))
-    assert becomes_true(lambda: sidecar.setting("default_pool_size") == "7", 10)
+    assert becomes_true(lambda: setting(sidecar, "default_pool_size") == "7", 10)
     with transactions(sidecar.url, 6):
         seen = until(lambda seen: (seen.clients_active, seen.clients_waiting) == (2, 4), sidecar)
     assert (seen.pool_size, seen.servers) == (2, 2)

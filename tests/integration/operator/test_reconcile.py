@@ -10,12 +10,10 @@ from app.local.memcached import Memcached
 from app.local.postgres import Postgres
 from jobfinder_operator.cluster import ClusterError
 from jobfinder_operator.memcached import MEGABYTE
-from jobfinder_operator.observed import Reading
-from jobfinder_operator.pgbouncer import connect
 from tests.conftest import LocalDatabase
 from tests.integration.operator.load import saturated
 from tests.integration.operator.platform import NAME, Platform, RunningOperator
-from tests.integration.operator.sidecars import ACCOUNT, Sidecar
+from tests.integration.operator.sidecars import Sidecar, on_console, read, setting
 
 FLOOR = 1
 DATABASE = {
@@ -51,28 +49,12 @@ def operator(platform: Platform) -> Iterator[RunningOperator]:
     running.crash()
 
 
-def read(sidecar: Sidecar) -> Reading:
-    async def ask() -> Reading:
-        console = await connect(sidecar.host, ACCOUNT, 2)
-        try:
-            return await console.read(0)
-        finally:
-            console.close()
-
-    return asyncio.run(ask())
-
-
 def sizes(platform: Platform) -> dict[str, int]:
     return {name: read(sidecar).pool_size for name, sidecar in platform.sidecars.items()}
 
 
 def set_by_hand(sidecar: Sidecar, size: int) -> None:
-    async def tell() -> None:
-        console = await connect(sidecar.host, ACCOUNT, 2)
-        await console.set_pool_size(size)
-        console.close()
-
-    asyncio.run(tell())
+    on_console(sidecar, lambda console: console.set_pool_size(size))
 
 
 def granted(platform: Platform) -> int:
@@ -159,18 +141,12 @@ def test_a_setting_of_the_pool_alone_changes_nothing_and_is_put_right(
     operator.settle(lambda: granted(platform) == FREE + 2 * FLOOR and converged(platform))
     before, pod = sizes(platform), platform.sidecars["pod-a"]
     for value in (1, 40):
-        asyncio.run(set_alone(pod, value))
+        on_console(pod, lambda console: console.rows(f"SET default_pool_size = {value}"))
         assert sizes(platform) == before
-        operator.settle(lambda: pod.setting("default_pool_size") == str(before["pod-a"]))
+        operator.settle(lambda: setting(pod, "default_pool_size") == str(before["pod-a"]))
     assert sizes(platform) == before
     resized = [each.message for each in platform.cluster.notices if each.reason == "PoolsResized"]
     assert all(any(f"pod-a {value} -> {before['pod-a']}" in each for each in resized) for value in (1, 40))
-
-
-async def set_alone(sidecar: Sidecar, value: int) -> None:
-    console = await connect(sidecar.host, ACCOUNT, 2)
-    await console.rows(f"SET default_pool_size = {value}")
-    console.close()
 
 
 def test_a_restarted_sidecar_is_granted_again(platform: Platform, operator: RunningOperator) -> None:

@@ -8,6 +8,13 @@
 {{- if $hook -}}true{{- end -}}
 {{- end }}
 
+{{/* Annotations of the Job as a hook, at weight "0", and of what it needs, below that. */}}
+{{- define "jobfinder.migrate.hook" -}}
+helm.sh/hook: pre-install,pre-upgrade
+helm.sh/hook-weight: {{ . | quote }}
+helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+{{- end }}
+
 {{/* The Secret with the password: a hook runs before the release's own Secret exists. */}}
 {{- define "jobfinder.migrate.secretName" -}}
 {{- if and (include "jobfinder.migrate.isHook" .) (not .Values.secrets.existingSecret) -}}
