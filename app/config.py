@@ -138,12 +138,13 @@ class DatabaseTuning(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Limits(Struct, frozen=True, forbid_unknown_fields=True):
-    """Requests a minute; 0 sets no limit."""
+    """Requests a minute, 0 sets no limit; an address of IPv6 counts by its first `ipv6_prefix` bits."""
 
     login_failures_per_account: Limit = 10
     logins_per_address: Limit = 60
     registrations_per_address: Limit = 20
     requests_per_user: Limit = 600
+    ipv6_prefix: Annotated[int, Meta(ge=32, le=128)] = 64
 
 
 class Passwords(Struct, frozen=True, forbid_unknown_fields=True):

@@ -5,6 +5,7 @@ import unicodedata
 from app.auth.schemas import Client
 from app.config import Limits
 from app.errors import FieldError, Invalid
+from app.infra.addresses import network_of
 from app.infra.passwords import PasswordHasher, common_passwords
 from app.infra.tuning import LiveTuning
 from app.web.limits import RateLimiter
@@ -36,11 +37,11 @@ class AccessRules:
 
     def may_register(self, client: Client) -> None:
         """Raises RateLimited."""
-        self._limiter.take(REGISTRATIONS, client.address or "", self._limits.registrations_per_address)
+        self._limiter.take(REGISTRATIONS, self._network(client), self._limits.registrations_per_address)
 
     def login_attempt(self, email: str, client: Client) -> Attempt:
-        """Counts for the client address and for the account, be it known or not; raises RateLimited."""
-        self._limiter.take(LOGINS, client.address or "", self._limits.logins_per_address)
+        """Counts for the client's network and for the account, be it known or not; raises RateLimited."""
+        self._limiter.take(LOGINS, self._network(client), self._limits.logins_per_address)
         return Attempt(self._limiter, email.lower(), self._limits.login_failures_per_account)
 
     def confirmation_attempt(self, user_id: int) -> Attempt:
@@ -52,6 +53,9 @@ class AccessRules:
         """Raises Invalid for a password that is among the first that anybody would try."""
         if problem := weakness(password, email):
             raise Invalid([FieldError(field, *problem)])
+
+    def _network(self, client: Client) -> str:
+        return network_of(client.address, self._limits.ipv6_prefix)
 
     @property
     def _limits(self) -> Limits:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.auth.schemas import Client, Session, SessionFact
+from app.infra.addresses import canonical_address
 from app.infra.postgres import Database, Statement, Transaction
 from app.users.schemas import User
 from app.users.store import user_from_row, utc
@@ -240,7 +241,9 @@ class AuthStore:
 
     def list_sessions(self, user_id: int, current: int) -> list[Session]:
         rows = self._database.all(LIST_SESSIONS, current, user_id)
-        return [Session(row[0], utc(row[1]), utc(row[2]), *row[3:]) for row in rows]
+        return [
+            Session(row[0], utc(row[1]), utc(row[2]), row[3], canonical_address(row[4] or ""), row[5]) for row in rows
+        ]
 
     def touch_session(self, session_id: int) -> None:
         self._database.run(TOUCH_SESSION, session_id)

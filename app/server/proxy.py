@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network
 from typing import Any
 
 from app.config import Network
+from app.infra.addresses import Address, parse_address
 from app.server.framing import Application, Environ, StartResponse
 
 UNIX_PEER = "127.0.0.1"
@@ -53,21 +54,17 @@ def _client(peer: str, hops: list[str], trusted: Any) -> str:
     return believed
 
 
-def _parse(text: str) -> IPv4Address | IPv6Address | None:
-    """An address, with or without a port, IPv4 also in its IPv6 form; None when it is not one."""
+def _parse(text: str) -> Address | None:
+    """An address, with or without a port; None when it is not one."""
     text = text.strip()
     if text.startswith("["):
         text = text[1:].partition("]")[0]
     elif text.count(":") == 1:
         text = text.partition(":")[0]
-    try:
-        address = ip_address(text)
-    except ValueError:
-        return None
-    return (isinstance(address, IPv6Address) and address.ipv4_mapped) or address
+    return parse_address(text)
 
 
-def _contains(network: Network, address: IPv4Address | IPv6Address) -> bool:
+def _contains(network: Network, address: Address) -> bool:
     if isinstance(network, IPv6Network):
         return isinstance(address, IPv6Address) and address in network
     return isinstance(address, IPv4Address) and address in network

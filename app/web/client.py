@@ -1,19 +1,15 @@
 """Where a request comes from, in a form that is safe to store."""
 
-from ipaddress import ip_address
-
 import falcon
+
+from app.infra.addresses import canonical_address
 
 _AGENT_LIMIT = 200
 
 
 def client_address(req: falcon.Request) -> str | None:
     """The peer, or what a trusted proxy says of it; None for a Unix socket."""
-    text = req.env.get("REMOTE_ADDR") or ""
-    try:
-        return str(ip_address(text))
-    except ValueError:
-        return None
+    return canonical_address(req.env.get("REMOTE_ADDR") or "")
 
 
 def client_agent(req: falcon.Request) -> str:

@@ -28,6 +28,7 @@ TUNED: dict[str, tuple[str, Any, Any]] = {
     "limits.loginsPerAddress": ("limits.logins_per_address", 1_000_000, 0),
     "limits.registrationsPerAddress": ("limits.registrations_per_address", 1_000_000, 0),
     "limits.requestsPerUser": ("limits.requests_per_user", 1_000_000, 0),
+    "limits.ipv6Prefix": ("limits.ipv6_prefix", 56, 64),
     "passwords.bcryptCost": ("passwords.bcrypt_cost", 5, 4),
     "passwords.threads": ("passwords.threads", 2, 0),
     "passwords.queue": ("passwords.queue", 900, 1000),

@@ -26,9 +26,9 @@ def api(request: pytest.FixtureRequest, release: Release) -> Iterator[Api]:
 class Somewhere:
     """A client address that nobody has used before; every request goes over the connection of `api`."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: Api, address: str = "") -> None:
         self._api = api
-        self.address = str(ip_address(next(_addresses)))
+        self.address = address or str(ip_address(next(_addresses)))
 
     def post(self, path: str, body: dict[str, Any], forged: str = "") -> requests.Response:
         """`forged` is what the client itself wrote into X-Forwarded-For before the proxy added its address."""
@@ -127,6 +127,37 @@ def test_a_client_address_has_twenty_registrations_a_minute_whatever_it_says_of_
     assert statuses == [201] * 20
     assert_refused(refused, "registrations", 20)
     assert other == 201
+
+
+def test_a_client_network_of_ipv6_has_the_limit_of_one_address(api: Api) -> None:
+    def count() -> tuple[list[int], int]:
+        network = f"2001:db8:{next(_addresses) % 65_536:x}"
+        here = [Somewhere(api.fresh(), f"{network}:5::{number:x}") for number in range(1, 61)]
+        statuses = [each.register().status_code for each in here]
+        return statuses, Somewhere(api, f"{network}:6::1").register().status_code
+
+    statuses, neighbour = in_one_window(count)
+    assert statuses == [201] * 20 + [429] * 40
+    assert neighbour == 201
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "shown"),
+    [
+        ("fe80::1%eth0", "fe80::1"),
+        ("[fe80::1%eth0]:4711", "fe80::1"),
+        ("::ffff:198.51.100.9", "198.51.100.9"),
+        ("2001:DB8:0::1", "2001:db8::1"),
+        ("unknown", "127.0.0.1"),
+    ],
+)
+def test_an_address_is_shown_and_stored_in_one_form(api: Api, forwarded: str, shown: str) -> None:
+    email = Somewhere(api).register().json()["email"]
+    answer = Somewhere(api, forwarded).log_in(email)
+    assert answer.status_code == 200, answer.text
+    (session,) = api.get("auth/sessions", answer.json()["access_token"]).json()["sessions"]
+    ((stored,),) = api.query("SELECT host(address) FROM sessions WHERE id = %s", (session["id"],))
+    assert session["address"] == stored == shown
 
 
 def test_a_user_has_six_hundred_requests_a_minute_over_all_workers(api: Api) -> None:

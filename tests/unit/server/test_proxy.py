@@ -53,6 +53,11 @@ def test_a_stranger_is_not_believed() -> None:
         ("[2001:db8::5]:4711", "2001:db8::5"),
         ("2001:db8::5", "2001:db8::5"),
         ("::ffff:198.51.100.9", "198.51.100.9"),
+        ("64:ff9b::198.51.100.9", "198.51.100.9"),
+        ("2001:DB8:0:0::5", "2001:db8::5"),
+        ("fe80::1%eth0", "fe80::1"),
+        ("[fe80::1%25eth0]:4711", "fe80::1"),
+        ("fe80::1%eth0, fd00::7%1", "fe80::1"),
     ],
 )
 def test_the_last_address_that_is_no_proxy_is_the_client(forwarded: str, address: str) -> None:
