@@ -8,7 +8,7 @@ from app.errors import FieldError, Invalid
 from app.infra.addresses import network_of
 from app.infra.passwords import PasswordHasher, common_passwords
 from app.infra.tuning import LiveTuning
-from app.web.limits import RateLimiter
+from app.web.limits import Key, RateLimiter
 
 LOGIN_FAILURES, LOGINS, REGISTRATIONS = "login_failures", "logins", "registrations"
 _LEAST_RESEMBLANCE = 4
@@ -17,15 +17,15 @@ _LEAST_RESEMBLANCE = 4
 class Attempt:
     """One guess at a password, counted before it is checked so that many at once cannot slip past the limit."""
 
-    __slots__ = ("_account", "_limit", "_limiter")
+    __slots__ = ("_key", "_limit", "_limiter")
 
-    def __init__(self, limiter: RateLimiter, account: str, limit: int) -> None:
-        self._limiter, self._account, self._limit = limiter, account, limit
-        limiter.take(LOGIN_FAILURES, account, limit)
+    def __init__(self, limiter: RateLimiter, key: Key, limit: int) -> None:
+        self._limiter, self._key, self._limit = limiter, key, limit
+        limiter.take(LOGIN_FAILURES, key, limit)
 
     def succeeded(self) -> None:
         """A right password does not count."""
-        self._limiter.give_back(LOGIN_FAILURES, self._account, self._limit)
+        self._limiter.give_back(LOGIN_FAILURES, self._key, self._limit)
 
 
 class AccessRules:
@@ -42,11 +42,11 @@ class AccessRules:
     def login_attempt(self, email: str, client: Client) -> Attempt:
         """Counts for the client's network and for the account, be it known or not; raises RateLimited."""
         self._limiter.take(LOGINS, self._network(client), self._limits.logins_per_address)
-        return Attempt(self._limiter, email.lower(), self._limits.login_failures_per_account)
+        return Attempt(self._limiter, ("email", email.lower()), self._limits.login_failures_per_account)
 
-    def confirmation_attempt(self, user_id: int) -> Attempt:
-        """A password asked for within a session; raises RateLimited."""
-        return Attempt(self._limiter, f"#{user_id}", self._limits.login_failures_per_account)
+    def confirmation_attempt(self, session_id: int) -> Attempt:
+        """A password asked for within a session, which slows down nobody but itself; raises RateLimited."""
+        return Attempt(self._limiter, ("session", session_id), self._limits.login_failures_per_account)
 
     @staticmethod
     def check_new_password(password: str, email: str, field: str) -> None:
@@ -54,8 +54,8 @@ class AccessRules:
         if problem := weakness(password, email):
             raise Invalid([FieldError(field, *problem)])
 
-    def _network(self, client: Client) -> str:
-        return network_of(client.address, self._limits.ipv6_prefix)
+    def _network(self, client: Client) -> Key:
+        return "network", network_of(client.address, self._limits.ipv6_prefix)
 
     @property
     def _limits(self) -> Limits:

@@ -130,7 +130,7 @@ class AuthService:
 
     def change_password(self, user_id: int, session_id: int, change: PasswordChange, client: Client) -> None:
         """Ends every other session; raises WrongPassword, Invalid or NotFinal."""
-        account = self._confirmed(user_id, change.current, client)
+        account = self._confirmed(user_id, session_id, change.current, client)
         self._rules.check_new_password(change.new, self._users.profile(user_id).user.email, field="new")
         hashes = (self._rules.hash(change.new), account.password_hash)
         with self._store.transaction() as transaction:
@@ -143,15 +143,15 @@ class AuthService:
 
     def delete_account(self, user_id: int, session_id: int, password: str, client: Client) -> None:
         """Raises WrongPassword or NotFinal."""
-        account = self._confirmed(user_id, password, client)
+        account = self._confirmed(user_id, session_id, password, client)
         outbox = self._store.delete_account(account, session_id, client)
         if outbox is None:
             raise Conflict("the account was changed by another request")
         self._coherence.final([user_key(user_id)], [outbox], security=True)
 
-    def _confirmed(self, user_id: int, password: str, client: Client) -> Account:
+    def _confirmed(self, user_id: int, session_id: int, password: str, client: Client) -> Account:
         account = self._store.find_account_by_id(user_id)
-        attempt = self._rules.confirmation_attempt(user_id)
+        attempt = self._rules.confirmation_attempt(session_id)
         if not self._rules.verify(password, account.password_hash if account else None) or account is None:
             self._store.record_failed_login(user_id, client)
             raise WrongPassword

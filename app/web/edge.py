@@ -86,7 +86,7 @@ class Edge:
         identity = req.context.identity = self._admit(bearer_token(req))
         limit = self._tuning.current.limits.requests_per_user
         if limit:
-            left, resets_in = self._limiter.take("user", str(identity.user_id), limit) or (0, 0)
+            left, resets_in = self._limiter.take("user", ("user", identity.user_id), limit) or (0, 0)
             headers = headers_of(resp)
             headers["ratelimit-policy"] = f'"user";q={limit};w={WINDOW_SECONDS}'
             headers["ratelimit"] = f'"user";r={left};t={resets_in}'

@@ -9,6 +9,7 @@ import hashlib
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from typing import Literal
 
 from app.errors import RateLimited
 from app.infra.cooperative import Event
@@ -17,6 +18,9 @@ from app.infra.memcache import CacheUnavailable, Memcache
 WINDOW_SECONDS = 60
 TRACKED_KEYS = 20_000
 CLAIM_SECONDS = 1.0
+
+Key = tuple[Literal["user", "session", "email", "network"], int | str]
+"""The kind of the identity that is counted, and the identity; the same text of another kind is another key."""
 
 
 class Allowance:
@@ -36,9 +40,9 @@ class RateLimiter:
 
     def __init__(self, memcache: Memcache, clock: Callable[[], float] = time.time) -> None:
         self._memcache, self._clock = memcache, clock
-        self._allowances: OrderedDict[tuple[str, str], Allowance] = OrderedDict()
+        self._allowances: OrderedDict[tuple[str, Key], Allowance] = OrderedDict()
 
-    def take(self, policy: str, key: str, limit: int) -> tuple[int, int] | None:
+    def take(self, policy: str, key: Key, limit: int) -> tuple[int, int] | None:
         """Count one; returns (left in this worker's claim, seconds until the window ends), None without a limit."""
         if limit == 0:
             return None
@@ -55,20 +59,20 @@ class RateLimiter:
         allowance.left -= 1
         return allowance.left, resets_in
 
-    def give_back(self, policy: str, key: str, limit: int) -> None:
+    def give_back(self, policy: str, key: Key, limit: int) -> None:
         """Undo one `take`, as for an attempt that turned out not to count."""
         allowance = self._allowances.get((policy, key))
         if limit and allowance is not None:
             allowance.left += 1
 
-    def _open(self, policy: str, key: str, window: int) -> Allowance:
+    def _open(self, policy: str, key: Key, window: int) -> Allowance:
         allowance = self._allowances[policy, key] = Allowance(window)
         self._allowances.move_to_end((policy, key))
         if len(self._allowances) > TRACKED_KEYS:
             self._allowances.popitem(last=False)
         return allowance
 
-    def _claim(self, allowance: Allowance, policy: str, key: str, limit: int) -> None:
+    def _claim(self, allowance: Allowance, policy: str, key: Key, limit: int) -> None:
         """One claim at a time; who comes meanwhile waits for it, or many at once would claim the whole limit."""
         if (under_way := allowance.claim) is not None:
             under_way.wait(CLAIM_SECONDS)
@@ -82,11 +86,11 @@ class RateLimiter:
             allowance.claim = None
             claim.set()
 
-    def _granted(self, policy: str, key: str, window: int, batch: int, limit: int) -> tuple[int, bool]:
+    def _granted(self, policy: str, key: Key, window: int, batch: int, limit: int) -> tuple[int, bool]:
         """How many of `batch` fall within `limit`, and whether nothing is left after them."""
         if not self._memcache.configured:
             return limit, True
-        name = f"rl:{policy}:{hashlib.blake2b(key.encode(), digest_size=16).hexdigest()}:{window}"
+        name = _name(policy, key, window)
         try:
             total = self._memcache.primary.incr(name, batch)
             if total is None:
@@ -98,3 +102,8 @@ class RateLimiter:
             return limit, True
         granted = max(0, min(batch, limit - (total - batch)))
         return granted, total >= limit
+
+
+def _name(policy: str, key: Key, window: int) -> str:
+    """The counter's key in memcached; `repr` tells kinds and identities apart whatever characters they hold."""
+    return f"rl:{policy}:{hashlib.blake2b(repr(key).encode(), digest_size=16).hexdigest()}:{window}"

@@ -89,6 +89,20 @@ def test_the_owner_of_an_account_that_is_guessed_goes_on_working(api: Api) -> No
     assert in_one_window(count) == ({401, 429}, [204, 200, 200, 200])
 
 
+def test_guesses_for_what_reads_like_a_number_of_an_account_do_not_count_for_its_owner(api: Api) -> None:
+    def count() -> tuple[set[int], int]:
+        owner = Somewhere(api).person()
+        names = [f"{sign}{number}" for sign in ("#", "") for number in (owner.id, _session_of(owner))]
+        guesses = {status for name in names for status in guess(api, name, 12)}
+        return guesses, owner.send("DELETE", "users/me", json={"password": PASSWORD}).status_code
+
+    assert in_one_window(count) == ({401, 429}, 204)
+
+
+def _session_of(person: Person) -> int:
+    return int(person.get("auth/sessions").json()["sessions"][0]["id"])
+
+
 def test_right_passwords_are_no_guesses(api: Api) -> None:
     person = Somewhere(api).person()
     assert {Somewhere(api.fresh()).log_in(person.email).status_code for _ in range(15)} == {200}

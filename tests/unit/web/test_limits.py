@@ -8,7 +8,9 @@ import pytest
 
 from app.errors import RateLimited
 from app.infra.memcache import CacheUnavailable, Memcache
-from app.web.limits import RateLimiter
+from app.web.limits import Key, RateLimiter
+
+KEY: Key = ("user", 1)
 
 
 class CountingServer:
@@ -55,7 +57,7 @@ def passed(limiters: list[RateLimiter], limit: int, attempts: int) -> int:
     count = 0
     for number in range(attempts):
         try:
-            limiters[number % len(limiters)].take("policy", "key", limit)
+            limiters[number % len(limiters)].take("policy", KEY, limit)
         except RateLimited:
             continue
         count += 1
@@ -88,9 +90,9 @@ def test_a_refusal_says_when_to_come_back() -> None:
     clock = Clock()
     clock.now = 6045.5
     worker = limiter(CountingMemcache(), clock)
-    worker.take("policy", "key", 1)
+    worker.take("policy", KEY, 1)
     with pytest.raises(RateLimited) as caught:
-        worker.take("policy", "key", 1)
+        worker.take("policy", KEY, 1)
     assert caught.value.headers() == {
         "Retry-After": "15",
         "RateLimit-Policy": '"policy";q=1;w=60',
@@ -100,16 +102,26 @@ def test_a_refusal_says_when_to_come_back() -> None:
 
 def test_keys_and_policies_are_counted_apart() -> None:
     worker = limiter(CountingMemcache(), Clock())
-    worker.take("policy", "one", 1)
-    worker.take("policy", "two", 1)
-    worker.take("another", "one", 1)
+    worker.take("policy", KEY, 1)
+    worker.take("policy", ("user", 2), 1)
+    worker.take("another", KEY, 1)
+
+
+@pytest.mark.parametrize("same_worker", [True, False])
+def test_equal_identities_of_two_kinds_are_counted_apart(same_worker: bool) -> None:
+    memcache, clock = CountingMemcache(), Clock()
+    first = limiter(memcache, clock)
+    second = first if same_worker else limiter(memcache, clock)
+    keys: list[Key] = [("user", 7), ("session", 7), ("email", "7"), ("network", "7"), ("email", "('user', 7)")]
+    for number, key in enumerate(keys):
+        (first, second)[number % 2].take("policy", key, 1)
 
 
 def test_what_is_given_back_can_be_taken_again() -> None:
     worker = limiter(CountingMemcache(), Clock())
     for _ in range(50):
-        worker.take("policy", "key", 10)
-        worker.give_back("policy", "key", 10)
+        worker.take("policy", KEY, 10)
+        worker.give_back("policy", KEY, 10)
     assert passed([worker], 10, 20) == 10
 
 
@@ -140,9 +152,9 @@ def test_many_at_once_claim_one_batch_after_another() -> None:
 
     memcache.primary.add = slow_add  # type: ignore[method-assign]
     with ThreadPoolExecutor(20) as threads:
-        first = threads.submit(worker.take, "policy", "key", 600)
+        first = threads.submit(worker.take, "policy", KEY, 600)
         assert entered.wait(10)
-        others = [threads.submit(worker.take, "policy", "key", 600) for _ in range(19)]
+        others = [threads.submit(worker.take, "policy", KEY, 600) for _ in range(19)]
         leave.set()
         assert all(each.result(10) for each in (first, *others))
     assert set(memcache.primary.counts.values()) == {30}
