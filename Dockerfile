@@ -1,7 +1,7 @@
 # Two images: `--target app`, the service with its migrations, and `--target operator`.
 # Both hold Debian's Python, the packages of a lock file and our code; no compiler, no package index, no secret.
 
-FROM debian:12-slim AS python
+FROM debian:13-slim AS python
 # No other allocator is preloaded: a worker with full caches has 84 MB with the C library's, 86 MB with jemalloc
 # and 89 MB with mimalloc (python -m loadtest --only allocators).
 # Versions are Debian's stable ones, with their security fixes.

@@ -2,7 +2,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
-.PHONY: help setup run demo test test-fuzz conformance e2e cluster cluster-down lint format bench bench-serving bench-shares connections check-python313 docs k8s lock clean reset
+.PHONY: help setup run demo test test-fuzz conformance e2e cluster cluster-down lint format bench bench-serving bench-shares connections check-debian13 docs k8s lock clean reset
 
 PY := .venv/bin/python
 COMPILE := .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
@@ -72,8 +72,8 @@ connections: ## Hold 25,000 kept connections on two workers and 12,000 on one, a
 	@bash app/local/setup.sh bench
 	@exec $(PY) -m loadtest.connections $(if $(QUICK),--quick)
 
-check-python313: setup ## Build the repaired meinheld with Debian 13's Python 3.13 and serve with it (as root)
-	@exec bash tests/python313/check.sh $(PYTEST_ARGS)
+check-debian13: setup ## Bring make run, make demo and make test up from nothing in a Debian 13 made by debootstrap (as root)
+	@exec $(PY) -m tests.debian trixie $(PYTEST_ARGS)
 
 docs: setup ## Write the generated parts of README.md and of the chart's anew
 	@$(PY) -m app readme

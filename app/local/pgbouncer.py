@@ -8,7 +8,7 @@ import psycopg2
 
 from app.infra.pgbouncer_ini import connection_string, ini, pool
 from app.local.account import PrivateFolder, hand_over, server_account
-from app.local.postgres import DATABASE, PORT, ROLE, Postgres
+from app.local.postgres import DATABASE, PORT, ROLE, GivenPostgres, Postgres
 from app.local.process import Command, LocalError, Server
 from app.local.programs import program
 
@@ -23,7 +23,12 @@ class PgBouncer(Server):
     stop_signal = signal.SIGQUIT  # at once, with every version; SIGTERM waits for the clients since 1.23
 
     def __init__(
-        self, postgres: Postgres, statements: Sequence[str] = (), *, pool_size: int = 20, log: Path | None = None
+        self,
+        postgres: Postgres | GivenPostgres,
+        statements: Sequence[str] = (),
+        *,
+        pool_size: int = 20,
+        log: Path | None = None,
     ) -> None:
         super().__init__()
         found = program("pgbouncer")
@@ -62,9 +67,7 @@ class PgBouncer(Server):
 
     def _ini(self) -> str:
         statements = "; ".join(" ".join(each.splitlines()) for each in self._statements)
-        server = connection_string(
-            host=self._postgres.sockets, port=self._postgres.port, user=ROLE, connect_query=statements
-        )
+        server = connection_string(**self._postgres.connection, connect_query=statements)
         values: dict[str, object] = {
             "listen_addr": "",
             "listen_port": PORT,
@@ -74,6 +77,7 @@ class PgBouncer(Server):
             "auth_file": self._folder / "users.txt",
             "admin_users": ROLE,
             **pool(self._pool_size),
+            **self._postgres.tls,
             "max_client_conn": 5000,
             "query_wait_timeout": 8,
         }

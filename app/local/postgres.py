@@ -26,7 +26,27 @@ _SAFE = {
     "log_min_messages": "warning",
     "log_line_prefix": "%m [%p] ",
 }
+_PGBOUNCER_SERVER = ("host", "port", "dbname", "user", "password")
+_PGBOUNCER_TLS = {"sslmode": "server_tls_sslmode", "sslrootcert": "server_tls_ca_file"}
 _THROWAWAY = {"fsync": "off", "full_page_writes": "off", "max_wal_senders": "0"}
+
+
+class GivenPostgres:
+    """A PostgreSQL that somebody else runs, as a libpq connection string names it.
+
+    Raises LocalError for one that cannot be read, or names several hosts: PgBouncer takes any of them as the primary.
+    """
+
+    def __init__(self, direct_url: str) -> None:
+        self.direct_url = direct_url
+        try:
+            given: dict[str, str] = psycopg2.extensions.parse_dsn(direct_url)
+        except psycopg2.ProgrammingError as error:
+            raise LocalError(f"DATABASE_DIRECT_URL: {str(error).strip()}") from None
+        if "," in given.get("host", "") + given.get("port", ""):
+            raise LocalError("DATABASE_DIRECT_URL: one host is needed, that of the primary")
+        self.connection: dict[str, str] = {name: given[name] for name in _PGBOUNCER_SERVER if name in given}
+        self.tls = {_PGBOUNCER_TLS[name]: value for name, value in given.items() if name in _PGBOUNCER_TLS}
 
 
 class Postgres(Server):
@@ -57,6 +77,16 @@ class Postgres(Server):
     @property
     def direct_url(self) -> str:
         return self.url()
+
+    @property
+    def connection(self) -> dict[str, str]:
+        """What PgBouncer connects with, as libpq names it."""
+        return {"host": str(self.sockets), "port": str(self.port), "user": ROLE}
+
+    @property
+    def tls(self) -> dict[str, str]:
+        """PgBouncer's settings of TLS to this server: none over a Unix socket."""
+        return {}
 
     @property
     def tcp_url(self) -> str:

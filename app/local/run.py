@@ -20,7 +20,7 @@ from app.infra.migrate import migrate
 from app.local.development import only_instance, publish_environment, secret_files
 from app.local.memcached import Memcached
 from app.local.pgbouncer import PgBouncer
-from app.local.postgres import Postgres
+from app.local.postgres import GivenPostgres, Postgres
 from app.local.process import Command, LocalError, Process, Server
 from app.local.programs import MEINHELD, MEMCACHED, PGBOUNCER, has_meinheld, program
 from app.main import preparation
@@ -32,7 +32,8 @@ READY_TIMEOUT_S = 60.0
 SUPERVISION_S = 0.2
 
 DEFAULTS = {"ENVIRONMENT": "development", "HOST": "127.0.0.1", "PORT": "8000", "GRACEFUL_TIMEOUT": "5"}
-# What the supervisor decides itself; a variable of the user's shell must not lead the service elsewhere.
+# What the supervisor decides itself; a variable of the user's shell must not lead the service elsewhere. Of
+# DATABASE_DIRECT_URL it takes the server, and hands the variable on as that server's.
 OWN = (
     "DATABASE_URL",
     "DATABASE_DIRECT_URL",
@@ -118,8 +119,14 @@ def _environment(plan: Plan) -> dict[str, str]:
 
 def _start_servers(plan: Plan, environment: dict[str, str], started: ExitStack) -> list[Process]:
     """Start what the service needs, migrate, and write the addresses into `environment`."""
-    postgres = started.enter_context(Postgres(plan.state / "postgres"))
-    servers: list[Server] = [postgres]
+    servers: list[Server] = []
+    postgres: Postgres | GivenPostgres
+    if given := os.environ.get("DATABASE_DIRECT_URL"):
+        postgres = GivenPostgres(given)
+        _say("PostgreSQL is that of DATABASE_DIRECT_URL")
+    else:
+        postgres = started.enter_context(Postgres(plan.state / "postgres"))
+        servers.append(postgres)
     environment["DATABASE_URL"] = environment["DATABASE_DIRECT_URL"] = postgres.direct_url
     migrate(postgres.direct_url, preparation())
     if "pgbouncer" not in plan.without and program("pgbouncer"):

@@ -2,13 +2,13 @@
 # Makes a checkout ready: Debian packages, the virtual environment of the lock file, the repaired meinheld.
 # A step that was done for the same inputs is skipped. What cannot be had is said with what it costs.
 #   setup.sh [setup|run|test|bench|e2e]: test, bench and e2e bring what only they need; setup tries again what has failed before
-#   PYTHON=python3.11   the interpreter of the virtual environment
+#   PYTHON=python3.13   the interpreter of the virtual environment; else the system's, if it is 3.11 to 3.14
 #   APT=no              install no Debian packages
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 purpose=${1:-setup}
-python=${PYTHON:-python3.11}
+python=${PYTHON:-}
 venv=.venv
 lock=requirements-dev.lock
 meinheld=app/server/meinheld
@@ -20,7 +20,13 @@ have() { command -v "$1" >/dev/null || [ -x "/usr/sbin/$1" ] || [ -x "/usr/local
 stamped() { [ "$(cat "$venv/.$1" 2>/dev/null)" = "$2" ]; }
 stamp() { printf '%s\n' "$2" >"$venv/.$1"; }
 
-python_with() { "$python" -c "$1" 2>/dev/null; }
+choose_python() {
+    local each
+    for each in python3 python3.11 python3.12 python3.13 python3.14; do
+        if "$each" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null; then echo "$each"; return; fi
+    done
+}
+python_with() { "${python:-false}" -c "$1" 2>/dev/null; }
 digest() { find "$@" -type f -not -name '*.pyc' -print0 | sort -z | xargs -0 sha256sum | sha256sum | cut -c -64; }
 has_venv() { python_with 'import ensurepip, venv'; }
 has_headers() { python_with 'import os, sysconfig; os.stat(sysconfig.get_path("include") + "/Python.h")'; }
@@ -103,7 +109,7 @@ install_debian_packages() {
 
 install_python_packages() {
     if stamped packages "$packages_key" && "$venv/bin/python" -c '' 2>/dev/null; then return 0; fi
-    command -v "$python" >/dev/null || die "$python is needed; PYTHON=/path/to/python3.11 names another one"
+    command -v "${python:-none}" >/dev/null || die "Python 3.11 to 3.14 is needed; PYTHON=/path/to/python3.11 names one"
     if ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
         has_venv || die "$python has no venv module (Debian: apt-get install python3-venv)"
         say "virtual environment $venv of $("$python" --version)"
@@ -139,6 +145,7 @@ install_meinheld() {
     rm -rf "$wheels"
 }
 
+[ -n "$python" ] || python=$(choose_python)
 exec 9>.setup.lock
 if command -v flock >/dev/null && ! flock -n 9; then
     say "another setup of this checkout is running; waiting for it"

@@ -3,6 +3,7 @@
 import hashlib
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,12 +61,17 @@ def have(buildah: Buildah, base: Base) -> None:
         buildah.import_files(archive, [base.mark, f"localhost/{base.name}"])
 
 
-def _bootstrap(suite: str, files: Path) -> None:
-    """debootstrap knows a suite that is newer than itself by the script of the one that never ends."""
+def debootstrap(suite: str, files: Path, packages: Sequence[str] = ()) -> None:
+    """Unpack a minimal Debian into `files`; a suite that debootstrap does not know yet is made as sid is."""
     script = _SCRIPTS / (suite if (_SCRIPTS / suite).exists() else "sid")
     address = mirror()
     from_there: list[str | Path] = [address, script] if address else []
-    run("nice", "debootstrap", "--variant=minbase", suite, files, *from_there)
+    more = [f"--include={','.join(packages)}"] if packages else []
+    run("nice", "debootstrap", "--variant=minbase", *more, suite, files, *from_there)
+
+
+def _bootstrap(suite: str, files: Path) -> None:
+    debootstrap(suite, files)
     for name in ("var/lib/apt/lists", "var/cache/apt", "var/log", "usr/share/doc", "usr/share/man", "usr/share/locale"):
         _empty(files / name)
     for name in LENT:

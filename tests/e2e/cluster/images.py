@@ -45,8 +45,8 @@ def _standin(name: str, suite: str = bases.STABLE.suite) -> Image:
 IMAGES = (
     _program("pause"),
     _program("addons", "coredns", "metrics-server"),
-    Image("jobfinder", "app", ROOT, suites=(bases.OLDSTABLE.suite,)),
-    Image("jobfinder-operator", "operator", ROOT, suites=(bases.OLDSTABLE.suite,)),
+    Image("jobfinder", "app", ROOT, suites=(bases.STABLE.suite,)),
+    Image("jobfinder-operator", "operator", ROOT, suites=(bases.STABLE.suite,)),
     _standin("postgres"),
     _standin("pgbouncer", bases.TESTING.suite),
     _standin("memcached"),

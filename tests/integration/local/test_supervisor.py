@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
-from app.local.postgres import free_port
+from app.local.postgres import Postgres, free_port
 from app.local.process import becomes_true
 from tests.sql import ask
 
@@ -217,6 +217,39 @@ def test_without_pgbouncer_and_memcached_it_runs_and_says_what_that_costs(start:
     assert variables["PREPARED_STATEMENTS"] == "false"
     assert "MEMCACHED_SERVERS" not in variables
     assert ask(variables["DATABASE_URL"], "SELECT 1") == [(1,)]
+
+
+def test_a_given_database_is_used_instead_of_an_own_one(start: Callable[..., Instance], open_folder: Path) -> None:
+    with Postgres(open_folder / "given", durable=False, tcp=True) as given:
+        given.create_database("elsewhere")
+        url = f"{given.tcp_url.rpartition('/')[0]}/elsewhere"
+        instance = start(DATABASE_DIRECT_URL=url).answering()
+        assert "PostgreSQL is that of DATABASE_DIRECT_URL" in instance.text
+        assert not instance.children("postgres")
+        variables = instance.environment()
+        assert variables["DATABASE_DIRECT_URL"] == url
+        assert ask(variables["DATABASE_URL"], "SELECT current_database(), count(*) FROM users") == [("elsewhere", 0)]
+        instance.process.terminate()
+        assert instance.ended() == 0
+        assert ask(given.url("elsewhere"), "SELECT count(*) FROM users") == [(0,)]
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("postgresql://a,b/x", "one host is needed"),
+        ("postgresql://[", "IPv6"),
+        ("postgresql://u@127.0.0.1:1/x", "refused"),
+    ],
+    ids=["several", "malformed", "away"],
+)
+def test_a_given_database_that_cannot_be_used_is_a_clear_message(
+    start: Callable[..., Instance], url: str, reason: str
+) -> None:
+    instance = start(DATABASE_DIRECT_URL=url)
+    assert instance.ended() == 1
+    assert reason in instance.text
+    assert "Traceback" not in instance.text
 
 
 def test_the_variables_of_another_database_in_the_shell_do_not_lead_elsewhere(start: Callable[..., Instance]) -> None:
