@@ -9,6 +9,7 @@ import falcon
 from app.auth import resources as auth
 from app.auth import store as auth_store
 from app.auth.access import AccessRules
+from app.auth.audit import store as audit_store
 from app.auth.gate import SESSION_KIND, Gate
 from app.auth.refresh import RefreshTokens
 from app.auth.service import AuthService, Facts
@@ -20,6 +21,7 @@ from app.health import resources as health
 from app.health.collector import DependenciesCollector
 from app.health.performance import PerformanceService
 from app.health.service import Dependencies, HealthService
+from app.infra.afterwards import Afterwards
 from app.infra.cores import usable_cores
 from app.infra.counters import Counters
 from app.infra.identity import check_identity, fingerprint
@@ -49,7 +51,7 @@ log = logging.getLogger(__name__)
 
 def preparation() -> Preparation:
     """What PgBouncer has prepared on each of its connections."""
-    return Preparation((*users_store.PREPARED, *auth_store.PREPARED))
+    return Preparation((*users_store.PREPARED, *auth_store.PREPARED, *audit_store.PREPARED))
 
 
 class Application(falcon.App[Request, falcon.Response]):
@@ -80,12 +82,14 @@ class Parts:
         self.limiter = RateLimiter(self.memcache)
         self.tokens = AccessTokens(self.keys, settings)
         self.users = UserService(users_store.UserStore(self.database), self.coherence)
-        self.accounts = auth_store.AuthStore(self.database)
+        self.afterwards = Afterwards()
+        self.accounts = auth_store.AuthStore(self.database, self.afterwards)
+        self.audit = audit_store.AuditStore(self.database)
         self.ticker = Ticker()
         self.tuning.subscribe(self._apply)
 
     def auth(self) -> AuthService:
-        rules = AccessRules(self.hasher, self.limiter, self.tuning)
+        rules = AccessRules(self.hasher, self.limiter, self.tuning, self.audit, self.afterwards)
         refresh = RefreshTokens(self.settings.pepper.encode(), self.settings.refresh_token_seconds)
         return AuthService(self.accounts, rules, self.tokens, refresh, Facts(self.coherence, self.users))
 

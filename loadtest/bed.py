@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
-from app.config import Settings, Tuning, load_settings
+from app.config import Passwords, Settings, Tuning, load_settings
 from app.infra.migrate import migrate
 from app.infra.passwords import PasswordHasher
 from app.infra.postgres import Database
@@ -26,6 +26,7 @@ from app.local.process import Command, LocalError, Process, becomes_true
 from app.main import preparation
 from app.users.store import UserStore
 from loadtest.client import Answer, Connection, encoded
+from loadtest.store import replace_hashes
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 START_S = 30.0
@@ -172,13 +173,21 @@ class Bed:
         path.write_bytes(key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
         return path
 
+    def set_bcrypt_cost(self, cost: int = Passwords().bcrypt_cost) -> None:
+        """Give every user a hash of `PASSWORD` of that cost."""
+        replace_hashes(self.postgres.direct_url, self._hash(cost))
+
+    def _hash(self, cost: int) -> bytes:
+        hasher = PasswordHasher(self.settings.pepper.encode(), Passwords(bcrypt_cost=cost))
+        try:
+            return hasher.hash(PASSWORD)
+        finally:
+            hasher.close()
+
     def _seed(self) -> None:
-        settings, tuning = self.settings, Tuning()
-        database = Database(settings.database_url, tuning.database, prepared=False)
-        hasher = PasswordHasher(settings.pepper.encode(), tuning.passwords)
+        database = Database(self.settings.database_url, Tuning().database, prepared=False)
         people = [(f"user{number}@example.com", "Ada Byron", "Backend engineer") for number in range(1, USERS + 1)]
-        UserStore(database).insert_made_up(people, hasher.hash(PASSWORD))
-        hasher.close()
+        UserStore(database).insert_made_up(people, self._hash(Passwords().bcrypt_cost))
         database.close()
 
 

@@ -1,4 +1,4 @@
-"""SQL of the benchmark: sessions without the time that real logins would take."""
+"""SQL of the benchmark: sessions and passwords without the time that real logins would take."""
 
 import psycopg2
 
@@ -8,6 +8,14 @@ SELECT id, token_epoch, uuid_send(gen_random_uuid()), sha256(uuid_send(gen_rando
   FROM users ORDER BY id LIMIT %s
 RETURNING user_id, id
 """
+
+REPLACE_HASHES = "UPDATE users SET password_hash = %s"
+
+
+def replace_hashes(database_url: str, password_hash: bytes) -> None:
+    """Give every user this one."""
+    with psycopg2.connect(database_url) as connection, connection.cursor() as cursor:
+        cursor.execute(REPLACE_HASHES, (password_hash,))
 
 
 def insert_sessions(database_url: str, users: int) -> list[tuple[int, int]]:

@@ -1,11 +1,14 @@
 """Rules before anything is stored: attempts that are counted, passwords that are too easy to guess."""
 
 import unicodedata
+from collections.abc import Callable
 
+from app.auth.audit.store import AuditStore
 from app.auth.schemas import Client
 from app.config import Limits
 from app.errors import FieldError, Invalid
 from app.infra.addresses import network_of
+from app.infra.afterwards import Afterwards
 from app.infra.passwords import PasswordHasher, common_passwords
 from app.infra.tuning import LiveTuning
 from app.web.limits import Key, RateLimiter
@@ -31,9 +34,13 @@ class Attempt:
 class AccessRules:
     """Limits slow down who guesses; they never touch the sessions that an account has."""
 
-    def __init__(self, hasher: PasswordHasher, limiter: RateLimiter, tuning: LiveTuning) -> None:
-        self._hasher, self._limiter, self._tuning = hasher, limiter, tuning
-        self.hash, self.verify, self.needs_rehash = hasher.hash, hasher.verify, hasher.needs_rehash
+    def __init__(
+        self, hasher: PasswordHasher, limiter: RateLimiter, tuning: LiveTuning, audit: AuditStore,
+        afterwards: Afterwards,
+    ) -> None:  # fmt: skip
+        self._hasher, self._limiter, self._tuning, self._afterwards = hasher, limiter, tuning, afterwards
+        self.record_failure = audit.record_failed_login
+        self.hash, self.verify = hasher.hash, hasher.verify
 
     def may_register(self, client: Client) -> None:
         """Raises RateLimited."""
@@ -47,6 +54,11 @@ class AccessRules:
     def confirmation_attempt(self, session_id: int) -> Attempt:
         """A password asked for within a session, which slows down nobody but itself; raises RateLimited."""
         return Attempt(self._limiter, ("session", session_id), self._limits.login_failures_per_account)
+
+    def strengthen(self, password: str, password_hash: bytes, replace: Callable[[bytes], object]) -> None:
+        """Give `replace` a hash of the present cost where this one has a lower one, some time after the answer."""
+        if self._hasher.needs_rehash(password_hash):
+            self._afterwards.do(lambda: replace(self._hasher.hash(password)))
 
     @staticmethod
     def check_new_password(password: str, email: str, field: str) -> None:

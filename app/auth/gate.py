@@ -1,6 +1,5 @@
 """The session check that every request with a token passes; no network on the way while the lease holds."""
 
-import logging
 import time
 from collections.abc import Callable
 
@@ -10,12 +9,11 @@ from app.auth.schemas import SessionFact
 from app.auth.store import AuthStore
 from app.auth.tokens import AccessTokens, Claims
 from app.coherence import Coherence, Kind, session_key, user_key
-from app.errors import InvalidToken, Unavailable
+from app.errors import InvalidToken
 from app.users.schemas import UserFact
 from app.users.service import UserService
 
 TOUCH_SECONDS = 240.0
-log = logging.getLogger(__name__)
 
 
 SESSION_KIND: Kind[SessionFact] = Kind(
@@ -57,7 +55,8 @@ class Gate:
         if fact is None or fact.user_id != claims.user_id or fact.expires_at <= now:
             self._bury(claims, fact)
         elif now - fact.last_seen_at > TOUCH_SECONDS:
-            self._touch(session_id, fact, now)
+            fact.last_seen_at = now
+            self._store.touch_session(session_id)
         return identity
 
     def _find(self, session_id: int, identity: Identity) -> SessionFact | None:
@@ -72,11 +71,3 @@ class Gate:
         if fact is None:
             self._dead.add(claims.session_id)
         raise InvalidToken("the session has ended")
-
-    def _touch(self, session_id: int, fact: SessionFact, now: float) -> None:
-        """Note the use of the session; only its owner sees the time, so nobody waits for it or is told of it."""
-        fact.last_seen_at = now
-        try:
-            self._store.touch_session(session_id)
-        except Unavailable as error:
-            log.info("last use of a session not noted", extra={"reason": error.detail})

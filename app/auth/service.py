@@ -4,6 +4,7 @@ import hmac
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from app.auth import store
 from app.auth.access import AccessRules
@@ -61,15 +62,15 @@ class AuthService:
     def login(self, given: Credentials, client: Client) -> Tokens:
         """One read and one guarded write, whatever the outcome; raises WrongCredentials or RateLimited."""
         attempt = self._rules.login_attempt(given.email, client)
-        account = self._store.find_account(given.email)
-        if not self._rules.verify(given.password, account.password_hash if account else None):
-            self._store.record_failed_login(account.id if account else None, client)
+        account, greatest_cost = self._store.find_account(given.email)
+        if not self._rules.verify(given.password, account.password_hash if account else None, greatest_cost):
+            self._rules.record_failure(account.id if account else None, client)
             raise WrongCredentials
         assert account is not None, "an unknown address never verifies"  # noqa: S101
         tokens = self._open(account, client)
         attempt.succeeded()
-        if self._rules.needs_rehash(account.password_hash):
-            self._store.replace_hash(account.id, account.password_hash, self._rules.hash(given.password))
+        old = account.password_hash
+        self._rules.strengthen(given.password, old, partial(self._store.replace_hash, account.id, old))
         return tokens
 
     def refresh(self, token: str, client: Client) -> Tokens:
@@ -153,7 +154,7 @@ class AuthService:
         account = self._store.find_account_by_id(user_id)
         attempt = self._rules.confirmation_attempt(session_id)
         if not self._rules.verify(password, account.password_hash if account else None) or account is None:
-            self._store.record_failed_login(user_id, client)
+            self._rules.record_failure(user_id, client)
             raise WrongPassword
         attempt.succeeded()
         return account

@@ -1,4 +1,4 @@
-"""SQL of accounts, sessions and the audit log; each security event is logged in the statement that causes it.
+"""SQL of accounts and sessions; each security event is logged in the statement that causes it.
 
 A session is live while its row is there, is not revoked, has not expired, and carries the `token_epoch` of its user:
 raising the epoch ends every session of the user at once.
@@ -10,6 +10,7 @@ from typing import Any
 
 from app.auth.schemas import Client, Session, SessionFact
 from app.infra.addresses import canonical_address
+from app.infra.afterwards import Afterwards
 from app.infra.postgres import Database, Statement, Transaction
 from app.users.schemas import User
 from app.users.store import user_from_row, utc
@@ -31,7 +32,11 @@ SELECT extract(epoch FROM s.expires_at)::float8, extract(epoch FROM s.last_seen_
 FIND_ACCOUNT = Statement(
     "find_account",
     ("text",),
-    "SELECT id, password_hash, token_epoch FROM users WHERE email = $1::citext",
+    """
+SELECT (SELECT substring(password_hash, 5, 2) FROM users ORDER BY substring(password_hash, 5, 2) DESC LIMIT 1),
+       u.id, u.password_hash, u.token_epoch
+  FROM (SELECT) AS always LEFT JOIN users u ON u.email = $1::citext
+""",
     readonly=True,
 )
 
@@ -66,14 +71,6 @@ WITH account AS (
 SELECT opened.id, opened.expires_at, opened.seen,
        account.id, email, name, headline, created_at, updated_at, version
   FROM opened, account
-""",
-)
-
-RECORD_FAILED_LOGIN = Statement(
-    "record_failed_login",
-    ("bigint", "text", "inet", "text"),
-    """
-INSERT INTO audit_log (event, user_id, agent, address, request_id) VALUES ('login_failed', $1, $2, $3, $4)
 """,
 )
 
@@ -159,7 +156,7 @@ DELETE FROM sessions WHERE id IN (
     SELECT s.id FROM sessions s WHERE s.expires_at < now() - interval '1 day' LIMIT 1000 FOR UPDATE SKIP LOCKED)
 """
 
-PREPARED = (FIND_SESSION, FIND_ACCOUNT, OPEN_SESSION, RECORD_FAILED_LOGIN)
+PREPARED = (FIND_SESSION, FIND_ACCOUNT, OPEN_SESSION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,8 +200,8 @@ class Family:
 class AuthStore:
     """Each method is one statement, or one part of a transaction that it is given."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, afterwards: Afterwards) -> None:
+        self._database, self._afterwards = database, afterwards
 
     def transaction(self) -> AbstractContextManager[Transaction]:
         return self._database.transaction()
@@ -213,8 +210,10 @@ class AuthStore:
         row = self._database.one(FIND_SESSION, session_id)
         return None if row is None else Found(SessionFact(row[2], row[0], row[1]), user_from_row(row[2:]))
 
-    def find_account(self, email: str) -> Account | None:
-        return _account(self._database.one(FIND_ACCOUNT, email))
+    def find_account(self, email: str) -> tuple[Account | None, int]:
+        """The account, and the greatest bcrypt cost that any account has."""
+        greatest, *row = self._database.one(FIND_ACCOUNT, email) or (None, None)
+        return _account(tuple(row) if row[0] is not None else None), int(bytes(greatest)) if greatest else 0
 
     def find_account_by_id(self, user_id: int) -> Account | None:
         return _account(self._database.one(FIND_ACCOUNT_BY_ID, user_id))
@@ -233,9 +232,6 @@ class AuthStore:
         )  # fmt: skip
         return None if row is None else Opened(row[0], SessionFact(row[3], row[1], row[2]), user_from_row(row[3:]))
 
-    def record_failed_login(self, user_id: int | None, client: Client) -> None:
-        self._database.run(RECORD_FAILED_LOGIN, user_id, *_origin(client))
-
     def replace_hash(self, user_id: int, old: bytes, new: bytes) -> None:
         self._database.run(REPLACE_HASH, new, user_id, old)
 
@@ -246,7 +242,8 @@ class AuthStore:
         ]
 
     def touch_session(self, session_id: int) -> None:
-        self._database.run(TOUCH_SESSION, session_id)
+        """Note the use of the session, soon; only its owner sees the time, so nobody waits for it or is told of it."""
+        self._afterwards.do(self._database.run, TOUCH_SESSION, session_id)
 
     def revoke_session(self, user_id: int, session_id: int, event: str, client: Client) -> int | None:
         """The outbox row; None where the user has no such session. A retry repeats it, to publish once more."""

@@ -51,15 +51,20 @@ class PasswordHasher:
         """A new hash with a salt of its own, 60 bytes of ASCII."""
         return self._run(_hash, self._keyed(password), self._cost)
 
-    def verify(self, password: str, password_hash: bytes | None) -> bool:
-        """Whether the hash is of this password; None stands for an unknown account, costs the same and is False."""
-        known = password_hash if password_hash is not None else _dummy(self._cost)
-        right = self._run(bcrypt.checkpw, self._keyed(password), known)
+    def verify(self, password: str, password_hash: bytes | None, greatest_cost: int = 0) -> bool:
+        """Whether the hash is of this password; False for None, which stands for an unknown account.
+
+        The work is always that of `greatest_cost` or of new hashes, whichever is more: it tells neither whether there
+        is an account nor how old its hash is. `greatest_cost` is the greatest that any account has.
+        """
+        cost = max(self._cost, greatest_cost)
+        known = password_hash if password_hash is not None else _dummy(cost)
+        right = self._run(_check, self._keyed(password), known, cost)
         return right and password_hash is not None
 
     def needs_rehash(self, password_hash: bytes) -> bool:
-        """Whether the hash has another cost than new ones."""
-        return password_hash[:7] != b"$2b$%02d$" % self._cost
+        """Whether new hashes cost more than this one; a hash is never made cheaper."""
+        return cost_of(password_hash) < self._cost
 
     def close(self) -> None:
         """End the threads."""
@@ -83,6 +88,19 @@ class PasswordHasher:
 def common_passwords() -> frozenset[str]:
     """Passwords of 8 and more characters that anybody would try first, in lower case."""
     return frozenset(_COMMON.read_text("utf-8").split())
+
+
+def cost_of(password_hash: bytes) -> int:
+    """The binary logarithm of the rounds, which stands in the hash in two digits."""
+    return int(password_hash[4:6])
+
+
+def _check(keyed: bytes, password_hash: bytes, cost: int) -> bool:
+    """Work of 2^cost in all: 2^c for the hash, and 2^c + 2^(c+1) + ... + 2^(cost-1) for nothing."""
+    right = bcrypt.checkpw(keyed, password_hash)
+    for missing in range(cost_of(password_hash), cost):
+        bcrypt.checkpw(keyed, _dummy(missing))
+    return right
 
 
 def _hash(keyed: bytes, cost: int) -> bytes:

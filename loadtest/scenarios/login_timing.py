@@ -10,7 +10,9 @@ from loadtest.scenarios import Effort
 from loadtest.statistics import cropped, percentile, welch_t
 
 ACCOUNTS = 200
-CHEAP = {"passwords": {"bcrypt_cost": 4}}  # the less the hash takes, the more other differences show
+CHEAP = 4  # the cost of bcrypt: the less the hash takes, the more other differences show
+MIXED = (8, 6, 7)  # costs of one half of the accounts, of the other half, and of new hashes
+MIXED_PART = 5  # one in so many samples, as these take longer
 LIMIT = 4.5
 CROP = 0.9
 WARM_UP = 100
@@ -18,28 +20,42 @@ WARM_UP = 100
 
 def run(bed: Bed, effort: Effort) -> list[Row]:
     """Both kinds by turns in random order; without rare stalls smaller differences show than anybody could measure."""
-    bed.write_tuning(CHEAP)
-    with bed.service() as service:
-        _register(service)
-        unknown, wrong = _sample(service, effort.samples)
+    bed.set_bcrypt_cost(CHEAP)
+    rows = _compared(bed, (CHEAP, CHEAP), CHEAP, effort.samples)
+    rows += _compared(bed, MIXED[:2], MIXED[2], effort.samples // MIXED_PART)
     bed.write_tuning({})
+    bed.set_bcrypt_cost()
+    return rows
+
+
+def _compared(bed: Bed, costs: tuple[int, ...], present: int, samples: int) -> list[Row]:
+    """`costs` are those of the accounts, in equal parts."""
+    with bed.service(ENVIRONMENT="development") as service:
+        for part, cost in enumerate(costs):
+            bed.tune(service, {"passwords": {"bcrypt_cost": cost}})
+            _register(service, range(part, ACCOUNTS, len(costs)), present)
+        bed.tune(service, {"passwords": {"bcrypt_cost": present}})
+        unknown, wrong = _sample(service, samples, present)
     t, quick = abs(welch_t(unknown, wrong)), abs(welch_t(*cropped(unknown, wrong, CROP)))
     medians = f"medians {percentile(unknown, 0.5):.3f} and {percentile(wrong, 0.5):.3f} ms"
-    what = f"login, unknown address : wrong password, {effort.samples:,} each"
+    among = f", hashes of costs {' and '.join(map(str, costs))} at {present}" if len(set(costs)) > 1 else ""
     return [
-        Row(what, f"|t| = {t:.1f}, {medians}", f"< {LIMIT:g}", t < LIMIT),
+        Row(
+            f"login, unknown address : wrong password, {samples:,} each{among}",
+            f"|t| = {t:.1f}, {medians}", f"< {LIMIT:g}", t < LIMIT,
+        ),
         Row(f"the same without the slowest {1 - CROP:.0%}", f"|t| = {quick:.1f}"),
-    ]
+    ]  # fmt: skip
 
 
-def _register(service: Service) -> None:
-    for number in range(ACCOUNTS):
-        body = {"email": _address("known", number), "password": PASSWORD, "name": "Ada"}
+def _register(service: Service, numbers: range, group: int) -> None:
+    for number in numbers:
+        body = {"email": _address("known", group, number), "password": PASSWORD, "name": "Ada"}
         if (answer := service.ask("POST", "/api/v1/auth/register", body=body)).status != 201:
             raise LocalError(f"registering was answered with {answer.status}: {answer.body.decode()}")
 
 
-def _sample(service: Service, samples: int) -> tuple[list[float], list[float]]:
+def _sample(service: Service, samples: int, group: int) -> tuple[list[float], list[float]]:
     """Milliseconds of refused logins with an unknown address, and with a wrong password."""
     connection = Connection(service.port)
     times: dict[str, list[float]] = {"other": [], "known": []}
@@ -47,7 +63,7 @@ def _sample(service: Service, samples: int) -> tuple[list[float], list[float]]:
         kinds = list(times)
         random.shuffle(kinds)
         for kind in kinds:
-            address = _address(kind, number % ACCOUNTS)
+            address = _address(kind, group, number % ACCOUNTS)
             body = {"email": address, "password": "a long walk in the sun!"}
             answer = connection.exchange(encoded("POST", "/api/v1/auth/login", body=body))
             if answer.status != 401:
@@ -57,6 +73,6 @@ def _sample(service: Service, samples: int) -> tuple[list[float], list[float]]:
     return times["other"][WARM_UP:], times["known"][WARM_UP:]
 
 
-def _address(kind: str, number: int) -> str:
-    """Of the same length, whatever the kind and the number."""
-    return f"{kind}{number:06d}@bench.example"
+def _address(kind: str, group: int, number: int) -> str:
+    """Of the same length, whatever the kind and the numbers."""
+    return f"{kind}{group}{number:06d}@bench.example"

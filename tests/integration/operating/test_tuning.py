@@ -62,8 +62,20 @@ def test_a_password_is_hashed_anew_at_a_login_after_the_cost_changed(release: Re
     assert api.login(person.email, "not the password").status_code == 401
     assert _hash(release, person).startswith(b"$2b$04$")
     assert api.login(person.email).status_code == 200
-    assert _hash(release, person).startswith(b"$2b$05$")
+    wait_for(lambda: _hash(release, person).startswith(b"$2b$05$"), "the hash of the new cost")
     assert api.login(person.email).status_code == 200
+
+
+def test_a_lower_cost_is_for_new_accounts_and_makes_no_hash_cheaper(release: Release, api: Api) -> None:
+    tune(release, api, 10, passwords={"bcrypt_cost": 6})
+    old = api.register()
+    tune(release, api, 11, passwords={"bcrypt_cost": 4})
+    new = api.register()
+    assert api.login(old.email).status_code == 200
+    tune(release, api, 12, passwords={"bcrypt_cost": 5})
+    assert api.login(new.email).status_code == 200
+    wait_for(lambda: _hash(release, new).startswith(b"$2b$05$"), "what was to be done after both logins")
+    assert _hash(release, old).startswith(b"$2b$06$")
 
 
 def test_a_password_costs_ten_where_nothing_else_is_said(release: Release, api: Api) -> None:

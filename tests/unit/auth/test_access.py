@@ -1,9 +1,22 @@
-"""Which passwords are too easy to guess."""
+"""Which passwords are too easy to guess, and what is done with an old hash of a right one."""
+
+import threading
+from typing import cast
 
 import pytest
 
-from app.auth.access import weakness
+from app.auth.access import AccessRules, weakness
+from app.auth.audit.store import AuditStore
+from app.config import Passwords, Tuning
+from app.errors import Unavailable
+from app.infra.afterwards import Afterwards
+from app.infra.memcache import Memcache
+from app.infra.passwords import PasswordHasher
+from app.infra.postgres import Database
+from app.infra.tuning import LiveTuning
+from app.web.limits import RateLimiter
 
+PATIENCE_S = 10
 EMAIL = "ada.lovelace@engines.example"
 
 
@@ -30,3 +43,40 @@ def test_any_other_password_is_taken(password: str) -> None:
 
 def test_a_short_part_of_the_address_is_no_resemblance() -> None:
     assert weakness("abcdefg-x9", "abc@x.y") is None
+
+
+class Busy(PasswordHasher):
+    """Refuses to hash until it is `free`."""
+
+    free = False
+
+    def __init__(self) -> None:
+        super().__init__(b"p" * 32, Passwords(bcrypt_cost=5, threads=1, queue=1))
+        self.asked = threading.Semaphore(0)
+
+    def hash(self, password: str) -> bytes:
+        self.asked.release()
+        if not self.free:
+            raise Unavailable("too many passwords are being checked")
+        return super().hash(password)
+
+
+def test_an_old_hash_is_made_anew_after_the_answer_or_at_a_later_login() -> None:
+    hasher, replaced, done = Busy(), list[bytes](), threading.Event()
+    limiter = RateLimiter(Memcache((), 100))
+    audit = AuditStore(cast("Database", None))
+    rules = AccessRules(hasher, limiter, LiveTuning(None, Tuning()), audit, Afterwards())
+
+    def replace(new: bytes) -> None:
+        replaced.append(new)
+        done.set()
+
+    rules.strengthen("correct horse", b"$2b$04$old", replace)
+    assert hasher.asked.acquire(timeout=PATIENCE_S)
+    hasher.free = True
+    rules.strengthen("correct horse", b"$2b$06$costlier", replace)
+    rules.strengthen("correct horse", b"$2b$04$old", replace)
+    assert done.wait(PATIENCE_S)
+    assert len(replaced) == 1
+    assert hasher.verify("correct horse", replaced[0])
+    hasher.close()

@@ -54,21 +54,38 @@ def test_equal_passwords_have_different_hashes(hasher: PasswordHasher) -> None:
     assert hasher.hash("correct horse") != hasher.hash("correct horse")
 
 
-def test_an_unknown_account_is_refused_after_the_same_work(
-    hasher: PasswordHasher, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("cost", [4, 5, 6, 7])
+@pytest.mark.parametrize("greatest", [0, 4, 7])
+@pytest.mark.parametrize("password", ["wrong horse", "correct horse"])
+def test_a_check_takes_the_same_work_whatever_the_hash_costs(
+    monkeypatch: pytest.MonkeyPatch, cost: int, greatest: int, password: str
 ) -> None:
-    work: list[tuple[int, bytes]] = []
+    """Counted as bcrypt does, 2^cost rounds for a cost; None stands for an unknown account."""
+    rounds: list[int] = []
     check = bcrypt.checkpw
 
-    def watched(password: bytes, hashed: bytes) -> bool:
-        work.append((len(password), hashed[:7]))
-        return check(password, hashed)
+    def watched(keyed: bytes, hashed: bytes) -> bool:
+        assert len(keyed) == 44
+        rounds.append(2 ** int(hashed[4:6]))
+        return check(keyed, hashed)
 
     monkeypatch.setattr(bcrypt, "checkpw", watched)
-    assert not hasher.verify("wrong horse", hasher.hash("correct horse"))
-    assert not hasher.verify("wrong horse", None)
-    assert len(work) == 2
-    assert work[0] == work[1] == (44, b"$2b$04$")
+    hasher = PasswordHasher(PEPPER, Passwords(bcrypt_cost=cost, threads=2, queue=8))
+    hashes = [
+        bcrypt.hashpw(hasher._keyed("correct horse"), bcrypt.gensalt(each))
+        for each in range(4, 1 + max(cost, greatest))
+    ]
+    for password_hash in (None, *hashes):
+        rounds.clear()
+        right = hasher.verify(password, password_hash, greatest)
+        assert right == (password == "correct horse" and password_hash is not None)
+        assert sum(rounds) == 2 ** max(cost, greatest)
+    hasher.close()
+
+
+def test_a_lower_cost_makes_no_hash_cheaper(hasher: PasswordHasher) -> None:
+    costly = bcrypt.hashpw(b"any", bcrypt.gensalt(5))
+    assert not hasher.needs_rehash(costly)
 
 
 def test_a_new_cost_holds_for_new_hashes_and_dates_the_old_ones(hasher: PasswordHasher) -> None:

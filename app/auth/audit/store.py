@@ -1,0 +1,25 @@
+"""SQL of the audit log."""
+
+from app.auth.schemas import Client
+from app.infra.postgres import Database, Statement
+
+RECORD_FAILED_LOGIN = Statement(
+    "record_failed_login",
+    ("bigint", "text", "inet", "text"),
+    """
+INSERT INTO audit_log (event, user_id, agent, address, request_id) VALUES ('login_failed', $1, $2, $3, $4)
+""",
+)
+
+PREPARED = (RECORD_FAILED_LOGIN,)
+
+
+class AuditStore:
+    """Each method is one statement."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def record_failed_login(self, user_id: int | None, client: Client) -> None:
+        """`user_id` None stands for an address that nobody has."""
+        self._database.run(RECORD_FAILED_LOGIN, user_id, client.agent, client.address, client.request_id)
