@@ -3,6 +3,7 @@
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import jwt
@@ -37,8 +38,7 @@ class AccessTokens:
             settings.jwt_audience,
         )
         self.life_seconds = settings.access_token_seconds
-        self._remembered: dict[str, Claims] = {}
-        self._keys_version = keys.version
+        self._remembered: tuple[int, dict[str, Claims]] = (keys.version, {})
 
     def issue(self, user_id: int, session_id: int) -> str:
         """A new token of that session, signed with the key that signs now."""
@@ -57,22 +57,19 @@ class AccessTokens:
 
     def verify(self, token: str) -> Claims:
         """The claims of a token that is signed by a key of ours and has not expired; raises InvalidToken."""
-        if self._keys_version != self._keys.version:
-            self._remembered.clear()
-            self._keys_version = self._keys.version
-        claims = self._remembered.get(token)
+        keys_version, remembered = self._remembered
+        if keys_version != self._keys.version:
+            # A thread that still verifies with the old keys remembers in the old dictionary, which nobody asks again.
+            remembered = {}
+            self._remembered = (self._keys.version, remembered)
+        claims = remembered.get(token)
         if claims is None:
             claims = self._decode(token)
-            self._remember(token, claims)
+            _remember(remembered, token, claims)
         if claims.expires_at <= self._clock():
-            self._remembered.pop(token, None)
+            remembered.pop(token, None)
             raise InvalidToken("the token has expired")
         return claims
-
-    def _remember(self, token: str, claims: Claims) -> None:
-        while len(self._remembered) >= REMEMBERED_TOKENS:
-            self._remembered.pop(next(iter(self._remembered)), None)
-        self._remembered[token] = claims
 
     def _decode(self, token: str) -> Claims:
         try:
@@ -89,6 +86,14 @@ class AccessTokens:
         except (jwt.PyJWTError, ValueError):
             raise InvalidToken("the token is not one of this service") from None
         return _claims(claims)
+
+
+def _remember(remembered: dict[str, Claims], token: str, claims: Claims) -> None:
+    """Add one; the oldest go where there are too many."""
+    while len(remembered) >= REMEMBERED_TOKENS:
+        with suppress(RuntimeError, StopIteration):  # another thread has changed the dictionary in between
+            remembered.pop(next(iter(remembered)), None)
+    remembered[token] = claims
 
 
 def _claims(claims: dict[str, Any]) -> Claims:

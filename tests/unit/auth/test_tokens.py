@@ -4,6 +4,8 @@ import base64
 import json
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,8 @@ from app.auth.tokens import REMEMBERED_TOKENS, AccessTokens
 from app.config import Settings
 from app.errors import InvalidToken
 from app.infra.keys import KeyRing
+from tests.unit.coherence.scheduler import Scheduler, in_turn
+from tests.unit.switches import Running, switching
 
 NOW = int(time.time())
 Claims = dict[str, Any]
@@ -172,9 +176,36 @@ def test_a_token_is_refused_as_soon_as_its_key_is_gone(issuer: Issuer) -> None:
     issuer.tokens.verify(issuer.tokens.issue(7, 9))
 
 
+def test_a_token_of_a_withdrawn_key_stays_refused_wherever_threads_are_switched(tmp_path: Path) -> None:
+    """One thread verifies while another notices that the key has gone, and verifies too."""
+    running, token, issuers = Running(), "", list[Issuer]()
+
+    def start(scheduler: Scheduler) -> None:
+        nonlocal token
+        folder = tmp_path / str(len(issuers))
+        folder.mkdir()
+        issuers.append(issuer := Issuer(folder))
+        token = issuer.tokens.issue(7, 9)
+        issuer.add("b", Ed25519PrivateKey.generate())
+        (folder / "a.pem").unlink()
+        scheduler.spawn(in_turn(issuer.keys.poll, lambda: issuer.tokens.verify(issuer.tokens.issue(7, 9))))
+        scheduler.spawn(partial(_tried, issuer, token))
+
+    with switching(running.pause, AccessTokens.verify, KeyRing.poll):
+        for _ in running.every_order(start, switches=1):
+            with pytest.raises(InvalidToken):
+                issuers[-1].tokens.verify(token)
+    assert len(issuers) > 25
+
+
+def _tried(issuer: Issuer, token: str) -> None:
+    with suppress(InvalidToken):
+        issuer.tokens.verify(token)
+
+
 def test_remembered_tokens_are_bounded(issuer: Issuer) -> None:
     issuer.tokens.verify(first := issuer.tokens.issue(7, 9))
-    remembered = issuer.tokens._remembered
+    _, remembered = issuer.tokens._remembered
     remembered.update({str(number): remembered[first] for number in range(REMEMBERED_TOKENS - 1)})
     issuer.tokens.verify(issuer.tokens.issue(7, 9))
     assert len(remembered) == REMEMBERED_TOKENS
