@@ -14,7 +14,7 @@ from app.auth.gate import SESSION_KIND, Gate
 from app.auth.refresh import RefreshTokens
 from app.auth.service import AuthService, Facts
 from app.auth.tokens import AccessTokens
-from app.coherence import Coherence, Kinds
+from app.coherence import DRAIN_EVERY_S, Coherence, Kinds
 from app.config import DatabaseTuning, Settings, Tuning, default_tuning
 from app.errors import ConfigError, Unavailable
 from app.health import resources as health
@@ -122,7 +122,7 @@ class Parts:
         """Do beside the requests what has to be done again and again."""
         self.ticker.every(1.0, self.tuning.poll, "tuning")
         self.ticker.every(1.0, self.gauge, "gauges")
-        self.ticker.every(2.0, self.coherence.drain, "outbox")
+        self.ticker.every(DRAIN_EVERY_S, self.coherence.drain, "outbox")
         self.ticker.every(5.0, self.keys.poll, "keys")
         self.ticker.every(30.0, self.database.prune, "idle connections")
         self.ticker.every(600.0, self.accounts.prune_sessions, "expired sessions")

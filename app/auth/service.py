@@ -2,7 +2,6 @@
 
 import hmac
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -83,51 +82,48 @@ class AuthService:
             present = given.number == family.counter and hmac.compare_digest(token_hash(given.mac), family.token_hash)
             retried = given.number == family.counter - 1 and family.in_grace
             following = self._refresh.mac(family.family, given.number + 1)
-            outbox = None
+            xid = None
             if family.live and present:
                 store.rotate(transaction, given.session_id, token_hash(following), self._life, client)
             elif family.live and not retried:
-                outbox = store.revoke_within(transaction, family.user_id, given.session_id, "refresh_reused", client)
-        if outbox is not None:
-            self._final_session(family.user_id, given.session_id, [outbox])
-        if not family.live or outbox is not None:
+                xid = store.revoke_within(transaction, family.user_id, given.session_id, "refresh_reused", client)
+        if xid is not None:
+            self._final_session(given.session_id, xid)
+        if not family.live or xid is not None:
             raise InvalidToken("the refresh token is not valid")
         return self._spell(family.user_id, given.session_id, given.number + 1, following)
 
     def logout(self, claims: Claims, client: Client) -> None:
-        """Raises NotFinal when the end is stored and cannot be promised yet."""
-        outbox = self._store.revoke_session(claims.user_id, claims.session_id, "logged_out", client)
-        self._final_session(claims.user_id, claims.session_id, _present(outbox))
+        """A retry publishes once more. Raises NotFinal when the end is stored and cannot be promised yet."""
+        xid = self._store.revoke_session(claims.user_id, claims.session_id, "logged_out", client)
+        self._final_session(claims.session_id, xid)
 
     def logout_everywhere(self, claims: Claims, client: Client) -> None:
-        """End every session of the user; a retry with a token that this very act has ended publishes once more.
+        """End every session of the user; where none lives any more, as in a retry, publish once more.
 
-        Raises InvalidToken where something else has ended the session, for then others may be alive; NotFinal as
+        Raises InvalidToken where the session itself has ended and others live, which it may not end; NotFinal as
         `logout` does.
         """
         with self._store.transaction() as transaction:
-            state = store.session_state(transaction, claims.user_id, claims.session_id)
-            if state is None or state == (False, False):
+            alive, any_alive = store.live_sessions(transaction, claims.user_id, claims.session_id)
+            if any_alive and not alive:
                 raise InvalidToken("the session has ended")
-            alive, _ = state
+            raised = None
             if alive:
                 raised = store.raise_epoch(
                     transaction, claims.user_id, claims.session_id, "logged_out_everywhere", client
                 )
-                outbox = _present(raised[1] if raised else None)
-            else:
-                outbox = [store.note_user(transaction, claims.user_id)]
-        self._coherence.final([user_key(claims.user_id)], outbox, security=True)
+        self._final_user(claims.user_id, raised[1] if raised else None)
 
     def sessions(self, user_id: int, current: int) -> list[Session]:
         return self._store.list_sessions(user_id, current)
 
     def end_session(self, user_id: int, session_id: int, client: Client) -> None:
         """Raises NotFound where the user has no such session."""
-        outbox = self._store.revoke_session(user_id, session_id, "session_ended", client)
-        if outbox is None:
+        xid = self._store.revoke_session(user_id, session_id, "session_ended", client)
+        if xid is None:
             raise NotFound("there is no such session")
-        self._final_session(user_id, session_id, [outbox])
+        self._final_session(session_id, xid)
 
     def change_password(self, user_id: int, session_id: int, change: PasswordChange, client: Client) -> None:
         """Ends every other session; raises WrongPassword, Invalid or NotFinal."""
@@ -138,17 +134,17 @@ class AuthService:
             raised = store.raise_epoch(transaction, user_id, session_id, "password_changed", client, hashes)
             if raised is None:
                 raise Conflict("the password was changed by another request")
-            epoch, outbox = raised
+            epoch, xid = raised
             store.keep_session(transaction, user_id, session_id, epoch)
-        self._coherence.final([user_key(user_id)], [outbox], security=True)
+        self._final_user(user_id, xid)
 
     def delete_account(self, user_id: int, session_id: int, password: str, client: Client) -> None:
         """Raises WrongPassword or NotFinal."""
         account = self._confirmed(user_id, session_id, password, client)
-        outbox = self._store.delete_account(account, session_id, client)
-        if outbox is None:
+        xid = self._store.delete_account(account, session_id, client)
+        if xid is None:
             raise Conflict("the account was changed by another request")
-        self._coherence.final([user_key(user_id)], [outbox], security=True)
+        self._final_user(user_id, xid)
 
     def _confirmed(self, user_id: int, session_id: int, password: str, client: Client) -> Account:
         account = self._store.find_account_by_id(user_id)
@@ -177,10 +173,9 @@ class AuthService:
         access = self._tokens.issue(user_id, session_id)
         return Tokens(access, self._refresh.spell(session_id, number, mac), "Bearer", self._tokens.life_seconds)
 
-    def _final_session(self, user_id: int, session_id: int, outbox: Sequence[int]) -> None:
+    def _final_session(self, session_id: int, xid: str | None) -> None:
         self._coherence.dead.add(session_id)
-        self._coherence.final([session_key(session_id)], outbox, security=True)
+        self._coherence.final([session_key(session_id)], xid, security=True)
 
-
-def _present(outbox: int | None) -> list[int]:
-    return [] if outbox is None else [outbox]
+    def _final_user(self, user_id: int, xid: str | None) -> None:
+        self._coherence.final([user_key(user_id)], xid, security=True)

@@ -100,19 +100,16 @@ SELECT 'refreshed', user_id, id, %s, %s::inet, %s FROM rotated
 REVOKE_SESSION = """
 WITH revoked AS (
     UPDATE sessions SET revoked_at = COALESCE(revoked_at, now()) WHERE id = %s AND user_id = %s RETURNING id, user_id
-), audited AS (
-    INSERT INTO audit_log (event, user_id, session_id, agent, address, request_id)
-    SELECT %s, user_id, id, %s, %s::inet, %s FROM revoked
 )
-INSERT INTO outbox (key) SELECT 'session:' || id FROM revoked RETURNING id
+INSERT INTO audit_log (event, user_id, session_id, agent, address, request_id)
+SELECT %s, user_id, id, %s, %s::inet, %s FROM revoked RETURNING pg_current_xact_id()::text
 """
 
 LOCK_USER = "SELECT 1 FROM users WHERE id = %s FOR UPDATE"
 
-SESSION_STATE = f"""
-SELECT {_LIVE}, EXISTS (
-    SELECT FROM audit_log a WHERE a.user_id = u.id AND a.session_id = s.id AND a.event = 'logged_out_everywhere')
-  FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = %s AND u.id = %s
+COUNT_LIVE = f"""
+SELECT count(*) FILTER (WHERE s.id = %s), count(*)
+  FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.user_id = %s AND {_LIVE}
 """
 
 RAISE_EPOCH = """
@@ -122,13 +119,9 @@ WITH raised AS (
 ), audited AS (
     INSERT INTO audit_log (event, user_id, session_id, agent, address, request_id)
     SELECT %s, id, %s, %s, %s::inet, %s FROM raised
-), noted AS (
-    INSERT INTO outbox (key) SELECT 'user:' || id FROM raised RETURNING id
 )
-SELECT raised.token_epoch, noted.id FROM raised, noted
+SELECT token_epoch, pg_current_xact_id()::text FROM raised
 """
-
-NOTE_USER = "INSERT INTO outbox (key) VALUES ('user:' || %s) RETURNING id"
 
 KEEP_SESSION = "UPDATE sessions SET epoch = %s WHERE id = %s AND user_id = %s AND epoch = %s AND revoked_at IS NULL"
 
@@ -144,11 +137,9 @@ TOUCH_SESSION = "UPDATE sessions SET last_seen_at = now() WHERE id = %s AND last
 DELETE_ACCOUNT = """
 WITH gone AS (
     DELETE FROM users WHERE id = %s AND password_hash = %s RETURNING id
-), audited AS (
-    INSERT INTO audit_log (event, user_id, session_id, agent, address, request_id)
-    SELECT 'account_deleted', id, %s, %s, %s::inet, %s FROM gone
 )
-INSERT INTO outbox (key) SELECT 'user:' || id FROM gone RETURNING id
+INSERT INTO audit_log (event, user_id, session_id, agent, address, request_id)
+SELECT 'account_deleted', id, %s, %s, %s::inet, %s FROM gone RETURNING pg_current_xact_id()::text
 """
 
 PRUNE_SESSIONS = """
@@ -245,12 +236,12 @@ class AuthStore:
         """Note the use of the session, soon; only its owner sees the time, so nobody waits for it or is told of it."""
         self._afterwards.do(self._database.run, TOUCH_SESSION, session_id)
 
-    def revoke_session(self, user_id: int, session_id: int, event: str, client: Client) -> int | None:
-        """The outbox row; None where the user has no such session. A retry repeats it, to publish once more."""
+    def revoke_session(self, user_id: int, session_id: int, event: str, client: Client) -> str | None:
+        """The transaction's id; None where the user has no such session."""
         return _first(self._database.one(REVOKE_SESSION, session_id, user_id, event, *_origin(client)))
 
-    def delete_account(self, account: Account, session_id: int, client: Client) -> int | None:
-        """The outbox row; None where the password has changed meanwhile."""
+    def delete_account(self, account: Account, session_id: int, client: Client) -> str | None:
+        """The transaction's id; None where the password has changed meanwhile."""
         row = self._database.one(DELETE_ACCOUNT, account.id, account.password_hash, session_id, *_origin(client))
         return _first(row)
 
@@ -269,32 +260,25 @@ def rotate(transaction: Transaction, session_id: int, token_hash: bytes, life_se
     transaction.run(ROTATE, token_hash, life_seconds, session_id, *_origin(client))
 
 
-def revoke_within(transaction: Transaction, user_id: int, session_id: int, event: str, client: Client) -> int | None:
+def revoke_within(transaction: Transaction, user_id: int, session_id: int, event: str, client: Client) -> str | None:
     return _first(transaction.one(REVOKE_SESSION, session_id, user_id, event, *_origin(client)))
 
 
-def session_state(transaction: Transaction, user_id: int, session_id: int) -> tuple[bool, bool] | None:
-    """(alive, has ended every session of the user), with the user locked; None where the session is not there."""
+def live_sessions(transaction: Transaction, user_id: int, session_id: int) -> tuple[bool, bool]:
+    """Whether this session lives and whether any of the user does, with the user locked against logins."""
     transaction.one(LOCK_USER, user_id)
-    row = transaction.one(SESSION_STATE, session_id, user_id)
-    return None if row is None else (row[0], row[1])
+    row = transaction.one(COUNT_LIVE, session_id, user_id)
+    return (False, False) if row is None else (row[0] > 0, row[1] > 0)
 
 
 def raise_epoch(
-    transaction: Transaction, user_id: int, session_id: int, event: str, client: Client,
+    transaction: Transaction, user_id: int, session_id: int | None, event: str, client: Client,
     password: tuple[bytes, bytes] | None = None,
-) -> tuple[int, int] | None:  # fmt: skip
-    """(new epoch, outbox row); with `password` (new hash, old hash) only where the old one still holds."""
+) -> tuple[int, str] | None:  # fmt: skip
+    """(new epoch, the transaction's id); with `password` (new hash, old hash) only where the old one still holds."""
     new, old = password or (None, None)
     row = transaction.one(RAISE_EPOCH, new, user_id, old, event, session_id, *_origin(client))
     return None if row is None else (row[0], row[1])
-
-
-def note_user(transaction: Transaction, user_id: int) -> int:
-    """The outbox row of a change that another request has already stored."""
-    row = transaction.one(NOTE_USER, user_id)
-    assert row is not None, "INSERT ... RETURNING returns a row"  # noqa: S101
-    return int(row[0])
 
 
 def keep_session(transaction: Transaction, user_id: int, session_id: int, epoch: int) -> None:
@@ -306,8 +290,8 @@ def _account(row: tuple[Any, ...] | None) -> Account | None:
     return None if row is None else Account(row[0], bytes(row[1]), row[2])
 
 
-def _first(row: tuple[Any, ...] | None) -> int | None:
-    return None if row is None else int(row[0])
+def _first(row: tuple[Any, ...] | None) -> str | None:
+    return None if row is None else str(row[0])
 
 
 def _origin(client: Client) -> tuple[str, str | None, str]:

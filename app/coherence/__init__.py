@@ -7,7 +7,7 @@ How the rest of the service uses it:
 
     coherence = Coherence(memcache, database, counters, tuning.cache, Kinds(users=USER_KIND, sessions=SESSION_KIND))
     coherence.apply(tuning.cache)                      # live tuning
-    coherence.drain()                                  # from the ticker, about every 2 s
+    coherence.drain()                                  # from the ticker, every DRAIN_EVERY_S
 
     fact = coherence.users.load(7, read_user)          # cache, else one call of read_user(7) for all who ask
     facts = coherence.users.load_many(ids, read_users) # one shared read, one call of read_users(missing ids) at most
@@ -18,11 +18,12 @@ How the rest of the service uses it:
     session_id in coherence.dead                       # known to have ended; says nothing about others
     coherence.dead.add(session_id)                     # only of what can never live again
 
-    coherence.final([user_key(7)], outbox_ids, security=True)   # after the commit, before the answer
+    coherence.final([user_key(7)], xid, security=True)  # after the commit of transaction xid, before the answer
 
 `final` returns once no worker of any pod uses anything read before the commit; after 8 s without success it raises
-`errors.NotFinal` for security writes and returns for others, whose outbox row is published later. `outbox_ids` are
-rows of `outbox(key)` inserted in the transaction of the write with the same keys.
+`errors.NotFinal` for security writes and returns for others, which are published later. Triggers of the tables insert
+into `outbox` what any transaction changes, so that also what others write by SQL is heard within about 3 s. The rows of
+the transaction `xid`, whose keys the caller names, are deleted here; None where nothing was changed, as in a retry.
 
 A `Kind` says how values of one sort are kept:
 
@@ -37,8 +38,9 @@ A `Kind` says how values of one sort are kept:
 
 from app.coherence.facade import Coherence, Kinds
 from app.coherence.facts import FactCache
+from app.coherence.final import DRAIN_EVERY_S
 from app.coherence.history import Position
 from app.coherence.keys import session_key, user_key
 from app.coherence.shared import Kind
 
-__all__ = ["Coherence", "FactCache", "Kind", "Kinds", "Position", "session_key", "user_key"]
+__all__ = ["DRAIN_EVERY_S", "Coherence", "FactCache", "Kind", "Kinds", "Position", "session_key", "user_key"]

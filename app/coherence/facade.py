@@ -76,9 +76,9 @@ class Coherence:
         """The rule, for a caller that was `leased` since its request began."""
         return self._lease.state.proves(keys, position)
 
-    def final(self, keys: Sequence[str], outbox_ids: Sequence[int], *, security: bool) -> None:
+    def final(self, keys: Sequence[str], xid: str | None, *, security: bool) -> None:
         """Return when a committed change of `keys` is final; the package's docstring says more. Raises NotFinal."""
-        self._publisher.final(keys, outbox_ids, security=security)
+        self._publisher.final(keys, xid, security=security)
 
     def drain(self) -> None:
         """Make left-over changes final, and look, so that an idle worker does not lose touch with the log."""

@@ -1,6 +1,6 @@
 """Making writes final: published, waited for, and only then answered.
 
-A write commits together with an outbox row, takes a number and enters its key under it, and waits LEASE_MAX_MS plus
+A write commits together with its outbox rows, takes a number and enters its key under it, and waits LEASE_MAX_MS plus
 slack after the last acknowledgement. A request that begins after the answer relies on a look that started less than
 LEASE_MAX_MS before the request, that is after the acknowledgement. That look has found
 
@@ -25,7 +25,8 @@ from app.infra.memcache import CacheUnavailable
 SLACK_MS = 5
 PATIENCE_S = 8
 PAUSES_S = (0.005, 0.01, 0.02, 0.05, 0.1)
-LEFT_OVER_S = 3.0
+LEFT_OVER_S = 1.0
+DRAIN_EVERY_S = 2.0
 BATCH = 10_000
 ONE_BY_ONE = 100
 
@@ -35,20 +36,24 @@ log = logging.getLogger(__name__)
 
 
 class LeftOvers(Protocol):
-    """What is used of `store.Outbox`; both raise `Unavailable`."""
+    """What is used of `store.Outbox`; each raises `Unavailable`."""
 
     def older_than(self, seconds: float, limit: int) -> list[tuple[int, str]]: ...
     def delete(self, ids: Sequence[int]) -> None: ...
+    def delete_of(self, xid: str) -> None: ...
 
 
 class Publisher:
-    """Writes of this worker, and left-over outbox rows of writers that died or could not publish."""
+    """Writes of this worker, and outbox rows left over by writers that died or publish nothing, as SQL by hand does.
+
+    What is left over is final within LEFT_OVER_S, DRAIN_EVERY_S and a publication after its commit: 5 s at most.
+    """
 
     def __init__(self, change_log: ChangeLog | None, outbox: LeftOvers, clock: Clock, counters: Counters) -> None:
         self._log, self._outbox, self._clock, self._counters = change_log, outbox, clock, counters
 
-    def final(self, keys: Iterable[str], outbox_ids: Sequence[int], *, security: bool) -> None:
-        """Return when the committed change of `keys` is final, at most about 8 s later.
+    def final(self, keys: Iterable[str], xid: str | None, *, security: bool) -> None:
+        """Return when the committed change of `keys` by the transaction `xid` is final, at most about 8 s later.
 
         Raises NotFinal for a `security` write that could not be published; another one is published later, before any
         worker that has been without the log gets a lease again.
@@ -63,7 +68,7 @@ class Publisher:
                 raise NotFinal("the end is stored, but not every worker can be told of it now") from error
             return
         self._wait()
-        self._forget(outbox_ids)
+        self._forget(xid)
 
     def settle(self) -> None:
         """Publish what has been left over. Raises CacheUnavailable, without asking PostgreSQL, or Unavailable."""
@@ -122,10 +127,10 @@ class Publisher:
         while (left_ns := until_ns - self._clock.now_ns()) > 0:
             self._clock.sleep(left_ns / S_IN_NS)
 
-    def _forget(self, outbox_ids: Sequence[int]) -> None:
+    def _forget(self, xid: str | None) -> None:
         """A row that stays is published once more, later, by whoever drains."""
-        if outbox_ids:
+        if xid is not None:
             try:
-                self._outbox.delete(outbox_ids)
+                self._outbox.delete_of(xid)
             except Unavailable as error:
                 log.info("outbox rows left to be drained", extra={"reason": error.detail})

@@ -10,9 +10,11 @@ SELECT id, key FROM outbox WHERE created_at < now() - make_interval(secs => %s) 
 
 DELETE = "DELETE FROM outbox WHERE id = ANY (%s)"
 
+DELETE_OF = "DELETE FROM outbox WHERE xid = %s::xid8"
+
 
 class Outbox:
-    """Rows are inserted by the transactions of the domains, with the same keys that they publish."""
+    """Triggers of the domains' tables insert the rows, whoever changes these tables."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -24,3 +26,7 @@ class Outbox:
     def delete(self, ids: Sequence[int]) -> None:
         """Forget changes that are final; those that are gone already do not matter."""
         self._database.run(DELETE, list(ids))
+
+    def delete_of(self, xid: str) -> None:
+        """Forget every change of the transaction."""
+        self._database.run(DELETE_OF, xid)

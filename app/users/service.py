@@ -42,8 +42,8 @@ class UserService:
                 if version
                 else NotFound("there is no such user")
             )
-        user, outbox = changed
-        self._coherence.final([user_key(user_id)], [outbox], security=False)
+        user, xid = changed
+        self._coherence.final([user_key(user_id)], xid, security=False)
         return user_fact(user)
 
     def remember(self, user: User, position: Position | None) -> UserFact:

@@ -13,17 +13,12 @@ FIND_USER = Statement("find_user", ("bigint",), f"SELECT {_COLUMNS} FROM users W
 
 FIND_USERS = Statement("find_users", ("bigint[]",), f"SELECT {_COLUMNS} FROM users WHERE id = ANY ($1)", readonly=True)
 
-CHANGE_PROFILE = """
-WITH changed AS (
-    UPDATE users
-       SET name = COALESCE(%s::text, name), headline = COALESCE(%s::text, headline),
-           version = version + 1, updated_at = now()
-     WHERE id = %s AND version = COALESCE(%s::int, version)
- RETURNING id, email::text, name, headline, created_at, updated_at, version
-), noted AS (
-    INSERT INTO outbox (key) SELECT 'user:' || id FROM changed RETURNING id
-)
-SELECT changed.*, noted.id FROM changed, noted
+CHANGE_PROFILE = f"""
+UPDATE users
+   SET name = COALESCE(%s::text, name), headline = COALESCE(%s::text, headline),
+       version = version + 1, updated_at = now()
+ WHERE id = %s AND version = COALESCE(%s::int, version)
+RETURNING {_COLUMNS}, pg_current_xact_id()::text
 """
 
 INSERT_MADE_UP = """
@@ -50,8 +45,8 @@ class UserStore:
 
     def change_profile(
         self, user_id: int, name: str | None, headline: str | None, version: int | None
-    ) -> tuple[User, int] | None:
-        """The changed user and its outbox row; None where there is no such user, or not in that version."""
+    ) -> tuple[User, str] | None:
+        """The changed user and the transaction's id; None where there is no such user, or not in that version."""
         row: tuple[Any, ...] | None = self._database.one(CHANGE_PROFILE, name, headline, user_id, version)
         return None if row is None else (user_from_row(row), row[-1])
 

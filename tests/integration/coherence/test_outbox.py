@@ -89,3 +89,13 @@ def test_two_workers_may_drain_the_same_rows(postgresql: Database, memcached: tu
     publishers[0]._publish(seen)
     publishers[0]._outbox.delete([row_id for row_id, _ in seen])
     assert rows(postgresql) == []
+
+
+def test_a_writer_deletes_the_rows_of_its_own_transaction(postgresql: Database) -> None:
+    insert(postgresql, user_key(1), 0)
+    with postgresql.transaction() as transaction:
+        transaction.run("INSERT INTO outbox (key) VALUES ('user:2'), ('session:3')")
+        row = transaction.one("SELECT pg_current_xact_id()::text")
+    assert row is not None
+    Outbox(postgresql).delete_of(row[0])
+    assert rows(postgresql) == [("user:1",)]

@@ -41,13 +41,13 @@ class Truth:
         time.sleep(0.0005)
         return str(version)
 
-    def commit(self, user_id: int) -> tuple[int, int]:
-        """(version, outbox row)."""
+    def commit(self, user_id: int) -> tuple[int, str]:
+        """(version, the transaction's id); the transaction has one row."""
         with self._lock:
             self.versions[user_id] += 1
             self._rows += 1
             self.outbox[self._rows] = user_key(user_id)
-            return self.versions[user_id], self._rows
+            return self.versions[user_id], str(self._rows)
 
     def all(self, statement: str, *params: Any) -> list[tuple[int, str]]:
         assert statement == store.LIST_OLDER_THAN
@@ -55,9 +55,10 @@ class Truth:
             return list(self.outbox.items())
 
     def run(self, statement: str, *params: Any) -> int:
-        assert statement == store.DELETE
+        rows = params[0] if statement == store.DELETE else [int(params[0])]
+        assert statement in (store.DELETE, store.DELETE_OF)
         with self._lock:
-            return sum(self.outbox.pop(row, None) is not None for row in params[0])
+            return sum(self.outbox.pop(row, None) is not None for row in rows)
 
 
 def start_worker(truth: Truth, servers: Sequence[str], lease_ms: int = 50) -> Coherence:
@@ -93,8 +94,8 @@ class Traffic:
             thread.join()
 
     def edit(self, user_id: int, worker: Coherence) -> None:
-        version, row = self.truth.commit(user_id)
-        worker.final([user_key(user_id)], [row], security=True)
+        version, xid = self.truth.commit(user_id)
+        worker.final([user_key(user_id)], xid, security=True)
         self.truth.acknowledged[user_id] = version
 
     def after_reads(self, number: int, timeout_s: float = 30) -> None:

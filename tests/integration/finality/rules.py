@@ -77,15 +77,7 @@ class Record:
         ]
 
     def _promises(self, ending: Operation, login: Operation) -> bool:
-        return ending.promised and not _spares(ending, login.session) and login.end < self._effective_start(ending)
-
-    def _effective_start(self, ending: Operation) -> int:
-        """A logout everywhere that its own session had asked for before only repeats the earlier promise."""
-        return min(
-            each.start
-            for each in self.user_endings[ending.user]
-            if each is ending or (each.kind is ending.kind is Kind.LOGOUT_ALL and each.session == ending.session)
-        )
+        return ending.promised and not _spares(ending, login.session) and login.end < ending.start
 
 
 def accepted_after_end(record: Record) -> Iterator[Violation]:

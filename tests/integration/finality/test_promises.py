@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
@@ -10,7 +11,7 @@ from app.local.memcached import Memcached
 from tests.integration.finality.clients import ME, Client, client_of, in_flight, log_out
 from tests.integration.finality.connections import Connection, Request
 from tests.integration.finality.pods import Pod, Shared, wait_for
-from tests.integration.finality.truth import wait_until_published, wait_until_revoked
+from tests.integration.finality.truth import rows, wait_until_published, wait_until_revoked
 
 
 @pytest.fixture
@@ -115,3 +116,30 @@ def test_a_worker_that_dies_between_commit_and_publication_leaves_an_end_that_be
         wait_until_published(shared)
     dying.wait_until_ok()
     client.wait_until(session, 401)
+
+
+ENDS = (
+    "UPDATE users SET token_epoch = token_epoch + 1 WHERE id = %s RETURNING id",
+    "UPDATE sessions SET revoked_at = now() WHERE user_id = %s RETURNING id",
+    "DELETE FROM sessions WHERE user_id = %s RETURNING id",
+    "DELETE FROM users WHERE id = %s RETURNING id",
+)
+
+
+def test_what_is_changed_by_sql_is_heard_by_every_worker(whole: list[Pod], client: Client, shared: Shared) -> None:
+    """Ends, each of an account of its own, and a profile."""
+    staying = client.log_in()
+    with ExitStack() as opened:
+        clients = [opened.enter_context(client_of(whole)) for _ in ENDS]
+        sessions = [each.log_in() for each in clients]
+        assert {status for each in (*sessions, staying) for status in client.statuses(each)} == {200}
+        for each, statement in zip(clients, ENDS, strict=True):
+            rows(shared, statement, each.person.id)
+        rows(shared, "UPDATE users SET headline = 'by sql' WHERE id = %s RETURNING id", client.person.id)
+        for session in sessions:
+            client.wait_until(session, 401)
+
+    def known() -> bool:
+        return {client.read(staying, each).body["headline"] for each in client.connections.all()} == {"by sql"}
+
+    wait_for(known, "every worker reads the new profile")

@@ -79,6 +79,28 @@ def test_a_logout_everywhere_can_be_repeated_with_the_token_that_it_ended(client
     session = client.log_in()
     answers = [each.send(log_out(session, "all")).status for each in client.connections.all()]
     assert set(answers) == {204}
+
+
+@pytest.mark.parametrize("scope", ["all", ""])
+def test_a_logout_everywhere_that_is_repeated_after_a_login_promises_nothing(client: Client, scope: str) -> None:
+    """Whoever ended the session: it is dead, and may not end the one that was opened since."""
+    session = client.log_in()
+    connection = client.connections.all()[0]
+    assert connection.send(log_out(session, scope)).status == 204
     later = client.log_in()
-    assert client.connections.all()[0].send(log_out(session, "all")).status == 204
+    assert {each.send(log_out(session, "all")).status for each in client.connections.all()} == {401}
     assert client.statuses(later) == {200}
+    assert connection.send(log_out(later)).status == 204
+    assert connection.send(log_out(session, "all")).status == 204
+
+
+def test_a_logout_everywhere_publishes_what_ended_all_sessions_and_was_not_published(
+    client: Client, shared: Shared
+) -> None:
+    """As a retry does whose first attempt was stored and not promised, when no history of it is kept."""
+    session = client.log_in()
+    assert client.statuses(session) == {200}
+    rows(shared, "UPDATE users SET token_epoch = token_epoch + 1 WHERE id = %s RETURNING id", client.person.id)
+    rows(shared, "DELETE FROM audit_log WHERE user_id = %s RETURNING id", client.person.id)
+    assert client.connections.all()[0].send(log_out(session, "all")).status == 204
+    assert client.statuses(session) == {401}

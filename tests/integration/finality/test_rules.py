@@ -82,12 +82,13 @@ def test_a_refresh_of_an_ended_session_must_not_be_accepted() -> None:
     assert rules(login(PHONE), logout, operation(Kind.REFRESH, 90, 95, 200)) == ENDED
 
 
-def test_a_logout_everywhere_that_is_repeated_promises_nothing_about_later_sessions() -> None:
-    first = operation(Kind.LOGOUT_ALL, 20, 80, 204)
+def test_a_logout_everywhere_that_is_repeated_after_a_login_must_not_be_promised_while_that_session_lives() -> None:
+    first = operation(Kind.LOGOUT_ALL, 20, 40, 204)
     again = operation(Kind.LOGOUT_ALL, 60, 120, 204)
     between, late = login(13, 45, 50), read(130, 140, session=13)
-    assert rules(login(PHONE), first, between, again, late) == []
-    assert rules(login(PHONE), first, between, replace(again, session=LAPTOP), late) == ENDED
+    assert rules(login(PHONE), first, between, again, late) == ENDED
+    assert rules(login(PHONE), first, between, replace(again, status=401), late) == []
+    assert rules(login(PHONE), first, between, replace(again, start=48), late) == []
 
 
 def test_a_refused_request_needs_a_cause() -> None:

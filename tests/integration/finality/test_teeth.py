@@ -16,7 +16,7 @@ STALE = "a profile older than an acknowledged change was read"
 BROKEN = {
     "answers before the leases have ended": ("app.coherence.final.Publisher._wait = lambda self: None", {ACCEPTED}),
     "never publishes": (
-        "app.coherence.final.Publisher.final = lambda self, keys, outbox_ids, security: None",
+        "app.coherence.final.Publisher.final = lambda self, keys, xid, security: None",
         {ACCEPTED, STALE},
     ),
     "uses facts whatever has changed": (

@@ -102,7 +102,7 @@ def test_a_change_makes_the_next_request_read_again(room: Room) -> None:
 
 def test_a_fact_from_a_worker_ahead_is_worth_another_look(room: Room) -> None:
     room.run(room.second.leased)
-    room.run(lambda: room.first.final([user_key(2)], [], security=True))
+    room.run(lambda: room.first.final([user_key(2)], None, security=True))
     room.run(lambda: room.first.users.load(1, room.database.read_user))
     room.second._lease.state.start_ns = room.scheduler.now_ns
     assert room.run(lambda: room.second.users.load(1, never)) == ["1"]
@@ -201,5 +201,5 @@ def test_a_fact_that_is_used_outlives_the_changes_that_the_history_forgets(room:
     room.run(lambda: room.first.users.load(1, room.database.read_user))
     room.first._lease.state.history.limit = 2
     for number in range(2, 12):
-        room.run(partial(room.second.final, [user_key(number)], [], security=True))
+        room.run(partial(room.second.final, [user_key(number)], None, security=True))
         assert room.run(lambda: room.first.users.load(1, never)) == ["1"]

@@ -89,7 +89,7 @@ def test_changes_of_others_become_known(room: Room) -> None:
     room.run(room.first.leased)
     before = room.first.position()
     assert before is not None
-    room.run(lambda: room.second.final([user_key(1), user_key(2)], [], security=True))
+    room.run(lambda: room.second.final([user_key(1), user_key(2)], None, security=True))
     assert room.run(room.first.leased) == [True]
     assert room.first.position() == before + 2
     assert not room.first.usable((user_key(1),), before)

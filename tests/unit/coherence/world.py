@@ -153,13 +153,14 @@ class SimDatabase:
         value = self.read_user(1)
         return {} if value is None else dict.fromkeys(user_ids, value)
 
-    def commit(self, change: Callable[[], None], key: str) -> int:
+    def commit(self, change: Callable[[], None], key: str) -> str:
+        """The id of the transaction, which has one row."""
         self.scheduler.pause()
         change()
         self._last_id += 1
         self.outbox[self._last_id] = (key, self.scheduler.now_ns)
         self.scheduler.pause()
-        return self._last_id
+        return str(self._last_id)
 
     def all(self, statement: str, *params: Any) -> list[tuple[int, str]]:
         assert statement == store.LIST_OLDER_THAN
@@ -167,9 +168,10 @@ class SimDatabase:
         return self._read(lambda: self._older_than(self.scheduler.now_ns - seconds * 1e9)[:limit])
 
     def run(self, statement: str, *params: Any) -> int:
-        assert statement == store.DELETE
+        rows = params[0] if statement == store.DELETE else [int(params[0])]
+        assert statement in (store.DELETE, store.DELETE_OF)
         self.scheduler.pause()
-        return sum(self.outbox.pop(row_id, None) is not None for row_id in params[0])
+        return sum(self.outbox.pop(row_id, None) is not None for row_id in rows)
 
     def _older_than(self, time_ns: float) -> list[tuple[int, str]]:
         return [(row_id, key) for row_id, (key, created_ns) in self.outbox.items() if created_ns < time_ns]
@@ -237,12 +239,12 @@ class World:
         self._judge(worker.users.load_many((1, 1), self.database.read_users)[1], least)
 
     def log_out(self, worker: Coherence) -> None:
-        row = self.database.commit(lambda: setattr(self.database, "live", False), session_key(1))
-        self._end(worker, session_key(1), row)
+        xid = self.database.commit(lambda: setattr(self.database, "live", False), session_key(1))
+        self._end(worker, session_key(1), xid)
 
     def log_out_everywhere(self, worker: Coherence) -> None:
-        row = self.database.commit(lambda: setattr(self.database, "live", False), user_key(1))
-        self._end(worker, user_key(1), row)
+        xid = self.database.commit(lambda: setattr(self.database, "live", False), user_key(1))
+        self._end(worker, user_key(1), xid)
 
     def edit_profile(self, worker: Coherence) -> None:
         """An edit that could not be published is answered too; what then holds is a scenario of its own."""
@@ -252,18 +254,18 @@ class World:
             self.database.version += 1
             versions.append(self.database.version)
 
-        row = self.database.commit(change, user_key(1))
+        xid = self.database.commit(change, user_key(1))
         before = unpublished(worker)
-        worker.final([user_key(1)], [row], security=False)
+        worker.final([user_key(1)], xid, security=False)
         if unpublished(worker) == before:
             self.least_version = max(self.least_version, *versions)
 
     def change_something_else(self, worker: Coherence) -> None:
-        worker.final([user_key(2)], [], security=False)
+        worker.final([user_key(2)], None, security=False)
 
-    def _end(self, worker: Coherence, key: str, row: int) -> None:
+    def _end(self, worker: Coherence, key: str, xid: str) -> None:
         try:
-            worker.final([key], [row], security=True)
+            worker.final([key], xid, security=True)
         except NotFinal:
             return
         self.ended = True

@@ -1,0 +1,147 @@
+"""What SQL on users and sessions leaves in the outbox: all that ends or changes something, and only that."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from app.config import DatabaseTuning
+from app.infra.postgres import Database
+
+NEW_USER = "INSERT INTO users (email, password_hash, name) VALUES (%s, '', 'Ada') RETURNING id"
+NEW_SESSION = """
+INSERT INTO sessions (user_id, epoch, family, refresh_hash, expires_at)
+VALUES (%s, 0, decode(repeat('00', 16), 'hex'), '', now() + interval '1 day') RETURNING id
+"""
+USER, SESSION = "UPDATE users SET {} WHERE id = %(user)s", "UPDATE sessions SET {} WHERE id = %(phone)s"
+
+
+@pytest.fixture
+def direct(database: Any) -> Iterator[Database]:
+    made = Database(database.direct_url, DatabaseTuning(), prepared=False)
+    yield made
+    made.run("DELETE FROM users")
+    made.run("DELETE FROM outbox")
+    made.close()
+
+
+@pytest.fixture
+def ids(direct: Database) -> dict[str, int]:
+    """A user with two live sessions."""
+    user = direct.one(NEW_USER, "ada@example.com")
+    assert user is not None
+    phone, laptop = direct.one(NEW_SESSION, *user), direct.one(NEW_SESSION, *user)
+    assert phone is not None
+    assert laptop is not None
+    assert noted(direct) == []
+    return {"user": user[0], "phone": phone[0], "laptop": laptop[0]}
+
+
+def noted(direct: Database) -> list[str]:
+    return [key for (key,) in direct.all("SELECT key FROM outbox ORDER BY id")]
+
+
+def by_sql(direct: Database, ids: dict[str, int], *statements: str) -> list[str]:
+    """What the statements of one transaction leave in the outbox, as names of `ids`."""
+    with direct.transaction() as transaction:
+        for each in statements:
+            transaction.run(each % {name: str(number) for name, number in ids.items()})
+    names = {f"{'user' if name == 'user' else 'session'}:{number}": name for name, number in ids.items()}
+    return [names[key] for key in noted(direct)]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "token_epoch = token_epoch + 1",
+        "token_epoch = token_epoch - 1",
+        "name = 'Grace'",
+        "headline = 'Engineer'",
+        "email = 'grace@example.com'",
+        "email = 'ADA@example.com'",
+        "version = version + 1",
+        "updated_at = updated_at + interval '1 s'",
+    ],
+)
+def test_a_change_of_the_user_is_noted(direct: Database, ids: dict[str, int], change: str) -> None:
+    assert by_sql(direct, ids, USER.format(change)) == ["user"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "revoked_at = now()",
+        "epoch = epoch + 1",
+        "expires_at = now()",
+        "expires_at = expires_at - interval '1 hour'",
+        "created_at = created_at - interval '100 days'",
+    ],
+)
+def test_an_end_of_a_session_is_noted(direct: Database, ids: dict[str, int], change: str) -> None:
+    assert by_sql(direct, ids, SESSION.format(change)) == ["phone"]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        USER.format("password_hash = 'rehashed'"),
+        USER.format("name = name, token_epoch = token_epoch"),
+        SESSION.format("last_seen_at = clock_timestamp()"),
+        SESSION.format(
+            "refresh_counter = 1, refresh_hash = 'x', rotated_at = now(), expires_at = now() + interval '2 days'"
+        ),
+        SESSION.format("agent = 'another', address = '::1'"),
+    ],
+)
+def test_what_ends_nothing_is_not_noted(direct: Database, ids: dict[str, int], statement: str) -> None:
+    assert by_sql(direct, ids, statement) == []
+
+
+def test_deleting_a_live_session_is_noted(direct: Database, ids: dict[str, int]) -> None:
+    assert by_sql(direct, ids, "DELETE FROM sessions WHERE id = %(phone)s") == ["phone"]
+
+
+def test_deleting_a_user_is_noted_once_whatever_goes_with_it(direct: Database, ids: dict[str, int]) -> None:
+    assert by_sql(direct, ids, "DELETE FROM users WHERE id = %(user)s") == ["user"]
+
+
+@pytest.mark.parametrize("end", ["revoked_at = now()", "expires_at = now() - interval '2 days'", "epoch = 7"])
+def test_what_happens_to_a_dead_session_is_not_noted(direct: Database, ids: dict[str, int], end: str) -> None:
+    assert by_sql(direct, ids, SESSION.format(end)) == ["phone"]
+    direct.run("DELETE FROM outbox")
+    assert by_sql(direct, ids, SESSION.format("revoked_at = now()")) == []
+    assert by_sql(direct, ids, "DELETE FROM sessions WHERE id = %(phone)s") == []
+
+
+def test_a_new_epoch_tells_of_every_session_but_not_of_each(direct: Database, ids: dict[str, int]) -> None:
+    keep = SESSION.format("epoch = epoch + 1")
+    end = "DELETE FROM sessions WHERE id = %(laptop)s"
+    assert by_sql(direct, ids, USER.format("token_epoch = token_epoch + 1"), keep, end) == ["user"]
+
+
+def test_an_upsert_is_noted_as_the_update_that_it_is(direct: Database, ids: dict[str, int]) -> None:
+    upsert = """INSERT INTO users (email, password_hash, name) VALUES ('ada@example.com', '', 'Ada')
+                ON CONFLICT (email) DO UPDATE SET token_epoch = users.token_epoch + 1"""
+    assert by_sql(direct, ids, upsert) == ["user"]
+
+
+@pytest.mark.parametrize("statement", ["TRUNCATE sessions", "TRUNCATE users CASCADE"])
+def test_emptying_a_table_is_noted_for_everybody(direct: Database, ids: dict[str, int], statement: str) -> None:
+    assert set(by_sql(direct, ids, statement)) == {"user"}
+
+
+def test_rows_name_their_transaction(direct: Database, ids: dict[str, int]) -> None:
+    with direct.transaction() as transaction:
+        transaction.run("UPDATE users SET token_epoch = token_epoch + 1 WHERE id = %s", ids["user"])
+        row = transaction.one("SELECT pg_current_xact_id()::text")
+    assert direct.all("SELECT xid::text FROM outbox") == [row]
+
+
+def test_the_outbox_is_found_whatever_the_search_path_says(direct: Database, ids: dict[str, int]) -> None:
+    """Not the temporary table of its name, which would be found before it."""
+    with direct.transaction() as transaction:
+        transaction.run("CREATE TEMPORARY TABLE outbox (key text) ON COMMIT DROP")
+        transaction.run("SET LOCAL search_path = pg_temp")
+        transaction.run("UPDATE public.users SET name = 'Grace' WHERE id = %s", ids["user"])
+        transaction.run("UPDATE public.sessions SET revoked_at = now() WHERE id = %s", ids["phone"])
+    assert noted(direct) == [f"user:{ids['user']}", f"session:{ids['phone']}"]
