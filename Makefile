@@ -2,7 +2,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
-.PHONY: help setup run demo test test-fuzz conformance e2e cluster cluster-down lint format bench bench-serving bench-shares connections check-debian13 docs k8s lock clean reset
+.PHONY: help setup run demo test test-fuzz conformance e2e cluster cluster-down lint format bench bench-serving bench-shares bench-revisions connections check-debian13 docs k8s lock clean reset
 
 PY := .venv/bin/python
 COMPILE := .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
@@ -67,6 +67,10 @@ bench-serving: ## Compare our server with published meinheld, gthread and gevent
 bench-shares: ## Compare shares of the connection budget by demand with equal ones, on local PgBouncers
 	@bash app/local/setup.sh bench
 	@PYTHONPATH=operator exec $(PY) -m loadtest.shares $(if $(QUICK),--quick)
+
+bench-revisions: ## Compare the cost of a request with that of an earlier commit (BASE=HEAD~1)
+	@bash app/local/setup.sh bench
+	@exec $(PY) -m loadtest.revisions $(or $(BASE),HEAD~1) $(if $(QUICK),--quick)
 
 connections: ## Hold 25,000 kept connections on two workers and 12,000 on one, and use each several times
 	@bash app/local/setup.sh bench

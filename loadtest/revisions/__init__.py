@@ -1,0 +1,1 @@
+"""This checkout beside an earlier commit of itself: what a change costs a request."""
