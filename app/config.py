@@ -64,6 +64,7 @@ class Settings:
     jwt_audience: str = setting("jobfinder-api", "`aud` of access tokens")
     access_token_seconds: int = setting(900, "life of an access token")
     refresh_token_seconds: int = setting(2_592_000, "life of a session since its last refresh")
+    session_seconds: int = setting(7_776_000, "life of a session in all, however often it is refreshed")
     tuning_file: Path | None = setting(None, "JSON file of the live settings below")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = setting("INFO", "least level that is logged")
     log_requests: float = setting(0.0, "share of requests that get a log line, 0 to 1; errors always do")
@@ -277,6 +278,8 @@ def _unsafe(settings: Settings) -> list[str]:
         problems.append("KEYS_DIR: a folder with at least one signing key is needed")
     if not settings.database_url:
         problems.append("DATABASE_URL: the connection string of PostgreSQL behind PgBouncer is needed")
+    if settings.session_seconds < settings.access_token_seconds:
+        problems.append("SESSION_SECONDS: a session has to live at least as long as an access token does")
     if not 0 <= settings.log_requests <= 1:
         problems.append("LOG_REQUESTS: a share between 0 and 1 is needed")
     return problems

@@ -83,14 +83,15 @@ class Parts:
         self.tokens = AccessTokens(self.keys, settings)
         self.users = UserService(users_store.UserStore(self.database), self.coherence)
         self.afterwards = Afterwards()
-        self.accounts = auth_store.AuthStore(self.database, self.afterwards)
+        life = auth_store.SessionLife(settings.refresh_token_seconds, settings.session_seconds)
+        self.accounts = auth_store.AuthStore(self.database, self.afterwards, life)
         self.audit = audit_store.AuditStore(self.database)
         self.ticker = Ticker()
         self.tuning.subscribe(self._apply)
 
     def auth(self) -> AuthService:
         rules = AccessRules(self.hasher, self.limiter, self.tuning, self.audit, self.afterwards)
-        refresh = RefreshTokens(self.settings.pepper.encode(), self.settings.refresh_token_seconds)
+        refresh = RefreshTokens(self.settings.pepper.encode())
         return AuthService(self.accounts, rules, self.tokens, refresh, Facts(self.coherence, self.users))
 
     def stands_on(self) -> Dependencies:

@@ -26,10 +26,9 @@ class Presented(NamedTuple):
 
 
 class RefreshTokens:
-    """`key` is a secret of at least 32 bytes; `life_seconds` is counted anew at each rotation."""
+    """`key` is a secret of at least 32 bytes."""
 
-    def __init__(self, key: bytes, life_seconds: int) -> None:
-        self.life_seconds = life_seconds
+    def __init__(self, key: bytes) -> None:
         self._key = hmac.digest(key, b"jobfinder refresh tokens", "sha256")
 
     def mac(self, family: bytes, number: int) -> bytes:

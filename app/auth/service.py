@@ -46,7 +46,7 @@ class AuthService:
         self, accounts: AuthStore, rules: AccessRules, tokens: AccessTokens, refresh: RefreshTokens, facts: Facts
     ) -> None:
         self._store, self._rules, self._tokens, self._refresh = accounts, rules, tokens, refresh
-        self._coherence, self._users, self._life = facts.coherence, facts.users, refresh.life_seconds
+        self._coherence, self._users = facts.coherence, facts.users
 
     def register(self, new: Registration, client: Client) -> UserFact:
         """Raises EmailTaken, Invalid (a password that is easy to guess) or RateLimited."""
@@ -76,7 +76,7 @@ class AuthService:
         """Rotate; a token that was used before ends its whole family (RFC 9700, 4.14.2). Raises InvalidToken."""
         given = self._refresh.parse(token)
         with self._store.transaction() as transaction:
-            family = store.lock_family(transaction, given.session_id, REFRESH_GRACE_SECONDS)
+            family = self._store.lock_family(transaction, given.session_id, REFRESH_GRACE_SECONDS)
             if family is None or not hmac.compare_digest(given.mac, self._refresh.mac(family.family, given.number)):
                 raise InvalidToken("the refresh token is not valid")
             present = given.number == family.counter and hmac.compare_digest(token_hash(given.mac), family.token_hash)
@@ -84,7 +84,7 @@ class AuthService:
             following = self._refresh.mac(family.family, given.number + 1)
             xid = None
             if family.live and present:
-                store.rotate(transaction, given.session_id, token_hash(following), self._life, client)
+                self._store.rotate(transaction, given.session_id, token_hash(following), client)
             elif family.live and not retried:
                 xid = store.revoke_within(transaction, family.user_id, given.session_id, "refresh_reused", client)
         if xid is not None:
@@ -105,7 +105,7 @@ class AuthService:
         `logout` does.
         """
         with self._store.transaction() as transaction:
-            alive, any_alive = store.live_sessions(transaction, claims.user_id, claims.session_id)
+            alive, any_alive = self._store.live_sessions(transaction, claims.user_id, claims.session_id)
             if any_alive and not alive:
                 raise InvalidToken("the session has ended")
             raised = None
@@ -159,7 +159,7 @@ class AuthService:
         family = os.urandom(FAMILY_BYTES)
         mac = self._refresh.mac(family, 0)
         position = self._coherence.position()
-        opened = self._store.open_session(account, family, token_hash(mac), self._life, client)
+        opened = self._store.open_session(account, family, token_hash(mac), client)
         if opened is None:
             raise WrongCredentials
         self._warm(opened, position)

@@ -1,7 +1,7 @@
 """SQL of accounts and sessions; each security event is logged in the statement that causes it.
 
-A session is live while its row is there, is not revoked, has not expired, and carries the `token_epoch` of its user:
-raising the epoch ends every session of the user at once.
+A session is live while its row is there, is not revoked, has not expired, is not too old (however often it was
+refreshed), and carries the `token_epoch` of its user: raising the epoch ends every session of the user at once.
 """
 
 from contextlib import AbstractContextManager
@@ -15,16 +15,18 @@ from app.infra.postgres import Database, Statement, Transaction
 from app.users.schemas import User
 from app.users.store import user_from_row, utc
 
-_LIVE = "s.revoked_at IS NULL AND s.expires_at > now() AND s.epoch = u.token_epoch"
+_ENDS_AT = "least(s.expires_at, s.created_at + make_interval(secs => {in_all}))"
+_LIVE_WITHIN = f"s.revoked_at IS NULL AND {_ENDS_AT} > now() AND s.epoch = u.token_epoch"
+_LIVE = _LIVE_WITHIN.format(in_all="%s")
 
 FIND_SESSION = Statement(
     "find_session",
-    ("bigint",),
+    ("bigint", "float8"),
     f"""
-SELECT extract(epoch FROM s.expires_at)::float8, extract(epoch FROM s.last_seen_at)::float8,
+SELECT extract(epoch FROM {_ENDS_AT.format(in_all="$2")})::float8, extract(epoch FROM s.last_seen_at)::float8,
        u.id, u.email::text, u.name, u.headline, u.created_at, u.updated_at, u.version
   FROM sessions s JOIN users u ON u.id = s.user_id
- WHERE s.id = $1 AND {_LIVE}
+ WHERE s.id = $1 AND {_LIVE_WITHIN.format(in_all="$2")}
 """,
     readonly=True,
 )
@@ -90,7 +92,8 @@ SELECT s.user_id, s.family, s.refresh_counter, s.refresh_hash,
 ROTATE = """
 WITH rotated AS (
     UPDATE sessions SET refresh_counter = refresh_counter + 1, refresh_hash = %s, rotated_at = clock_timestamp(),
-           last_seen_at = now(), expires_at = now() + make_interval(secs => %s)
+           last_seen_at = now(),
+           expires_at = least(now() + make_interval(secs => %s), created_at + make_interval(secs => %s))
      WHERE id = %s RETURNING id, user_id
 )
 INSERT INTO audit_log (event, user_id, session_id, agent, address, request_id)
@@ -151,6 +154,14 @@ PREPARED = (FIND_SESSION, FIND_ACCOUNT, OPEN_SESSION)
 
 
 @dataclass(frozen=True, slots=True)
+class SessionLife:
+    """Seconds that a session lives since its last refresh, and in all, whatever its row says."""
+
+    since_refresh: float
+    in_all: float
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
     """What a login needs to know of a user."""
 
@@ -191,14 +202,14 @@ class Family:
 class AuthStore:
     """Each method is one statement, or one part of a transaction that it is given."""
 
-    def __init__(self, database: Database, afterwards: Afterwards) -> None:
-        self._database, self._afterwards = database, afterwards
+    def __init__(self, database: Database, afterwards: Afterwards, life: SessionLife) -> None:
+        self._database, self._afterwards, self._life = database, afterwards, life
 
     def transaction(self) -> AbstractContextManager[Transaction]:
         return self._database.transaction()
 
     def find_session(self, session_id: int) -> Found | None:
-        row = self._database.one(FIND_SESSION, session_id)
+        row = self._database.one(FIND_SESSION, session_id, self._life.in_all)
         return None if row is None else Found(SessionFact(row[2], row[0], row[1]), user_from_row(row[2:]))
 
     def find_account(self, email: str) -> tuple[Account | None, int]:
@@ -214,12 +225,11 @@ class AuthStore:
         row = self._database.one(INSERT_ACCOUNT, email, password_hash, name, *_origin(client))
         return None if row is None else user_from_row(row)
 
-    def open_session(
-        self, account: Account, family: bytes, token_hash: bytes, life_seconds: float, client: Client
-    ) -> Opened | None:
+    def open_session(self, account: Account, family: bytes, token_hash: bytes, client: Client) -> Opened | None:
         """None where the epoch of the account is no longer the one that was read."""
+        seconds = min(self._life.since_refresh, self._life.in_all)
         row = self._database.one(
-            OPEN_SESSION, account.id, account.epoch, family, token_hash, life_seconds, *_origin(client)
+            OPEN_SESSION, account.id, account.epoch, family, token_hash, seconds, *_origin(client)
         )  # fmt: skip
         return None if row is None else Opened(row[0], SessionFact(row[3], row[1], row[2]), user_from_row(row[3:]))
 
@@ -227,7 +237,7 @@ class AuthStore:
         self._database.run(REPLACE_HASH, new, user_id, old)
 
     def list_sessions(self, user_id: int, current: int) -> list[Session]:
-        rows = self._database.all(LIST_SESSIONS, current, user_id)
+        rows = self._database.all(LIST_SESSIONS, current, user_id, self._life.in_all)
         return [
             Session(row[0], utc(row[1]), utc(row[2]), row[3], canonical_address(row[4] or ""), row[5]) for row in rows
         ]
@@ -249,26 +259,24 @@ class AuthStore:
         """Remove up to 1,000 sessions that have expired more than a day ago; returns how many."""
         return self._database.run(PRUNE_SESSIONS)
 
+    def lock_family(self, transaction: Transaction, session_id: int, grace_seconds: float) -> Family | None:
+        transaction.one(LOCK_SESSION, session_id)
+        row = transaction.one(FIND_FAMILY, grace_seconds, self._life.in_all, session_id)
+        return None if row is None else Family(row[0], bytes(row[1]), row[2], bytes(row[3]), bool(row[4]), row[5])
 
-def lock_family(transaction: Transaction, session_id: int, grace_seconds: float) -> Family | None:
-    transaction.one(LOCK_SESSION, session_id)
-    row = transaction.one(FIND_FAMILY, grace_seconds, session_id)
-    return None if row is None else Family(row[0], bytes(row[1]), row[2], bytes(row[3]), bool(row[4]), row[5])
+    def rotate(self, transaction: Transaction, session_id: int, token_hash: bytes, client: Client) -> None:
+        life = self._life
+        transaction.run(ROTATE, token_hash, life.since_refresh, life.in_all, session_id, *_origin(client))
 
-
-def rotate(transaction: Transaction, session_id: int, token_hash: bytes, life_seconds: float, client: Client) -> None:
-    transaction.run(ROTATE, token_hash, life_seconds, session_id, *_origin(client))
+    def live_sessions(self, transaction: Transaction, user_id: int, session_id: int) -> tuple[bool, bool]:
+        """Whether this session lives and whether any of the user does, with the user locked against logins."""
+        transaction.one(LOCK_USER, user_id)
+        row = transaction.one(COUNT_LIVE, session_id, user_id, self._life.in_all)
+        return (False, False) if row is None else (row[0] > 0, row[1] > 0)
 
 
 def revoke_within(transaction: Transaction, user_id: int, session_id: int, event: str, client: Client) -> str | None:
     return _first(transaction.one(REVOKE_SESSION, session_id, user_id, event, *_origin(client)))
-
-
-def live_sessions(transaction: Transaction, user_id: int, session_id: int) -> tuple[bool, bool]:
-    """Whether this session lives and whether any of the user does, with the user locked against logins."""
-    transaction.one(LOCK_USER, user_id)
-    row = transaction.one(COUNT_LIVE, session_id, user_id)
-    return (False, False) if row is None else (row[0] > 0, row[1] > 0)
 
 
 def raise_epoch(

@@ -63,6 +63,11 @@ def test_a_bad_setting_is_named(name: str, value: str) -> None:
     assert [line.partition(":")[0] for line in str(refusal.value).splitlines()] == [name]
 
 
+def test_a_session_that_is_shorter_than_an_access_token_is_refused() -> None:
+    with pytest.raises(ConfigError, match="SESSION_SECONDS"):
+        load_settings(GOOD | {"SESSION_SECONDS": "899"})
+
+
 def test_every_setting_is_documented() -> None:
     rows = {name: (default, meaning) for name, default, meaning in documented_settings(Settings)}
     assert rows["PORT"] == ("8000", "port to listen on")

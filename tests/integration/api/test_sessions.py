@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from app.local.process import becomes_true
 from tests.api_client import PASSWORD, Api, Person
 
 NOT_A_TOKEN = ["", "x", "Bearer", "a.b.c", "eyJhbGciOiJub25lIn0.e30."]
@@ -211,3 +212,28 @@ def test_one_of_two_password_changes_at_once_wins(api: Api, person: Person) -> N
         statuses = list(pool.map(change, passwords))
     assert sorted(statuses) in ([204, 403], [204, 409])
     assert [api.login(person.email, each).status_code == 200 for each in passwords] == [s == 204 for s in statuses]
+
+
+def age(api: Api, person: Person, interval: str) -> None:
+    """Make the person's one session look as if it had been opened so long ago."""
+    api.query("UPDATE sessions SET created_at = now() - %s::interval WHERE user_id = %s", (interval, person.id))
+
+
+def test_a_session_ends_however_often_it_was_refreshed(api: Api, person: Person) -> None:
+    """Its row alone would let it live on, as one that a version without that end has written."""
+    age(api, person, "90 days 1 second")
+    assert person.refresh().status_code == 401
+    later = person.elsewhere()
+    assert [each["current"] for each in later.get("auth/sessions").json()["sessions"]] == [True]
+    assert becomes_true(lambda: person.get("users/me").status_code == 401, 30)
+    assert person.send("POST", "auth/logout?scope=all").status_code == 401
+
+
+def test_a_refresh_prolongs_no_session_beyond_its_end(api: Api, person: Person) -> None:
+    age(api, person, "89 days 23 hours")
+    assert person.refresh().status_code == 200
+    assert person.get("users/me").status_code == 200
+    (end,) = api.query(
+        "SELECT expires_at = created_at + interval '90 days' FROM sessions WHERE user_id = %s", (person.id,)
+    )
+    assert end == (True,)
