@@ -271,18 +271,14 @@ def _network(text: str) -> Network:
 
 def _unsafe(settings: Settings) -> list[str]:
     """What the service refuses to start with."""
-    problems = []
-    if len(settings.pepper.encode()) < 32:
-        problems.append("PEPPER: at least 32 bytes are needed, for example from `openssl rand -hex 32`")
-    if settings.keys_dir is None:
-        problems.append("KEYS_DIR: a folder with at least one signing key is needed")
-    if not settings.database_url:
-        problems.append("DATABASE_URL: the connection string of PostgreSQL behind PgBouncer is needed")
-    if settings.session_seconds < settings.access_token_seconds:
-        problems.append("SESSION_SECONDS: a session has to live at least as long as an access token does")
-    if not 0 <= settings.log_requests <= 1:
-        problems.append("LOG_REQUESTS: a share between 0 and 1 is needed")
-    return problems
+    rules = {
+        "PEPPER: at least 32 bytes are needed, as of `openssl rand -hex 32`": len(settings.pepper.encode()) >= 32,
+        "KEYS_DIR: a folder with at least one signing key is needed": settings.keys_dir is not None,
+        "DATABASE_URL: the connection string of PostgreSQL behind PgBouncer is needed": settings.database_url,
+        "SESSION_SECONDS: less than ACCESS_TOKEN_SECONDS": settings.session_seconds >= settings.access_token_seconds,
+        "LOG_REQUESTS: a share between 0 and 1 is needed": 0 <= settings.log_requests <= 1,
+    }
+    return [problem for problem, kept in rules.items() if not kept]
 
 
 def _unreachable(server: PostgresServer) -> list[str]:
