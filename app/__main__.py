@@ -40,6 +40,10 @@ def _parser() -> argparse.ArgumentParser:
     readme = commands.add_parser("readme", help="write the generated parts of README.md anew")
     readme.add_argument("--path", type=Path, default=Path("README.md"))
     commands.add_parser("connect-query", help="print the connect_query of PgBouncer")
+    sessions = commands.add_parser("sessions", help="what an administrator may do to the sessions of others")
+    end = sessions.add_subparsers(required=True, metavar="end").add_parser("end", help="end all of one account")
+    end.add_argument("email", help="address of the account")
+    end.set_defaults(command="sessions end")
     pooler = commands.add_parser("pgbouncer-config", help="write the files of the PgBouncer beside the service")
     pooler.add_argument("--out", type=Path, required=True, metavar="FOLDER")
     return parser
@@ -117,6 +121,14 @@ def _pgbouncer_config(given: argparse.Namespace, rest: list[str]) -> int:
     return 0
 
 
+def _end_sessions(given: argparse.Namespace, rest: list[str]) -> int:
+    from app.main import end_sessions
+
+    end_sessions(load_settings(), given.email, "python -m app sessions end")
+    print(f"Every session of {given.email} has ended, and no worker accepts one of them any more.")
+    return 0
+
+
 COMMANDS = {
     "run": _run,
     "serve": _serve,
@@ -126,6 +138,7 @@ COMMANDS = {
     "openapi": _openapi,
     "readme": _readme,
     "connect-query": _connect_query,
+    "sessions end": _end_sessions,
     "pgbouncer-config": _pgbouncer_config,
 }
 

@@ -12,6 +12,7 @@ from app.auth.access import AccessRules
 from app.auth.audit import store as audit_store
 from app.auth.gate import SESSION_KIND, Gate
 from app.auth.refresh import RefreshTokens
+from app.auth.schemas import Client
 from app.auth.service import AuthService, Facts
 from app.auth.tokens import AccessTokens
 from app.coherence import DRAIN_EVERY_S, Coherence, Kinds
@@ -162,6 +163,16 @@ def check_secrets(settings: Settings) -> None:
 
 def _check_secrets(settings: Settings, database: Database, keys: KeyRing) -> None:
     check_identity(database, fingerprint(settings.pepper.encode()), keys.fingerprints())
+
+
+def end_sessions(settings: Settings, email: str, command: str) -> None:
+    """What an administrator asks for by `command`; raises NotFound, NotFinal, Unavailable or ConfigError."""
+    parts = Parts(settings, Counters.create([]))
+    try:
+        parts.confirm()
+        parts.auth().end_sessions(email, Client(None, command, ""))
+    finally:
+        parts.close()
 
 
 def create_app(settings: Settings, counters: Counters, slot: int | None = None) -> Application:

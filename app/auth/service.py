@@ -115,6 +115,17 @@ class AuthService:
                 )
         self._final_user(claims.user_id, raised[1] if raised else None)
 
+    def end_sessions(self, email: str, client: Client) -> None:
+        """End every session of an account that is not the caller's own; raises NotFound or NotFinal."""
+        account, _ = self._store.find_account(email)
+        raised = None
+        if account is not None:
+            with self._store.transaction() as transaction:
+                raised = store.raise_epoch(transaction, account.id, None, "sessions_ended", client)
+        if account is None or raised is None:
+            raise NotFound(f"there is no account with the address {email}")
+        self._final_user(account.id, raised[1])
+
     def sessions(self, user_id: int, current: int) -> list[Session]:
         return self._store.list_sessions(user_id, current)
 

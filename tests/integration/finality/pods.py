@@ -88,7 +88,7 @@ class Pod:
     def start(self) -> None:
         """Start the master and return when every worker answers."""
         self.process = Process(
-            f"pod {self.name}", Command(self._serve, self.log, environment=self._environment(), folder=CHECKOUT)
+            f"pod {self.name}", Command(self._serve, self.log, environment=self.environment(), folder=CHECKOUT)
         )
         self.process.wait_until(self.complete, READY_TIMEOUT_S)
 
@@ -131,7 +131,8 @@ class Pod:
         body = self.ask(Request("GET", "/api/v1/health")).body
         return str(body.get("status", "")) if isinstance(body, dict) else ""
 
-    def _environment(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
+        """The variables of its processes."""
         return self._shared.environment() | {
             "PORT": str(self.port),
             "WORKER": self.kind,

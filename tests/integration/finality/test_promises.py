@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -10,7 +12,7 @@ import pytest
 from app.local.memcached import Memcached
 from tests.integration.finality.clients import ME, Client, client_of, in_flight, log_out
 from tests.integration.finality.connections import Connection, Request
-from tests.integration.finality.pods import Pod, Shared, wait_for
+from tests.integration.finality.pods import CHECKOUT, Pod, Shared, wait_for
 from tests.integration.finality.truth import rows, wait_until_published, wait_until_revoked
 
 
@@ -143,3 +145,27 @@ def test_what_is_changed_by_sql_is_heard_by_every_worker(whole: list[Pod], clien
         return {client.read(staying, each).body["headline"] for each in client.connections.all()} == {"by sql"}
 
     wait_for(known, "every worker reads the new profile")
+
+
+def end_sessions(pod: Pod, email: str) -> subprocess.CompletedProcess[str]:
+    """Run the administrator's command beside the workers of `pod`."""
+    command = [sys.executable, "-m", "app", "sessions", "end", email]
+    return subprocess.run(
+        command, cwd=CHECKOUT, env=pod.environment(), capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_a_command_ends_every_session_of_an_account(client: Client, whole: list[Pod], shared: Shared) -> None:
+    sessions = [client.log_in(), client.log_in()]
+    assert [client.statuses(each) for each in sessions] == [{200}, {200}]
+    done = end_sessions(whole[0], client.person.email.upper())
+    assert [client.statuses(each) for each in sessions] == [{401}, {401}]
+    assert (done.returncode, done.stderr) == (0, "")
+    audited = "SELECT agent FROM audit_log WHERE event = 'sessions_ended' AND user_id = %s"
+    assert rows(shared, audited, client.person.id) == [("python -m app sessions end",)]
+
+
+def test_the_command_says_when_there_is_no_such_account(whole: list[Pod]) -> None:
+    done = end_sessions(whole[0], "nobody@example.com")
+    assert done.returncode == 2
+    assert done.stderr == ("jobfinder: cannot sessions end:\nthere is no account with the address nobody@example.com\n")
