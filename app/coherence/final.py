@@ -8,7 +8,8 @@ LEASE_MAX_MS before the request, that is after the acknowledgement. That look ha
 - or a gap, another era or a jump: a new history, in which positions from before that look's number are unusable.
   The number was taken after the commit, so that facts of greater positions were read after the commit.
 
-Nothing but durations are compared, and only on one machine each: clocks have to run at about the same rate.
+Nothing but durations are compared, and only on one machine each: no clock may run faster or slower than real time by
+more than CLOCK_RATE_ERROR. The wait by a fast clock then is as long as a lease by a slow one.
 """
 
 import logging
@@ -22,7 +23,9 @@ from app.errors import NotFinal, Unavailable
 from app.infra.counters import Counters
 from app.infra.memcache import CacheUnavailable
 
-SLACK_MS = 5
+CLOCK_RATE_ERROR = 0.09  # chrony's largest slew is 1/12 (maxslewrate in chrony.conf(5)); a crystal adds some 0.01 %
+MARGIN_MS = 1
+SLACK_MS = LEASE_MAX_MS * ((1 + CLOCK_RATE_ERROR) / (1 - CLOCK_RATE_ERROR) - 1) + MARGIN_MS
 PATIENCE_S = 8
 PAUSES_S = (0.005, 0.01, 0.02, 0.05, 0.1)
 LEFT_OVER_S = 1.0
@@ -123,7 +126,7 @@ class Publisher:
         """Let every lease end whose look started before now; without a log there is none."""
         if self._log is None:
             return
-        until_ns = self._clock.now_ns() + (LEASE_MAX_MS + SLACK_MS) * MS_IN_NS
+        until_ns = self._clock.now_ns() + int((LEASE_MAX_MS + SLACK_MS) * MS_IN_NS)
         while (left_ns := until_ns - self._clock.now_ns()) > 0:
             self._clock.sleep(left_ns / S_IN_NS)
 

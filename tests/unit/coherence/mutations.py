@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
-from app.coherence import lease, log, look
+from app.coherence import final, lease, log, look
 from app.coherence.facts import FactCache
 from app.coherence.final import Publisher
 from app.coherence.history import History, State
@@ -69,6 +69,11 @@ def any_flight_may_be_joined() -> Any:
 
 def nobody_waits_for_leases() -> Any:
     return patch.object(Publisher, "_wait", lambda self: None)
+
+
+def clocks_run_alike() -> Any:
+    """The slack of a service whose clocks differ by less than 5 %."""
+    return patch.object(final, "SLACK_MS", 5)
 
 
 def a_miss_grants_a_lease() -> Any:

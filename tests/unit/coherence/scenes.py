@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from itertools import repeat
+from itertools import cycle, repeat
 
 from app.coherence import Coherence
 from tests.unit.coherence.scheduler import BoundedPolicy, Scheduler, following, in_turn
 from tests.unit.coherence.traffic import spawn
-from tests.unit.coherence.world import SMALL, Mood, World
+from tests.unit.coherence.world import FAST, SLOW, SMALL, Mood, World
 
 Scene = Callable[[World], None]
 
@@ -17,7 +17,7 @@ def play_every_order(scene: Scene, switches: int, workers: int = 2) -> Iterator[
     script: list[int] | None = []
     while script is not None:
         policy = BoundedPolicy(script, switches)
-        world = World(Scheduler(policy), Mood(), SMALL)
+        world = World(Scheduler(policy), Mood(rate=rates(scene)), SMALL)
         for _ in range(workers):
             world.start_worker()
         scene(world)
@@ -26,6 +26,11 @@ def play_every_order(scene: Scene, switches: int, workers: int = 2) -> Iterator[
         prepare(world, *(partial(world.check_session, worker) for worker in world.workers))
         yield world
         script = following(policy)
+
+
+def rates(scene: Scene) -> Callable[[], float]:
+    """Of the clocks: where that matters, the worker that ends the session has a fast one and the other a slow one."""
+    return cycle((FAST, SLOW) if scene is request_right_after_logout else (1.0,)).__next__
 
 
 def prepare(world: World, *runs: Callable[[], object]) -> None:
@@ -124,6 +129,14 @@ def late_look_over_logout(world: World) -> None:
     spawn(world, second, later(world, 0.12, world.check_session))
 
 
+def request_right_after_logout(world: World) -> None:
+    """The other worker has looked just before the publication, and is asked as soon as the logout was answered."""
+    first, second = world.workers
+    prepare(world, lambda: world.check_session(first), lambda: world.check_session(second))
+    world.scheduler.spawn(in_turn(lambda: world.log_out(first), lambda: world.check_session(second)))
+    spawn(world, second, world.check_session)
+
+
 def changes_after_logout(world: World) -> None:
     """More changes than the history can hold come after the logout."""
     first, second = world.workers
@@ -153,6 +166,7 @@ SCENES = (
     requests_after_logout,
     slow_query_over_logout,
     late_look_over_logout,
+    request_right_after_logout,
     changes_after_logout,
 )
 

@@ -44,10 +44,10 @@ class Policy(Protocol):
 class Signal:
     """The simulated `cooperative.Event`."""
 
-    __slots__ = ("_flag", "_scheduler", "_waiting")
+    __slots__ = ("_flag", "_rate", "_scheduler", "_waiting")
 
-    def __init__(self, scheduler: "Scheduler") -> None:
-        self._scheduler, self._flag = scheduler, False
+    def __init__(self, scheduler: "Scheduler", rate: float) -> None:
+        self._scheduler, self._rate, self._flag = scheduler, rate, False
         self._waiting: list[Task] = []
 
     def set(self) -> None:
@@ -62,7 +62,7 @@ class Signal:
         if not self._flag:
             task = self._scheduler.current
             self._waiting.append(task)
-            self._scheduler.sleep(timeout_s)
+            self._scheduler.sleep(timeout_s / self._rate)
             if not self._flag:
                 self._waiting.remove(task)
         return self._flag
@@ -79,12 +79,20 @@ class Scheduler:
         self._last: Task | None = None
         self._spawned = 0
         self._buried: list[Task] = []
-        self.clock = Clock(lambda: self.now_ns, lambda: self.now_ns / S_IN_NS, self.sleep, lambda: Signal(self))
 
     @property
     def current(self) -> Task:
         assert self._last is not None
         return self._last
+
+    def clock(self, rate: float) -> Clock:
+        """One that runs `rate` times as fast as time."""
+        return Clock(
+            lambda: START_NS + int((self.now_ns - START_NS) * rate),
+            lambda: self.now_ns / S_IN_NS,
+            lambda seconds: self.sleep(seconds / rate),
+            lambda: Signal(self, rate),
+        )
 
     def spawn(self, run: Callable[[], object], owner: object = None) -> Task:
         self._spawned += 1

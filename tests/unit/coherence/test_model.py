@@ -30,6 +30,7 @@ RULES: dict[Callable[[], Any], Scene] = {
     mutations.position_is_taken_after_the_read: scenes.slow_query_over_logout,
     mutations.any_flight_may_be_joined: scenes.slow_query_over_logout,
     mutations.nobody_waits_for_leases: scenes.logout_beside_two_requests,
+    mutations.clocks_run_alike: scenes.request_right_after_logout,
     mutations.a_miss_grants_a_lease: scenes.logout_beside_restart,
     mutations.no_look_is_needed: scenes.requests_after_logout,
     mutations.an_earlier_look_replaces_a_later_one: scenes.late_look_over_logout,
@@ -37,6 +38,7 @@ RULES: dict[Callable[[], Any], Scene] = {
     mutations.what_falls_out_does_not_move_the_beginning: scenes.changes_after_logout,
 }
 TOO_RARE_FOR_CHANCE = (
+    mutations.clocks_run_alike,
     mutations.position_is_taken_after_the_read,
     mutations.any_flight_may_be_joined,
     mutations.a_miss_grants_a_lease,

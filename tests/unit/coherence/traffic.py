@@ -6,7 +6,7 @@ from collections.abc import Callable
 from app.coherence import Coherence
 from app.config import Caches
 from tests.unit.coherence.scheduler import RandomPolicy, Scheduler, Task, in_turn
-from tests.unit.coherence.world import FATES, SMALL, Mood, World
+from tests.unit.coherence.world import FAST, FATES, SLOW, SMALL, Mood, World
 
 
 def play_randomly(seed: int, steps: int = 260) -> World:
@@ -20,6 +20,7 @@ def play_randomly(seed: int, steps: int = 260) -> World:
         fate=lambda: rng.choice(FATES) if unreliable and rng.random() < 0.13 else FATES[0],
         slowness=lambda: rng.randrange(5),
         place=lambda servers: rng.randrange(servers) if spread == 2 else spread,
+        rate=lambda: rng.choice((FAST, 1.0, SLOW)),
     )
     world = World(scheduler, mood, Caches(SMALL.user, SMALL.blacklist, lease_ms=rng.choice((0, 20, 50, 50))))
     for _ in range(rng.choice((2, 2, 3))):

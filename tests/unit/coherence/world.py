@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from app.coherence import Coherence, Kind, Kinds, session_key, store, user_key
+from app.coherence.final import CLOCK_RATE_ERROR
 from app.config import Caches, CacheTuning
 from app.errors import NotFinal, Unavailable
 from app.infra.memcache import CacheUnavailable
@@ -12,6 +13,7 @@ from tests.unit.coherence.scheduler import Scheduler
 
 R = TypeVar("R")
 LIVE = "live"
+FAST, SLOW = 1 + CLOCK_RATE_ERROR, 1 - CLOCK_RATE_ERROR
 FATES = ("answered", "lost", "unheard", "late")
 
 
@@ -27,11 +29,15 @@ KINDS = Kinds(
 
 @dataclass(frozen=True)
 class Mood:
-    """What becomes of a call to memcached, how long a query's answer is on its way, which of n servers has a fact."""
+    """What becomes of a call to memcached, how long a query's answer is on its way, which of n servers has a fact.
+
+    `rate` tells how fast the clock of the next worker runs.
+    """
 
     fate: Callable[[], str] = lambda: FATES[0]
     slowness: Callable[[], int] = lambda: 0
     place: Callable[[int], int] = lambda servers: servers - 1
+    rate: Callable[[], float] = lambda: 1.0
 
 
 class Counts(dict[str, int]):
@@ -200,7 +206,7 @@ class World:
         self.ended = False
         self.least_version = 1
         self.answers = 0
-        self._place, self._tuning = mood.place, tuning
+        self._place, self._rate, self._tuning = mood.place, mood.rate, tuning
         self._era = 0
         self.workers: list[Coherence] = []
 
@@ -213,7 +219,7 @@ class World:
         memcache: Any = SimMemcache(self.servers, self._place)
         database: Any = self.database
         counters: Any = Counts()
-        worker = Coherence(memcache, database, counters, self._tuning, kinds, self.scheduler.clock)
+        worker = Coherence(memcache, database, counters, self._tuning, kinds, self.scheduler.clock(self._rate()))
         change_log = worker._publisher._log
         assert change_log is not None
         change_log._random_bits = self._begin_era
