@@ -282,6 +282,8 @@ def _unsafe(settings: Settings) -> list[str]:
 
 
 def _unreachable(server: PostgresServer) -> list[str]:
+    if "," in server.database_host:
+        return ["DATABASE_HOST: one host is needed; of several, which one has the truth would be a matter of luck"]
     return [] if server.database_host else ["DATABASE_HOST: the host of PostgreSQL is needed"]
 
 

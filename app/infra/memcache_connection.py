@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable, Sequence
 
 from pymemcache.client.base import Client
-from pymemcache.exceptions import MemcacheUnexpectedCloseError, MemcacheUnknownError
+from pymemcache.exceptions import MemcacheError, MemcacheUnexpectedCloseError, MemcacheUnknownError
 
-from app.infra.cooperative import socket_module
+from app.infra.cooperative import first_to_connect, socket_module
 
 KEYS_IN_ONE_EXCHANGE = 200  # so few that both directions fit into the sockets' buffers
 LONGEST_TTL_S = 30 * 86_400  # memcached takes anything greater for a date
@@ -28,17 +28,9 @@ class MemcacheConnection:
 
     def __init__(self, address: Address, timeout_s: float) -> None:
         self._timeout_s = timeout_s
-        self._client = Client(
-            address, connect_timeout=timeout_s, timeout=timeout_s, no_delay=True,
-            socket_module=socket_module, default_noreply=False,
-        )  # fmt: skip
-        try:
-            self.ping()
-            self._poll = select.poll()
-            self._poll.register(self._client.sock, select.POLLIN)
-        except BaseException:
-            self._client.close()
-            raise
+        self._client = _connected(address, timeout_s)
+        self._poll = select.poll()
+        self._poll.register(self._client.sock, select.POLLIN)
         self.idle_since = time.monotonic()
 
     def usable(self) -> bool:
@@ -83,6 +75,34 @@ class MemcacheConnection:
             raise MemcacheUnexpectedCloseError
         socket.sendall(f"mg {_BETWEEN.join(keys)} v\r\nmn\r\n".encode("ascii"))
         return _Answer(socket.recv, time.monotonic() + self._timeout_s).values(len(keys))
+
+
+def _connected(address: Address, timeout_s: float) -> Client:
+    """A client whose server has answered, at whichever address of its name that is."""
+    if isinstance(address, str):
+        return _answering(address, timeout_s, timeout_s)
+    host, port = address
+    return first_to_connect(
+        host,
+        port,
+        timeout_s,
+        lambda found, share_s: _answering((found, port), share_s, timeout_s),
+        (OSError, MemcacheError),
+    )
+
+
+def _answering(address: Address, connect_timeout_s: float, timeout_s: float) -> Client:
+    client = Client(
+        address, connect_timeout=connect_timeout_s, timeout=connect_timeout_s, no_delay=True,
+        socket_module=socket_module, default_noreply=False,
+    )  # fmt: skip
+    try:
+        client.version()
+        client.sock.settimeout(timeout_s)
+    except BaseException:
+        client.close()
+        raise
+    return client
 
 
 class _Answer:

@@ -15,7 +15,7 @@ from psycopg2.extensions import (
 )
 
 from app.errors import ConfigError
-from app.infra.cooperative import query_timeout, resolve
+from app.infra.cooperative import first_to_connect, query_timeout
 
 CONNECT_TIMEOUT_S = 3.0
 
@@ -71,9 +71,14 @@ class Connector:
         try:
             self._given = parse_dsn(dsn)
             self._dsn = make_dsn(**{**_NETWORK, **self._given})
-            self._lookup = _name_to_resolve(self._given)
+            several = any("," in str(self._given.get(name, "")) for name in ("host", "hostaddr"))
+            self._lookup = None if several else _name_to_resolve(self._given)
         except (psycopg2.ProgrammingError, ValueError) as error:
             raise ConfigError("a database URL is not a connection string that libpq understands") from error
+        if several:
+            raise ConfigError(
+                "a database URL names several hosts: which of them has the truth would be a matter of luck"
+            )
 
     @property
     def database(self) -> str:
@@ -81,12 +86,13 @@ class Connector:
 
     def open(self) -> Link:
         """Raises psycopg2.Error or OSError (TimeoutError, socket.gaierror)."""
-        dsn = self._dsn
-        if self._lookup:
-            address = resolve(*self._lookup)[0]
-            dsn = make_dsn(dsn, hostaddr=address)
-        with query_timeout(CONNECT_TIMEOUT_S):
-            opened = psycopg2.connect(dsn)
+        if self._lookup is None:
+            return self._connect(None, CONNECT_TIMEOUT_S)
+        return first_to_connect(*self._lookup, CONNECT_TIMEOUT_S, self._connect, (OSError, psycopg2.OperationalError))
+
+    def _connect(self, address: str | None, timeout_s: float) -> Link:
+        with query_timeout(timeout_s):
+            opened = psycopg2.connect(self._dsn if address is None else make_dsn(self._dsn, hostaddr=address))
         try:
             opened.autocommit = True
             return Link(opened)
@@ -96,8 +102,8 @@ class Connector:
 
 
 def _name_to_resolve(given: dict[str, Any]) -> tuple[str, int] | None:
-    """Host and port; None for a Unix socket, an address, and several hosts, which are left to libpq."""
+    """Host and port; None for a Unix socket and an address that is given beside the name."""
     host = str(given.get("host", ""))
-    if not host or "," in host or "/" in host or "hostaddr" in given:
+    if not host or "/" in host or "hostaddr" in given:
         return None
     return host, int(given.get("port", 5432))

@@ -77,7 +77,9 @@ async def _connected(
     """A connection for one exchange of at most `timeout_s`; raises MemcachedError."""
     try:
         async with asyncio.timeout(timeout_s):
-            reader, writer = await asyncio.open_connection(host, port, limit=_LINE_MAX)
+            reader, writer = await asyncio.open_connection(
+                host, port, limit=_LINE_MAX, happy_eyeballs_delay=timeout_s / 4
+            )
             try:
                 yield reader, writer
             finally:

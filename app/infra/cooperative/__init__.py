@@ -9,7 +9,7 @@ from app.infra.cooperative import sockets as socket_module
 from app.infra.cooperative.event import Event
 from app.infra.cooperative.executor import Executor, QueueFull
 from app.infra.cooperative.queries import query_timeout
-from app.infra.cooperative.sockets import resolve
+from app.infra.cooperative.sockets import first_to_connect, resolve
 from app.infra.cooperative.waits import Kind, install, sleep, wait_readable, wait_writable
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Executor",
     "Kind",
     "QueueFull",
+    "first_to_connect",
     "install",
     "query_timeout",
     "resolve",

@@ -10,7 +10,8 @@ import errno
 import os
 import socket as standard
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from app.infra.cooperative.executor import Executor, QueueFull
 from app.infra.cooperative.waits import sleep, wait_readable, wait_writable
@@ -18,6 +19,8 @@ from app.infra.cooperative.waits import sleep, wait_readable, wait_writable
 DEFAULT_TIMEOUT_S = 5.0
 RESOLVE_TIMEOUT_S = 2.0
 UNIX_RETRY_S = 0.002
+
+T = TypeVar("T")
 
 _CONNECTING = (errno.EINPROGRESS, errno.EALREADY, errno.EINTR)
 
@@ -56,6 +59,30 @@ def getaddrinfo(
 def resolve(host: str, port: int) -> list[str]:
     """The addresses of `host`, in the resolver's order, for libraries that would look the name up themselves."""
     return [str(info[4][0]) for info in getaddrinfo(host, port, type=standard.SOCK_STREAM)]
+
+
+def first_to_connect(
+    host: str,
+    port: int,
+    timeout_s: float,
+    connect: Callable[[str, float], T],
+    failures: tuple[type[Exception], ...] = (OSError,),
+) -> T:
+    """What `connect(address, seconds)` gives for the first address of `host` for which it raises nothing.
+
+    All attempts together have `timeout_s`, and each of them its share, so that an address from which nothing comes
+    leaves time for the others. Raises what the last attempt did, one of `failures`.
+    """
+    deadline = time.monotonic() + timeout_s
+    addresses = list(dict.fromkeys(resolve(host, port)))
+    for others_left in reversed(range(len(addresses))):
+        share_s = (deadline - time.monotonic()) / (others_left + 1)
+        try:
+            return connect(addresses[-1 - others_left], share_s)
+        except failures:
+            if not others_left:
+                raise
+    raise standard.gaierror(standard.EAI_NONAME, "the name has no address")
 
 
 class Socket(standard.socket):

@@ -133,6 +133,7 @@ def test_the_files_are_for_their_owner_alone(pooler: PodPgBouncer) -> None:
     ("variable", "value", "complaint"),
     [
         ("DATABASE_HOST", "", "DATABASE_HOST: the host"),
+        ("DATABASE_HOST", "first,second", "DATABASE_HOST: one host"),
         ("PGBOUNCER_POOL_SIZE", "0", "PGBOUNCER_POOL_SIZE: at least 1"),
         ("DATABASE_USER", "a\nauth_type = any", "DATABASE_USER: it spans lines"),
         ("DATABASE_TLS_MODE", "maybe", "DATABASE_TLS_MODE: 'maybe' is not one of"),
