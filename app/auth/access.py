@@ -49,7 +49,7 @@ class AccessRules:
     def login_attempt(self, email: str, client: Client) -> Attempt:
         """Counts for the client's network and for the account, be it known or not; raises RateLimited."""
         self._limiter.take(LOGINS, self._network(client), self._limits.logins_per_address)
-        return Attempt(self._limiter, ("email", email.lower()), self._limits.login_failures_per_account)
+        return Attempt(self._limiter, ("email", email), self._limits.login_failures_per_account)
 
     def confirmation_attempt(self, session_id: int) -> Attempt:
         """A password asked for within a session, which slows down nobody but itself; raises RateLimited."""

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from app.users.schemas import CHAR, Email, Id, Name, text
+from app.users.schemas import Email, Id, Name
 
 NewPassword = Annotated[
     str,
@@ -31,7 +31,7 @@ class Registration(Struct, forbid_unknown_fields=True):
 class Credentials(Struct, forbid_unknown_fields=True):
     """What a login sends."""
 
-    email: Annotated[str, text(1, 254, f"{CHAR}*", "any that could be an address", "ada@example.com")]
+    email: Email
     password: AnyPassword
 
 

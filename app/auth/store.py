@@ -37,7 +37,7 @@ FIND_ACCOUNT = Statement(
     """
 SELECT (SELECT substring(password_hash, 5, 2) FROM users ORDER BY substring(password_hash, 5, 2) DESC LIMIT 1),
        u.id, u.password_hash, u.token_epoch
-  FROM (SELECT) AS always LEFT JOIN users u ON u.email = $1::citext
+  FROM (SELECT) AS always LEFT JOIN users u ON u.email = $1::citext AND u.email::text = $1
 """,
     readonly=True,
 )

@@ -6,26 +6,23 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from app.users.email import FORM, LENGTH_MAX, canonical_email
 from app.web.converters import GREATEST_ID
+from app.web.texts import people_text
 
-# The form of an address is that of <input type=email> in HTML, on purpose narrower than RFC 5322.
-_LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_EMAIL = rf"[A-Za-z0-9.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}@{_LABEL}(?:\.{_LABEL})*"
-CHAR, _VISIBLE = r"[^\x00-\x1f\x7f]", r"[^\x00-\x20\x7f]"
-
-
-def text(least: int, most: int, form: str, description: str, *examples: str) -> Meta:
-    """Of `least` to `most` characters, all of it of that `form`."""
-    return Meta(
-        min_length=least, max_length=most, pattern=rf"^{form}\Z", description=description, examples=list(examples)
-    )
-
-
-Email = Annotated[str, text(3, 254, _EMAIL, "compared without regard to case", "ada@example.com")]
-Name = Annotated[str, text(1, 100, f"{CHAR}*{_VISIBLE}{CHAR}*", "no control characters, not blank", "Ada")]
-Headline = Annotated[str, text(0, 200, f"{CHAR}*", "no control characters", "Analyst of engines")]
-
-
+Email = Annotated[
+    str,
+    Meta(
+        min_length=3,
+        max_length=LENGTH_MAX,
+        description="kept in lower case; white space around it does not count, a domain in any script becomes ASCII",
+        examples=["ada@example.com"],
+        extra_json_schema={"pattern": FORM},
+        extra={"parse": canonical_email},
+    ),
+]
+Name = Annotated[str, people_text(1, 100, "Ada")]
+Headline = Annotated[str, people_text(0, 200, "Analyst of engines")]
 Id = Annotated[int, Meta(ge=1, le=GREATEST_ID, extra_json_schema={"format": "int64"})]
 
 

@@ -1,5 +1,8 @@
 """Reading a JSON body within its limit, and validating it so that every bad field is named at once."""
 
+import functools
+import typing
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import falcon
@@ -64,25 +67,40 @@ def _decode(data: bytes) -> Any:
 def _convert(given: dict[str, Any], shape: type[Shape]) -> tuple[Shape | None, list[FieldError]]:
     problems: list[FieldError] = []
     values: dict[str, Any] = {}
-    known = fields(shape)
-    for each in known:
-        _convert_field(given, each, values, problems)
-    names = {each.encode_name for each in known}
+    known = _fields(shape)
+    for each, parse in known:
+        _convert_field(given, each, parse, values, problems)
+    names = {each.encode_name for each, _ in known}
     problems += [
         FieldError(name[:100], "unknown", "this field is not known here") for name in given if name not in names
     ]
     return (None if problems else shape(**values)), problems
 
 
-def _convert_field(given: dict[str, Any], each: FieldInfo, values: dict[str, Any], problems: list[FieldError]) -> None:
+@functools.cache
+def _fields(shape: type[Struct]) -> list[tuple[FieldInfo, Callable[[Any], Any]]]:
+    """Each field with the `Meta(extra={"parse": ...})` of its type, which gives the value or raises ValueError."""
+    return [(each, next(_parsers(each.type), lambda value: value)) for each in fields(shape)]
+
+
+def _parsers(kind: Any) -> Iterator[Callable[[Any], Any]]:
+    yield from (meta.extra["parse"] for meta in getattr(kind, "__metadata__", ()) if "parse" in (meta.extra or {}))
+    for part in typing.get_args(kind):
+        yield from _parsers(part)
+
+
+def _convert_field(
+    given: dict[str, Any], each: FieldInfo, parse: Callable[[Any], Any], values: dict[str, Any],
+    problems: list[FieldError],
+) -> None:  # fmt: skip
     name = each.encode_name
     if name not in given:
         if each.required:
             problems.append(FieldError(name, "required", "this field is required"))
         return
     try:
-        value = msgspec.convert(given[name], each.type)
-    except msgspec.ValidationError as error:
+        value = parse(msgspec.convert(given[name], each.type))
+    except (msgspec.ValidationError, ValueError) as error:
         problems.append(FieldError(name, "invalid", _readable(str(error))))
         return
     values[each.name] = value

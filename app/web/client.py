@@ -1,5 +1,7 @@
 """Where a request comes from, in a form that is safe to store."""
 
+from contextlib import suppress
+
 import falcon
 
 from app.infra.addresses import canonical_address
@@ -13,6 +15,11 @@ def client_address(req: falcon.Request) -> str | None:
 
 
 def client_agent(req: falcon.Request) -> str:
-    """The User-Agent without control characters, cut to what anybody would want to read."""
+    """The User-Agent without control characters, cut to what anybody would want to read.
+
+    Bytes that are no UTF-8 are ISO 8859-1.
+    """
     given = req.env.get("HTTP_USER_AGENT") or ""
-    return "".join(char for char in given[:_AGENT_LIMIT] if char.isprintable())
+    with suppress(UnicodeError):
+        given = given.encode("latin-1").decode()
+    return "".join(char for char in given if char.isprintable())[:_AGENT_LIMIT]

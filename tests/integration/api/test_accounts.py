@@ -1,5 +1,6 @@
 """Registering and logging in."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -99,6 +100,42 @@ def test_a_login_compares_the_address_without_case(api: Api) -> None:
     assert api.login(api.register().email.upper()).status_code == 200
 
 
+@pytest.mark.parametrize(
+    "spell",
+    [
+        lambda email: f" {email}\r\n",
+        lambda email: f"\u3000{email}\u00a0",
+        lambda email: email.upper().replace("K", "\u212a"),
+        lambda email: email.replace("s", "\u017f"),
+        lambda email: email.replace("example.com", "\uff25xample\u3002com"),
+    ],
+)
+def test_every_spelling_of_an_address_is_one_account(api: Api, spell: Callable[[str], str]) -> None:
+    email = f"kiss.{api.new_email()}"
+    body = {"email": spell(email), "password": PASSWORD, "name": "Ada"}
+    registered = api.post("auth/register", body)
+    assert (registered.status_code, registered.json()["email"]) == (201, email)
+    assert [api.post("auth/register", body | {"email": each}).status_code for each in (email, spell(email))] == [
+        409
+    ] * 2
+    assert [api.login(each).status_code for each in (email, spell(email))] == [200] * 2
+
+
+def test_a_domain_is_one_in_either_alphabet(api: Api) -> None:
+    local = api.new_email().partition("@")[0]
+    body = {"email": f"{local}@b\u00fccher.example", "password": PASSWORD, "name": "Ada"}
+    assert api.post("auth/register", body).json()["email"] == f"{local}@xn--bcher-kva.example"
+    assert api.login(f"{local}@xn--Bcher-kva.example").status_code == 200
+    assert api.login(f"{local}@Bu\u0308cher.example").status_code == 200
+
+
+@pytest.mark.parametrize("letter", ["\u0130", "\u0131", "\uff49"])
+def test_a_letter_that_only_looks_alike_is_no_spelling_of_an_account(api: Api, letter: str) -> None:
+    email = f"i.{api.register().email}"
+    answer = api.login(letter + email[1:])
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
+
+
 def test_security_events_are_in_the_audit_log(api: Api) -> None:
     user = api.register()
     api.login(user.email, "not the password")
@@ -121,15 +158,22 @@ def test_passwords_at_the_bounds_are_taken(api: Api, password: str) -> None:
         ("name", "Ada\0"),
         ("name", "Ada\u007f"),
         ("name", "a" * 101),
+        ("name", "\u200b"),
+        ("name", "\u202e"),
+        ("name", "\u0085"),
+        ("name", "\u3000"),
+        ("name", "Ada\u2028"),
         ("email", "ada"),
         ("email", "ada@"),
         ("email", "@example.com"),
         ("email", "ada@example..com"),
         ("email", "ada@-example.com"),
         ("email", "ada lovelace@example.com"),
-        ("email", "ada@example.com\n"),
+        ("email", "ada@example\n.com"),
         ("email", "ada\0@example.com"),
         ("email", "ad\u00e4@example.com"),
+        ("email", "ad\u0131@example.com"),
+        ("email", "\uff41da@example.com"),
         ("email", "a" * 65 + "@example.com"),
         ("email", "ada@" + ".".join(["a" * 60] * 5)),
     ],

@@ -184,6 +184,16 @@ def test_an_agent_is_shortened_and_cleaned(person: Person) -> None:
     assert agent.isprintable()
 
 
+def test_an_agent_is_shown_as_it_was_sent(person: Person) -> None:
+    """Requests sends a text as ISO 8859-1, and bytes as they are."""
+    agents = []
+    for sent in ("caf\u00e9", "caf\u00e9 \u674e".encode(), b"caf\xe9 \xff"):
+        answer = person.api.login(person.email, agent=sent)  # type: ignore[arg-type]
+        sessions = person.api.get("auth/sessions", answer.json()["access_token"]).json()["sessions"]
+        agents += [each["agent"] for each in sessions if each["current"]]
+    assert agents == ["caf\u00e9", "caf\u00e9 \u674e", "caf\u00e9 \u00ff"]
+
+
 def test_the_present_session_can_be_ended_by_its_id(api: Api, person: Person) -> None:
     (session,) = person.get("auth/sessions").json()["sessions"]
     assert person.send("DELETE", f"auth/sessions/{session['id']}").status_code == 204

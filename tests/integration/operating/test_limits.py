@@ -65,6 +65,16 @@ def assert_refused(answer: requests.Response, policy: str, limit: int) -> None:
     assert answer.headers["RateLimit"] == f'"{policy}";r=0;t={resets_in}'
 
 
+def test_another_spelling_gives_no_fresh_guesses(api: Api) -> None:
+    def count() -> tuple[list[int], list[int]]:
+        email = f"k.{Somewhere(api).register().json()['email']}"
+        statuses = guess(api, email, 10)
+        spellings = [f" {email}", email.upper(), email.replace("k.", "\u212a."), f"{email}\n"]
+        return statuses, [Somewhere(api.fresh()).log_in(each).status_code for each in spellings]
+
+    assert in_one_window(count) == ([401] * 10, [429] * 4)
+
+
 @pytest.mark.parametrize("known", [True, False])
 def test_an_account_takes_ten_wrong_logins_a_minute_wherever_they_come_from(api: Api, known: bool) -> None:
     def count() -> tuple[list[int], requests.Response]:

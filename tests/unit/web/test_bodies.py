@@ -41,10 +41,23 @@ def test_a_bad_name_is_refused(value: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["a@b@c", "@example.com", "ada@", "ada@-x.com", "a b@example.com", "ä@example.com", "a@b\n"]
+    "value", ["a@b@c", "@example.com", "ada@", "ada@-x.com", "a b@example.com", "ä@example.com", "a@b\n.com"]
 )
 def test_a_bad_address_is_refused(value: str) -> None:
     assert problems(GOOD | {"email": value}) == {"email": "invalid"}
+
+
+def test_an_address_arrives_in_its_one_form() -> None:
+    registration = read_json(request(json.dumps(GOOD | {"email": " Ada@B\u00dcCHER.example\n"}).encode()), Registration)
+    assert registration.email == "ada@xn--bcher-kva.example"
+
+
+@pytest.mark.parametrize("field", ["name", "headline"])
+@pytest.mark.parametrize("value", ["\u200b", "\u202e", "\x85", "\u3000", "Ada\x85"])
+def test_a_text_that_shows_nothing_is_refused_in_every_field(field: str, value: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        read_json(request(json.dumps({field: value}).encode()), Profile)
+    assert [(each.field, each.code) for each in caught.value.fields] == [(field, "invalid")]
 
 
 def test_what_is_left_out_of_a_change_stays_unset() -> None:

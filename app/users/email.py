@@ -1,0 +1,34 @@
+"""E-mail addresses: the one form in which they are stored, looked up, compared and counted."""
+
+import re
+import unicodedata
+
+import idna
+
+# The form of an address is that of <input type=email> in HTML, on purpose narrower than RFC 5322.
+_LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+FORM = rf"^[A-Za-z0-9.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}@{_LABEL}(?:\.{_LABEL})*$"
+LENGTH_MAX = 254
+_form = re.compile(FORM).fullmatch
+
+
+def canonical_email(text: str) -> str:
+    """The address that `text` spells, in ASCII and lower case; raises ValueError where it spells none.
+
+    White space around it does not count. The local part is compared without regard to case (Unicode NFC and case
+    folding), the domain as the domain name system does (UTS 46, A-labels).
+    """
+    local, _, domain = unicodedata.normalize("NFC", text.strip()).rpartition("@")
+    address = f"{local.casefold()}@{_ascii(domain)}"
+    if len(address) > LENGTH_MAX or not _form(address):
+        raise ValueError("is no e-mail address")
+    return address
+
+
+def _ascii(domain: str) -> str:
+    if domain.isascii():
+        return domain.lower()
+    try:
+        return idna.encode(domain, uts46=True).decode().lower()
+    except UnicodeError:
+        raise ValueError("has a domain that cannot be") from None
