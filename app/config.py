@@ -78,7 +78,7 @@ class Settings:
 class PostgresServer:
     """Where PostgreSQL itself is, for those who do not go through PgBouncer: PgBouncer and the migrations."""
 
-    database_host: str = setting("", "host of PostgreSQL")
+    database_host: str = setting("", "host of PostgreSQL, one; a standby is refused")
     database_port: int = setting(5432, "its port")
     database_name: str = setting("jobfinder", "the database")
     database_user: str = setting("jobfinder", "the role that the service logs in as")

@@ -73,8 +73,10 @@ class Parts:
         self.tuning = LiveTuning(settings.tuning_file, default_tuning(settings))
         tuning = self.tuning.current
         self.memcache = Memcache(settings.memcached_servers, settings.memcached_timeout_ms)
-        self.database = Database(settings.database_url, tuning.database, prepared=settings.prepared_statements)
         console = settings.pgbouncer_console_url
+        self.database = Database(
+            settings.database_url, tuning.database, prepared=settings.prepared_statements, direct=not console
+        )
         self.pooler = Database(console, _ONE_CONNECTION, prepared=False) if console else None
         self.keys = KeyRing(settings.keys_dir or Path(), settings.jwt_algorithm, settings.signing_kid)
         self.hasher = PasswordHasher(settings.pepper.encode(), tuning.passwords, settings.workers or usable_cores())
@@ -151,7 +153,8 @@ def check_secrets(settings: Settings) -> None:
     A database that does not answer, or has no schema yet, is found out about by `confirm`, when it does.
     """
     keys = KeyRing(settings.keys_dir or Path(), settings.jwt_algorithm, settings.signing_kid)
-    database = Database(settings.database_url, _ONE_CONNECTION, prepared=False)
+    direct = not settings.pgbouncer_console_url
+    database = Database(settings.database_url, _ONE_CONNECTION, prepared=False, direct=direct)
     try:
         if current_version(database) is not None:
             _check_secrets(settings, database, keys)

@@ -96,8 +96,9 @@ class Database:
     psycopg2's error. Reads are repeated once on a new connection when theirs was lost, writes never.
     """
 
-    def __init__(self, dsn: str, tuning: DatabaseTuning, *, prepared: bool = True) -> None:
-        self._connector = Connector(dsn)
+    def __init__(self, dsn: str, tuning: DatabaseTuning, *, prepared: bool = True, direct: bool = False) -> None:
+        """`direct` tells that no PgBouncer is in front, which would refuse a standby."""
+        self._connector = Connector(dsn, direct=direct)
         self._pool: Pool[Link] = Pool(self._connector.open, tuning.pool_max)
         self._tuning = tuning
         self._acquire_timeout_s = tuning.acquire_timeout_ms / 1000

@@ -16,6 +16,7 @@ from psycopg2.extensions import (
 
 from app.errors import ConfigError
 from app.infra.cooperative import first_to_connect, query_timeout
+from app.infra.statements import REFUSE_STANDBY
 
 CONNECT_TIMEOUT_S = 3.0
 
@@ -64,10 +65,14 @@ class Link:
 
 
 class Connector:
-    """Opens links to `dsn`, a libpq connection string or URL; resolving a host name does not block other requests."""
+    """Opens links to `dsn`, a libpq connection string or URL; resolving a host name does not block other requests.
 
-    def __init__(self, dsn: str) -> None:
+    `direct` tells that PostgreSQL itself is there: a standby is refused, as PgBouncer's `connect_query` does.
+    """
+
+    def __init__(self, dsn: str, *, direct: bool = False) -> None:
         """Raise ConfigError for what libpq does not understand; the text may hold a password and is not shown."""
+        self._direct = direct
         try:
             self._given = parse_dsn(dsn)
             self._dsn = make_dsn(**{**_NETWORK, **self._given})
@@ -93,12 +98,15 @@ class Connector:
     def _connect(self, address: str | None, timeout_s: float) -> Link:
         with query_timeout(timeout_s):
             opened = psycopg2.connect(self._dsn if address is None else make_dsn(self._dsn, hostaddr=address))
-        try:
-            opened.autocommit = True
-            return Link(opened)
-        except BaseException:
-            opened.close()
-            raise
+            try:
+                opened.autocommit = True
+                link = Link(opened)
+                if self._direct:
+                    link.cursor.execute(REFUSE_STANDBY)
+            except BaseException:
+                opened.close()
+                raise
+        return link
 
 
 def _name_to_resolve(given: dict[str, Any]) -> tuple[str, int] | None:

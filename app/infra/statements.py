@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+REFUSE_STANDBY = "SELECT pg_terminate_backend(pg_backend_pid()) WHERE pg_is_in_recovery()"
 _PARAMETER = re.compile(r"\$(\d+)")
 
 
@@ -88,5 +89,10 @@ class Preparation:
 
     @property
     def connect_query(self) -> str:
-        """What PgBouncer says to each new server connection; it logs a failure and goes on."""
-        return f"SELECT {self.name}()"
+        """What PgBouncer says to each new server connection.
+
+        PgBouncer logs a failure and goes on, so that a standby has to end the connection itself: sessions that have
+        ended live on there for as long as it lags. A demoted primary ends all its connections, so that no connection
+        outlives the answer.
+        """
+        return f"{REFUSE_STANDBY}; SELECT {self.name}()"
