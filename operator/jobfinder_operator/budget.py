@@ -1,16 +1,18 @@
 """The budget protocol: from what is recorded and what is seen to what to record, and only then to do.
 
-    floor x max(maxPods, holders)  +  sum over holders of max(0, cap - floor)  +  headroom  <=  connectionBudget
+    floor x max(maxPods, holders)  +  sum over holders of max(0, cap - floor)  +  headroom  +  reserved
+        <=  connectionBudget
 
 A holder is a PgBouncer that may have connections: that of a pod, whatever the pod's state, or a ghost, one that has
 ended while PostgreSQL may still run its queries. `floor` is the largest size with which any pod's sidecar starts.
+`reserved` is the same for the pods of other Deployments that use this PostgreSQL: they are counted and told nothing.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from jobfinder_operator.config import Config, too_little
-from jobfinder_operator.evidence import Account, Drift, absorb, settled, still_haunting, take_over
+from jobfinder_operator.evidence import Account, Drift, Guess, absorb, inherited, settled, still_haunting, take_over
 from jobfinder_operator.ledger import GUESSED, UNASKED, Entry, Ledger
 from jobfinder_operator.observed import Observed, PodSeen, Reading, living
 from jobfinder_operator.shares import Claim, Rules, targets
@@ -61,6 +63,7 @@ class Sums:
     above_floor: int
     granted: int
     used: int
+    reserved: int = 0
 
     @property
     def unborn(self) -> int:
@@ -69,7 +72,7 @@ class Sums:
 
     @property
     def total(self) -> int:
-        return self.floor * self.slots + self.above_floor + self.headroom
+        return self.floor * self.slots + self.above_floor + self.headroom + self.reserved
 
     @property
     def room(self) -> int:
@@ -132,12 +135,13 @@ def decide(config: Config, ledger: Ledger | None, observed: Observed, now: float
     operator's monotonic clock, not before `observed.at`.
     """
     account = _account(config, ledger, observed, now)
+    config = replace(config, reserved=_reserved(account, observed))
     floor = _floor(config, observed)
     sums = _sums(config, floor, account, observed)
-    infeasible = too_little(config.budget, floor, config.max_pods, config.headroom)
+    infeasible = too_little(config.budget, floor, config.max_pods, config.headroom, config.reserved)
     claims, fixed = _claims(account, observed, floor)
     moves = [at for at in (ledger.moves if ledger and ledger.holder == config.holder else ()) if at > now - MINUTE]
-    free = sums.budget - sums.headroom - floor * (sums.slots - len(claims)) - fixed
+    free = sums.budget - sums.headroom - sums.reserved - floor * (sums.slots - len(claims)) - fixed
     rules = Rules(free, floor, max(floor, config.per_pod_max), max(0, config.moves_per_minute - len(moves)))
     if infeasible and _holding(sums, account) <= config.budget:
         wanted, moved = {claim.uid: claim.size for claim in claims}, 0
@@ -165,14 +169,29 @@ def decide(config: Config, ledger: Ledger | None, observed: Observed, now: float
 
 def _account(config: Config, ledger: Ledger | None, observed: Observed, now: float) -> Account:
     """The ledger as it is after everything that was seen."""
-    lost = ledger is None
-    if ledger is None:
-        ledger = Ledger(config.holder, now + config.command_seconds + config.linger_seconds)
+    lost = ledger is None or not ledger.holder
+    if ledger is None or lost:
+        ledger = inherited(ledger, config, now)
     ledger = take_over(ledger, config.holder, now, config.linger_seconds)
     account = Account(config, now, ledger.blind_until)
     account.ghosts += still_haunting(ledger, observed, config, now)
-    absorb(account, ledger.pods, observed, config.per_pod_max if lost else 0)
+    guess = Guess(max(config.per_pod_max, ledger.most), ledger.most) if lost else Guess()
+    absorb(account, ledger.pods, observed, guess)
     return account
+
+
+def _reserved(account: Account, observed: Observed) -> int:
+    """Of pods that are not the resource's own, born and unborn."""
+    foreign = [entry for entry in account.entries.values() if entry.foreign]
+    floors = max(observed.neighbour_floors, sum(entry.born_with for entry in foreign))
+    above = sum(max(0, entry.cap - entry.born_with) for entry in foreign)
+    return floors + above + sum(ghost.cap for ghost in account.ghosts if ghost.foreign)
+
+
+def _caps(account: Account) -> list[int]:
+    """Of the resource's own holders."""
+    entries = [entry.cap for entry in account.entries.values() if not entry.foreign]
+    return entries + [ghost.cap for ghost in account.ghosts if not ghost.foreign]
 
 
 def _floor(config: Config, observed: Observed) -> int:
@@ -181,7 +200,7 @@ def _floor(config: Config, observed: Observed) -> int:
 
 
 def _sums(config: Config, floor: int, account: Account, observed: Observed) -> Sums:
-    caps = [entry.cap for entry in account.entries.values()] + [ghost.cap for ghost in account.ghosts]
+    caps = _caps(account)
     return Sums(
         budget=config.budget,
         headroom=config.headroom,
@@ -191,22 +210,21 @@ def _sums(config: Config, floor: int, account: Account, observed: Observed) -> S
         above_floor=sum(max(0, cap - floor) for cap in caps),
         granted=sum(caps),
         used=sum(pod.reading.servers for pod in living(observed.pods) if pod.reading),
+        reserved=config.reserved,
     )
 
 
 def _holding(sums: Sums, account: Account) -> int:
     """What is needed for those that exist, without anybody who may come."""
-    return sums.above_floor + sums.floor * sums.holders + sums.headroom
+    return sums.above_floor + sums.floor * sums.holders + sums.headroom + sums.reserved
 
 
 def _claims(account: Account, observed: Observed, floor: int) -> tuple[list[Claim], int]:
     """The pods that can be told something, and what all other holders have above their floors."""
     readings = _open(account, observed)
     claims = [_claim(account.entries[pod.uid], pod, reading, observed) for pod, reading in readings]
-    claimed = {claim.uid for claim in claims}
-    others = [entry.cap for uid, entry in account.entries.items() if uid not in claimed]
-    fixed = sum(max(0, cap - floor) for cap in (*others, *(ghost.cap for ghost in account.ghosts)))
-    return claims, fixed
+    every, told = _caps(account), [account.entries[claim.uid].cap for claim in claims]
+    return claims, sum(max(0, cap - floor) for cap in every) - sum(max(0, cap - floor) for cap in told)
 
 
 def _open(account: Account, observed: Observed) -> list[tuple[PodSeen, Reading]]:

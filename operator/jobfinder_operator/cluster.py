@@ -50,8 +50,8 @@ class Notice:
 class Cluster(Protocol):
     """What a round needs of Kubernetes, in one namespace. Reads are never from a cache. Raises ClusterError."""
 
-    async def resources(self) -> Mapping[str, int]:
-        """Name -> generation of each that there is; none where the cluster does not know the definition."""
+    async def resources(self) -> Sequence[Resource]:
+        """Each that is not being deleted; none where the cluster does not know the definition."""
         ...
 
     async def resource(self, name: str) -> Resource | None: ...
@@ -100,12 +100,12 @@ class KubernetesCluster:
     async def close(self) -> None:
         await self._client.close()
 
-    async def resources(self) -> Mapping[str, int]:
+    async def resources(self) -> Sequence[Resource]:
         try:
-            found = [each["metadata"] for each in await self._list(JobFinderConfig, {})]
+            found: list[Resource] = await self._list(JobFinderConfig, {})
         except _NotFound:
-            return {}
-        return {each["name"]: int(each.get("generation", 0)) for each in found if "deletionTimestamp" not in each}
+            return ()
+        return [each for each in found if not each["metadata"].get("deletionTimestamp")]
 
     async def resource(self, name: str) -> Resource | None:
         found: Resource | None = await self._get(JobFinderConfig, name)

@@ -33,6 +33,11 @@ class Round:
         """Pods that should have the tuning."""
         return [pod for pod in self.observed.pods if pod.phase is Phase.RUNNING and pod.ready]
 
+    @property
+    def known(self) -> int:
+        """The resource's own pods."""
+        return sum(not entry.foreign for entry in self.decision.ledger.pods.values())
+
 
 @dataclass(frozen=True, slots=True)
 class Condition:
@@ -73,7 +78,7 @@ def _summary(now: Round) -> str:
     sums = now.decision.sums
     waiting = sum(pod.reading.clients_waiting for pod in living(now.observed.pods) if pod.reading)
     return (
-        f"{_pods(len(now.decision.ledger.pods))} may have {sums.granted} of {sums.budget} connections, "
+        f"{_pods(now.known)} may have {sums.granted} of {sums.budget} connections, "
         f"{sums.used} are in use, {waiting} clients wait"
     )
 
@@ -85,12 +90,13 @@ def _idle(spec: Spec) -> str:
 def _feasible(now: Round) -> Verdict:
     sums, database = now.decision.sums, now.spec.database
     slots = max(database.max_pods or 0, now.observed.workload.pods_at_most)
-    least = sums.floor * slots + sums.headroom
+    least = sums.floor * slots + sums.headroom + sums.reserved
     found = problems(now.spec, now.observed)
     if now.decision.infeasible:
         return False, "FloorsExceedBudget", f"{'; '.join([*found, now.decision.infeasible])}. Nothing is changed."
     arithmetic = (
-        f"floor {sums.floor} x maxPods {slots} + headroom {sums.headroom} = {least} <= connectionBudget {sums.budget}"
+        f"floor {sums.floor} x maxPods {slots} + headroom {sums.headroom}{_others(now)} = {least} "
+        f"<= connectionBudget {sums.budget}"
     )
     if found:
         reason = "MaxPodsTooFew" if slots != database.max_pods else "FloorTooLow"
@@ -122,15 +128,20 @@ def _converged(now: Round) -> Verdict:
             f"{held} connections are kept for queries of PgBouncers that have ended" if held else "there is no room yet"
         )
         return False, "Waiting", f"{_some(now, below)} is to get more: {why}."
-    return True, "Converged", f"{_pods(len(pods))} with {sums.granted} connections together: {_arithmetic(now)}."
+    return True, "Converged", f"{_pods(now.known)} with {sums.granted} connections together: {_arithmetic(now)}."
 
 
 def _arithmetic(now: Round) -> str:
     sums = now.decision.sums
     return (
-        f"floor {sums.floor} x {sums.slots} pods + {sums.above_floor} granted above + headroom {sums.headroom} "
-        f"= {sums.total}"
+        f"floor {sums.floor} x {sums.slots} pods + {sums.above_floor} granted above + headroom {sums.headroom}"
+        f"{_others(now)} = {sums.total}"
     )
+
+
+def _others(now: Round) -> str:
+    reserved = now.decision.sums.reserved
+    return f" + {reserved} of other Deployments" if reserved else ""
 
 
 def _tuned(now: Round) -> Verdict:
@@ -208,14 +219,18 @@ JUDGEMENTS: dict[str, Callable[[Round], Verdict]] = {
 }
 
 
-def refused(error: str) -> list[Condition]:
-    """For a resource that cannot be followed."""
+NOT_FOLLOWED, TAKEN = "NotFollowed", "TargetTaken"
+
+
+def refused(error: str, reason: str = NOT_FOLLOWED) -> list[Condition]:
+    """For a resource that cannot be followed; one whose target is an older resource's has a condition that says so."""
     message = f"{error[:1000]}. Nothing is changed until then."
-    unknown = [Condition(kind, "Unknown", "NotFollowed", message) for kind in JUDGEMENTS]
+    unknown = [Condition(kind, "Unknown", reason, message) for kind in JUDGEMENTS]
     return [
-        Condition("Ready", "False", "NotFollowed", message),
+        Condition("Ready", "False", reason, message),
         *unknown,
-        Condition("Degraded", "True", "NotFollowed", message),
+        *([Condition(TAKEN, "True", reason, message)] if reason == TAKEN else []),
+        Condition("Degraded", "True", reason, message),
     ]
 
 

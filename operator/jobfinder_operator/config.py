@@ -10,6 +10,7 @@ class Config:
     its object is gone. `command_seconds`: a step that is not begun within half of it is dropped, and what was sent
     takes effect within the other half or never.
     `moves_per_minute` bounds the shrinks (each a RECONNECT) that only demand asks for. `acts` False: no steps.
+    `reserved`: connections of pods that are not the resource's own.
     """
 
     budget: int
@@ -23,18 +24,20 @@ class Config:
     moves_per_minute: int = 12
     holder: str = ""
     acts: bool = True
+    reserved: int = 0
 
 
-def too_little(budget: int, floor: int, max_pods: int, headroom: int) -> str:
+def too_little(budget: int, floor: int, max_pods: int, headroom: int, reserved: int = 0) -> str:
     """Why the floors of all pods do not fit, with the nearest values that would work; empty when they do."""
-    least = floor * max_pods + headroom
+    least = floor * max_pods + headroom + reserved
     if least <= budget:
         return ""
-    fewer, lower = (budget - headroom) // floor, (budget - headroom) // max_pods
+    fewer, lower = (budget - headroom - reserved) // floor, (budget - headroom - reserved) // max_pods
     others = [f"maxPods {fewer}"] if fewer > 0 else []
     others += [f"floor {lower}"] if lower > 0 else []
+    others_hold = f" + {reserved} of other Deployments" if reserved else ""
     return (
-        f"floor {floor} x maxPods {max_pods} + headroom {headroom} = {least} > connectionBudget {budget}; "
+        f"floor {floor} x maxPods {max_pods} + headroom {headroom}{others_hold} = {least} > connectionBudget {budget}; "
         + ", or ".join([f"connectionBudget {least}", *others])
         + " would work"
     )

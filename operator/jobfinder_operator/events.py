@@ -10,7 +10,7 @@ DRIFT = "Drift"
 QUIET_S = 60.0  # the same words are not said again within that time
 
 # Conditions that are bad news when they hold; the others are when they do not.
-_BAD_WHEN_TRUE = {"Degraded"}
+_BAD_WHEN_TRUE = {"Degraded", "TargetTaken"}
 
 # Reasons of what is on its way: its end is told.
 _PASSING = {"Applying", "Learning", "Waiting"}

@@ -40,7 +40,8 @@ class Account:
 
     def bury(self, entry: Entry, seconds: float) -> None:
         """Count what `entry` had for so long: PostgreSQL may not have noticed its end."""
-        self.ghosts.append(Ghost(entry.uid, entry.name, entry.cap, self.now + seconds, seconds))
+        until = self.now + seconds
+        self.ghosts.append(Ghost(entry.uid, entry.name, entry.cap, until, seconds, entry.foreign))
 
     def drifted(self, kind: str, message: str) -> None:
         self.drifts.append(Drift(kind, message))
@@ -59,6 +60,17 @@ def take_over(ledger: Ledger, holder: str, now: float, linger_seconds: float) ->
     return Ledger(holder, blind, entries, ghosts)
 
 
+def inherited(ledger: Ledger | None, config: Config, now: float) -> Ledger:
+    """As nothing, or as another resource's last copy, has to be read: nobody knows what was granted since."""
+    blind = now + config.command_seconds + config.linger_seconds
+    if ledger is None:
+        return Ledger(config.holder, blind)
+    copied = take_over(ledger, config.holder, now, config.linger_seconds)
+    most = max(config.per_pod_max, ledger.most)
+    entries = {uid: replace(each, cap=max(each.cap, most), wanted=GUESSED) for uid, each in copied.pods.items()}
+    return replace(copied, blind_until=blind, pods=entries, most=most)
+
+
 def still_haunting(ledger: Ledger, observed: Observed, config: Config, now: float) -> list[Ghost]:
     """Those of which it is heard only later that they had really ended wait no longer than the others."""
     until = now + config.linger_seconds
@@ -71,18 +83,30 @@ def still_haunting(ledger: Ledger, observed: Observed, config: Config, now: floa
     return [each for each in heard if each.until > now]
 
 
-def absorb(account: Account, recorded: Mapping[str, Entry], observed: Observed, guess: int) -> None:
-    """Fill `account` with every pod that is there; who is gone becomes a ghost. `guess` is 0, or what an unread pod
-    may have after a ledger was lost.
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """What a pod of which nothing is recorded may have at most, after a ledger was lost; 0: what it starts with.
+    `foreign`: that of a neighbour whose console this operator cannot read.
     """
-    pods = {pod.uid: pod for pod in living(observed.pods)}
-    ended = observed.ended | {pod.uid for pod in observed.pods if pod.phase is Phase.FINISHED}
+
+    own: int = 0
+    foreign: int = 0
+
+
+def absorb(account: Account, recorded: Mapping[str, Entry], observed: Observed, guess: Guess) -> None:
+    """Fill `account` with every pod that is there; who is gone becomes a ghost."""
+    every, foreign = observed.pods + observed.neighbours, {pod.uid for pod in observed.neighbours}
+    pods = {pod.uid: pod for pod in living(every)}
+    ended = observed.ended | {pod.uid for pod in every if pod.phase is Phase.FINISHED}
     for uid, entry in recorded.items():
         if uid not in pods:
             account.bury(entry, _afterlife(account, entry, told=uid in ended))
     for uid, pod in pods.items():
-        entry = recorded.get(uid) or _newcomer(account, pod, guess)
-        account.entries[uid] = _judged(account, _described(account, entry, pod), pod)
+        unread = uid in foreign and pod.reading is None
+        unknown = max(observed.recorded.get(uid, 0), guess.foreign if unread else guess.own)
+        entry = recorded.get(uid) or _newcomer(account, pod, unknown)
+        entry = replace(_described(account, entry, pod), foreign=uid in foreign)
+        account.entries[uid] = _judged(account, entry, pod)
 
 
 def _afterlife(account: Account, entry: Entry, *, told: bool) -> float:

@@ -116,7 +116,7 @@ def _verdict(resource: Object) -> str:
 
 def _conditions(status: Object) -> Iterator[str]:
     for each in status.get("conditions") or []:
-        bad = (each["status"] == "True") is (each["type"] == "Degraded")
+        bad = (each["status"] == "True") is (each["type"] in ("Degraded", "TargetTaken"))
         yield f"{'!' if bad else ' '} {each['type']} {each['status']} ({each.get('reason')}): {each.get('message')}"
 
 

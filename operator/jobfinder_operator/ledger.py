@@ -14,7 +14,8 @@ class Entry:
 
     `wanted`: the size that was last asked for, at the time `asked_at` on the console connection `session` (empty: on
     more than one). `size`: what it was when last read. `process`, `born_with` (0: unknown), `reachable` and
-    `grace_seconds` are what was last seen of the pod, `leaving_at` is when it was first seen Terminating.
+    `grace_seconds` are what was last seen of the pod, `leaving_at` is when it was first seen Terminating. `foreign`: it
+    is not of the Deployment that the resource is about, but uses the same PostgreSQL.
     """
 
     uid: str
@@ -29,13 +30,14 @@ class Entry:
     leaving_at: float | None = None
     reachable: bool = True
     grace_seconds: float = 30.0
+    foreign: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Ghost:
     """A PgBouncer that has ended, whose queries PostgreSQL may still run: `cap` counts until the time `until`.
 
-    That is `seconds` after its end was seen.
+    That is `seconds` after its end was seen. `foreign` as of the pod.
     """
 
     uid: str
@@ -43,15 +45,17 @@ class Ghost:
     cap: int
     until: float
     seconds: float
+    foreign: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
     """Written by one operator process at a time, compare-and-swap by `resourceVersion`.
 
-    `holder` names the operator *process* (not its pod) on whose clock all times are. `blind_until`: nothing grows
-    before then, because a ledger was lost and with it what had just ended. `moves` are the times of the latest
-    shrinks that only demand asked for.
+    `holder` names the operator *process* (not its pod) on whose clock all times are; empty: this is a copy of another
+    resource's ledger, which may be out of date. `blind_until`: nothing grows before then, because a ledger was lost
+    and with it what had just ended. `moves` are the times of the latest shrinks that only demand asked for. `most` is
+    the largest pool that the other resource may have granted.
     """
 
     holder: str
@@ -59,6 +63,7 @@ class Ledger:
     pods: Mapping[str, Entry] = field(default_factory=dict)
     ghosts: tuple[Ghost, ...] = ()
     moves: tuple[float, ...] = ()
+    most: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """For the resource's `status.ledger`; defaults are left out."""
@@ -68,6 +73,7 @@ class Ledger:
             "pods": [_given(each) for _, each in sorted(self.pods.items())],
             "ghosts": [_given(each) for each in self.ghosts],
             "moves": list(self.moves),
+            **({"most": self.most} if self.most else {}),
         }
 
     @classmethod
@@ -83,6 +89,7 @@ class Ledger:
                 {each.uid: each for each in entries},
                 tuple(_read(Ghost, each) for each in given["ghosts"]),
                 tuple(map(float, given["moves"])),
+                int(given.get("most", 0)),
             )
         except (KeyError, TypeError, ValueError):
             return None

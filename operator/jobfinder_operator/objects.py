@@ -14,6 +14,7 @@ from jobfinder_operator.observed import Phase, PodSeen, Workload
 
 SIDECAR, SIDECAR_CONFIG, MEMCACHED = "pgbouncer", "pgbouncer-config", "memcached"
 POOL_SIZE = "PGBOUNCER_POOL_SIZE"
+SERVER = ("DATABASE_HOST", "DATABASE_PORT", "DATABASE_NAME")
 
 # https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
 _QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(m|[kKMGTPE]i?)?")
@@ -134,13 +135,26 @@ def _process(pod: Pod) -> str:
     return ""
 
 
+def database(spec: PodSpec | None) -> str:
+    """`host:port/name` as the configuration of the pods' PgBouncer names it; empty where it does not."""
+    given = _pooler_environment(spec)
+    host, port, name = (given.get(each, "") for each in SERVER)
+    return f"{host.lower().rstrip('.')}:{port or 5432}/{name}" if host else ""
+
+
 def _born_with(spec: PodSpec | None) -> int | None:
+    size = _pooler_environment(spec).get(POOL_SIZE, "")
+    return int(size) if size.isdecimal() else None
+
+
+def _pooler_environment(spec: PodSpec | None) -> dict[str, str]:
+    """Of the container that writes PgBouncer's configuration: the first that is told a pool size."""
     containers: list[Container] = [*((spec and spec.initContainers) or ()), *((spec and spec.containers) or ())]
     for container in containers:
-        for variable in container.env or ():
-            if variable.name == POOL_SIZE and (variable.value or "").isdecimal():
-                return int(variable.value or "")
-    return None
+        given = {each.name: each.value or "" for each in container.env or ()}
+        if given.get(POOL_SIZE, "").isdecimal():
+            return given
+    return {}
 
 
 def _surge(deployment: Deployment, replicas: int) -> int:

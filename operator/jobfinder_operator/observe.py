@@ -4,19 +4,22 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from lightkube.resources.apps_v1 import Deployment, StatefulSet
+from lightkube.resources.autoscaling_v2 import HorizontalPodAutoscaler
 from lightkube.resources.core_v1 import Pod
 
 from jobfinder_operator import app_metrics, memcached, objects
 from jobfinder_operator.app_metrics import AppMetrics, AppMetricsError
+from jobfinder_operator.claims import Claim
 from jobfinder_operator.cluster import Cluster, Resource
+from jobfinder_operator.ledger import Ledger
 from jobfinder_operator.memcached import MemcachedError
 from jobfinder_operator.observed import MemcachedSeen, Observed, Phase, PodSeen, Reading
 from jobfinder_operator.pgbouncer import ConsoleError, Consoles
 from jobfinder_operator.settings import Settings
-from jobfinder_operator.spec import Target
+from jobfinder_operator.spec import PER_POD_MAX, Target, target_of
 
 log = logging.getLogger(__name__)
 
@@ -51,15 +54,18 @@ class Observer:
     async def look(self, resource: Resource, target: Target) -> Sight:
         """Raises TargetError, ClusterError."""
         deployment = await self._deployment(resource, target)
-        name = (deployment.metadata and deployment.metadata.name) or ""
+        name = _name(deployment)
         autoscalers = await self._cluster.autoscalers()
         stateful_set = await self._stateful_set(resource, target, name)
         at = self._clock()
         pods = await self._cluster.pods(objects.selector(deployment))
         by_uid = {objects.pod_seen(pod).uid: pod for pod in pods}
-        self._consoles.keep(by_uid)
-        seen, servers = await asyncio.gather(
-            asyncio.gather(*(self._pod(pod) for pod in pods)), self._memcached(stateful_set)
+        others = await self._neighbours(deployment, by_uid)
+        self._consoles.keep(by_uid.keys() | {objects.pod_seen(pod).uid for pod in others})
+        seen, servers, neighbours = await asyncio.gather(
+            asyncio.gather(*(self._pod(pod) for pod in pods)),
+            self._memcached(stateful_set),
+            asyncio.gather(*(self._neighbour(pod, deployment) for pod in others)),
         )
         wanted = target.hpa or name
         autoscaler = objects.autoscaler_of(name, autoscalers)
@@ -71,12 +77,56 @@ class Observer:
                 pods=tuple(each for each, _ in seen),
                 workload=objects.workload(deployment, autoscaler),
                 memcached=tuple(each for each, _ in servers),
+                neighbours=tuple(neighbours),
+                neighbour_floors=await self._neighbour_floors(deployment, autoscalers),
             ),
             deployment=name,
             pods=by_uid,
             apps={each.uid: app for each, app in seen if app is not None},
             servers={each.name: host for each, host in servers},
         )
+
+    async def claims(self) -> dict[str, Claim]:
+        """What each resource is about, by its name; of those that are about nothing that exists none."""
+        found: dict[str, Claim] = {}
+        for resource in await self._cluster.resources():
+            meta, per_pod = resource["metadata"], (_database(resource).get("perPod") or {}).get("max")
+            try:
+                deployment = await self._deployment(resource, target_of(resource))
+            except TargetError:
+                continue
+            found[meta["name"]] = Claim(
+                name=meta["name"],
+                age=(str(meta.get("creationTimestamp", "")), meta["uid"]),
+                things=_things(deployment),
+                ledger=Ledger.from_dict((resource.get("status") or {}).get("ledger")),
+                per_pod_max=per_pod if isinstance(per_pod, int) else PER_POD_MAX,
+                release=_instance(deployment),
+            )
+        return found
+
+    async def _neighbours(self, deployment: Deployment, own: Mapping[str, Pod]) -> list[Pod]:
+        """Pods of others that use the same database."""
+        database = objects.database(deployment.spec.template.spec)
+        every = await self._cluster.pods({COMPONENT: "app"}) if database else ()
+        return [pod for pod in every if objects.pod_seen(pod).uid not in own and objects.database(pod.spec) == database]
+
+    async def _neighbour(self, pod: Pod, deployment: Deployment) -> PodSeen:
+        """Only those of the same release let this operator look."""
+        seen, host = objects.pod_seen(pod), objects.address(pod)
+        ours = _instance(pod) == _instance(deployment)
+        if not ours or not host or seen.phase is not Phase.RUNNING:
+            self._consoles.drop(seen.uid)
+            return seen
+        return replace(seen, reading=await self._console(seen, host))
+
+    async def _neighbour_floors(self, deployment: Deployment, autoscalers: Sequence[HorizontalPodAutoscaler]) -> int:
+        database = objects.database(deployment.spec.template.spec)
+        every = await self._cluster.deployments({COMPONENT: "app"}) if database else ()
+        others = [each for each in every if _name(each) != _name(deployment)]
+        sharing = [each for each in others if objects.database(each.spec.template.spec) == database]
+        loads = [objects.workload(each, objects.autoscaler_of(_name(each), autoscalers)) for each in sharing]
+        return sum(load.pods_at_most * (load.born_with or 0) for load in loads)
 
     async def _deployment(self, resource: Resource, target: Target) -> Deployment:
         if target.deployment:
@@ -168,6 +218,25 @@ class Observer:
         """All commands together get the time of one and a half: a slow pod must not hold up the others."""
         async with self._limit, asyncio.timeout(1.5 * self._settings.command_timeout_s):
             return await ask()
+
+
+def _name(deployment: Deployment) -> str:
+    return (deployment.metadata and deployment.metadata.name) or ""
+
+
+def _instance(owner: Deployment | Pod) -> str:
+    labels: Mapping[str, str] = (owner.metadata and owner.metadata.labels) or {}
+    return labels.get(INSTANCE, "")
+
+
+def _database(resource: Resource) -> Mapping[str, Any]:
+    given: Mapping[str, Any] = (resource.get("spec") or {}).get("database") or {}
+    return given
+
+
+def _things(deployment: Deployment) -> frozenset[str]:
+    database = objects.database(deployment.spec.template.spec)
+    return frozenset([f"Deployment {_name(deployment)}"] + ([f"PostgreSQL {database}"] if database else []))
 
 
 def _has_release(resource: Resource) -> bool:

@@ -115,6 +115,10 @@ class Observed:
     `ended`: uids of pods that are gone and whose last state (that of the watch's DELETED event) showed the sidecar's
     container terminated; of the others nobody knows whether it still runs. `demands`: server connections that each pod
     (by uid) could use, from `shares.measure`; a missing pod has no signal.
+
+    `neighbours` are pods of other Deployments that use the same PostgreSQL: they count, and are told nothing.
+    `neighbour_floors`: what all pods of those Deployments that can exist at once start with. `recorded`: what other
+    resources' ledgers say that a pod (by uid) may have.
     """
 
     at: float
@@ -123,6 +127,9 @@ class Observed:
     memcached: tuple[MemcachedSeen, ...] = ()
     demands: Mapping[str, float] = field(default_factory=dict)
     ended: frozenset[str] = frozenset()
+    neighbours: tuple[PodSeen, ...] = ()
+    neighbour_floors: int = 0
+    recorded: Mapping[str, int] = field(default_factory=dict)
 
 
 def living(pods: tuple[PodSeen, ...]) -> Iterator[PodSeen]:

@@ -13,6 +13,7 @@ from typing import Any
 from jobfinder_operator import act, events, live_tuning, status
 from jobfinder_operator.act import Until
 from jobfinder_operator.budget import Decision, decide
+from jobfinder_operator.claims import TargetTaken, check, recorded_elsewhere
 from jobfinder_operator.cluster import Cluster, ClusterError, Conflict, Notice, Resource
 from jobfinder_operator.events import Events
 from jobfinder_operator.lease import Leadership
@@ -66,6 +67,10 @@ class View:
     tuning: TuningPlan
 
 
+class NotOurs(Exception):
+    """The operator of another release looks after that Deployment, by a Lease of its own."""
+
+
 class Reconciler:
     """The rounds of one resource. Between two of them it remembers only what may be lost at any time."""
 
@@ -88,8 +93,10 @@ class Reconciler:
             return settings.interval_s
         try:
             view = await self._look(resource, read_spec(resource))
-        except (SpecError, TargetError) as error:
+        except (SpecError, TargetError, TargetTaken) as error:
             await self._report(resource, error)
+            return settings.interval_s
+        except NotOurs:
             return settings.interval_s
         clock, lease_s = self._around.clock, self._around.leadership.remaining_s - LEASE_MARGIN_S
         deadline = min(view.at + settings.command_window_s / 2, clock() + lease_s)
@@ -117,20 +124,35 @@ class Reconciler:
 
     async def _look(self, resource: Resource, spec: Spec) -> View:
         around = self._around
+        await self._sole(resource)
         sight = await self._observer.look(resource, spec.target)
         file = live_tuning.understand(await around.cluster.config_map(live_tuning.name_of(sight.deployment)))
         refusing = self._refusals.of(file.generation, sight.apps)
         self._demands = measure(self._demands, sight.observed.pods)
         observed = replace(live_tuning.with_apps(sight, refusing), demands=self._demands.levels)
         observed = replace(observed, ended=frozenset(around.ended))
+        at = around.clock()
+        observed = replace(observed, recorded=await self._sole(resource))
         config = budget_config(spec, observed, around.process, around.settings.command_window_s)
         ledger = Ledger.from_dict((resource.get("status") or {}).get("ledger"))
-        at = around.clock()
         decision = decide(config, ledger, observed, at)
         wanted = tuning_file(spec, 0)
         wanted.pop("generation")
         plan = live_tuning.plan(file, wanted, observed)
         return View(at, resource, spec, replace(sight, observed=observed), decision, file, plan)
+
+    async def _sole(self, resource: Resource) -> Mapping[str, int]:
+        """What other ledgers say; raises TargetTaken, NotOurs. Asked once more after the time from which commands have
+        their deadlines: when a later owner begins to act, all of them have had their effect.
+        """
+        claims = await self._observer.claims()
+        mine = claims.pop(resource["metadata"]["name"], None)
+        if mine is None:
+            return {}
+        if self._around.settings.release and mine.release not in ("", self._around.settings.release):
+            raise NotOurs
+        check(mine, claims.values())
+        return recorded_elsewhere(claims.values())
 
     async def _record(self, view: View) -> bool:
         """Write the status where it says something new; False when nothing may be done on the strength of it."""
@@ -190,15 +212,19 @@ class Reconciler:
 
     async def _report(self, resource: Resource, error: Exception) -> None:
         """A resource that cannot be followed: its status says why, and nothing is touched."""
-        old = resource.get("status") or {}
-        situation = status.Situation(None, Observed(self._around.clock()), None, error=str(error))
+        old, reason = resource.get("status") or {}, status.reason_of(error)
+        situation = status.Situation(None, Observed(self._around.clock()), None, error=str(error), reason=reason)
         new = status.build(situation, resource, _now())
         if "ledger" in old:
             new["ledger"] = old["ledger"]
+        if isinstance(error, TargetTaken):
+            self._last = None
+            self._consoles.keep(())
+            new["ledger"] = error.ledger.to_dict()
         self._around.metrics.refuse(self._name)
         if self._around.leadership.holds and status.without_times(old) != status.without_times(new):
             await self._around.cluster.write_status(resource, new)
-            await self._tell(resource, [Notice("NotFollowed", str(error), "Warning")])
+            await self._tell(resource, [Notice(reason, str(error), "Warning")])
 
     async def _tell(self, resource: Resource, notices: Sequence[Notice]) -> None:
         for notice in notices:

@@ -84,7 +84,8 @@ class Operator:
         """What the handlers may have missed: resources that came or went while nobody watched."""
         while True:
             try:
-                found = await self._cluster.resources()
+                every = [each["metadata"] for each in await self._cluster.resources()]
+                found = {each["name"]: int(each.get("generation", 0)) for each in every}
                 for name in self._loops.keys() - found:
                     await self.gone(name)
                 for name, generation in found.items():

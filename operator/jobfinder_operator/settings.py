@@ -20,7 +20,8 @@ class Settings:
     """Ports are those of the pods that the operator looks after, but for `metrics_port` and `health_port`.
 
     `command_timeout_s` is for each command on a console, `command_window_s` for all of a round: half of it to send
-    them in, and then none of them takes effect after the other half.
+    them in, and then none of them takes effect after the other half. `release`: whose Deployments are looked after,
+    by the label `app.kubernetes.io/instance`; empty: all of the namespace.
     """
 
     namespace: str
@@ -35,6 +36,7 @@ class Settings:
     health_port: int = 8080
     log_level: str = "INFO"
     interval_s: float = 3.0
+    release: str = ""
     command_timeout_s: float = 2.0
     command_window_s: float = 5.0
     lease_s: float = 10.0
@@ -60,6 +62,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         metrics_port=_number(source, "METRICS_PORT", Settings.metrics_port),
         health_port=_number(source, "HEALTH_PORT", Settings.health_port),
         log_level=source.get("LOG_LEVEL") or Settings.log_level,
+        release=source.get("RELEASE") or Settings.release,
     )
 
 

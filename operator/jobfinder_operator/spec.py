@@ -56,6 +56,15 @@ class Spec:
         return self.mode == "Apply" and not self.paused
 
 
+TARGETS = ("deployment", "memcached", "hpa")
+
+
+def target_of(resource: Mapping[str, Any]) -> Target:
+    """Also of a resource that cannot be read otherwise."""
+    given = (resource.get("spec") or {}).get("target") or {}
+    return Target(**{name: str(given[name]) for name in TARGETS if name in given})
+
+
 class SpecError(Exception):
     """The resource cannot be read; the message says what, why, and the nearest value that would work."""
 
@@ -71,7 +80,7 @@ def read_spec(resource: Mapping[str, Any]) -> Spec:
         database=_database(given["database"]),
         mode=cast(Literal["Observe", "Apply"], given.get("mode", "Apply")),
         paused=bool(given.get("paused", False)),
-        target=Target(**{name: str(value) for name, value in (given.get("target") or {}).items()}),
+        target=target_of(resource),
         memcached_megabytes=cache.pop("memcachedMegabytes", None),
         tuning={name: each for name in TUNED if (each := cache if name == "cache" else given.get(name))},
     )
@@ -98,7 +107,7 @@ def _wrong(given: Mapping[str, Any]) -> Iterator[str]:
     mode = given.get("mode", "Apply")
     if mode not in ("Observe", "Apply"):
         yield f"spec.mode {mode!r} is neither Observe nor Apply"
-    if unknown := set(given.get("target") or {}) - {"deployment", "memcached", "hpa"}:
+    if unknown := set(given.get("target") or {}) - set(TARGETS):
         yield f"spec.target.{min(unknown)} is unknown; deployment, memcached and hpa are known"
     numbers = {"database.connectionBudget": database.get("connectionBudget")}
     optional = {name: database[name] for name in ("headroom", "maxPods", "lingerSeconds") if name in database}

@@ -5,7 +5,17 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from jobfinder_operator.budget import Decision
-from jobfinder_operator.conditions import Condition, Round, TuningState, confirms, judge, refused
+from jobfinder_operator.claims import TargetTaken
+from jobfinder_operator.conditions import (
+    NOT_FOLLOWED,
+    TAKEN,
+    Condition,
+    Round,
+    TuningState,
+    confirms,
+    judge,
+    refused,
+)
 from jobfinder_operator.memory import MEGABYTE
 from jobfinder_operator.observed import MemcachedSeen, Observed, PodSeen, living
 from jobfinder_operator.recommend import recommend
@@ -33,7 +43,7 @@ FLUCTUATING = {
 @dataclass(frozen=True, slots=True)
 class Situation:
     """One round. `spec` None with `error` when the resource cannot be followed; `decision` None when none could be
-    made (`error` says why: no access, no leadership, API unreachable).
+    made (`error` says why: no access, no leadership, API unreachable; `reason` is a word for it).
     """
 
     spec: Spec | None
@@ -41,6 +51,12 @@ class Situation:
     decision: Decision | None
     tuning: TuningState = UNTUNED
     error: str = ""
+    reason: str = NOT_FOLLOWED
+
+
+def reason_of(error: Exception) -> str:
+    """The word for an error that keeps a resource from being followed."""
+    return TAKEN if isinstance(error, TargetTaken) else NOT_FOLLOWED
 
 
 def build(situation: Situation, resource: Mapping[str, Any], at: str) -> dict[str, Any]:
@@ -52,7 +68,7 @@ def build(situation: Situation, resource: Mapping[str, Any], at: str) -> dict[st
     generation = int(resource["metadata"].get("generation", 0))
     spec, decision = situation.spec, situation.decision
     if spec is None or decision is None:
-        conditions = refused(situation.error)
+        conditions = refused(situation.error, situation.reason)
         kept = {name: old[name] for name in ("budget", "pods", "memcached", "tuning") if name in old}
         return {"observedGeneration": generation, "conditions": _conditions(conditions, generation, old, at), **kept}
     now = Round(spec, situation.observed, decision, situation.tuning)
@@ -108,6 +124,7 @@ def _budget(now: Round) -> dict[str, int]:
         "pods": len(now.decision.ledger.pods),
         "unborn": sums.unborn,
         "aboveFloor": sums.above_floor,
+        "reserved": sums.reserved,
         "total": sums.total,
         "free": sums.room,
         "granted": sums.granted,

@@ -47,9 +47,8 @@ class FakeCluster:
         found = {each["type"]: each for each in self.status(name).get("conditions", ())}
         return (found[kind]["status"], found[kind].get("message", "")) if kind in found else ("missing", "")
 
-    async def resources(self) -> Mapping[str, int]:
-        found = self._select("JobFinderConfig", {})
-        return {each["metadata"]["name"]: each["metadata"].get("generation", 0) for each in found}
+    async def resources(self) -> Sequence[Resource]:
+        return self._select("JobFinderConfig", {})
 
     async def resource(self, name: str) -> Resource | None:
         return self._get("JobFinderConfig", name)

@@ -88,8 +88,14 @@ class Platform:
         stored = self.cluster.objects.get(("JobFinderConfig", NAME), {})
         generation = stored.get("metadata", {}).get("generation", 0) + 1
         meta = {"labels": {**LABELS, "app.kubernetes.io/component": "operator"}, "generation": generation}
+        meta["creationTimestamp"] = "2050-01-01T00:00:00Z"
         kept = {"status": stored["status"]} if "status" in stored else {}
         self.cluster.put("JobFinderConfig", NAME, metadata=meta, spec={**stored.get("spec", {}), **spec}, **kept)
+
+    def add_rival(self, name: str, age: str = "2100-01-01T00:00:00Z", **spec: Any) -> None:
+        """Another resource about the same Deployment."""
+        meta = {"labels": LABELS, "generation": 1, "creationTimestamp": age}
+        self.cluster.put("JobFinderConfig", name, metadata=meta, spec={"target": {"deployment": NAME}, **spec})
 
     def add_pod(self, name: str) -> Sidecar:
         sidecar = Sidecar(self._postgres, self._database, floor=self._floor).start()
@@ -128,7 +134,7 @@ class Platform:
             lines = connection.makefile("r").read().splitlines()
         return {line.split()[1]: line.split()[2] for line in lines if line.startswith("STAT ")}
 
-    def operator(self) -> "RunningOperator":
+    def operator(self, name: str = NAME, release: str = "") -> "RunningOperator":
         settings = Settings(
             namespace="test",
             pod_name="operator-0",
@@ -140,8 +146,9 @@ class Platform:
             memcached_port=self.memcached.port or 0,
             command_timeout_s=1.0,
             command_window_s=2.0,
+            release=release,
         )
-        return RunningOperator(self, Surroundings(self.cluster, self.leadership, settings, Metrics()))
+        return RunningOperator(self, Surroundings(self.cluster, self.leadership, settings, Metrics()), name)
 
     def close(self) -> None:
         for name in list(self.sidecars):
@@ -167,13 +174,13 @@ class Platform:
 class RunningOperator:
     """One run of the operator, on an event loop of its own; `crash` forgets everything, as SIGKILL would."""
 
-    def __init__(self, platform: Platform, around: Surroundings) -> None:
-        self.platform, self.around = platform, around
+    def __init__(self, platform: Platform, around: Surroundings, name: str = NAME) -> None:
+        self.platform, self.around, self._name = platform, around, name
         self._runner = asyncio.Runner()
         self._reconciler = self._runner.run(self._make())
 
     async def _make(self) -> Reconciler:
-        return Reconciler(NAME, self.around)
+        return Reconciler(self._name, self.around)
 
     def round(self) -> float:
         return self._runner.run(self._reconciler.round())
@@ -186,7 +193,7 @@ class RunningOperator:
             return condition()
 
         if not becomes_true(holds_after_a_round, timeout_s):
-            seen = json.dumps(self.platform.cluster.status(NAME), indent=1)
+            seen = json.dumps(self.platform.cluster.status(self._name), indent=1)
             raise AssertionError(f"still not so; notices {self.platform.cluster.notices}; status {seen}")
 
     def farewell(self) -> None:

@@ -1,9 +1,10 @@
 """Whole rounds over real PgBouncers and a real memcached, with the cluster in memory."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 import pytest
+from lightkube.resources.core_v1 import Pod
 from prometheus_client import generate_latest
 
 from app.local.memcached import Memcached
@@ -12,7 +13,7 @@ from jobfinder_operator.cluster import ClusterError
 from jobfinder_operator.memcached import MEGABYTE
 from tests.conftest import LocalDatabase
 from tests.integration.operator.load import saturated
-from tests.integration.operator.platform import NAME, Platform, RunningOperator
+from tests.integration.operator.platform import NAME, RELEASE, Platform, RunningOperator
 from tests.integration.operator.sidecars import Sidecar, on_console, read, setting
 
 FLOOR = 1
@@ -239,6 +240,55 @@ def test_deleting_the_resource_leaves_the_pods_on_their_floors(platform: Platfor
     platform.cluster.delete("JobFinderConfig", NAME)
     operator.farewell()
     assert sizes(platform) == {"pod-a": FLOOR, "pod-b": FLOOR}
+
+
+def test_a_younger_resource_of_the_same_pods_waits_for_the_older_to_go(
+    platform: Platform, operator: RunningOperator
+) -> None:
+    operator.settle(lambda: granted(platform) == FREE + 2 * FLOOR)
+    before = sizes(platform)
+    platform.add_rival("second", database={**DATABASE, "connectionBudget": 12}, limits={"requestsPerUser": 1})
+    second = platform.operator("second")
+    second.settle(lambda: platform.cluster.condition("second", "TargetTaken")[0] == "True")
+    for _ in range(3):
+        second.round()
+        operator.round()
+    assert sizes(platform) == before
+    assert "limits" not in platform.tuning()
+    assert platform.cluster.condition(NAME, "Ready")[0] == "True"
+    message = platform.cluster.condition("second", "Ready")[1]
+    assert "belongs to JobFinderConfig demo-jobfinder, which is older" in message
+    held = {each["name"]: each["cap"] for each in platform.cluster.status("second")["ledger"]["pods"]}
+    assert held == before
+    platform.cluster.delete("JobFinderConfig", NAME)
+    second.settle(lambda: granted(platform) == 12 - 2 - 3 * FLOOR, timeout_s=40)
+    assert platform.cluster.condition("second", "TargetTaken")[0] == "missing"
+    second.crash()
+
+
+def test_an_older_resource_that_comes_during_a_round_stops_it(platform: Platform, operator: RunningOperator) -> None:
+    real = platform.cluster.pods
+
+    async def pods(labels: Mapping[str, str]) -> Sequence[Pod]:
+        if ("JobFinderConfig", "an-older") not in platform.cluster.objects:
+            platform.add_rival("an-older", age="2000-01-01T00:00:00Z", database=DATABASE)
+        return await real(labels)
+
+    platform.cluster.pods = pods  # type: ignore[method-assign]
+    operator.round()
+    assert sizes(platform) == {"pod-a": FLOOR, "pod-b": FLOOR}
+    assert platform.cluster.condition(NAME, "TargetTaken")[0] == "True"
+
+
+def test_a_deployment_of_another_release_is_left_to_its_own_operator(platform: Platform) -> None:
+    other = platform.operator(release="other")
+    for _ in range(3):
+        other.round()
+    assert platform.cluster.status_writes == 0
+    other.crash()
+    own = platform.operator(release=RELEASE)
+    own.settle(lambda: granted(platform) == FREE + 2 * FLOOR)
+    own.crash()
 
 
 def test_nothing_is_touched_without_the_lease(platform: Platform, operator: RunningOperator) -> None:

@@ -9,10 +9,10 @@ from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
-from jobfinder_operator import budget, evidence
+from jobfinder_operator import budget, claims, evidence
 from jobfinder_operator.budget import Plan
 from jobfinder_operator.config import Config
-from jobfinder_operator.evidence import Account
+from jobfinder_operator.evidence import Account, Guess
 from jobfinder_operator.ledger import Entry, Ledger
 from jobfinder_operator.observed import Observed, Phase, PodSeen, Reading
 from tests.unit.operator.sim_operator import Rules, SimOperator
@@ -31,7 +31,7 @@ def unreachable_pods_are_forgotten() -> Any:
 def _living(lives: Callable[[PodSeen], bool]) -> Any:
     """And who is not counted leaves nothing behind."""
 
-    def absorb(account: Account, recorded: Mapping[str, Entry], seen: Observed, guess: int) -> None:
+    def absorb(account: Account, recorded: Mapping[str, Entry], seen: Observed, guess: Guess) -> None:
         pods = tuple(pod for pod in seen.pods if lives(pod))
         uids = {pod.uid for pod in seen.pods}
         absorb_all(
@@ -217,3 +217,32 @@ def nobody_hears_of_ends() -> Any:
 
 OBSERVE = World.observe
 NO_RULES = (nobody_knows_of_containers, connections_are_never_kept, nobody_hears_of_ends)
+
+
+def whoever_asks_owns() -> Any:
+    return patch.object(claims, "check", lambda mine, others: None)
+
+
+def a_copied_ledger_is_believed() -> Any:
+    def inherited(ledger: Ledger | None, config: Config, now: float) -> Ledger:
+        return real(ledger, config, now) if ledger is None else replace(ledger, holder=config.holder)
+
+    real = evidence.inherited
+    return patch.object(budget, "inherited", inherited)
+
+
+def what_was_granted_before_is_not_kept() -> Any:
+    return patch.object(claims, "handed_on", lambda own, owner: Ledger(""))
+
+
+def neighbours_are_not_counted() -> Any:
+    return patch.object(budget, "_reserved", lambda account, seen: 0)
+
+
+# With a seed that finds it soon; the search goes on from there.
+SHARING = {
+    whoever_asks_owns: 79,
+    a_copied_ledger_is_believed: 120,
+    what_was_granted_before_is_not_kept: 135,
+    neighbours_are_not_counted: 17,
+}

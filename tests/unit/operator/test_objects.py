@@ -3,6 +3,7 @@
 from typing import Any, cast
 
 import pytest
+from lightkube.models.core_v1 import PodSpec
 from lightkube.resources.apps_v1 import Deployment, StatefulSet
 from lightkube.resources.autoscaling_v2 import HorizontalPodAutoscaler
 from lightkube.resources.core_v1 import Pod
@@ -158,3 +159,19 @@ def test_a_pod_that_is_deleted_has_ended_when_its_sidecar_has_too() -> None:
     assert objects.pod_seen(pod(draining, **deleted)).phase is Phase.TERMINATING
     assert not objects.has_ended(pod({"containerStatuses": [app]}, **deleted))
     assert not objects.has_ended(pod({}, **deleted))
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ({"DATABASE_HOST": "Db.Example.", "DATABASE_PORT": "5433", "DATABASE_NAME": "jobs"}, "db.example:5433/jobs"),
+        ({"DATABASE_HOST": "db", "DATABASE_NAME": "jobs"}, "db:5432/jobs"),
+        ({"DATABASE_NAME": "jobs"}, ""),
+    ],
+)
+def test_a_database_is_what_the_pooler_is_configured_with(given: dict[str, str], name: str) -> None:
+    environment = [{"name": key, "value": value} for key, value in {"PGBOUNCER_POOL_SIZE": "1", **given}.items()]
+    misleading = {"name": "other", "env": [{"name": "DATABASE_HOST", "value": "other"}]}
+    containers = [misleading, {"name": "pgbouncer-config", "env": environment}]
+    spec = cast(PodSpec, PodSpec.from_dict({"containers": [], "initContainers": containers}))
+    assert objects.database(spec) == name
