@@ -59,14 +59,15 @@ def _serve(given: argparse.Namespace, rest: list[str]) -> int:
     from app.infra.counters import Counters
     from app.infra.logs import configure_logging
     from app.main import check_secrets, create_app
-    from app.routes import route_labels
+    from app.routes import ROUTES, route_labels
     from app.server.gunicorn_app import serve
+    from app.web.body_limits import body_limits
 
     settings = load_settings()
     configure_logging(settings.log_level)
     check_secrets(settings)
     counters = Counters.create(route_labels())
-    serve(settings, lambda slot: create_app(settings, counters, slot))
+    serve(settings, lambda slot: create_app(settings, counters, slot), body_limits(ROUTES))
     return 0
 
 

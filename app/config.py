@@ -41,7 +41,7 @@ class Settings:
     keepalive: int = setting(75, "seconds that an idle connection is kept")
     header_timeout: int = setting(5, "seconds within which a request's headers must arrive")
     body_timeout: int = setting(30, "seconds within which a request's body must arrive")
-    body_limit: int = setting(1_048_576, "largest body in bytes")
+    body_memory: int = setting(16_777_216, "bytes that all bodies under way in a worker may have; beyond it 503")
     max_requests: int = setting(0, "requests after which a worker is replaced; 0: never")
     max_requests_jitter: int = setting(0, "random addition to `MAX_REQUESTS`")
     trusted_proxies: tuple[Network, ...] = setting(

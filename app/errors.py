@@ -77,12 +77,6 @@ class PreconditionFailed(ProductError):
     status, code, title = 412, "precondition_failed", "The resource has changed meanwhile"
 
 
-class BodyTooLarge(ProductError):
-    """The body is above the limit."""
-
-    status, code, title = 413, "body_too_large", "The body is too large"
-
-
 class UnsupportedMediaType(ProductError):
     """The body is of another type than JSON."""
 

@@ -187,7 +187,7 @@ def create_app(settings: Settings, counters: Counters, slot: int | None = None) 
     middleware: list[Any] = [
         Measure(counters, numbers, settings.log_requests),
         Compress(parts.tuning),
-        Edge(gate.admit, parts.limiter, parts.tuning, settings.body_limit),
+        Edge(gate.admit, parts.limiter, parts.tuning),
     ]
     app = Application(middleware=middleware, request_type=Request, independent_middleware=True)
     app.parts = parts

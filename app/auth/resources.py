@@ -17,7 +17,7 @@ from app.web.edge import bearer_token
 from app.web.operations import Operation, Parameter, operation
 from app.web.resource import Resource, answer
 
-_GUESSING = (400, 413, 415, 422, 429, 503)
+_GUESSING = (400, 415, 422, 429, 503)
 
 
 def client_of(req: falcon.Request) -> Client:
@@ -58,9 +58,7 @@ class Refreshes(_AuthResource):
 
     public = True
 
-    @operation(
-        Operation("Rotate the refresh token", {200: Tokens}, body=Refresh, errors=(400, 401, 413, 415, 422, 503))
-    )
+    @operation(Operation("Rotate the refresh token", {200: Tokens}, body=Refresh, errors=(400, 401, 415, 422, 503)))
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         answer(resp, self._service.refresh(read_json(req, Refresh).refresh_token, client_of(req)))
 
@@ -132,7 +130,7 @@ class Password(_AuthResource):
             "Change the password; ends every other session",
             {204: None},
             body=PasswordChange,
-            errors=(400, 401, 403, 409, 413, 415, 422, 429, 503),
+            errors=(400, 401, 403, 409, 415, 422, 429, 503),
         )
     )
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
@@ -166,9 +164,7 @@ class Account(Me):
         self._service = service
 
     @operation(
-        Operation(
-            "Delete the account", {204: None}, body=Deletion, errors=(400, 401, 403, 409, 413, 415, 422, 429, 503)
-        )
+        Operation("Delete the account", {204: None}, body=Deletion, errors=(400, 401, 403, 409, 415, 422, 429, 503))
     )
     def on_delete(self, req: falcon.Request, resp: falcon.Response) -> None:
         identity = req.context.identity

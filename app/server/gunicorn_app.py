@@ -15,6 +15,7 @@ from gunicorn.workers.base import Worker  # type: ignore[import-untyped]
 
 from app.config import Settings
 from app.infra import cooperative
+from app.server.bodies import BodyLimit
 from app.server.framing import Application, framed
 from app.server.proxy import trust_proxies
 from app.server.settings import options
@@ -24,21 +25,23 @@ COUNT = struct.Struct("i")
 BuildApp = Callable[[int], Application]
 
 
-def serve(settings: Settings, build_app: BuildApp) -> None:
+def serve(settings: Settings, build_app: BuildApp, body_limit: BodyLimit) -> None:
     """Serve until a signal ends the process.
+
+    `body_limit(method, path)` is how many bytes a body may have.
 
     `build_app(slot)` makes the WSGI application in each worker after the fork. Slots number the living workers from 0
     without gaps; a worker's replacement gets its slot, so that statistics shared between the processes go on. Where the
     application has a `close`, it is called when its worker ends.
     """
-    Service(settings, build_app).run()
+    Service(settings, build_app, body_limit).run()
 
 
 class Service(BaseApplication):  # type: ignore[misc]
     """gunicorn's view of the service; workers find the settings here."""
 
-    def __init__(self, settings: Settings, build_app: BuildApp) -> None:
-        self.settings, self.build_app = settings, build_app
+    def __init__(self, settings: Settings, build_app: BuildApp, body_limit: BodyLimit) -> None:
+        self.settings, self.build_app, self.body_limit = settings, build_app, body_limit
         self.slot = 0
         self.connections = Connections()
         self.application: Application | None = None
@@ -65,7 +68,7 @@ class Service(BaseApplication):  # type: ignore[misc]
         if self.settings.worker == "gthread":
             from app.server.threads import whole_requests  # noqa: PLC0415 - gunicorn's thread worker is not always needed
 
-            wrapped = whole_requests(wrapped, self.settings)
+            wrapped = whole_requests(wrapped, self.body_limit)
         return framed(wrapped)
 
     def post_fork(self, arbiter: Arbiter, worker: Worker) -> None:

@@ -1,7 +1,9 @@
 """What gunicorn would serve and HTTP/1.1 wants refused or read otherwise; headers.h does the same under meinheld."""
 
 import re
+from collections.abc import Callable
 from typing import Any
+from urllib.parse import unquote
 
 METHODS = frozenset(
     {
@@ -27,8 +29,8 @@ class Refusal(Exception):
         self.status = status
 
 
-def examine(request: Any, body_limit: int) -> None:
-    """Raises Refusal; makes a gunicorn request mean what RFC 9110 and 9112 say."""
+def examine(request: Any, body_limit: Callable[[str, str], int]) -> int:
+    """The bytes that the body may come to; raises Refusal, makes a gunicorn request mean what RFC 9110 and 9112 say."""
     if request.version > (1, 1):  # RFC 9110, 2.5
         request.version = (1, 1)
     codings = _elements(request, "TRANSFER-ENCODING")
@@ -38,10 +40,13 @@ def examine(request: Any, body_limit: int) -> None:
     if request.method not in METHODS:  # RFC 9110, 9.1
         raise Refusal(501)
     _examine_target(request)
-    if int(_value(request, "CONTENT-LENGTH") or 0) > body_limit:
-        raise Refusal(413)
     if "close" in _elements(request, "CONNECTION"):  # RFC 9112, 9.6
         request.force_close()
+    limit = body_limit(request.method, unquote(request.path, "latin-1"))
+    length = int(_value(request, "CONTENT-LENGTH") or 0)
+    if length > limit:
+        raise Refusal(413)
+    return limit if codings else length
 
 
 def _examine_host(request: Any) -> None:

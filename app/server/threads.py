@@ -21,7 +21,7 @@ from gunicorn.http.errors import (  # type: ignore[import-untyped]
 from gunicorn.http.message import TOKEN_RE  # type: ignore[import-untyped]
 from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
 
-from app.config import Settings
+from app.server.bodies import Bodies, BodyLimit
 from app.server.framing import Application, Environ, StartResponse
 from app.server.lingering import Lingering
 from app.server.meinheld.problems import response
@@ -85,6 +85,7 @@ class LimitedThreadWorker(ThreadWorker):  # type: ignore[misc]
     def run(self) -> None:
         """Serve until told to stop."""
         self._lingering = Lingering(self.poller)
+        self._bodies = Bodies(self.app.settings.body_memory)
         super().run()
 
     def finish_request(self, conn: Any, fs: Any) -> None:
@@ -118,9 +119,9 @@ class LimitedThreadWorker(ThreadWorker):  # type: ignore[misc]
 
     def handle_request(self, req: Any, conn: Any) -> Any:
         """The application's turn; the body has a time limit of its own."""
-        examine(req, self.app.settings.body_limit)
-        conn.parser.unreader.sock.start(self.app.settings.body_timeout, begun=True)
-        return super().handle_request(req, conn)
+        with self._bodies.held(examine(req, self.app.body_limit)):
+            conn.parser.unreader.sock.start(self.app.settings.body_timeout, begun=True)
+            return super().handle_request(req, conn)
 
     def set_accept_enabled(self, enabled: bool) -> None:
         """On the way out, take what has connected so far, for nobody else may."""
@@ -156,13 +157,15 @@ def _refusal(exc: BaseException) -> int:
     return next((status for kind, status in REFUSALS if isinstance(exc, kind)), 500)
 
 
-def whole_requests(application: Application, settings: Settings) -> Application:
-    """`application`, called with the whole body in memory, as under meinheld."""
-    limit = settings.body_limit
+def whole_requests(application: Application, body_limit: BodyLimit) -> Application:
+    """`application`, called with the whole body in memory, and told of an escaped path, as under meinheld."""
 
     def call(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         declared = environ.get("CONTENT_LENGTH")
+        if "%" in environ["RAW_URI"].partition("?")[0]:
+            environ["jobfinder.escaped_path"] = True
         if "HTTP_TRANSFER_ENCODING" in environ or (declared or "0") != "0":
+            limit = body_limit(environ["REQUEST_METHOD"], environ["PATH_INFO"])
             body = _read(environ["wsgi.input"].read, limit)
             if len(body) > limit:
                 raise Refusal(413)
@@ -176,9 +179,9 @@ def whole_requests(application: Application, settings: Settings) -> Application:
 
 
 def _read(read: Callable[[int], bytes], limit: int) -> bytes:
-    """The body, or a little more than `limit` of it."""
+    """The body, or one byte more than `limit` of it."""
     parts, size = [], 0
-    while size <= limit and (part := read(CHUNK)):
+    while size <= limit and (part := read(min(CHUNK, limit + 1 - size))):
         parts.append(part)
         size += len(part)
     return b"".join(parts)

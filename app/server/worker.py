@@ -27,6 +27,7 @@ class MeinheldWorker(Worker):  # type: ignore[misc]
     def run(self) -> None:
         """Serve; returns when the last request has been answered."""
         configure(self.app.settings, self.cfg.worker_connections)
+        server.body_limits(self.app.body_limit, self.app.settings.body_memory)
         server.set_error_logger(_ErrorLog(self.log))
         server.set_listen_socket([each.fileno() for each in self.sockets])
         server.set_watchdog(self.tick)
@@ -84,7 +85,6 @@ def configure(settings: Settings, descriptors: int) -> None:
     server.set_keepalive(settings.keepalive)
     server.set_picoev_max_fd(descriptors)
     server.set_max_clients(max(descriptors - RESERVED_DESCRIPTORS, descriptors // 2))
-    server.set_max_content_length(settings.body_limit)
     server.set_header_timeout(settings.header_timeout)
     server.set_body_timeout(settings.body_timeout)
     server.set_write_timeout(settings.body_timeout)

@@ -53,7 +53,7 @@ class Me(Resource):
             "Change your profile",
             {200: User},
             body=Profile,
-            errors=(400, 401, 412, 413, 415, 422, 429, 503),
+            errors=(400, 401, 412, 415, 422, 429, 503),
             parameters=(_IF_MATCH,),
             headers={200: ("ETag",)},
         )

@@ -10,17 +10,15 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import FieldInfo, fields
 
-from app.errors import BadRequest, BodyTooLarge, FieldError, Invalid, UnsupportedMediaType
+from app.errors import BadRequest, FieldError, Invalid, UnsupportedMediaType
 
 Shape = TypeVar("Shape", bound=Struct)
 
-BODY_LIMIT = "jobfinder.body_limit"
-
 
 def read_json(req: falcon.Request, shape: type[Shape]) -> Shape:
-    """The body as `shape`.
+    """The body, which the server has bounded, as `shape`.
 
-    Raises UnsupportedMediaType, BodyTooLarge, BadRequest (not JSON, no object) or Invalid.
+    Raises UnsupportedMediaType, BadRequest (not JSON, no object) or Invalid.
     """
     given = _decode(_read(req))
     if not isinstance(given, dict):
@@ -41,15 +39,7 @@ def _read(req: falcon.Request) -> bytes:
     media_type = (req.content_type or "").partition(";")[0].strip().lower()
     if media_type != "application/json":
         raise UnsupportedMediaType("send Content-Type: application/json")
-    limit: int = req.env[BODY_LIMIT]
-    length = req.content_length
-    data = b""
-    if length is None and req.env.get("wsgi.input_terminated"):
-        data = req.stream.read(limit + 1)
-    elif length is not None and length <= limit:
-        data = req.bounded_stream.read()
-    if len(data) > limit or (length or 0) > limit:
-        raise BodyTooLarge(f"the limit is {limit} bytes")
+    data: bytes = req.bounded_stream.read()
     return data
 
 

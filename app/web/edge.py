@@ -14,7 +14,6 @@ import falcon
 from app.errors import InvalidToken, Unauthenticated
 from app.infra.counters import Counters
 from app.infra.tuning import LiveTuning
-from app.web.bodies import BODY_LIMIT
 from app.web.converters import shown
 from app.web.limits import WINDOW_SECONDS, RateLimiter
 from app.web.resource import allowed_methods, headers_of
@@ -56,8 +55,8 @@ class Request(falcon.Request):
 class Edge:
     """Falcon middleware; routes are told apart by template, so that labels never hold raw paths."""
 
-    def __init__(self, admit: Admit, limiter: RateLimiter, tuning: LiveTuning, body_limit: int) -> None:
-        self._admit, self._limiter, self._tuning, self._body_limit = admit, limiter, tuning, body_limit
+    def __init__(self, admit: Admit, limiter: RateLimiter, tuning: LiveTuning) -> None:
+        self._admit, self._limiter, self._tuning = admit, limiter, tuning
         self._prefix = secrets.token_hex(6)
         self._numbers = itertools.count(1)
 
@@ -70,7 +69,6 @@ class Edge:
         context.request_id = given if known else f"{self._prefix}-{next(self._numbers):x}"
         if (trace := env.get("HTTP_TRACEPARENT")) is not None and _TRACEPARENT.match(trace):
             context.traceparent = trace
-        env[BODY_LIMIT] = self._body_limit
 
     def process_resource(
         self, req: falcon.Request, resp: falcon.Response, resource: Any, params: dict[str, Any]

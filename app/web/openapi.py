@@ -7,7 +7,6 @@ import msgspec
 
 from app.errors import (
     BadRequest,
-    BodyTooLarge,
     Conflict,
     Forbidden,
     Invalid,
@@ -19,12 +18,13 @@ from app.errors import (
     Unavailable,
     UnsupportedMediaType,
 )  # fmt: skip
+from app.web.body_limits import largest_body
 from app.web.converters import shown
-from app.web.operations import Operation, described
+from app.web.operations import Operation, operations_of
 
 VERSION = "1.0.0"
 _ERRORS: tuple[type[ProductError], ...] = (
-    BadRequest, Unauthenticated, Forbidden, NotFound, Conflict, PreconditionFailed, BodyTooLarge, UnsupportedMediaType,
+    BadRequest, Unauthenticated, Forbidden, NotFound, Conflict, PreconditionFailed, UnsupportedMediaType,
     Invalid, RateLimited, Unavailable,
 )  # fmt: skip
 _MEANINGS = {200: "OK", 201: "Created", 204: "Done", 304: "Not modified", 503: "Not available"}
@@ -42,7 +42,7 @@ _FAILURE_HEADERS = {
     503: ("Retry-After",),
 }
 _TITLES = {error.status: error.title for error in _ERRORS}
-_REFUSALS = {414: "The URL is too long", 431: "The headers are too large"}
+_REFUSALS = {413: "The body is too large", 414: "The URL is too long", 431: "The headers are too large"}
 
 
 class Refusal(msgspec.Struct):
@@ -76,7 +76,7 @@ class Problem(msgspec.Struct, omit_defaults=True):
 
 def document(routes: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     """The whole description; `routes` are (URL template, resource class)."""
-    found = [(path, kind, method, op) for path, kind in routes for method, op in _operations(kind)]
+    found = [(path, kind, method, op) for path, kind in routes for method, op in operations_of(kind)]
     shapes = [shape for _, _, _, op in found for shape in (op.body, *op.answers.values()) if shape is not None]
     _, components = msgspec.json.schema_components(
         [*shapes, Problem, Refusal], ref_template="#/components/schemas/{name}"
@@ -104,11 +104,6 @@ def _portable(schema: Any) -> Any:
     return schema.removesuffix(r"\Z") + "$" if isinstance(schema, str) and schema.endswith(r"\Z") else schema
 
 
-def _operations(kind: Any) -> list[tuple[str, Operation]]:
-    responders = ((method, getattr(kind, f"on_{method}", None)) for method in ("get", "post", "patch", "put", "delete"))
-    return [(method, found) for method, responder in responders if (found := described(responder)) is not None]
-
-
 def _operation(kind: Any, method: str, op: Operation) -> dict[str, Any]:
     described_as: dict[str, Any] = {
         "operationId": f"{method}{kind.__name__}",
@@ -122,7 +117,11 @@ def _operation(kind: Any, method: str, op: Operation) -> dict[str, Any]:
     if op.parameters:
         described_as["parameters"] = [_parameter(each) for each in op.parameters]
     if op.body is not None:
-        described_as["requestBody"] = {"required": True, "content": {"application/json": {"schema": _schema(op.body)}}}
+        described_as["requestBody"] = {
+            "required": True,
+            "description": f"at most {largest_body(op.body)} bytes",
+            "content": {"application/json": {"schema": _schema(op.body)}},
+        }
     return described_as
 
 
@@ -151,7 +150,7 @@ def _refusals(kind: Any, op: Operation) -> list[int]:
     """What the server answers by itself to more than it reads of a URL or of headers."""
     places = {each.place for each in op.parameters}
     headers = "header" in places or _authenticated(kind, op)
-    return ([414] if "query" in places else []) + ([431] if headers else [])
+    return ([413] if op.body is not None else []) + ([414] if "query" in places else []) + ([431] if headers else [])
 
 
 def _refusal(status: int) -> dict[str, Any]:

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+METHODS = ("get", "post", "patch", "put", "delete")
+
 Responder = TypeVar("Responder", bound=Callable[..., None])
 
 
@@ -44,6 +46,12 @@ def operation(description: Operation) -> Callable[[Responder], Responder]:
         return responder
 
     return attach
+
+
+def operations_of(kind: Any) -> list[tuple[str, Operation]]:
+    """(method in lower case, description) of everything that a resource class describes."""
+    responders = ((method, getattr(kind, f"on_{method}", None)) for method in METHODS)
+    return [(method, found) for method, responder in responders if (found := described(responder)) is not None]
 
 
 def described(responder: Any) -> Operation | None:

@@ -8,4 +8,8 @@ from loadtest.serving.handlers import application
 
 if __name__ == "__main__":
     port, database, memcached = sys.argv[1:]
-    serve(Settings(port=int(port), workers=1), lambda _: application("ours", database, memcached))
+    serve(
+        Settings(port=int(port), workers=1),
+        lambda _: application("ours", database, memcached),
+        lambda _method, _path: 3072,
+    )

@@ -14,7 +14,6 @@ SETTINGS: dict[str, Any] = {
     "header_timeout": 0.5,
     "body_timeout": 0.5,
     "keepalive": 1,
-    "body_limit": 100_000,
     "graceful_timeout": 10,
     "timeout": 60,
 }

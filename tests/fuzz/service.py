@@ -102,8 +102,13 @@ class FuzzedService(Service):
         return call
 
 
+def body_limit(method: str, path: str) -> int:
+    """In bytes; the pages are for uploads."""
+    return 1_048_576 if path.startswith("/pages/") else 100_000
+
+
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.stderr.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     Path("/proc/self/oom_score_adj").write_text("500")
-    FuzzedService(Settings(**json.loads(sys.argv[1])), lambda slot: shapes.application).run()
+    FuzzedService(Settings(**json.loads(sys.argv[1])), lambda slot: shapes.application, body_limit).run()

@@ -11,7 +11,17 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from app.server.meinheld import connections, environment, memory, metadata, parsing, responses, syntax, waiting
+from app.server.meinheld import (
+    bodies,
+    connections,
+    environment,
+    memory,
+    metadata,
+    parsing,
+    responses,
+    syntax,
+    waiting,
+)
 from app.server.meinheld.repair import Repair, apply
 
 REQUIREMENT = "meinheld==1.0.2"
@@ -25,6 +35,7 @@ REPAIRS: tuple[Repair, ...] = (
     *connections.REPAIRS,
     *responses.REPAIRS,
     *memory.REPAIRS,
+    *bodies.REPAIRS,
     *metadata.REPAIRS,
 )
 

@@ -96,8 +96,9 @@ REPAIRS = (
     Repair(
         "request target",
         "Paths are percent-decoded twice, bad escapes become other letters, a fragment is cut off, an asterisk may "
-        "have any method, and the absolute form is taken for a path, while its authority is to replace Host.",
-        "RFC 3986, 2.4; RFC 9112, 3.2",
+        "have any method, the absolute form is taken for a path, while its authority is to replace Host, and nothing "
+        "tells that a path had escapes, under which something else may have let it pass.",
+        "RFC 3986, 2.4 and 6.2.2.2; RFC 9112, 3.2",
         (
             Add("headers.h"),
             Cut(FILE, "static int urldecode(", "static PyObject *concat_bytes("),

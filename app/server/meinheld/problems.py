@@ -4,6 +4,7 @@ import json
 from email.utils import formatdate
 
 SERVER_NAME = "jobfinder"
+RETRY = "Retry-After: 1\r\n"
 
 PROBLEMS = {
     400: ("Bad Request", "bad_request", "The request cannot be understood"),
@@ -29,7 +30,7 @@ def head(status: int) -> str:
     """The status line and the headers, but for the last one, Date."""
     return (
         f"HTTP/1.1 {status} {PROBLEMS[status][0]}\r\nServer: {SERVER_NAME}\r\n"
-        "Content-Type: application/problem+json\r\n"
+        f"{RETRY if status == 503 else ''}Content-Type: application/problem+json\r\n"
         f"Content-Length: {len(problem(status))}\r\nConnection: close\r\nDate: "
     )
 

@@ -1,5 +1,9 @@
 """What holds for every request."""
 
+import http.client
+import json
+from urllib.parse import urlsplit
+
 import jwt
 import pytest
 
@@ -35,6 +39,30 @@ def test_a_traceparent_is_passed_on(api: Api) -> None:
 def test_a_body_above_the_limit_is_refused(api: Api) -> None:
     answer = api.send("POST", "auth/login", data=b" " * 1_100_000, headers={"Content-Type": "application/json"})
     assert answer.status_code == 413
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "most"),
+    [
+        ("POST", "/none", 3072),
+        ("POST", "/api/v1/auth/logout", 3072),
+        ("GET", "/api/v1/users/me", 3072),
+        ("OPTIONS", "/api/v1/users/me", 3072),
+        ("PATCH", "/api/v1/users/me", 3840),
+        ("POST", "/api/v1/auth/refresh", 3072),
+    ],
+)
+def test_a_body_that_no_route_can_use_is_refused_before_it_is_sent(api: Api, method: str, path: str, most: int) -> None:
+    for size in (most + 1, 1_000_000):
+        connection = http.client.HTTPConnection(urlsplit(api.url).netloc, timeout=10)
+        connection.putrequest(method, path)
+        connection.putheader("Content-Length", str(size))
+        connection.putheader("Expect", "100-continue")
+        connection.endheaders()
+        answer = connection.getresponse()
+        assert (answer.status, json.loads(answer.read())["code"]) == (413, "body_too_large")
+        connection.close()
+    assert api.send(method, path.removeprefix("/api/v1/"), data=b" " * most).status_code in (200, 401, 404, 415, 422)
 
 
 def test_a_chunked_body_is_read(api: Api) -> None:

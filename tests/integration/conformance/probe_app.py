@@ -58,4 +58,4 @@ if __name__ == "__main__":
     from app.server.gunicorn_app import serve
 
     sleep = cooperative.sleep
-    serve(Settings(**json.loads(sys.argv[1])), lambda slot: application)
+    serve(Settings(**json.loads(sys.argv[1])), lambda slot: application, lambda method, path: 100_000)

@@ -18,7 +18,7 @@ from loadtest.published import published_meinheld
 ROOT = Path(__file__).parents[3]
 PROBE = Path(__file__).with_name("probe_app.py")
 PATIENCE_S = 20.0
-LIMITS = {"workers": 1, "port": 0, "header_timeout": 2, "body_timeout": 2, "body_limit": 100_000}
+LIMITS = {"workers": 1, "port": 0, "header_timeout": 2, "body_timeout": 2}
 GUNICORN = ("-m", "gunicorn", "-b", "127.0.0.1:0", "-w", "1", "--no-control-socket")
 APPLICATION = "tests.integration.conformance.probe_app:application"
 

@@ -44,7 +44,7 @@ class Closing:
 
 
 def show_environ(environ: Environ, arguments: dict[str, str]) -> Any:
-    return {name: value for name, value in environ.items() if isinstance(value, str)}
+    return {name: value for name, value in environ.items() if isinstance(value, (str, bool))}
 
 
 def echo(environ: Environ, arguments: dict[str, str]) -> Any:
@@ -271,6 +271,8 @@ def leave(environ: Environ, arguments: dict[str, str]) -> Any:
     sys.exit(3)
 
 
+LIMITS = {("POST", "/small"): 10, ("PUT", "/small"): 20}  # bytes of a body
+
 PAGES: dict[str, Callable[[Environ, dict[str, str]], Any]] = {
     "/environ": show_environ, "/echo": echo, "/pid": pid, "/sleep": sleep, "/hang": hang, "/started": count_started,
     "/wait": wait_in_vain, "/ping-pong": ping_pong, "/gate": wait_at_gate, "/open": open_gate, "/work": work,
@@ -312,4 +314,5 @@ if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     values = json.loads(sys.argv[1])
     values["trusted_proxies"] = tuple(ip_network(each) for each in values.get("trusted_proxies", ()))
-    serve(Settings(**values), lambda slot: application)
+    limit = values.pop("body_limit", 1_048_576)
+    serve(Settings(**values), lambda slot: application, lambda method, path: LIMITS.get((method, path), limit))

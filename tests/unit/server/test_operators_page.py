@@ -5,6 +5,9 @@ from operator import attrgetter
 from pathlib import Path
 
 from app.config import Settings, Tuning
+from app.routes import ROUTES
+from app.web.body_limits import largest_body
+from app.web.operations import operations_of
 
 PAGE = (Path(__file__).parents[3] / "app" / "server" / "README.md").read_text()
 NO_SETTINGS = {"POST", "GET", "HEAD", "RLIMIT_NOFILE"}
@@ -23,7 +26,10 @@ def test_times_are_the_defaults() -> None:
 
 
 def test_sizes_and_limits_are_the_defaults() -> None:
-    assert "1 MiB (`BODY_LIMIT`)" in PAGE
-    assert Settings().body_limit == 2**20
+    assert "`BODY_MEMORY` (16 MiB)" in PAGE
+    assert Settings().body_memory == 2**24
+    sizes = [largest_body(op.body) for _, kind in ROUTES for _, op in operations_of(kind) if op.body is not None]
+    assert "allow bodies of 8 kB" in PAGE
+    assert 7000 < max(sizes) <= 8000
     (logins, name) = re.findall(r"its (\d+) logins a minute \(`([\w.]+)`\)", PAGE)[0]
     assert attrgetter(name)(Tuning()) == int(logins)

@@ -149,10 +149,11 @@ static int set_latin1(PyObject *env, PyObject *key, const char *s, const char *e
   return done;
 }
 
-/* PATH_INFO and QUERY_STRING of one of the forms of RFC 9112, 3.2; CONNECT is refused elsewhere. */
+/* PATH_INFO and QUERY_STRING of one of the forms of RFC 9112, 3.2; CONNECT is refused elsewhere.
+ * That a path was escaped is told as well: it is another spelling of the one that PATH_INFO has. */
 static int take_target(http_parser *p, request *req) {
   char *start = req->path ? req->path->buf : NULL, *end = start + (req->path ? req->path->len : 0);
-  char *s = start, *to = start, *query;
+  char *s = start, *to = start, *query, *path_end;
   if (start == end || memchr(s, '#', end - s)) return refuse(req, 400);
   if (*s == '*' && (end - s > 1 || p->method != HTTP_OPTIONS)) return refuse(req, 400);
   if (*s != '*' && *s != '/') {
@@ -161,7 +162,9 @@ static int take_target(http_parser *p, request *req) {
   }
   query = memchr(s, '?', end - s);
   if (query && set_latin1(req->environ, query_string_key, query + 1, end) < 0) return -1;
-  if ((to = decode_path(to, s, query ? query : end)) == NULL) return refuse(req, 400);
+  path_end = query ? query : end;
+  if (memchr(s, '%', path_end - s) && PyDict_SetItemString(req->environ, "jobfinder.escaped_path", Py_True) < 0) return -1;
+  if ((to = decode_path(to, s, path_end)) == NULL) return refuse(req, 400);
   if (set_latin1(req->environ, path_info_key, start, to) < 0) return -1;
   free_buffer(req->path);
   req->path = NULL;

@@ -76,7 +76,7 @@ def test_another_source_distribution_is_refused(tmp_path: Path) -> None:
 
 
 def test_problems_agree_with_those_of_the_application() -> None:
-    for kind in (errors.BadRequest, errors.BodyTooLarge, errors.ProductError, errors.Unavailable):
+    for kind in (errors.BadRequest, errors.ProductError, errors.Unavailable):
         assert PROBLEMS[kind.status][1:] == (kind.code, kind.title)
 
 

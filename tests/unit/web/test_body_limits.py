@@ -1,0 +1,75 @@
+"""Limits of bodies follow from the shapes."""
+
+import json
+from typing import Annotated
+
+import msgspec
+import pytest
+from msgspec import Meta, Struct
+
+from app.auth.schemas import Registration
+from app.routes import ROUTES
+from app.users.schemas import Profile
+from app.web.body_limits import SMALL_BODY, body_limits, largest_body
+from app.web.operations import operations_of
+
+LIMIT = body_limits(ROUTES)
+ASTRAL = "\N{GRINNING FACE}"
+
+
+class Wide(Struct):
+    text: Annotated[str, Meta(max_length=1000)]
+    number: int
+    flag: bool | None
+    inner: Profile
+
+
+class Unbounded(Struct):
+    text: str
+
+
+def test_the_largest_valid_body_fits_however_it_is_encoded() -> None:
+    body = {"email": f"{'a' * 64}@example.com", "password": ASTRAL * 256, "name": ASTRAL * 100}
+    msgspec.convert(body, Registration)
+    assert len(json.dumps(body, indent=4)) <= LIMIT("POST", "/api/v1/auth/register")
+    profile = {"name": ASTRAL * 100, "headline": ASTRAL * 200}
+    assert 3600 < len(json.dumps(profile, indent=4)) <= LIMIT("PATCH", "/api/v1/users/me")
+    wide = {"text": ASTRAL * 1000, "number": -(2**63), "flag": False, "inner": profile}
+    msgspec.convert(wide, Wide)
+    assert len(json.dumps(wide, indent=4)) <= largest_body(Wide)
+
+
+def test_no_route_takes_much_more_than_it_can_use() -> None:
+    sizes = {LIMIT(method.upper(), path) for path, kind in ROUTES for method, _ in operations_of(kind)}
+    assert min(sizes) == SMALL_BODY == 3072
+    assert max(sizes) < 8000
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/none"),
+        ("POST", "/api/v1/auth/register/"),
+        ("GET", "/api/v1/auth/register"),
+        ("PUT", "/api/v1/users/me"),
+        ("POST", "/api/v1/auth/logout"),
+        ("DELETE", "/api/v1/auth/sessions/1"),
+        ("QUERY", "*"),
+    ],
+)
+def test_what_has_no_body_of_ours_takes_little(method: str, path: str) -> None:
+    assert LIMIT(method, path) == SMALL_BODY
+
+
+def test_templates_match_one_segment() -> None:
+    class Documents:
+        on_put = next(kind for path, kind in ROUTES if path == "/api/v1/users/me").on_patch  # type: ignore[attr-defined]
+
+    limit = body_limits([("/documents/{name:id}/text", Documents)])
+    assert limit("PUT", "/documents/7/text") == largest_body(Profile)
+    assert limit("PUT", "/documents/7/8/text") == limit("PUT", "/documents//text") == SMALL_BODY
+
+
+def test_a_shape_without_bounds_is_refused() -> None:
+    with pytest.raises(TypeError, match="how many bytes"):
+        largest_body(Unbounded)
