@@ -20,6 +20,7 @@ from app.web.resource import allowed_methods, headers_of
 
 access_log = logging.getLogger("jobfinder.access")
 _KNOWN_METHODS = frozenset(falcon.COMBINED_METHODS)
+ESCAPED_PATH = "jobfinder.escaped_path"  # set by the server where the path had escapes
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}\Z")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}\Z")
 
@@ -61,12 +62,18 @@ class Edge:
         self._numbers = itertools.count(1)
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Give the request its id (the client's own, when it is well-formed) before anything can fail."""
+        """Give the request its id (the client's own, when it is well-formed) before anything can fail.
+
+        A path has one spelling, so that what is closed to some clients in front of the service has no other name: no
+        path of ours has escapes, and Falcon takes all slashes off the beginning.
+        """
         context, env = req.context, req.env
         context.started = time.perf_counter()
         given = env.get("HTTP_X_REQUEST_ID")
         known = given is not None and _REQUEST_ID.match(given)
         context.request_id = given if known else f"{self._prefix}-{next(self._numbers):x}"
+        if ESCAPED_PATH in env or env["PATH_INFO"].startswith("//"):
+            raise falcon.HTTPRouteNotFound
         if (trace := env.get("HTTP_TRACEPARENT")) is not None and _TRACEPARENT.match(trace):
             context.traceparent = trace
 

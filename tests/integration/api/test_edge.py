@@ -16,6 +16,52 @@ def test_an_unknown_url_is_a_problem(api: Api) -> None:
     assert answer.headers["Content-Type"] == "application/problem+json"
 
 
+def other_spellings(path: str) -> list[str]:
+    """Of a path whose own spelling is answered 200."""
+    first, _, rest = path[1:].partition("/")
+    inside = f"/{first}//{rest}" if rest else f"/{first}/"
+    return [
+        *(f"{slashes}{path}" for slashes in ("/", "//", "/.", "/..", "/a/..", "/%2e", "/%2E%2e", "/%2f")),
+        *(
+            f"{path}{ending}"
+            for ending in ("/", "//", "/.", "/..", "%20", "%2f", "%00", ";a", ";a=b", "%3f", ".", "%0a")
+        ),
+        *(
+            inside,
+            path.upper(),
+            f"/{path[1:]}/".replace("/", "\\").replace("\\", "/", 1),
+            f"/%{ord(path[1]):02x}{path[2:]}",
+            path.replace("e", "%65"),
+        ),
+        *(
+            f"/{path[1:]}/".replace("/", "%2F").replace("%2F", "/", 1),
+            f"{path[:-1]}%{ord(path[-1]):02X}",
+            path.replace("e", "%2565"),
+        ),
+    ]
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/openapi.json", "/api/v1/health/live", "/.well-known/jwks.json"])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
+def test_a_path_has_one_spelling(api: Api, path: str, method: str) -> None:
+    connection = http.client.HTTPConnection(urlsplit(api.url).netloc, timeout=10)
+
+    def status(target: str) -> int:
+        connection.request(method, target)
+        answer = connection.getresponse()
+        body = answer.read()
+        assert method == "HEAD" or answer.status != 404 or json.loads(body)["code"] == "not_found"
+        return answer.status
+
+    assert status(path) == status(f"{path}?a=%2e//") == (405 if method == "POST" else 200)
+    authority = urlsplit(api.url).netloc
+    assert status(f"http://{authority}{path}") == status(path)
+    for other in other_spellings(path):
+        assert status(other) == 404, other
+        assert status(f"http://{authority}{other}" if other.startswith("/") else other) in (400, 404), other
+    connection.close()
+
+
 def test_an_unsupported_method_says_what_is_allowed(api: Api, person: Person) -> None:
     answer = person.send("PUT", "users/me")
     assert answer.status_code == 405
