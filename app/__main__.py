@@ -58,6 +58,7 @@ def _run(given: argparse.Namespace, rest: list[str]) -> int:
 def _serve(given: argparse.Namespace, rest: list[str]) -> int:
     from app.infra.counters import Counters
     from app.infra.logs import configure_logging
+    from app.infra.workers import slots_of, worker_count
     from app.main import check_secrets, create_app
     from app.routes import ROUTES, route_labels
     from app.server.gunicorn_app import serve
@@ -66,7 +67,7 @@ def _serve(given: argparse.Namespace, rest: list[str]) -> int:
     settings = load_settings()
     configure_logging(settings.log_level)
     check_secrets(settings)
-    counters = Counters.create(route_labels())
+    counters = Counters.create(route_labels(), slots_of(worker_count(settings.workers)))
     serve(settings, lambda slot: create_app(settings, counters, slot), body_limits(ROUTES))
     return 0
 

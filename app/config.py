@@ -33,7 +33,7 @@ class Settings:
     host: str = setting("127.0.0.1", "address to listen on")
     port: int = setting(8000, "port to listen on")
     worker: Literal["meinheld", "gthread"] = setting("meinheld", "gunicorn worker class")
-    workers: int = setting(0, "worker processes; 0: one for each core that the container may use")
+    workers: int = setting(0, "worker processes; 0: one for each core and 128 MiB that the container may use")
     threads: int = setting(16, "threads of a gthread worker")
     backlog: int = setting(4096, "connections that the kernel queues before they are accepted")
     timeout: int = setting(30, "seconds after which a hung worker is replaced")

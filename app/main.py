@@ -23,7 +23,6 @@ from app.health.collector import DependenciesCollector
 from app.health.performance import PerformanceService
 from app.health.service import Dependencies, HealthService
 from app.infra.afterwards import Afterwards
-from app.infra.cores import usable_cores
 from app.infra.counters import Counters
 from app.infra.identity import check_identity, fingerprint
 from app.infra.keys import KeyRing
@@ -35,6 +34,7 @@ from app.infra.schema import current_version, newest_version
 from app.infra.statements import Preparation
 from app.infra.ticker import Ticker
 from app.infra.tuning import LiveTuning
+from app.infra.workers import worker_count
 from app.routes import ROUTES, add_routes, measured_routes
 from app.users import resources as users
 from app.users import store as users_store
@@ -79,7 +79,7 @@ class Parts:
         )
         self.pooler = Database(console, _ONE_CONNECTION, prepared=False) if console else None
         self.keys = KeyRing(settings.keys_dir or Path(), settings.jwt_algorithm, settings.signing_kid)
-        self.hasher = PasswordHasher(settings.pepper.encode(), tuning.passwords, settings.workers or usable_cores())
+        self.hasher = PasswordHasher(settings.pepper.encode(), tuning.passwords, worker_count(settings.workers))
         kinds = Kinds(users=USER_KIND, sessions=SESSION_KIND)
         self.coherence = Coherence(self.memcache, self.database, counters, tuning.cache, kinds)
         self.limiter = RateLimiter(self.memcache)
@@ -170,7 +170,7 @@ def _check_secrets(settings: Settings, database: Database, keys: KeyRing) -> Non
 
 def end_sessions(settings: Settings, email: str, command: str) -> None:
     """What an administrator asks for by `command`; raises NotFound, NotFinal, Unavailable or ConfigError."""
-    parts = Parts(settings, Counters.create([]))
+    parts = Parts(settings, Counters.create([], slots=1))
     try:
         parts.confirm()
         parts.auth().end_sessions(email, Client(None, command, ""))

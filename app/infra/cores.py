@@ -17,19 +17,26 @@ def usable_cores(cgroups: Path = CGROUPS, membership: Path = MEMBERSHIP) -> int:
 
 def cpu_quota(cgroups: Path = CGROUPS, membership: Path = MEMBERSHIP) -> float | None:
     """The smallest quota, in cores, of this process's control groups, version 1 or 2; None when there is none."""
+    folders = control_groups("cpu", cgroups, membership)
+    quotas = [_quota_v2(folder) if version == 2 else _quota_v1(folder) for version, folder in folders]
+    return min((quota for quota in quotas if quota is not None), default=None)
+
+
+def control_groups(controller: str, cgroups: Path, membership: Path) -> list[tuple[int, Path]]:
+    """(version, folder) of this process's control groups and of all above them that limit what `controller` does."""
     try:
         lines = membership.read_text().splitlines()
     except OSError:
-        return None
-    quotas = []
+        return []
+    found: list[tuple[int, Path]] = []
     for line in lines:
         _, controllers, path = line.split(":", 2)
         if controllers == "":
-            quotas += [_quota_v2(folder) for folder in _with_parents(cgroups, path)]
-        elif "cpu" in controllers.split(","):
-            for mount in {controllers, "cpu", "cpu,cpuacct"}:
-                quotas += [_quota_v1(folder) for folder in _with_parents(cgroups / mount, path)]
-    return min((quota for quota in quotas if quota is not None), default=None)
+            found += [(2, folder) for folder in _with_parents(cgroups, path)]
+        elif controller in controllers.split(","):
+            for mount in {controllers, controller, "cpu,cpuacct"}:
+                found += [(1, folder) for folder in _with_parents(cgroups / mount, path)]
+    return found
 
 
 def _with_parents(root: Path, path: str) -> list[Path]:

@@ -15,8 +15,6 @@ from typing import Self
 
 from app.infra.statistics import BUCKETS, RouteStatistics, Snapshot
 
-SLOTS = 128
-
 COUNTERS: Mapping[str, str] = {
     "cache_hits": "Reads answered without PostgreSQL",
     "cache_misses": "Reads that had to ask PostgreSQL",
@@ -51,27 +49,30 @@ _WIDTH = _FIRST_BUCKET + len(BUCKETS) + 1
 class Counters:
     """Made once in the master before it forks; each worker then calls `claim`, until which slot 0 is used."""
 
-    def __init__(self, routes: Sequence[tuple[str, str]], counters: Sequence[str], gauges: Sequence[str]) -> None:
-        self.routes = tuple(routes)
+    def __init__(
+        self, routes: Sequence[tuple[str, str]], slots: int, counters: Sequence[str], gauges: Sequence[str]
+    ) -> None:
+        self.routes, self._slots = tuple(routes), slots
         self.started_at = time.time()
         self._counters = {name: _NAMED + number for number, name in enumerate(counters)}
         self._gauges = {name: _NAMED + len(counters) + number for number, name in enumerate(gauges)}
         self._routes_at = _NAMED + len(counters) + len(gauges)
         self._length = self._routes_at + _WIDTH * len(self.routes)
         self._file = os.memfd_create("counters", os.MFD_CLOEXEC)
-        os.ftruncate(self._file, 8 * self._length * SLOTS)
-        self._all = memoryview(mmap.mmap(self._file, 8 * self._length * SLOTS)).cast("d")
+        os.ftruncate(self._file, 8 * self._length * slots)
+        self._all = memoryview(mmap.mmap(self._file, 8 * self._length * slots)).cast("d")
         self._use(0)
 
     @classmethod
     def create(
         cls,
         routes: Sequence[tuple[str, str]],
+        slots: int,
         counters: Sequence[str] = tuple(COUNTERS),
         gauges: Sequence[str] = tuple(GAUGES),
     ) -> Self:
-        """`routes` are (method, template); `record` is given their number."""
-        return cls(routes, counters, gauges)
+        """`routes` are (method, template), `record` is given their number; `slots` is how many workers can exist."""
+        return cls(routes, slots, counters, gauges)
 
     def claim(self, slot: int | None = None) -> int:
         """Take `slot`, or one that no living worker has, for this process; returns its number."""
@@ -101,7 +102,7 @@ class Counters:
 
     def snapshot(self) -> Snapshot:
         """The sums over all workers, dead ones included; gauges of the living."""
-        slots = [self._slot(number) for number in range(SLOTS)]
+        slots = [self._slot(number) for number in range(self._slots)]
         sums = [sum(column) for column in zip(*(slot for slot in slots if slot[_EVER_USED]), strict=True)]
         routes = [self._route(number, sums) for number in range(len(self.routes))]
         living = {number: slot for number, slot in enumerate(slots) if slot[_EVER_USED] and _lives(int(slot[_PID]))}
@@ -124,10 +125,10 @@ class Counters:
 
     def _free_slot(self) -> int:
         """More workers than slots share the last one."""
-        for number in range(SLOTS - 1):
+        for number in range(self._slots - 1):
             if not _lives(int(self._slot(number)[_PID])):
                 return number
-        return SLOTS - 1
+        return self._slots - 1
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

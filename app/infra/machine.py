@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-_CGROUP = Path("/sys/fs/cgroup")
+from app.infra.cores import CGROUPS, MEMBERSHIP, control_groups
+
 _UNLIMITED = 1 << 60
 
 
@@ -12,15 +13,30 @@ def memory_usage_percent() -> float:
         ("memory.current", "memory.max"),
         ("memory/memory.usage_in_bytes", "memory/memory.limit_in_bytes"),
     ):
-        share = _share(_CGROUP / used, _CGROUP / limit)
+        share = _share(CGROUPS / used, CGROUPS / limit)
         if share is not None:
             return share
     return _machine_share()
 
 
+def memory_limit(cgroups: Path = CGROUPS, membership: Path = MEMBERSHIP) -> int | None:
+    """The least limit in bytes of this process's control groups, version 1 or 2; None when there is none."""
+    names = {2: "memory.max", 1: "memory.limit_in_bytes"}
+    limits = [_limit(folder / names[version]) for version, folder in control_groups("memory", cgroups, membership)]
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
 def resident_bytes() -> int:
     """Resident memory of this process."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+
+def _limit(file: Path) -> int | None:
+    try:
+        limit = int(file.read_text())
+    except (OSError, ValueError):
+        return None
+    return limit if limit < _UNLIMITED else None
 
 
 def _share(used: Path, limit: Path) -> float | None:

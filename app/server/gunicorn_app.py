@@ -14,19 +14,21 @@ from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 from gunicorn.workers.base import Worker  # type: ignore[import-untyped]
 
 from app.config import Settings
+from app.errors import ConfigError
 from app.infra import cooperative
+from app.infra.workers import slots_of, worker_count
 from app.server.bodies import BodyLimit
 from app.server.framing import Application, framed
 from app.server.proxy import trust_proxies
 from app.server.settings import options
 
-SLOTS = 128
+BODY_MEMORY_LEAST = 1_048_576
 COUNT = struct.Struct("i")
 BuildApp = Callable[[int], Application]
 
 
 def serve(settings: Settings, build_app: BuildApp, body_limit: BodyLimit) -> None:
-    """Serve until a signal ends the process.
+    """Serve until a signal ends the process; raises ConfigError for settings that it cannot work with.
 
     `body_limit(method, path)` is how many bytes a body may have.
 
@@ -34,6 +36,8 @@ def serve(settings: Settings, build_app: BuildApp, body_limit: BodyLimit) -> Non
     without gaps; a worker's replacement gets its slot, so that statistics shared between the processes go on. Where the
     application has a `close`, it is called when its worker ends.
     """
+    if settings.body_memory < BODY_MEMORY_LEAST:
+        raise ConfigError(f"BODY_MEMORY: at least {BODY_MEMORY_LEAST} is needed")
     Service(settings, build_app, body_limit).run()
 
 
@@ -43,9 +47,13 @@ class Service(BaseApplication):  # type: ignore[misc]
     def __init__(self, settings: Settings, build_app: BuildApp, body_limit: BodyLimit) -> None:
         self.settings, self.build_app, self.body_limit = settings, build_app, body_limit
         self.slot = 0
-        self.connections = Connections()
+        self.connections = Connections(slots_of(worker_count(settings.workers)))
         self.application: Application | None = None
         super().__init__()
+
+    def run(self) -> None:
+        """Called by `serve`."""
+        Master(self).run()
 
     def load_config(self) -> None:
         """Called by gunicorn, at the start and on SIGHUP."""
@@ -87,18 +95,35 @@ class Service(BaseApplication):  # type: ignore[misc]
             close()
 
 
+class Master(Arbiter):  # type: ignore[misc]
+    """gunicorn's master, under which at most two generations of workers exist: there is no slot for a third."""
+
+    def handle_hup(self) -> None:
+        """Start a new generation, unless workers of the one before the last are still ending."""
+        if len(self.WORKERS) > self.cfg.workers:
+            self.log.warning("Not reloaded: workers of the last reload are still ending; send SIGHUP again later")
+            return
+        super().handle_hup()
+
+    def handle_ttin(self) -> None:
+        """One worker more, up to the setting."""
+        if self.num_workers < self.cfg.workers:
+            super().handle_ttin()
+        else:
+            self.log.warning("No worker more: WORKERS is %s", self.cfg.workers)
+
+
 class Connections:
     """How many connections each worker holds, in memory that all of them share; they balance new ones by it."""
 
-    def __init__(self) -> None:
-        self.counts = mmap.mmap(-1, SLOTS * COUNT.size)
-        for slot in range(SLOTS):
+    def __init__(self, slots: int) -> None:
+        self.counts = mmap.mmap(-1, slots * COUNT.size)
+        for slot in range(slots):
             self.forget(slot)
 
     def forget(self, slot: int) -> None:
         """No worker of that slot takes connections."""
-        if slot < SLOTS:
-            COUNT.pack_into(self.counts, slot * COUNT.size, -1)
+        COUNT.pack_into(self.counts, slot * COUNT.size, -1)
 
 
 def worker_class(settings: Settings) -> type[Worker]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from app.config import Settings
-from app.infra.cores import usable_cores
+from app.infra.workers import worker_count
 
 DESCRIPTORS_MOST = 1_048_576
 HEARTBEAT_FOLDER = "/dev/shm"  # noqa: S108 - a heartbeat on a disk would wait for the disk
@@ -31,7 +31,7 @@ def options(settings: Settings) -> dict[str, Any]:
     """What `gunicorn_app` sets; proxies are ours to trust (`proxy.py`), so gunicorn is told to trust none."""
     chosen: dict[str, Any] = {
         "bind": [bind_address(settings)],
-        "workers": settings.workers or usable_cores(),
+        "workers": worker_count(settings.workers),
         "threads": settings.threads,
         "backlog": settings.backlog,
         "timeout": settings.timeout,

@@ -20,7 +20,7 @@ from app.errors import Unavailable
 from app.infra import cooperative
 from app.infra.postgres import Database
 from app.server.framing import Environ, StartResponse
-from app.server.gunicorn_app import serve
+from app.server.gunicorn_app import Service
 
 executor = cooperative.Executor(threads=2, queue=2)
 gate = cooperative.Event()
@@ -315,4 +315,4 @@ if __name__ == "__main__":
     values = json.loads(sys.argv[1])
     values["trusted_proxies"] = tuple(ip_network(each) for each in values.get("trusted_proxies", ()))
     limit = values.pop("body_limit", 1_048_576)
-    serve(Settings(**values), lambda slot: application, lambda method, path: LIMITS.get((method, path), limit))
+    Service(Settings(**values), lambda slot: application, lambda method, path: LIMITS.get((method, path), limit)).run()

@@ -116,6 +116,30 @@ def test_sighup_under_load_loses_nothing(worker: str, folder: Path) -> None:
         assert len(set(load.answered)) >= 4
 
 
+def test_a_third_generation_waits_for_the_end_of_the_first(folder: Path) -> None:
+    with serving("meinheld", folder, workers=2, graceful_timeout=2) as server:
+        first: dict[int, Connection] = {}
+
+        def both_answer() -> bool:
+            connection = server.connect()
+            first[connection.get("/pid").json()] = connection
+            return len(first) == 2
+
+        eventually(both_answer, "a connection to each worker")
+        for connection in first.values():
+            connection.send("GET /hang HTTP/1.1\r\nHost: t\r\n\r\n")
+        server.signal(signal.SIGHUP)
+        eventually(lambda: len(server.workers()) == 4, "a second generation")
+        for _ in range(3):
+            server.signal(signal.SIGHUP)
+            server.signal(signal.SIGTTIN)
+        eventually(lambda: "Not reloaded: workers of the last reload are still ending" in server.log(), "a word of it")
+        eventually(lambda: "No worker more: WORKERS is 2" in server.log(), "a word of it")
+        assert len(server.workers()) <= 4
+        assert server.alive
+        assert server.get("/pid").status == 200
+
+
 def test_workers_are_replaced_after_their_requests_and_lose_nothing(worker: str, folder: Path) -> None:
     with serving(worker, folder, workers=2, max_requests=40, max_requests_jitter=10) as server:
         with Load(server) as load:

@@ -8,16 +8,17 @@ from collections.abc import Callable, Iterator
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from app.infra.counters import SLOTS, Counters
+from app.infra.counters import Counters
 from app.infra.exposition import CountersCollector
 
 ROUTES = [("", ""), ("GET", "/api/v1/users/me"), ("POST", "/api/v1/auth/login")]
 GET, POST = 1, 2
+SLOTS = 8
 
 
 @pytest.fixture
 def counters() -> Counters:
-    return Counters.create(ROUTES)
+    return Counters.create(ROUTES, SLOTS)
 
 
 @pytest.fixture

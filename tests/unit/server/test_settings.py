@@ -10,7 +10,10 @@ from typing import Any
 import pytest
 
 from app.config import Settings
-from app.server.gunicorn_app import assign_slot
+from app.errors import ConfigError
+from app.infra.counters import Counters
+from app.infra.workers import WORKERS_MOST, slots_of
+from app.server.gunicorn_app import Service, assign_slot, serve
 from app.server.settings import bind_address, options
 
 
@@ -45,6 +48,31 @@ def test_the_soft_limit_of_descriptors_is_raised() -> None:
     ).stdout.split()
     assert int(given) == int(soft) == (1_048_576 if hard == resource.RLIM_INFINITY else hard)
     assert int(kept) == hard
+
+
+@pytest.mark.parametrize("workers", [1, 2, 64, 65, 128, 129, WORKERS_MOST])
+def test_there_is_a_slot_for_every_worker_of_two_generations(workers: int) -> None:
+    service = Service(Settings(workers=workers), lambda slot: pytest.fail(), lambda method, path: 0)
+    counters = Counters.create([("", "")], slots_of(workers))
+    master = Master()
+    for number in range(2 * workers):
+        assign_slot(master, worker := Numbered())
+        master.WORKERS[number] = worker
+        assert counters.claim(worker.slot) == number
+        counters.add("cache_hits")
+        service.connections.forget(worker.slot)
+    assert counters.snapshot().counters["cache_hits"] == 2 * workers
+
+
+@pytest.mark.parametrize("workers", [WORKERS_MOST + 1, 10**9])
+def test_more_workers_than_can_be_had_are_refused_with_a_sentence(workers: int) -> None:
+    with pytest.raises(ConfigError, match=f"WORKERS: {workers} is more than {WORKERS_MOST}, "):
+        options(Settings(workers=workers))
+
+
+def test_no_room_for_bodies_is_refused() -> None:
+    with pytest.raises(ConfigError, match="BODY_MEMORY: at least 1048576"):
+        serve(Settings(body_memory=1000), lambda slot: pytest.fail(), lambda method, path: 0)
 
 
 @dataclass

@@ -1,0 +1,43 @@
+"""How many workers 0 stands for."""
+
+from pathlib import Path
+
+import pytest
+
+from app.infra import workers
+from app.infra.machine import memory_limit
+from app.infra.workers import WORKERS_MOST, worker_count
+
+MIB = 2**20
+
+
+@pytest.mark.parametrize(
+    ("cores", "memory", "expected"),
+    [(8, None, 8), (8, 2048, 8), (8, 768, 6), (8, 300, 2), (8, 64, 1), (1, 4096, 1), (1000, None, WORKERS_MOST)],
+)
+def test_there_is_a_worker_for_each_core_as_far_as_memory_goes(
+    monkeypatch: pytest.MonkeyPatch, cores: int, memory: int | None, expected: int
+) -> None:
+    monkeypatch.setattr(workers, "usable_cores", lambda: cores)
+    monkeypatch.setattr(workers, "memory_limit", lambda: None if memory is None else memory * MIB)
+    assert worker_count(0) == expected
+    assert worker_count(7) == 7
+
+
+def test_the_least_limit_of_all_groups_holds(tmp_path: Path) -> None:
+    membership, root = tmp_path / "cgroup", tmp_path / "fs"
+    assert memory_limit(root, membership) is None
+    membership.write_text("0::/pods/a\n")
+    for folder, text in (("pods/a", "max"), ("pods", f"{512 * MIB}"), ("", f"{900 * MIB}")):
+        (root / folder).mkdir(parents=True, exist_ok=True)
+        (root / folder / "memory.max").write_text(f"{text}\n")
+    assert memory_limit(root, membership) == 512 * MIB
+
+
+def test_version_1(tmp_path: Path) -> None:
+    membership, root = tmp_path / "cgroup", tmp_path / "fs"
+    membership.write_text("4:cpu,cpuacct:/x\n5:memory:/docker/x\n")
+    (root / "memory/docker/x").mkdir(parents=True)
+    (root / "memory/docker/x/memory.limit_in_bytes").write_text(f"{256 * MIB}\n")
+    (root / "memory/memory.limit_in_bytes").write_text(f"{2**63 - 4096}\n")
+    assert memory_limit(root, membership) == 256 * MIB
