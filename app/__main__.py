@@ -2,12 +2,15 @@
 
 import argparse
 import json
+import signal
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from app.config import load_migration_settings, load_pooler_settings, load_settings
 from app.errors import ConfigError, ProductError
+from app.infra.logs import configure_logging
 from app.local.process import LocalError
 
 
@@ -46,6 +49,9 @@ def _parser() -> argparse.ArgumentParser:
     end.set_defaults(command="sessions end")
     pooler = commands.add_parser("pgbouncer-config", help="write the files of the PgBouncer beside the service")
     pooler.add_argument("--out", type=Path, required=True, metavar="FOLDER")
+    pooler.add_argument(
+        "--watch", action="store_true", help="go on: write them anew when a file that a setting names changes"
+    )
     return parser
 
 
@@ -57,7 +63,6 @@ def _run(given: argparse.Namespace, rest: list[str]) -> int:
 
 def _serve(given: argparse.Namespace, rest: list[str]) -> int:
     from app.infra.counters import Counters
-    from app.infra.logs import configure_logging
     from app.infra.workers import slots_of, worker_count
     from app.main import check_secrets, create_app
     from app.routes import ROUTES, route_labels
@@ -116,10 +121,14 @@ def _connect_query(given: argparse.Namespace, rest: list[str]) -> int:
 
 
 def _pgbouncer_config(given: argparse.Namespace, rest: list[str]) -> int:
-    from app.infra.pgbouncer_ini import write_files
-    from app.main import preparation
+    from app.infra.pgbouncer_watch import PgBouncerFiles, watch
 
-    write_files(load_pooler_settings(), preparation().connect_query, given.out)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # as the first process of a container it would be ignored
+    files = PgBouncerFiles(load_pooler_settings, _own_connect_query(), given.out)
+    files.write()
+    if given.watch:
+        configure_logging("INFO")
+        watch(files)
     return 0
 
 
@@ -129,6 +138,12 @@ def _end_sessions(given: argparse.Namespace, rest: list[str]) -> int:
     end_sessions(load_settings(), given.email, "python -m app sessions end")
     print(f"Every session of {given.email} has ended, and no worker accepts one of them any more.")
     return 0
+
+
+def _own_connect_query() -> str:
+    """From a process of its own: whoever goes on watching need not hold the whole service in memory."""
+    command = [sys.executable, "-m", "app", "connect-query"]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()  # noqa: S603
 
 
 COMMANDS = {

@@ -4,7 +4,7 @@ import os
 import types
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, Field, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -108,6 +108,8 @@ class PoolerSettings(PostgresServer):
     pgbouncer_query_wait_seconds: int = setting(8, "how long a query waits for a server connection")
     pgbouncer_idle_seconds: int = setting(60, "after which an idle server connection is closed")
     pgbouncer_operator_password: str = setting("", "of `jobfinder_operator`, who may change pool sizes live")
+    pgbouncer_tls_folder: str = setting("", "folder of `tls.crt` and `tls.key`, which it shows to the operator")
+    pgbouncer_exporter_folder: str = setting("", "gets `pgpass` of `jobfinder_exporter`, who may read its statistics")
 
 
 Count = Annotated[int, Meta(ge=1)]
@@ -222,18 +224,6 @@ def _load(kind: type[Kind], environ: Mapping[str, str] | None, complaints: Calla
     return loaded
 
 
-def documented_settings(*kinds: type[Any]) -> list[tuple[str, str, str]]:
-    """Rows (variable, default, meaning) of a configuration table; what several kinds share stands there once."""
-    return list(dict.fromkeys((f.name.upper(), _show(f), f.metadata["doc"]) for kind in kinds for f in fields(kind)))
-
-
-def _show(each: "Field[Any]") -> str:
-    value = each.default
-    if value in ("", None, ()) or value is MISSING:
-        return ""
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
 def _read(source: Mapping[str, str], name: str) -> str | None:
     if file := source.get(f"{name}_FILE"):
         if name in source:
@@ -292,6 +282,8 @@ def _unpoolable(settings: PoolerSettings) -> list[str]:
     problems = _unreachable(settings)
     if settings.pgbouncer_pool_size < 1:
         problems.append("PGBOUNCER_POOL_SIZE: at least 1 is needed")
+    if settings.pgbouncer_operator_password and not settings.pgbouncer_tls_folder:
+        problems.append("PGBOUNCER_TLS_FOLDER: the operator is admitted over TLS alone, which needs a certificate")
     texts = [each for each in fields(settings) if isinstance(getattr(settings, each.name), str)]
     problems += [f"{each.name.upper()}: it spans lines" for each in texts if "\n" in getattr(settings, each.name)]
     return problems

@@ -1,11 +1,15 @@
 """PgBouncer's configuration: what the budget of server connections relies on, and the files of a pod's sidecar."""
 
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
 from app.config import PoolerSettings
+from app.infra.scram import verifier
 
+SERVICE = "jobfinder"  # user and database by which the service knows it, whatever PostgreSQL's are called
 OPERATOR = "jobfinder_operator"
+EXPORTER = "jobfinder_exporter"
 
 # One pool for one database and one user: its size is all that PostgreSQL sees of the pod.
 # https://www.pgbouncer.org/config.html
@@ -42,18 +46,27 @@ def connection_string(**parts: object) -> str:
 
 
 def write_files(settings: PoolerSettings, connect_query: str, folder: Path) -> None:
-    """Write pgbouncer.ini, hba.conf and userlist.txt, which hold passwords, for their owner alone."""
-    files = {
-        "pgbouncer.ini": _pod_ini(settings, connect_query, folder),
-        "hba.conf": _hba(settings),
-        "userlist.txt": _users(settings),
-    }
+    """Write userlist.txt, hba.conf and pgbouncer.ini, each for its owner alone: the last holds PostgreSQL's password,
+    the first what checks the passwords of those who enter the console over TCP.
+
+    An exporter's password is a new one each time, which its `pgpass` file alone tells.
+    """
+    exporter_password = secrets.token_hex(32) if settings.pgbouncer_exporter_folder else ""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for name, text in files.items():
-        path = folder / name
-        path.touch(mode=0o600)
-        path.chmod(0o600)
-        path.write_text(text)
+    if exporter_password:
+        _write(Path(settings.pgbouncer_exporter_folder, "pgpass"), f"*:*:*:{EXPORTER}:{exporter_password}\n")
+    _write(folder / "userlist.txt", _users(settings, exporter_password))
+    _write(folder / "hba.conf", _hba(settings))
+    _write(folder / "pgbouncer.ini", _pod_ini(settings, connect_query, folder))
+
+
+def _write(path: Path, text: str) -> None:
+    """In one step: PgBouncer may be reading it."""
+    new = path.with_name(f".{path.name}.new")
+    new.unlink(missing_ok=True)
+    new.touch(mode=0o600)
+    new.write_text(text)
+    new.replace(path)
 
 
 def _pod_ini(settings: PoolerSettings, connect_query: str, folder: Path) -> str:
@@ -66,7 +79,7 @@ def _pod_ini(settings: PoolerSettings, connect_query: str, folder: Path) -> str:
         connect_query=connect_query,
     )
     values: dict[str, object] = {
-        "listen_addr": "*" if settings.pgbouncer_operator_password else "",
+        "listen_addr": _listen(settings),
         "listen_port": settings.pgbouncer_port,
         "unix_socket_dir": settings.pgbouncer_socket_folder,
         "unix_socket_mode": "0700",
@@ -74,7 +87,7 @@ def _pod_ini(settings: PoolerSettings, connect_query: str, folder: Path) -> str:
         "auth_hba_file": folder / "hba.conf",
         "auth_file": folder / "userlist.txt",
         "admin_users": OPERATOR if settings.pgbouncer_operator_password else "",
-        "stats_users": settings.database_user,
+        "stats_users": f"{SERVICE},{EXPORTER}",
         **pool(settings.pgbouncer_pool_size),
         "max_client_conn": settings.pgbouncer_max_clients,
         "query_wait_timeout": settings.pgbouncer_query_wait_seconds,
@@ -84,23 +97,36 @@ def _pod_ini(settings: PoolerSettings, connect_query: str, folder: Path) -> str:
     }
     if settings.database_tls_ca_file:
         values["server_tls_ca_file"] = settings.database_tls_ca_file
-    return ini({settings.database_name: server}, values)
+    if settings.pgbouncer_tls_folder:
+        certificate = Path(settings.pgbouncer_tls_folder)
+        values["client_tls_sslmode"] = "allow"  # for whom it is a must, hba.conf says
+        values["client_tls_cert_file"], values["client_tls_key_file"] = certificate / "tls.crt", certificate / "tls.key"
+    return ini({SERVICE: server}, values)
+
+
+def _listen(settings: PoolerSettings) -> str:
+    if settings.pgbouncer_operator_password:
+        return "*"
+    return "127.0.0.1" if settings.pgbouncer_exporter_folder else ""
 
 
 def _hba(settings: PoolerSettings) -> str:
-    """The service over the socket that only its pod has; over TCP the operator alone, to the console alone."""
-    user = _name(settings.database_user)
-    lines = [f"local {_name(settings.database_name)} {user} trust", f"local pgbouncer {user} trust"]
+    """The service over the socket that its container has; over TCP the console alone, and each user with a password:
+    the operator over TLS from anywhere, an exporter from within the pod.
+    """
+    lines = [f"local {database} {SERVICE} trust" for database in (SERVICE, "pgbouncer")]
     if settings.pgbouncer_operator_password:
-        lines += [f"host pgbouncer {OPERATOR} {network} scram-sha-256" for network in ("0.0.0.0/0", "::/0")]
+        lines += [f"hostssl pgbouncer {OPERATOR} {network} scram-sha-256" for network in ("0.0.0.0/0", "::/0")]
+    if settings.pgbouncer_exporter_folder:
+        lines += [f"host pgbouncer {EXPORTER} {network} scram-sha-256" for network in ("127.0.0.1/32", "::1/128")]
     return "\n".join(lines) + "\n"
 
 
-def _users(settings: PoolerSettings) -> str:
-    users = {settings.database_user: ""}
-    if settings.pgbouncer_operator_password:
-        users[OPERATOR] = settings.pgbouncer_operator_password
-    return "".join(f"{_name(user)} {_name(password)}\n" for user, password in users.items())
+def _users(settings: PoolerSettings, exporter_password: str) -> str:
+    users = {SERVICE: ""}
+    checked = {OPERATOR: settings.pgbouncer_operator_password, EXPORTER: exporter_password}
+    users |= {user: verifier(password) for user, password in checked.items() if password}
+    return "".join(f"{_name(user)} {_name(secret)}\n" for user, secret in users.items())
 
 
 def _quoted(value: object) -> str:

@@ -1,12 +1,13 @@
 """The parts of README.md that are made from the code, between `<!-- name -->` and `<!-- /name -->`."""
 
 from collections.abc import Iterator
+from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from app.config import MigrationSettings, PoolerSettings, Settings, Tuning, documented_settings
+from app.config import MigrationSettings, PoolerSettings, Settings, Tuning
 
 _UNITS = {"ge": "at least", "le": "at most"}
 
@@ -34,6 +35,18 @@ def _settings(*kinds: type[Any]) -> str:
     documented = documented_settings(*kinds)
     rows = (f"| `{name}` | {_code(default)} | {meaning} |\n" for name, default, meaning in documented)
     return "| variable | default | meaning |\n|---|---|---|\n" + "".join(rows)
+
+
+def documented_settings(*kinds: type[Any]) -> list[tuple[str, str, str]]:
+    """Rows (variable, default, meaning) of a configuration table; what several kinds share stands there once."""
+    return list(dict.fromkeys((f.name.upper(), _show(f), f.metadata["doc"]) for kind in kinds for f in fields(kind)))
+
+
+def _show(each: "Field[Any]") -> str:
+    value = each.default
+    if value in ("", None, ()) or value is MISSING:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _tuning() -> str:

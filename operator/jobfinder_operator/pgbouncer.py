@@ -27,10 +27,14 @@ class ConsoleError(Exception):
 
 @dataclass(frozen=True)
 class ConsoleAccount:
-    """Who may enter the console over TCP."""
+    """Who may enter the consoles over TCP, and how a PgBouncer shows that it is one of the release: `ca_file` signs its
+    certificate, which bears `server_name` (pods have no name of their own). The file is read for each connection.
+    """
 
     user: str
     password: str
+    ca_file: str
+    server_name: str
     port: int = 6432
 
 
@@ -184,12 +188,15 @@ async def _connect(host: str, account: ConsoleAccount, timeout_s: float) -> Any:
     try:
         async with asyncio.timeout(timeout_s):
             connection = psycopg2.connect(
-                host=host,  # an address: libpq would resolve a name on the event loop's thread
+                hostaddr=host,  # libpq would resolve a name on the event loop's thread
+                host=account.server_name,
                 port=account.port,
                 user=account.user,
                 password=account.password,
                 dbname=CONSOLE,
-                sslmode="disable",
+                sslmode="verify-full",
+                sslrootcert=account.ca_file,
+                require_auth="scram-sha-256",  # whoever answers may ask for the password itself
                 gssencmode="disable",
                 application_name="jobfinder-operator",
                 async_=1,

@@ -29,6 +29,8 @@ class Settings:
     lease_name: str
     pgbouncer_user: str
     pgbouncer_password: str
+    pgbouncer_ca_file: str
+    pgbouncer_server_name: str
     pgbouncer_port: int = 6432
     app_port: int = 8000
     memcached_port: int = 11211
@@ -44,7 +46,13 @@ class Settings:
     @property
     def console_account(self) -> ConsoleAccount:
         """Who enters the consoles."""
-        return ConsoleAccount(self.pgbouncer_user, self.pgbouncer_password, self.pgbouncer_port)
+        return ConsoleAccount(
+            self.pgbouncer_user,
+            self.pgbouncer_password,
+            self.pgbouncer_ca_file,
+            self.pgbouncer_server_name,
+            self.pgbouncer_port,
+        )
 
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
@@ -56,6 +64,8 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         lease_name=source.get("LEASE_NAME") or "jobfinder-operator",
         pgbouncer_user=source.get("PGBOUNCER_USER") or "jobfinder_operator",
         pgbouncer_password=_secret(source, "PGBOUNCER_PASSWORD"),
+        pgbouncer_ca_file=_needed(source, "PGBOUNCER_CA_FILE", "the authority that signs PgBouncer's certificate"),
+        pgbouncer_server_name=source.get("PGBOUNCER_SERVER_NAME") or "jobfinder-pgbouncer",
         pgbouncer_port=_number(source, "PGBOUNCER_PORT", Settings.pgbouncer_port),
         app_port=_number(source, "APP_PORT", Settings.app_port),
         memcached_port=_number(source, "MEMCACHED_PORT", Settings.memcached_port),
@@ -93,6 +103,12 @@ def _secret(source: Mapping[str, str], name: str) -> str:
     if name in source:
         return source[name]
     raise SettingsError(f"{name}_FILE: a file with the password of the PgBouncer consoles is needed")
+
+
+def _needed(source: Mapping[str, str], name: str, what: str) -> str:
+    if given := source.get(name):
+        return given
+    raise SettingsError(f"{name}: {what} is needed")
 
 
 def _number(source: Mapping[str, str], name: str, default: int) -> int:

@@ -13,6 +13,8 @@
 
 {{- define "jobfinder.memcached.fullname" -}}{{ include "jobfinder.fullname" . }}-memcached{{- end }}
 {{- define "jobfinder.postgresql.fullname" -}}{{ include "jobfinder.fullname" . }}-postgresql{{- end }}
+{{/* What the certificate of every PgBouncer is for: pods have no name of their own. */}}
+{{- define "jobfinder.pgbouncer.serverName" -}}{{ include "jobfinder.fullname" . }}-pgbouncer{{- end }}
 {{- define "jobfinder.operator.fullname" -}}{{ include "jobfinder.fullname" . }}-operator{{- end }}
 
 {{/* What selects pods; never changes between versions. */}}

@@ -16,6 +16,10 @@ objects is never empty where there is a cluster, even when it has no items.
 {{- default (include "jobfinder.operator.fullname" .) .Values.operator.existingSecret -}}
 {{- end }}
 
+{{- define "jobfinder.operator.tlsSecretName" -}}
+{{- default (include "jobfinder.pgbouncer.serverName" .) .Values.operator.tls.existingSecret -}}
+{{- end }}
+
 {{/* Refuse to make a Secret that could not be kept: (dict "root" $ "value" "secrets.existingSecret" "keys" "..."). */}}
 {{- define "jobfinder.needsCluster" -}}
 {{- if not (lookup "v1" "Secret" .root.Release.Namespace "") -}}

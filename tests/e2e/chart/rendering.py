@@ -65,7 +65,12 @@ EVERYTHING: Values = {
         "rules": {"enabled": True},
         "dashboards": {"enabled": True},
     },
-    "operator": {"enabled": True, "existingSecret": "own-operator", "config": {"limits": {"requestsPerUser": 300}}},
+    "operator": {
+        "enabled": True,
+        "existingSecret": "own-operator",
+        "tls": {"existingSecret": "own-tls"},
+        "config": {"limits": {"requestsPerUser": 300}},
+    },
 }
 BARE: Values = {
     **EXTERNAL,

@@ -21,7 +21,7 @@ from tests.e2e.chart.rendering import (
 )
 from tests.e2e.cluster.shell import run
 
-OPERATOR = {"operator": {"enabled": True, "existingSecret": "own-operator"}}
+OPERATOR = {"operator": {"enabled": True, "existingSecret": "own-operator", "tls": {"existingSecret": "own-tls"}}}
 
 ADDED: dict[str, tuple[Values, set[str]]] = {
     "ingress": ({"ingress": {"enabled": True, "hosts": ["a.example"]}}, {"Ingress/jobfinder"}),
@@ -102,7 +102,8 @@ def test_names_follow_the_release() -> None:
 def test_the_pooler_starts_before_the_service_and_ends_after_it() -> None:
     pod = _app(EXTERNAL)
     config, pooler = pod["spec"]["initContainers"]
-    assert (config["name"], config.get("restartPolicy")) == ("pgbouncer-config", None)
+    assert (config["name"], config["restartPolicy"]) == ("pgbouncer-config", "Always")
+    assert config["startupProbe"]["exec"]["command"] == ["test", "-f", "/etc/pgbouncer/pgbouncer.ini"]
     assert (pooler["name"], pooler["restartPolicy"]) == ("pgbouncer", "Always")
     assert pooler["startupProbe"]["exec"]["command"] == ["test", "-S", "/run/pgbouncer/.s.PGSQL.6432"]
 

@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from app.config import Settings, Tuning, documented_settings
+from app.config import Settings, Tuning
+from app.local.readme import documented_settings
 from tests.e2e.chart.rendering import BUNDLED, CHART, EXTERNAL, Values, container, environment, pods, refusal, render
 
 INFEASIBLE: dict[str, tuple[Values, str]] = {
@@ -46,7 +47,14 @@ INFEASIBLE: dict[str, tuple[Values, str]] = {
         "pgbouncer.maxPerPod 2 is less than pgbouncer.floor 3. Nearest that works: pgbouncer.maxPerPod 3.",
     ),
     "what is laid over the operator's resource": (
-        {"operator": {"enabled": True, "existingSecret": "o", "config": {"database": {"connectionBudget": 10}}}},
+        {
+            "operator": {
+                "enabled": True,
+                "existingSecret": "o",
+                "tls": {"existingSecret": "t"},
+                "config": {"database": {"connectionBudget": 10}},
+            }
+        },
         "pgbouncer.floor 1 x database.maxPods 13 + database.headroom 5 = 18 is more than database.connectionBudget 10",
     ),
     "fewest pods above most": (
@@ -66,7 +74,14 @@ INFEASIBLE: dict[str, tuple[Values, str]] = {
         "0.8 x 954 MiB = 762 MiB",
     ),
     "memcached of the operator's resource above 80 % of its limit": (
-        {"operator": {"enabled": True, "existingSecret": "o", "config": {"cache": {"memcachedMegabytes": 512}}}},
+        {
+            "operator": {
+                "enabled": True,
+                "existingSecret": "o",
+                "tls": {"existingSecret": "t"},
+                "config": {"cache": {"memcachedMegabytes": 512}},
+            }
+        },
         "memcached.memoryMegabytes 512 is more than 80 %",
     ),
     "a limit that is no amount": (
@@ -81,8 +96,15 @@ INFEASIBLE: dict[str, tuple[Values, str]] = {
         ),
     ),
     "what the operator's resource does not know": (
-        {"operator": {"enabled": True, "existingSecret": "o", "config": {"limits": {"requests": 5}}}},
-        "operator.config.limits.requests is unknown. Known there: loginFailuresPerAccount, loginsPerAddress,",
+        {
+            "operator": {
+                "enabled": True,
+                "existingSecret": "o",
+                "tls": {"existingSecret": "t"},
+                "config": {"limits": {"requests": 5}},
+            }
+        },
+        "operator.config.limits.requests is unknown. Known there: ipv6Prefix, loginFailuresPerAccount,",
     ),
     "no way to replace a pod": ({"strategy": {"maxSurge": 0}}, "maxSurge and strategy.maxUnavailable cannot both be 0"),
     "two databases": ({"postgresql": {"enabled": True}}, "Either database.host or postgresql.enabled, not both."),
@@ -162,6 +184,10 @@ def test_a_hook_cannot_wait_for_what_comes_after_it() -> None:
         ({}, "secrets.existingSecret is needed here"),
         ({"secrets": {"existingSecret": "own"}}, "secrets.existingKeysSecret is needed here"),
         ({**EXTERNAL, "operator": {"enabled": True}}, "operator.existingSecret is needed here"),
+        (
+            {**EXTERNAL, "operator": {"enabled": True, "existingSecret": "o"}},
+            "operator.tls.existingSecret is needed here",
+        ),
     ],
 )
 def test_without_a_cluster_no_secret_is_made_up(values: Values, wanted: str) -> None:
@@ -179,7 +205,7 @@ def test_without_a_cluster_no_secret_is_made_up(values: Values, wanted: str) -> 
         ({"hpa": {"enabled": False}, "replicas": 1, "pgbouncer": {"maxPerPod": 7}}, 7, 3),
         ({"database": {"host": "h", "maxPods": 30}}, 2, 30),
         ({"strategy": {"maxSurge": "100%"}}, 4, 18),
-        ({"operator": {"enabled": True, "existingSecret": "o"}}, 1, 13),
+        ({"operator": {"enabled": True, "existingSecret": "o", "tls": {"existingSecret": "t"}}}, 1, 13),
     ],
 )
 def test_the_pools_of_all_pods_fit_the_budget(values: Values, pool: int, max_pods: int) -> None:

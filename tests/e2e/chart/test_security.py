@@ -15,6 +15,7 @@ from tests.e2e.chart.rendering import (
     container,
     containers,
     environment,
+    helm_template,
     named,
     pods,
     render,
@@ -84,6 +85,38 @@ def test_the_service_sees_the_pepper_and_only_its_pooler_the_password() -> None:
     pod = dict(pods(render(EXTERNAL)))["Deployment/jobfinder"]
     seen = {each["name"]: set(_keys(pod, each)) for each in containers(pod)}
     assert seen == {"pgbouncer-config": {"database-password"}, "pgbouncer": set(), "app": {"pepper", "every key"}}
+
+
+def test_pgbouncer_shows_the_operator_a_certificate_and_sees_no_password_of_its() -> None:
+    found = dict(pods(render({**EXTERNAL, "operator": EVERYTHING["operator"]})))
+    pod = found["Deployment/jobfinder"]
+    seen = {each["name"]: set(_keys(pod, each)) for each in containers(pod)}
+    assert seen["pgbouncer"] == {"tls.crt", "tls.key"}
+    assert "pgbouncer-password" in seen["pgbouncer-config"]
+    assert seen["app"] == {"pepper", "every key"}
+    (operator,) = containers(found["Deployment/jobfinder-operator"])
+    assert set(_keys(found["Deployment/jobfinder-operator"], operator)) == {"pgbouncer-password", "ca.crt"}
+    told = environment(operator)
+    assert (told["PGBOUNCER_CA_FILE"], told["PGBOUNCER_SERVER_NAME"]) == (
+        "/run/secrets/pgbouncer-ca/ca.crt",
+        "jobfinder-pgbouncer",
+    )
+
+
+def test_without_the_operator_nothing_of_its_tls_is_rendered() -> None:
+    output = helm_template(EXTERNAL).output
+    assert not [word for word in ("pgbouncer-tls", "PGBOUNCER_TLS", "pgbouncer-ca") if word in output]
+
+
+@pytest.mark.parametrize("operator", [True, False])
+def test_the_exporter_reaches_no_socket_that_trusts_it(operator: bool) -> None:
+    values = EVERYTHING if operator else {**EXTERNAL, "pgbouncer": {"exporter": {"enabled": True}}}
+    pod = dict(pods(render(values)))["Deployment/jobfinder"]
+    exporter = container(pod, "pgbouncer-exporter")
+    assert [each["mountPath"] for each in exporter["volumeMounts"]] == ["/run/pgbouncer-exporter"]
+    assert (
+        "jobfinder_exporter@127.0.0.1:6432/pgbouncer" in environment(exporter)["PGBOUNCER_EXPORTER_CONNECTION_STRING"]
+    )
 
 
 def _keys(pod: Manifest, container: Manifest) -> Iterator[str]:

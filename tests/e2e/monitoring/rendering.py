@@ -13,7 +13,7 @@ RUNBOOKS = "charts/jobfinder/runbooks/"
 EVERYTHING = {
     "secrets": {"existingSecret": "shop", "existingKeysSecret": "shop-keys"},
     "database": {"host": "postgres.example.com"},
-    "operator": {"enabled": True, "existingSecret": "shop-operator"},
+    "operator": {"enabled": True, "existingSecret": "shop-operator", "tls": {"existingSecret": "shop-tls"}},
     "memcached": {"exporter": {"enabled": True}},
     "pgbouncer": {"exporter": {"enabled": True}},
     "ingress": {

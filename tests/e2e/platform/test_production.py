@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.certificates import Authority
 from tests.e2e.cluster.access import Cluster
 from tests.e2e.cluster.config import ClusterError
 from tests.e2e.cluster.identities import create_authority, create_certificate
@@ -85,19 +86,21 @@ def database(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 @pytest.fixture(scope="module")
-def release(cluster: Cluster, database: Database) -> Iterator[Release]:
+def release(cluster: Cluster, database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Release]:
+    certificate = Authority().write(tmp_path_factory.mktemp("certificate"))
     key = run("openssl", "genpkey", "-algorithm", "ed25519")
     before = [
         DENY,
         secret("own", {"pepper": secrets.token_hex(32), "database-password": PASSWORD}),
         secret("own-keys", {"20261124-1.pem": key}),
         secret("own-operator", {"pgbouncer-password": secrets.token_hex(20)}),
+        secret("own-tls", {name: (certificate / name).read_text() for name in ("tls.crt", "tls.key", "ca.crt")}),
         *(secret(name, {"ca.crt": (database.pki / f"{name}-ca.crt").read_text()}) for name in ("trusted", "stranger")),
     ]
     values = {
         "postgresql": {"enabled": False},
         "secrets": {"existingSecret": "own", "existingKeysSecret": "own-keys"},
-        "operator": {"enabled": True, "existingSecret": "own-operator"},
+        "operator": {"enabled": True, "existingSecret": "own-operator", "tls": {"existingSecret": "own-tls"}},
         "database": {**VALUES["database"], **connected(database.host, "trusted")},
         "networkPolicy": {
             "databaseEgress": [
@@ -129,7 +132,7 @@ def test_it_works_where_nothing_is_allowed_but_by_its_own_policies(release: Rele
 
 def test_the_chart_made_no_secret(release: Release) -> None:
     names = {each["metadata"]["name"] for each in release.get("secrets", "--field-selector=type=Opaque")["items"]}
-    assert names == {"own", "own-keys", "own-operator", "trusted", "stranger"}
+    assert names == {"own", "own-keys", "own-operator", "own-tls", "trusted", "stranger"}
 
 
 def test_every_connection_to_the_database_is_encrypted(release: Release, database: Database) -> None:

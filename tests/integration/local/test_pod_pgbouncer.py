@@ -1,73 +1,15 @@
 """PgBouncer runs on the files that `python -m app pgbouncer-config` writes for a pod."""
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg2
 import pytest
 
-from app.infra.pgbouncer_ini import OPERATOR
-from app.local.account import PrivateFolder, hand_over, server_account
-from app.local.postgres import ROLE, Postgres
-from app.local.process import Command, Server
-from app.local.programs import program
+from app.infra.pgbouncer_ini import EXPORTER, OPERATOR, SERVICE
+from app.local.postgres import Postgres
 from tests.conftest import LocalDatabase
-from tests.service import free_port
-
-SECRET = 'it\'s a "quoted" secret'
-
-
-class PodPgBouncer(Server):
-    """The sidecar of a pod whose pool starts at 3."""
-
-    name = "PgBouncer"
-
-    def __init__(self, postgres: Postgres, database: str) -> None:
-        super().__init__()
-        self._account = server_account()
-        self._private = PrivateFolder(self._account)
-        self.folder, self.port = self._private.path, free_port()
-        password = self.folder / "operator-password"
-        password.write_text(SECRET + "\n")
-        self.variables = {
-            "DATABASE_HOST": str(postgres.sockets),
-            "DATABASE_PORT": str(postgres.port),
-            "DATABASE_NAME": database,
-            "DATABASE_USER": ROLE,
-            "DATABASE_PASSWORD": "not ' asked for",
-            "DATABASE_TLS_MODE": "disable",
-            "PGBOUNCER_PORT": str(self.port),
-            "PGBOUNCER_SOCKET_FOLDER": str(self.folder),
-            "PGBOUNCER_POOL_SIZE": "3",
-            "PGBOUNCER_OPERATOR_PASSWORD_FILE": str(password),
-        }
-
-    def write(self, **variables: str) -> "subprocess.CompletedProcess[str]":
-        command = [sys.executable, "-m", "app", "pgbouncer-config", "--out", str(self.folder)]
-        return subprocess.run(command, env=self.variables | variables, text=True, capture_output=True, check=False)
-
-    def url(self, database: str, user: str = ROLE) -> str:
-        return f"postgresql://{user}@/{database}?host={self.folder}&port={self.port}"
-
-    def close(self) -> None:
-        self.stop()
-        self._private.remove()
-
-    def _command(self) -> Command:
-        assert self.write().returncode == 0
-        for each in self.folder.iterdir():
-            hand_over(each, self._account)
-        arguments = [program("pgbouncer") or "pgbouncer", "-q", self.folder / "pgbouncer.ini"]
-        return Command(arguments, log=self.folder / "log", account=self._account)
-
-    def _answers(self) -> bool:
-        try:
-            psycopg2.connect(self.url("pgbouncer"), connect_timeout=5).close()
-        except psycopg2.OperationalError:
-            return False
-        return True
+from tests.integration.local.pod_pgbouncer import SECRET, PodPgBouncer, ask, setting
 
 
 @pytest.fixture(scope="module")
@@ -76,23 +18,8 @@ def pooler(postgres: Postgres, database: LocalDatabase) -> Iterator[PodPgBouncer
         yield server
 
 
-def ask(url: str, sql: str, password: str | None = None) -> list[tuple[object, ...]]:
-    connection = psycopg2.connect(url, connect_timeout=5, password=password)
-    connection.autocommit = True
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute(sql)
-            return cursor.fetchall() if cursor.description else []
-    finally:
-        connection.close()
-
-
-def setting(pooler: PodPgBouncer, name: str) -> object:
-    return {row[0]: row[1] for row in ask(pooler.url("pgbouncer"), "SHOW CONFIG")}[name]
-
-
-def test_the_service_finds_its_database_with_everything_prepared(pooler: PodPgBouncer, database: LocalDatabase) -> None:
-    names = ask(pooler.url(database.name), "SELECT name FROM pg_prepared_statements")
+def test_the_service_finds_its_database_with_everything_prepared(pooler: PodPgBouncer) -> None:
+    names = ask(pooler.url(), "SELECT name FROM pg_prepared_statements")
     assert len(names) > 5
     assert setting(pooler, "default_pool_size") == setting(pooler, "max_db_connections") == "3"
     assert setting(pooler, "pool_mode") == "transaction"
@@ -112,20 +39,45 @@ def test_the_operator_may_change_the_pool_over_tcp_with_its_password_alone(poole
         ask(console, "SHOW POOLS", password="guessed")
 
 
-def test_nobody_reaches_the_database_over_tcp(pooler: PodPgBouncer, database: LocalDatabase) -> None:
-    for user in (ROLE, OPERATOR):
+def test_the_operator_is_admitted_over_tls_alone(pooler: PodPgBouncer) -> None:
+    with pytest.raises(psycopg2.OperationalError, match=r"no authentication method|login rejected"):
+        ask(f"postgresql://{OPERATOR}@127.0.0.1:{pooler.port}/pgbouncer?sslmode=disable", "SHOW POOLS", password=SECRET)
+
+
+def test_an_exporter_reads_statistics_and_nothing_else(pooler: PodPgBouncer) -> None:
+    password = (pooler.folder / "pgpass").read_text().strip().rsplit(":", 1)[1]
+    at = f"{EXPORTER}@127.0.0.1:{pooler.port}"
+    assert ask(f"postgresql://{at}/pgbouncer?sslmode=disable", "SHOW POOLS", password=password)
+    for name, sql in (("pgbouncer", "SET default_pool_size = 7"), ("pgbouncer", "RELOAD"), (SERVICE, "SELECT 1")):
+        with pytest.raises(psycopg2.Error):
+            ask(f"postgresql://{at}/{name}", sql, password=password)
+    for guess in ("", "guessed"):
         with pytest.raises(psycopg2.OperationalError):
-            ask(f"postgresql://{user}@127.0.0.1:{pooler.port}/{database.name}", "SELECT 1", password=SECRET)
+            ask(f"postgresql://{at}/pgbouncer", "SHOW POOLS", password=guess)
+    for name in ("pgbouncer", SERVICE):
+        with pytest.raises(psycopg2.OperationalError):
+            ask(pooler.url(name, EXPORTER), "SHOW POOLS", password=password)
 
 
-def test_the_operator_is_not_admitted_over_the_socket(pooler: PodPgBouncer, database: LocalDatabase) -> None:
-    for name in ("pgbouncer", database.name):
+def test_no_file_tells_the_operators_password(pooler: PodPgBouncer) -> None:
+    for name in ("pgbouncer.ini", "hba.conf", "userlist.txt"):
+        assert SECRET.split(maxsplit=1)[0] not in (pooler.folder / name).read_text()
+
+
+def test_nobody_reaches_the_database_over_tcp(pooler: PodPgBouncer) -> None:
+    for user in (SERVICE, OPERATOR):
+        with pytest.raises(psycopg2.OperationalError):
+            ask(f"postgresql://{user}@127.0.0.1:{pooler.port}/{SERVICE}", "SELECT 1", password=SECRET)
+
+
+def test_the_operator_is_not_admitted_over_the_socket(pooler: PodPgBouncer) -> None:
+    for name in ("pgbouncer", SERVICE):
         with pytest.raises(psycopg2.OperationalError):
             ask(pooler.url(name, OPERATOR), "SHOW POOLS", password=SECRET)
 
 
 def test_the_files_are_for_their_owner_alone(pooler: PodPgBouncer) -> None:
-    for name in ("pgbouncer.ini", "hba.conf", "userlist.txt"):
+    for name in ("pgbouncer.ini", "hba.conf", "userlist.txt", "pgpass"):
         assert Path(pooler.folder, name).stat().st_mode & 0o077 == 0
 
 
@@ -136,6 +88,7 @@ def test_the_files_are_for_their_owner_alone(pooler: PodPgBouncer) -> None:
         ("DATABASE_HOST", "first,second", "DATABASE_HOST: one host"),
         ("PGBOUNCER_POOL_SIZE", "0", "PGBOUNCER_POOL_SIZE: at least 1"),
         ("DATABASE_USER", "a\nauth_type = any", "DATABASE_USER: it spans lines"),
+        ("PGBOUNCER_TLS_FOLDER", "", "PGBOUNCER_TLS_FOLDER: the operator is admitted over TLS alone"),
         ("DATABASE_TLS_MODE", "maybe", "DATABASE_TLS_MODE: 'maybe' is not one of"),
     ],
 )

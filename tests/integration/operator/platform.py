@@ -141,6 +141,8 @@ class Platform:
             lease_name="lease",
             pgbouncer_user=sidecars.ACCOUNT.user,
             pgbouncer_password=sidecars.PASSWORD,
+            pgbouncer_ca_file=sidecars.ACCOUNT.ca_file,
+            pgbouncer_server_name=sidecars.ACCOUNT.server_name,
             pgbouncer_port=sidecars.PORT,
             app_port=pods.PORT,
             memcached_port=self.memcached.port or 0,

@@ -2,6 +2,8 @@
 
 import asyncio
 import itertools
+import shutil
+import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
@@ -9,18 +11,21 @@ from typing import TypeVar
 import psycopg2
 
 from app.config import PoolerSettings
-from app.infra.pgbouncer_ini import write_files
+from app.infra.pgbouncer_ini import SERVICE, write_files
 from app.local.account import PrivateFolder, hand_over, server_account
 from app.local.postgres import ROLE, Postgres
 from app.local.process import Command, Server
 from app.local.programs import program
 from jobfinder_operator.observed import Reading
 from jobfinder_operator.pgbouncer import Console, ConsoleAccount, connect
+from tests.certificates import SERVER_NAME, Authority
 from tests.service import free_port
 
 PASSWORD = "a 'secret' of \"the\" operator"
 PORT = free_port()
-ACCOUNT = ConsoleAccount("jobfinder_operator", PASSWORD, PORT)
+_HELD = tempfile.TemporaryDirectory(prefix="jobfinder-certificate-")
+CERTIFICATE = Authority().write(Path(_HELD.name))  # of every sidecar, as in a release
+ACCOUNT = ConsoleAccount("jobfinder_operator", PASSWORD, str(CERTIFICATE / "ca.crt"), SERVER_NAME, PORT)
 TIMEOUT_S = 2.0
 _numbers = itertools.count(11)
 Answer = TypeVar("Answer")
@@ -36,7 +41,7 @@ class Sidecar(Server):
         self._account = server_account()
         self._private = PrivateFolder(self._account)
         self.host = f"127.0.0.{next(_numbers)}"
-        self.database, self.url = database, self._url(database)
+        self.database, self.url = database, self._url(SERVICE)
         self._settings = PoolerSettings(
             database_host=str(postgres.sockets),
             database_port=postgres.port,
@@ -47,6 +52,7 @@ class Sidecar(Server):
             pgbouncer_port=PORT,
             pgbouncer_pool_size=floor,
             pgbouncer_operator_password=PASSWORD,
+            pgbouncer_tls_folder=str(self.folder),
         )
 
     @property
@@ -58,9 +64,11 @@ class Sidecar(Server):
         self._private.remove()
 
     def _url(self, database: str) -> str:
-        return f"postgresql://{ROLE}@/{database}?host={self.folder}&port={PORT}"
+        return f"postgresql://{SERVICE}@/{database}?host={self.folder}&port={PORT}"
 
     def _command(self) -> Command:
+        for name in ("tls.crt", "tls.key"):
+            shutil.copy(CERTIFICATE / name, self.folder)
         write_files(self._settings, "", self.folder)
         ini = self.folder / "pgbouncer.ini"
         ini.write_text(ini.read_text().replace("listen_addr = *", f"listen_addr = {self.host}"))

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
 
 import psycopg2
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from app.local.postgres import Postgres
 from app.local.process import becomes_true
 from jobfinder_operator.observed import Reading
-from jobfinder_operator.pgbouncer import Console, ConsoleAccount, ConsoleError, Consoles, connect
+from jobfinder_operator.pgbouncer import Console, ConsoleError, Consoles, connect
 from tests.conftest import LocalDatabase
 from tests.integration.operator.load import saturated, transactions
 from tests.integration.operator.sidecars import ACCOUNT, TIMEOUT_S, Sidecar, on_console, read, setting
@@ -230,4 +231,4 @@ def test_a_dead_pgbouncer_is_an_error_of_ours(sidecar: Sidecar) -> None:
 
 def test_a_wrong_password_is_an_error_of_ours(sidecar: Sidecar) -> None:
     with pytest.raises(ConsoleError):
-        on_console(sidecar, lambda console: console.read(0), ConsoleAccount(ACCOUNT.user, "guess", ACCOUNT.port))
+        on_console(sidecar, lambda console: console.read(0), replace(ACCOUNT, password="guess"))

@@ -90,6 +90,15 @@ def test_a_new_pod_gets_its_share_from_the_others_under_load(platform: Platform,
     assert load.failures == its_load.failures == []
 
 
+def test_a_sidecar_that_read_its_files_anew_is_granted_its_share_again(
+    platform: Platform, operator: RunningOperator
+) -> None:
+    operator.settle(lambda: granted(platform) == FREE + 2 * FLOOR)
+    on_console(platform.sidecars["pod-a"], lambda console: console.rows("RELOAD"))
+    assert sizes(platform)["pod-a"] == FLOOR
+    operator.settle(lambda: granted(platform) == FREE + 2 * FLOOR)
+
+
 def test_an_unreachable_pod_keeps_what_is_recorded(platform: Platform, operator: RunningOperator) -> None:
     operator.settle(lambda: granted(platform) == FREE + 2 * FLOOR)
     held = sizes(platform)["pod-a"]

@@ -6,7 +6,7 @@ import pytest
 
 from jobfinder_operator.settings import SettingsError, load_settings
 
-LEAST = {"POD_NAMESPACE": "jobs", "PGBOUNCER_PASSWORD": "secret"}
+LEAST = {"POD_NAMESPACE": "jobs", "PGBOUNCER_PASSWORD": "secret", "PGBOUNCER_CA_FILE": "/ca.crt"}
 
 
 def test_defaults_are_the_charts() -> None:
@@ -18,7 +18,8 @@ def test_defaults_are_the_charts() -> None:
 
 def test_the_password_may_come_from_a_file(tmp_path: Path) -> None:
     (tmp_path / "password").write_text("secret\n")
-    found = load_settings({"POD_NAMESPACE": "jobs", "PGBOUNCER_PASSWORD_FILE": str(tmp_path / "password")})
+    given = {name: value for name, value in LEAST.items() if name != "PGBOUNCER_PASSWORD"}
+    found = load_settings({**given, "PGBOUNCER_PASSWORD_FILE": str(tmp_path / "password")})
     assert found.pgbouncer_password == "secret"
 
 
@@ -26,6 +27,7 @@ def test_the_password_may_come_from_a_file(tmp_path: Path) -> None:
     ("changes", "words"),
     [
         ({"PGBOUNCER_PASSWORD_FILE": "/nowhere"}, "PGBOUNCER_PASSWORD_FILE"),
+        ({"PGBOUNCER_CA_FILE": ""}, "PGBOUNCER_CA_FILE"),
         ({"APP_PORT": "http"}, "APP_PORT: 'http' is no number"),
     ],
 )

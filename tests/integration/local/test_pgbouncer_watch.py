@@ -1,0 +1,182 @@
+"""Secrets that change under a running PgBouncer reach it, and no query fails."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg2
+import pytest
+
+from app.config import load_pooler_settings
+from app.infra.pgbouncer_ini import OPERATOR
+from app.infra.pgbouncer_watch import PgBouncerFiles
+from app.local.account import server_account
+from app.local.postgres import Postgres
+from app.local.process import becomes_true
+from tests.certificates import SERVER_NAME, Authority
+from tests.conftest import LocalDatabase
+from tests.integration.local.pod_pgbouncer import SECRET, PodPgBouncer, ask, setting
+from tests.integration.operator.load import saturated
+
+ROLES = {"rotating_one": "it's the 'first'", "rotating_two": 'and "the" second'}
+
+
+@pytest.fixture(scope="module")
+def roles(postgres: Postgres, database: LocalDatabase) -> Iterator[None]:
+    """Two roles that PostgreSQL admits with their passwords alone, as a database whose password is being rotated."""
+    access = postgres.data / "pg_hba.conf"
+    before = access.read_text()
+    admin = postgres.url(database.name, "postgres")
+    for role, password in ROLES.items():
+        ask(admin, f"CREATE ROLE {role} LOGIN PASSWORD '{password.replace(chr(39), chr(39) * 2)}'")
+    access.write_text("".join(f"local all {role} scram-sha-256\n" for role in ROLES) + before)
+    ask(admin, "SELECT pg_reload_conf()")
+    yield
+    access.write_text(before)
+    ask(admin, "SELECT pg_reload_conf()")
+
+
+@pytest.fixture(scope="module")
+def running(postgres: Postgres, database: LocalDatabase, roles: None) -> Iterator[PodPgBouncer]:
+    with PodPgBouncer(postgres, database.name, login(*next(iter(ROLES.items())))) as server:
+        yield server
+
+
+@pytest.fixture
+def pooler(running: PodPgBouncer) -> Iterator[PodPgBouncer]:
+    """With the first role, and so it is left."""
+    before = dict(running.variables)
+    files = watching(running)
+    yield running
+    running.variables = before
+    Authority().write(running.folder / "tls")
+    look(files)
+
+
+def login(role: str, password: str) -> dict[str, str]:
+    return {"DATABASE_USER": role, "DATABASE_PASSWORD": password}
+
+
+@contextmanager
+def as_the_servers_account() -> Iterator[None]:
+    """PgBouncer lets its own account alone reload it."""
+    account = server_account()
+    if account is None:
+        yield
+        return
+    os.seteuid(account.uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def watching(pooler: PodPgBouncer) -> PgBouncerFiles:
+    """After its first round."""
+    files = PgBouncerFiles(lambda: load_pooler_settings(pooler.variables), "", pooler.folder)
+    look(files)
+    return files
+
+
+def look(files: PgBouncerFiles) -> None:
+    with as_the_servers_account():
+        files.look()
+
+
+def test_new_credentials_are_used_by_every_connection_and_no_query_fails(pooler: PodPgBouncer) -> None:
+    first, second = ROLES.items()
+    files = watching(pooler)
+    with saturated([pooler.url()], clients=8, statement="SELECT pg_sleep(0.002)") as load:
+        assert ask(pooler.url(), "SELECT current_user") == [(first[0],)]
+        pooler.variables |= login(*second)
+        look(files)
+        assert becomes_true(lambda: ask(pooler.url(), "SELECT current_user") == [(second[0],)], 10)
+        done = load.done
+        assert becomes_true(lambda: load.done > done + 100, 10)
+    assert load.failures == []
+    assert first[1].strip("'") not in (pooler.folder / "pgbouncer.ini").read_text()
+
+
+def test_a_new_certificate_is_shown_and_no_query_fails(pooler: PodPgBouncer) -> None:
+    files = watching(pooler)
+    newer = Authority()
+    with saturated([pooler.url()], clients=4, statement="SELECT pg_sleep(0.002)") as load:
+        newer.write(pooler.folder / "tls")
+        look(files)
+        assert becomes_true(lambda: shows_a_certificate_of(pooler, pooler.folder / "tls" / "ca.crt"), 10)
+        done = load.done
+        assert becomes_true(lambda: load.done > done + 100, 10)
+    assert load.failures == []
+
+
+def shows_a_certificate_of(pooler: PodPgBouncer, authority: Path) -> bool:
+    verified = f"host={SERVER_NAME}&hostaddr=127.0.0.1&sslmode=verify-full&sslrootcert={authority}"
+    url = f"postgresql://{OPERATOR}@/pgbouncer?{verified}&port={pooler.port}"
+    try:
+        return bool(ask(url, "SHOW VERSION", SECRET))
+    except psycopg2.OperationalError:
+        return False
+
+
+def test_an_exporter_and_the_operator_enter_with_what_is_new(pooler: PodPgBouncer) -> None:
+    files = watching(pooler)
+    pooler.variables["PGBOUNCER_OPERATOR_PASSWORD_FILE"] = str(pooler.folder / "newer")
+    (pooler.folder / "newer").write_text("another password\n")
+    look(files)
+    console = f"postgresql://{OPERATOR}@127.0.0.1:{pooler.port}/pgbouncer"
+    assert ask(console, "SHOW VERSION", "another password")
+    exporter = (pooler.folder / "pgpass").read_text().strip().rsplit(":", 1)[1]
+    assert ask(f"postgresql://jobfinder_exporter@127.0.0.1:{pooler.port}/pgbouncer", "SHOW VERSION", exporter)
+
+
+def test_after_it_the_pool_is_what_the_file_says_and_never_more(pooler: PodPgBouncer) -> None:
+    files = watching(pooler)
+    console = f"postgresql://{OPERATOR}@127.0.0.1:{pooler.port}/pgbouncer"
+    for name in ("default_pool_size", "max_db_connections"):
+        ask(console, f"SET {name} = 7", SECRET)
+    look(files)
+    assert setting(pooler, "default_pool_size") == "7"  # nothing is new: nothing is read
+    pooler.variables |= login(*list(ROLES.items())[1])
+    look(files)
+    assert setting(pooler, "default_pool_size") == setting(pooler, "max_db_connections") == "3"
+
+
+def test_what_cannot_be_read_leaves_everything_as_it_is(pooler: PodPgBouncer, caplog: pytest.LogCaptureFixture) -> None:
+    files = watching(pooler)
+    before = (pooler.folder / "userlist.txt").read_text()
+    (pooler.folder / "tls" / "tls.crt").unlink()
+    look(files)
+    assert "tls.crt" in caplog.text
+    assert (pooler.folder / "userlist.txt").read_text() == before
+    assert ask(pooler.url(), "SELECT 1") == [(1,)]
+
+
+def test_a_pgbouncer_that_does_not_answer_is_told_later(pooler: PodPgBouncer, caplog: pytest.LogCaptureFixture) -> None:
+    files = watching(pooler)
+    pooler.variables |= login(*list(ROLES.items())[1])
+    pooler.pause()
+    look(files)
+    pooler.resume()
+    assert "does not read" in caplog.text
+    look(files)
+    assert becomes_true(lambda: ask(pooler.url(), "SELECT current_user") == [("rotating_two",)], 10)
+
+
+def test_the_command_goes_on_until_it_is_told_to_end(pooler: PodPgBouncer) -> None:
+    password = pooler.folder / "database-password"
+    password.write_text("one")
+    variables = {name: value for name, value in pooler.variables.items() if name != "DATABASE_PASSWORD"}
+    command = [sys.executable, "-m", "app", "pgbouncer-config", "--watch", "--out", str(pooler.folder)]
+    watcher = subprocess.Popen(command, env={**variables, "DATABASE_PASSWORD_FILE": str(password)})
+    try:
+        written = pooler.folder / "pgbouncer.ini"
+        assert becomes_true(lambda: "password='one'" in written.read_text(), 30)
+        password.write_text("two")
+        assert becomes_true(lambda: "password='two'" in written.read_text(), 30)
+    finally:
+        watcher.send_signal(signal.SIGTERM)
+    assert watcher.wait(30) == 0
