@@ -41,7 +41,7 @@ class Store(Protocol):
 
     def get(self, key: str) -> bytes | None: ...
     def get_many(self, keys: Sequence[str]) -> dict[str, bytes]: ...
-    def set(self, key: str, value: bytes, ttl_s: int) -> bool: ...
+    def set_many(self, items: Mapping[str, tuple[bytes, int]]) -> object: ...
 
 
 class SharedFacts(Generic[V]):
@@ -62,20 +62,21 @@ class SharedFacts(Generic[V]):
         return {identifier: fact for identifier, fact in unpacked if fact is not None}
 
     def set_many(self, facts: Mapping[int, SharedFact[V]]) -> None:
-        """Keep facts that have a value; an end is told by `end`."""
+        """Keep facts that have a value, with one pipelined write; an end is told by `end`."""
         now_s = self._wall_s()
+        items: dict[str, tuple[bytes, int]] = {}
         for identifier, fact in facts.items():
             ttl_s = int(fact.expires_at - now_s)
             if fact.value is not None and ttl_s > 0:
-                head = _HEAD.pack(fact.position, int(fact.expires_at))
-                self._write(identifier, head + self._kind.encode(fact.value), ttl_s)
+                data = _HEAD.pack(fact.position, int(fact.expires_at)) + self._kind.encode(fact.value)
+                items[self._name(identifier)] = (data, min(ttl_s, LONGEST_TTL_S))
+        if items:
+            self._store.set_many(items)
 
     def end(self, identifier: int, ttl_s: int) -> None:
         """Remember for `ttl_s` that what has this identifier can never live again, whatever else was said of it."""
-        self._write(identifier, _HEAD.pack(_ENDED, int(self._wall_s()) + ttl_s), ttl_s)
-
-    def _write(self, identifier: int, data: bytes, ttl_s: int) -> None:
-        self._store.set(self._name(identifier), data, min(ttl_s, LONGEST_TTL_S))
+        data = _HEAD.pack(_ENDED, int(self._wall_s()) + ttl_s)
+        self._store.set_many({self._name(identifier): (data, min(ttl_s, LONGEST_TTL_S))})
 
     def _name(self, identifier: int) -> str:
         return f"fact:{self._kind.name}:{identifier}"

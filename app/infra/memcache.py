@@ -1,9 +1,15 @@
 """The shared cache over several memcached servers; each of them may be lost at any time, and that is a miss."""
 
 import hashlib
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TypeVar
 
 from app.infra.memcache_server import CacheUnavailable, Server
+from app.infra.optional import optionally
+
+R = TypeVar("R")
 
 __all__ = ["CacheUnavailable", "Memcache", "Server"]
 
@@ -12,11 +18,15 @@ class Memcache:
     """`servers` are `host:port` or `unix:/path`; their order is part of the meaning of the cache.
 
     Keys are ASCII without blanks, below 250 bytes. No method raises: what a server that does not answer was asked is
-    a miss, and what it was told is lost.
+    a miss, and what it was told is lost. All of this is optional work, bounded for each request (`optional.py`); what
+    has to be asked, or told, goes to `primary`.
     """
 
-    def __init__(self, servers: tuple[str, ...], timeout_ms: int) -> None:
+    def __init__(
+        self, servers: tuple[str, ...], timeout_ms: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:  # fmt: skip
         self._servers = [Server(address, timeout_ms / 1000) for address in servers]
+        self._clock = clock
 
     @property
     def configured(self) -> bool:
@@ -32,42 +42,45 @@ class Memcache:
 
     def get(self, key: str) -> bytes | None:
         """The value, or None."""
-        if not self._servers:
-            return None
-        try:
-            return self._server_of(key).get(key)
-        except CacheUnavailable:
-            return None
+        return self._try(key, lambda server: server.get(key), None)
 
     def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
         """The values that are there, with one exchange for each server concerned."""
         found: dict[str, bytes] = {}
+        nothing: dict[str, bytes] = {}
         for server, its_keys in self._by_server(keys).items():
-            try:
-                found |= server.get_many(its_keys)
-            except CacheUnavailable:
-                continue
+            found |= self._ask(server, partial(_get_many, its_keys), nothing)
         return found
 
     def set(self, key: str, value: bytes, ttl_s: int) -> bool:
         """Whether the value was stored."""
+
+        def store(server: Server) -> bool:
+            server.set(key, value, ttl_s)
+            return True
+
+        return self._try(key, store, otherwise=False)
+
+    def set_many(self, items: Mapping[str, tuple[bytes, int]]) -> None:
+        """Store value and seconds of life of each key, with one exchange for each server concerned."""
+        for server, its_keys in self._by_server(list(items)).items():
+            its_items = {key: items[key] for key in its_keys}
+            self._ask(server, partial(_set_many, its_items), None)
+
+    def count(self, key: str, by: int, ttl_s: int) -> int | None:
+        """The counter on server 0 after adding `by`, from 0 where there was none; None where it cannot be told."""
         if not self._servers:
-            return False
-        try:
-            self._server_of(key).set(key, value, ttl_s)
-        except CacheUnavailable:
-            return False
-        return True
+            return None
+        return self._ask(self._servers[0], lambda server: server.count(key, by, ttl_s), None)
 
     def delete(self, key: str) -> bool:
         """Whether the server confirms that the key is gone."""
-        if not self._servers:
-            return False
-        try:
-            self._server_of(key).delete(key)
-        except CacheUnavailable:
-            return False
-        return True
+
+        def delete(server: Server) -> bool:
+            server.delete(key)
+            return True
+
+        return self._try(key, delete, otherwise=False)
 
     def ping(self) -> list[tuple[str, float | None]]:
         """Each server with the milliseconds of an exchange, None where it does not answer."""
@@ -77,6 +90,18 @@ class Memcache:
         """Close every connection."""
         for server in self._servers:
             server.close()
+
+    def _try(self, key: str, command: Callable[[Server], R], otherwise: R) -> R:
+        return self._ask(self._server_of(key), command, otherwise) if self._servers else otherwise
+
+    def _ask(self, server: Server, command: Callable[[Server], R], otherwise: R) -> R:
+        def ask() -> R:
+            try:
+                return command(server)
+            except CacheUnavailable:
+                return otherwise
+
+        return optionally(ask, otherwise, self._clock)
 
     def _by_server(self, keys: Sequence[str]) -> dict[Server, list[str]]:
         if len(self._servers) == 1:
@@ -89,6 +114,14 @@ class Memcache:
 
     def _server_of(self, key: str) -> Server:
         return self._servers[_place(key, len(self._servers))]
+
+
+def _get_many(keys: Sequence[str], server: Server) -> dict[str, bytes]:
+    return server.get_many(keys)
+
+
+def _set_many(items: Mapping[str, tuple[bytes, int]], server: Server) -> None:
+    server.set_many(items)
 
 
 def _place(key: str, servers: int) -> int:

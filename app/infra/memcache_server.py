@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from pymemcache.client.base import normalize_server_spec
@@ -48,6 +48,14 @@ class Server:
     def set(self, key: str, value: bytes, ttl_s: int) -> None:
         """Return once the server has acknowledged."""
         self._ask(REPEATED, MemcacheConnection.set, key, value, ttl_s)
+
+    def set_many(self, items: Mapping[str, tuple[bytes, int]]) -> None:
+        """Store value and seconds of life of each key in one exchange; an item that is too large is left out."""
+        self._ask(REPEATED, MemcacheConnection.store, items)
+
+    def count(self, key: str, by: int, ttl_s: int) -> int:
+        """The number at `key` after adding `by`; one that is not there begins at 0 and lives `ttl_s`."""
+        return self._ask(ONCE, MemcacheConnection.count, key, by, ttl_s)
 
     def add(self, key: str, value: bytes, ttl_s: int) -> bool:
         """False where the key exists."""

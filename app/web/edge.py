@@ -13,6 +13,7 @@ import falcon
 
 from app.errors import InvalidToken, Unauthenticated
 from app.infra.counters import Counters
+from app.infra.optional import begin_request, end_request
 from app.infra.tuning import LiveTuning
 from app.web.converters import shown
 from app.web.limits import WINDOW_SECONDS, RateLimiter
@@ -69,6 +70,7 @@ class Edge:
         """
         context, env = req.context, req.env
         context.started = time.perf_counter()
+        begin_request()
         given = env.get("HTTP_X_REQUEST_ID")
         known = given is not None and _REQUEST_ID.match(given)
         context.request_id = given if known else f"{self._prefix}-{next(self._numbers):x}"
@@ -104,6 +106,7 @@ class Edge:
         if context.traceparent:
             headers["traceparent"] = context.traceparent
         headers.setdefault("cache-control", "no-store")
+        end_request()
 
 
 class Measure:

@@ -2,7 +2,7 @@
 
 A worker that claims `n` of a limit may let `n` requests pass without asking anybody. What it has not used at the end of
 the window is lost, so a batch is a twentieth of the limit and shrinks to one near its end. Without memcached (none
-configured, or it does not answer) each worker counts alone: the limit then holds per worker.
+configured, it does not answer, or only slowly) each worker counts alone: the limit then holds per worker.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ from typing import Literal
 
 from app.errors import RateLimited
 from app.infra.cooperative import Event
-from app.infra.memcache import CacheUnavailable, Memcache
+from app.infra.memcache import Memcache
 
 WINDOW_SECONDS = 60
 TRACKED_KEYS = 20_000
@@ -88,16 +88,7 @@ class RateLimiter:
 
     def _granted(self, policy: str, key: Key, window: int, batch: int, limit: int) -> tuple[int, bool]:
         """How many of `batch` fall within `limit`, and whether nothing is left after them."""
-        if not self._memcache.configured:
-            return limit, True
-        name = _name(policy, key, window)
-        try:
-            total = self._memcache.primary.incr(name, batch)
-            if total is None:
-                added = self._memcache.primary.add(name, str(batch).encode(), 2 * WINDOW_SECONDS)
-                total = batch if added else self._memcache.primary.incr(name, batch)
-        except CacheUnavailable:
-            return limit, True
+        total = self._memcache.count(_name(policy, key, window), batch, 2 * WINDOW_SECONDS)
         if total is None:
             return limit, True
         granted = max(0, min(batch, limit - (total - batch)))

@@ -159,5 +159,4 @@ class Nowhere:
     def get_many(self, keys: Any) -> dict[str, bytes]:
         return {}
 
-    def set(self, key: str, value: bytes, ttl_s: int) -> bool:
-        return False
+    def set_many(self, items: Any) -> None: ...

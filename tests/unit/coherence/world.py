@@ -1,6 +1,6 @@
 """Simulated servers around the real package: each call pauses on its way there and on its way back."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -123,12 +123,12 @@ class SimMemcache:
     def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
         return self._try(lambda server: server.get_many(keys), {})
 
-    def set(self, key: str, value: bytes, ttl_s: int) -> bool:
-        def stored(server: SimServer) -> bool:
-            server.set(key, value, ttl_s)
-            return True
+    def set_many(self, items: Mapping[str, tuple[bytes, int]]) -> None:
+        def store(server: SimServer) -> None:
+            for key, (value, ttl_s) in items.items():
+                server.set(key, value, ttl_s)
 
-        return self._try(stored, default=False)
+        self._try(store, default=None)
 
     def _try(self, call: Callable[[SimServer], R], default: R) -> R:
         try:

@@ -2,44 +2,29 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
 from app.errors import RateLimited
-from app.infra.memcache import CacheUnavailable, Memcache
+from app.infra.memcache import Memcache
 from app.web.limits import Key, RateLimiter
 
 KEY: Key = ("user", 1)
 
 
-class CountingServer:
+class CountingMemcache:
     def __init__(self) -> None:
         self.counts: dict[str, int] = {}
         self.exchanges = 0
         self.down = False
 
-    def incr(self, key: str, by: int) -> int | None:
-        self._exchange()
-        if key not in self.counts:
-            return None
-        self.counts[key] += by
-        return self.counts[key]
-
-    def add(self, key: str, value: bytes, ttl_s: int) -> bool:
-        self._exchange()
-        return self.counts.setdefault(key, int(value)) == int(value)
-
-    def _exchange(self) -> None:
+    def count(self, key: str, by: int, ttl_s: int) -> int | None:
         self.exchanges += 1
         if self.down:
-            raise CacheUnavailable("down")
-
-
-class CountingMemcache:
-    def __init__(self, configured: bool = True) -> None:
-        self.configured = configured
-        self.primary = CountingServer()
+            return None
+        self.counts[key] = self.counts.get(key, 0) + by
+        return self.counts[key]
 
 
 class Clock:
@@ -75,7 +60,7 @@ def test_several_workers_share_one_limit(limit: int) -> None:
 def test_a_large_limit_is_claimed_in_batches() -> None:
     memcache = CountingMemcache()
     assert passed([limiter(memcache, Clock())], 600, 600) == 600
-    assert memcache.primary.exchanges <= 22
+    assert memcache.exchanges <= 22
 
 
 def test_the_next_window_opens_the_limit_again() -> None:
@@ -128,13 +113,12 @@ def test_what_is_given_back_can_be_taken_again() -> None:
 def test_zero_is_no_limit() -> None:
     memcache = CountingMemcache()
     assert passed([limiter(memcache, Clock())], 0, 1000) == 1000
-    assert memcache.primary.exchanges == 0
+    assert memcache.exchanges == 0
 
 
-@pytest.mark.parametrize("configured", [True, False])
-def test_without_memcached_each_worker_counts_alone(configured: bool) -> None:
-    memcache: Any = CountingMemcache(configured)
-    memcache.primary.down = True
+def test_without_memcached_each_worker_counts_alone() -> None:
+    memcache = CountingMemcache()
+    memcache.down = True
     workers = [limiter(memcache, Clock()) for _ in range(2)]
     assert passed(workers, 10, 100) == 20
 
@@ -143,18 +127,18 @@ def test_many_at_once_claim_one_batch_after_another() -> None:
     memcache = CountingMemcache()
     worker = limiter(memcache, Clock())
     entered, leave = threading.Event(), threading.Event()
-    count = memcache.primary.add
+    count = memcache.count
 
-    def slow_add(key: str, value: bytes, ttl_s: int) -> bool:
+    def slow_count(key: str, by: int, ttl_s: int) -> int | None:
         entered.set()
         leave.wait(10)
-        return count(key, value, ttl_s)
+        return count(key, by, ttl_s)
 
-    memcache.primary.add = slow_add  # type: ignore[method-assign]
+    memcache.count = slow_count  # type: ignore[method-assign]
     with ThreadPoolExecutor(20) as threads:
         first = threads.submit(worker.take, "policy", KEY, 600)
         assert entered.wait(10)
         others = [threads.submit(worker.take, "policy", KEY, 600) for _ in range(19)]
         leave.set()
         assert all(each.result(10) for each in (first, *others))
-    assert set(memcache.primary.counts.values()) == {30}
+    assert set(memcache.counts.values()) == {30}

@@ -1,0 +1,42 @@
+"""The time that a request may spend on what it can do without, so that a slow memcached costs it a bounded time."""
+
+import time
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import TypeVar
+
+R = TypeVar("R")
+
+OPTIONAL_S = 0.25
+_spent: ContextVar["_Spent | None"] = ContextVar("spent_on_optional_work", default=None)
+
+
+class _Spent:
+    __slots__ = ("seconds",)
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+
+def begin_request() -> None:
+    """The request of this greenlet or thread has spent nothing; where none has begun there is no bound."""
+    _spent.set(_Spent())
+
+
+def end_request() -> None:
+    """What this greenlet or thread does from now on has no bound."""
+    _spent.set(None)
+
+
+def optionally(work: Callable[[], R], otherwise: R, clock: Callable[[], float] = time.monotonic) -> R:
+    """What `work` returns, or `otherwise` where the request has spent OPTIONAL_S: it begins nothing more then."""
+    spent = _spent.get()
+    if spent is None:
+        return work()
+    if spent.seconds >= OPTIONAL_S:
+        return otherwise
+    started = clock()
+    try:
+        return work()
+    finally:
+        spent.seconds += clock() - started
