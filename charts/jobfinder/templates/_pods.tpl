@@ -60,10 +60,16 @@ imagePullSecrets:
 
 {{/* PostgreSQL itself, for PgBouncer and for migrations; the password is in /run/secrets/jobfinder. */}}
 {{- define "jobfinder.databaseEnv" -}}
-- {name: DATABASE_HOST, value: {{ include "jobfinder.database.host" . | quote }}}
-- {name: DATABASE_PORT, value: {{ include "jobfinder.database.port" . | quote }}}
-- {name: DATABASE_NAME, value: {{ .Values.database.name | quote }}}
-- {name: DATABASE_USER, value: {{ .Values.database.user | quote }}}
+{{- $told := include "jobfinder.database.told" . | fromJson }}
+{{- $values := dict "host" (include "jobfinder.database.host" .) "port" (include "jobfinder.database.port" .) "name" .Values.database.name "user" .Values.database.user }}
+{{- range $what := list "host" "port" "name" "user" }}
+{{- $file := printf "database-%s" $what }}
+{{- if hasKey $told $file }}
+- {name: DATABASE_{{ upper $what }}_FILE, value: /run/secrets/jobfinder/{{ $file }}}
+{{- else }}
+- {name: DATABASE_{{ upper $what }}, value: {{ get $values $what | quote }}}
+{{- end }}
+{{- end }}
 - {name: DATABASE_PASSWORD_FILE, value: /run/secrets/jobfinder/database-password}
 - {name: DATABASE_TLS_MODE, value: {{ include "jobfinder.database.tlsMode" . | quote }}}
 {{- if .Values.database.tls.caSecret }}
@@ -74,7 +80,7 @@ imagePullSecrets:
 {{- define "jobfinder.database.host" -}}
 {{- if .Values.postgresql.enabled -}}
 {{- include "jobfinder.postgresql.fullname" . -}}
-{{- else -}}
+{{- else if not (hasKey (include "jobfinder.database.told" . | fromJson) "database-host") -}}
 {{- required "\n\ndatabase.host is needed, or postgresql.enabled=true to try things out.\n" .Values.database.host -}}
 {{- end -}}
 {{- end }}

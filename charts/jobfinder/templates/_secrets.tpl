@@ -8,6 +8,52 @@ objects is never empty where there is a cluster, even when it has no items.
 {{- default (include "jobfinder.fullname" .) .Values.secrets.existingSecret -}}
 {{- end }}
 
+{{- define "jobfinder.pepper.secretName" -}}
+{{- default (include "jobfinder.secretName" .) .Values.secrets.pepper.existingSecret -}}
+{{- end }}
+
+{{- define "jobfinder.database.secretName" -}}
+{{- default (include "jobfinder.secretName" .) .Values.database.existingSecret -}}
+{{- end }}
+
+{{/* The keys of the given Secrets; what the chart makes has its own. */}}
+{{- define "jobfinder.pepper.key" -}}
+{{- or .Values.secrets.existingSecret .Values.secrets.pepper.existingSecret | empty | not | ternary .Values.secrets.pepper.key "pepper" -}}
+{{- end }}
+
+{{- define "jobfinder.database.passwordKey" -}}
+{{- or .Values.secrets.existingSecret .Values.database.existingSecret | empty | not | ternary .Values.database.secretKeys.password "database-password" -}}
+{{- end }}
+
+{{- define "jobfinder.operator.passwordKey" -}}
+{{- .Values.operator.existingSecret | empty | not | ternary .Values.operator.secretKey "pgbouncer-password" -}}
+{{- end }}
+
+{{/* What of PostgreSQL's address the Secret of its password tells too, as JSON: file -> key. */}}
+{{- define "jobfinder.database.told" -}}
+{{- $told := dict -}}
+{{- if .Values.database.existingSecret -}}
+{{- $keys := .Values.database.secretKeys -}}
+{{- range $what, $key := dict "host" $keys.host "port" $keys.port "name" $keys.dbname "user" $keys.username -}}
+{{- if $key -}}{{- $_ := set $told (printf "database-%s" $what) $key -}}{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $told -}}
+{{- end }}
+
+{{/* The volume of /run/secrets/jobfinder for who connects to PostgreSQL: (dict "root" $ "secret" "its name"). */}}
+{{- define "jobfinder.database.volume" -}}
+- name: database-password
+  secret:
+    secretName: {{ .secret }}
+    defaultMode: 0440
+    items:
+      - {key: {{ include "jobfinder.database.passwordKey" .root }}, path: database-password}
+      {{- range $file, $key := include "jobfinder.database.told" .root | fromJson }}
+      - {key: {{ $key }}, path: {{ $file }}}
+      {{- end }}
+{{- end }}
+
 {{- define "jobfinder.keysSecretName" -}}
 {{- default (printf "%s-keys" (include "jobfinder.fullname" .)) .Values.secrets.existingKeysSecret -}}
 {{- end }}

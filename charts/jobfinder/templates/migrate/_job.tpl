@@ -17,10 +17,10 @@ helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
 
 {{/* The Secret with the password: a hook runs before the release's own Secret exists. */}}
 {{- define "jobfinder.migrate.secretName" -}}
-{{- if and (include "jobfinder.migrate.isHook" .) (not .Values.secrets.existingSecret) -}}
+{{- if and (include "jobfinder.migrate.isHook" .) (not .Values.secrets.existingSecret) (not .Values.database.existingSecret) -}}
 {{- include "jobfinder.fullname" . }}-migrate
 {{- else -}}
-{{- include "jobfinder.secretName" . -}}
+{{- include "jobfinder.database.secretName" . -}}
 {{- end -}}
 {{- end }}
 
@@ -53,11 +53,7 @@ spec:
         - {name: tmp, mountPath: /tmp}
         {{- include "jobfinder.database.caMount" . | nindent 8 }}
   volumes:
-    - name: database-password
-      secret:
-        secretName: {{ include "jobfinder.migrate.secretName" . }}
-        defaultMode: 0440
-        items: [{key: database-password, path: database-password}]
+    {{- include "jobfinder.database.volume" (dict "root" . "secret" (include "jobfinder.migrate.secretName" .)) | nindent 4 }}
     - name: tmp
       emptyDir: {sizeLimit: 64Mi}
     {{- include "jobfinder.database.caVolume" . | nindent 4 }}
