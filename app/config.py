@@ -16,6 +16,7 @@ from app.errors import ConfigError
 
 VERSION = "0.1.0"
 Network = IPv4Network | IPv6Network
+_LINE_END = {"\n", "\r", "\0"}
 
 
 def setting(default: Any, doc: str) -> Any:
@@ -278,14 +279,16 @@ def _unreachable(server: PostgresServer) -> list[str]:
 
 
 def _unpoolable(settings: PoolerSettings) -> list[str]:
-    """PgBouncer takes a pool of 0 for an unlimited one, and ends a value at the end of its line."""
+    """PgBouncer takes a pool of 0 for an unlimited one, and ends a value at the end of its line, or at NUL."""
     problems = _unreachable(settings)
     if settings.pgbouncer_pool_size < 1:
         problems.append("PGBOUNCER_POOL_SIZE: at least 1 is needed")
     if settings.pgbouncer_operator_password and not settings.pgbouncer_tls_folder:
         problems.append("PGBOUNCER_TLS_FOLDER: the operator is admitted over TLS alone, which needs a certificate")
     texts = [each for each in fields(settings) if isinstance(getattr(settings, each.name), str)]
-    problems += [f"{each.name.upper()}: it spans lines" for each in texts if "\n" in getattr(settings, each.name)]
+    problems += [
+        f"{each.name.upper()}: it spans lines" for each in texts if _LINE_END & {*getattr(settings, each.name)}
+    ]
     return problems
 
 
