@@ -78,9 +78,9 @@ class PreconditionFailed(ProductError):
 
 
 class UnsupportedMediaType(ProductError):
-    """The body is of another type than JSON."""
+    """The body is of another type than the one that is expected."""
 
-    status, code, title = 415, "unsupported_media_type", "The body must be JSON"
+    status, code, title = 415, "unsupported_media_type", "The body must have another media type"
 
 
 class FieldError:

@@ -206,6 +206,7 @@ def _resources(parts: Parts) -> list[Resource]:
         auth.Logins(service),
         auth.Refreshes(service),
         auth.Logouts(service, parts.tokens),
+        auth.Revocations(service),
         auth.OwnSessions(service),
         auth.OwnSession(service),
         auth.Password(service),

@@ -12,6 +12,7 @@ from app.auth.resources import (
     Password,
     Refreshes,
     Registrations,
+    Revocations,
     SigningKeys,
 )
 from app.health.resources import Documentation, Health, Live, OpenApi, PerformanceMetrics, PrometheusMetrics, Ready
@@ -27,6 +28,7 @@ ROUTES: tuple[tuple[str, type[Resource]], ...] = (
     ("/api/v1/auth/login", Logins),
     ("/api/v1/auth/refresh", Refreshes),
     ("/api/v1/auth/logout", Logouts),
+    ("/api/v1/auth/revoke", Revocations),
     ("/api/v1/auth/sessions", OwnSessions),
     ("/api/v1/auth/sessions/{session_id:id}", OwnSession),
     ("/api/v1/auth/password", Password),

@@ -13,7 +13,7 @@ from app.infra.passwords import PasswordHasher, common_passwords
 from app.infra.tuning import LiveTuning
 from app.web.limits import Key, RateLimiter
 
-LOGIN_FAILURES, LOGINS, REGISTRATIONS = "login_failures", "logins", "registrations"
+LOGIN_FAILURES, LOGINS, REGISTRATIONS, REVOCATIONS = "login_failures", "logins", "registrations", "revocations"
 _LEAST_RESEMBLANCE = 4
 
 
@@ -45,6 +45,10 @@ class AccessRules:
     def may_register(self, client: Client) -> None:
         """Raises RateLimited."""
         self._limiter.take(REGISTRATIONS, self._network(client), self._limits.registrations_per_address)
+
+    def may_revoke(self, client: Client) -> None:
+        """As often as logins, counted apart; raises RateLimited."""
+        self._limiter.take(REVOCATIONS, self._network(client), self._limits.logins_per_address)
 
     def login_attempt(self, email: str, client: Client) -> Attempt:
         """Counts for the client's network and for the account, be it known or not; raises RateLimited."""

@@ -2,7 +2,17 @@
 
 import falcon
 
-from app.auth.schemas import Client, Credentials, Deletion, PasswordChange, Refresh, Registration, Sessions, Tokens
+from app.auth.schemas import (
+    Client,
+    Credentials,
+    Deletion,
+    PasswordChange,
+    Refresh,
+    Registration,
+    Revocation,
+    Sessions,
+    Tokens,
+)
 from app.auth.service import AuthService
 from app.auth.tokens import AccessTokens, Claims
 from app.errors import BadRequest
@@ -10,7 +20,7 @@ from app.infra.keys import KeyRing
 from app.users.resources import Me
 from app.users.schemas import User
 from app.users.service import UserService
-from app.web.bodies import read_json
+from app.web.bodies import FORM, read_form, read_json
 from app.web.client import client_address, client_agent
 from app.web.converters import ID_SCHEMA
 from app.web.edge import bearer_token
@@ -93,6 +103,24 @@ class Logouts(_AuthResource):
         else:
             raise BadRequest("scope must be session or all")
         resp.status = 204
+
+
+class Revocations(_AuthResource):
+    """Ends of sessions by their tokens alone, as OAuth knows them (RFC 7009)."""
+
+    public = True
+
+    @operation(
+        Operation(
+            "End the session of a token; 200 means that no worker accepts a token of it, also when it is not known",
+            {200: None},
+            body=Revocation,
+            body_type=FORM,
+            errors=(400, 415, 429, 503),
+        )
+    )
+    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+        self._service.revoke(read_form(req, Revocation).token, client_of(req))
 
 
 class OwnSessions(_AuthResource):

@@ -41,6 +41,12 @@ class Refresh(Struct, forbid_unknown_fields=True):
     refresh_token: RefreshToken
 
 
+class Revocation(Struct):
+    """RFC 7009, 2.1: a refresh or an access token; which of them it is the token tells, so that no hint is needed."""
+
+    token: Annotated[str, Meta(min_length=1, max_length=512)]
+
+
 class PasswordChange(Struct, forbid_unknown_fields=True):
     """The present password and the one to come."""
 

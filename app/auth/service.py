@@ -95,8 +95,22 @@ class AuthService:
 
     def logout(self, claims: Claims, client: Client) -> None:
         """A retry publishes once more. Raises NotFinal when the end is stored and cannot be promised yet."""
-        xid = self._store.revoke_session(claims.user_id, claims.session_id, "logged_out", client)
-        self._final_session(claims.session_id, xid)
+        self._end(claims.user_id, claims.session_id, "logged_out", client)
+
+    def revoke(self, token: str, client: Client) -> None:
+        """RFC 7009: end the session of a refresh token, also of one that was rotated, or of an access token.
+
+        What is no such token needs no end. Raises RateLimited, or NotFinal as `logout` does.
+        """
+        self._rules.may_revoke(client)
+        try:
+            given = self._refresh.parse(token)
+        except InvalidToken:
+            self._revoke_access(token, client)
+            return
+        owner = self._store.find_owner(given.session_id)
+        if owner is not None and hmac.compare_digest(given.mac, self._refresh.mac(owner[1], given.number)):
+            self._end(owner[0], given.session_id, "token_revoked", client)
 
     def logout_everywhere(self, claims: Claims, client: Client) -> None:
         """End every session of the user; where none lives any more, as in a retry, publish once more.
@@ -183,6 +197,17 @@ class AuthService:
     def _spell(self, user_id: int, session_id: int, number: int, mac: bytes) -> Tokens:
         access = self._tokens.issue(user_id, session_id)
         return Tokens(access, self._refresh.spell(session_id, number, mac), "Bearer", self._tokens.life_seconds)
+
+    def _revoke_access(self, token: str, client: Client) -> None:
+        try:
+            claims = self._tokens.verify(token)
+        except InvalidToken:
+            return
+        self._end(claims.user_id, claims.session_id, "token_revoked", client)
+
+    def _end(self, user_id: int, session_id: int, event: str, client: Client) -> None:
+        """A session that is not there has ended as well."""
+        self._final_session(session_id, self._store.revoke_session(user_id, session_id, event, client))
 
     def _final_session(self, session_id: int, xid: str | None) -> None:
         self._coherence.dead.add(session_id)

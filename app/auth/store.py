@@ -89,6 +89,8 @@ SELECT s.user_id, s.family, s.refresh_counter, s.refresh_hash,
  WHERE s.id = %s
 """
 
+FIND_OWNER = "SELECT user_id, family FROM sessions WHERE id = %s"
+
 ROTATE = """
 WITH rotated AS (
     UPDATE sessions SET refresh_counter = refresh_counter + 1, refresh_hash = %s, rotated_at = clock_timestamp(),
@@ -245,6 +247,11 @@ class AuthStore:
     def touch_session(self, session_id: int) -> None:
         """Note the use of the session, soon; only its owner sees the time, so nobody waits for it or is told of it."""
         self._afterwards.do(self._database.run, TOUCH_SESSION, session_id)
+
+    def find_owner(self, session_id: int) -> tuple[int, bytes] | None:
+        """The user and the family of a session, be it alive or not."""
+        row = self._database.one(FIND_OWNER, session_id)
+        return None if row is None else (row[0], bytes(row[1]))
 
     def revoke_session(self, user_id: int, session_id: int, event: str, client: Client) -> str | None:
         """The transaction's id; None where the user has no such session."""

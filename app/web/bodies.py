@@ -1,9 +1,10 @@
-"""Reading a JSON body within its limit, and validating it so that every bad field is named at once."""
+"""Reading a JSON body or a form within its limit, and validating JSON so that every bad field is named at once."""
 
 import functools
 import typing
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
+from urllib.parse import parse_qsl
 
 import falcon
 import msgspec
@@ -14,13 +15,16 @@ from app.errors import BadRequest, FieldError, Invalid, UnsupportedMediaType
 
 Shape = TypeVar("Shape", bound=Struct)
 
+FORM = "application/x-www-form-urlencoded"
+_FORM_FIELDS_MAX = 100
+
 
 def read_json(req: falcon.Request, shape: type[Shape]) -> Shape:
     """The body, which the server has bounded, as `shape`.
 
     Raises UnsupportedMediaType, BadRequest (not JSON, no object) or Invalid.
     """
-    given = _decode(_read(req))
+    given = _decode(_read(req, "application/json"))
     if not isinstance(given, dict):
         raise MalformedJson("a JSON object is expected")
     value, problems = _convert(given, shape)
@@ -29,16 +33,36 @@ def read_json(req: falcon.Request, shape: type[Shape]) -> Shape:
     return value
 
 
+def read_form(req: falcon.Request, shape: type[Shape]) -> Shape:
+    """A form of OAuth as `shape` (RFC 6749, 3.2): what is empty counts as left out, and what is not known does nothing.
+
+    Raises UnsupportedMediaType or BadRequest.
+    """
+    try:
+        pairs = parse_qsl(_read(req, FORM).decode(), errors="strict", max_num_fields=_FORM_FIELDS_MAX)
+    except ValueError:
+        raise BadRequest("the body is not a form") from None
+    known = {each.encode_name for each in fields(shape)}
+    pairs = [(name, value) for name, value in pairs if name in known]
+    given = dict(pairs)
+    if len(given) < len(pairs):
+        raise BadRequest("a parameter is there more than once")
+    try:
+        return msgspec.convert(given, shape)
+    except msgspec.ValidationError as error:
+        raise BadRequest(str(error)) from None
+
+
 class MalformedJson(BadRequest):
     """The body is not the JSON object that is expected."""
 
     code, title = "malformed_json", "The body is not a JSON object"
 
 
-def _read(req: falcon.Request) -> bytes:
+def _read(req: falcon.Request, expected: str) -> bytes:
     media_type = (req.content_type or "").partition(";")[0].strip().lower()
-    if media_type != "application/json":
-        raise UnsupportedMediaType("send Content-Type: application/json")
+    if media_type != expected:
+        raise UnsupportedMediaType(f"send Content-Type: {expected}")
     data: bytes = req.bounded_stream.read()
     return data
 

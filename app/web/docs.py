@@ -4,6 +4,8 @@ import json
 from html import escape
 from typing import Any
 
+from app.web.bodies import FORM
+
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
@@ -51,8 +53,11 @@ def _operation(path: str, method: str, op: dict[str, Any], document: dict[str, A
         rows = "".join(_row(f"{p['name']} ({p['in']})", p.get("description", ""), p["schema"]) for p in parameters)
         parts.append(f"<table><tr><th>parameter<th>meaning<th>schema{rows}</table>")
     if body := op.get("requestBody"):
-        schema = body["content"]["application/json"]["schema"]
-        parts.append(f"<p>Body: {_link(schema)}</p><pre>{escape(_curl(path, method, schema, document))}</pre>")
+        ((media_type, content),) = body["content"].items()
+        given = _example(media_type, content["schema"], document)
+        parts.append(f"<p>Body: {_link(content['schema'])}</p>")
+        curl = f"curl -X {method.upper()} $URL{path} -H 'Content-Type: {media_type}' \\\n  -d '{given}'"
+        parts.append(f"<pre>{escape(curl)}</pre>")
     answers = "".join(
         f"<tr><td>{status}<td>{escape(answer['description'])}<td>{_content(answer)}"
         for status, answer in op["responses"].items()
@@ -78,8 +83,9 @@ def _link(schema: dict[str, Any]) -> str:
     )
 
 
-def _curl(path: str, method: str, schema: dict[str, Any], document: dict[str, Any]) -> str:
+def _example(media_type: str, schema: dict[str, Any], document: dict[str, Any]) -> str:
     shape = document["components"]["schemas"].get(schema.get("$ref", "").rpartition("/")[2], {})
     example = {name: each.get("examples", ["…"])[0] for name, each in shape.get("properties", {}).items()}
-    body = json.dumps(example, ensure_ascii=False)
-    return f"curl -X {method.upper()} $URL{path} -H 'Content-Type: application/json' \\\n  -d '{body}'"
+    if media_type == FORM:
+        return "&".join(f"{name}={value}" for name, value in example.items())
+    return json.dumps(example, ensure_ascii=False)

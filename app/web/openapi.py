@@ -120,7 +120,7 @@ def _operation(kind: Any, method: str, op: Operation) -> dict[str, Any]:
         described_as["requestBody"] = {
             "required": True,
             "description": f"at most {largest_body(op.body)} bytes",
-            "content": {"application/json": {"schema": _schema(op.body)}},
+            "content": {op.body_type: {"schema": _schema(op.body)}},
         }
     return described_as
 

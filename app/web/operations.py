@@ -23,7 +23,7 @@ class Parameter:
 @dataclass(frozen=True, slots=True)
 class Operation:
     """`answers` maps a status to the shape of its body, or to None where there is none;
-    `headers` names what always comes with it.
+    `headers` names what always comes with it. `media_type` is that of the answers, `body_type` that of the body.
 
     `needs_token` is for resources that are public to the session check and look at the token themselves.
     """
@@ -31,6 +31,7 @@ class Operation:
     summary: str
     answers: dict[int, Any]
     body: Any = None
+    body_type: str = "application/json"
     errors: tuple[int, ...] = ()
     parameters: tuple[Parameter, ...] = ()
     needs_token: bool = False

@@ -80,6 +80,10 @@ def _refresh(case: Case[Any]) -> None:
     case.body = {"refresh_token": PEOPLE.somebody_new().refresh_token}
 
 
+def _revoke(case: Case[Any]) -> None:
+    case.body = {"token": PEOPLE.somebody_new().refresh_token}
+
+
 def _change_password(case: Case[Any]) -> None:
     case.body = _object(case) | {"current": PASSWORD}
 
@@ -113,6 +117,7 @@ REALISTIC: dict[str, Callable[[Case[Any]], None]] = {
     "POST /api/v1/auth/register": _register,
     "POST /api/v1/auth/login": _log_in,
     "POST /api/v1/auth/refresh": _refresh,
+    "POST /api/v1/auth/revoke": _revoke,
     "POST /api/v1/auth/password": _change_password,
     "DELETE /api/v1/users/me": _delete_account,
     "DELETE /api/v1/auth/sessions/{session_id}": _end_session,

@@ -141,6 +141,21 @@ def test_a_client_address_has_sixty_logins_a_minute_and_others_do_not_notice(api
     assert other == 401
 
 
+def test_a_client_address_has_sixty_revocations_a_minute_counted_apart_from_logins(api: Api) -> None:
+    def revoke(address: str) -> requests.Response:
+        return api.send("POST", "auth/revoke", data={"token": "unknown"}, headers={"X-Forwarded-For": address})
+
+    def count() -> tuple[list[int], requests.Response, int]:
+        here = Somewhere(api)
+        statuses = [revoke(here.address).status_code for _ in range(60)]
+        return statuses, revoke(here.address), here.log_in(Api.new_email()).status_code
+
+    statuses, refused, login = in_one_window(count)
+    assert statuses == [200] * 60
+    assert_refused(refused, "revocations", 60)
+    assert login == 401
+
+
 def test_a_client_address_has_twenty_registrations_a_minute_whatever_it_says_of_itself(api: Api) -> None:
     def count() -> tuple[list[int], requests.Response, int]:
         here = Somewhere(api)
