@@ -58,7 +58,6 @@ def by_sql(direct: Database, ids: dict[str, int], *statements: str) -> list[str]
         "name = 'Grace'",
         "headline = 'Engineer'",
         "email = 'grace@example.com'",
-        "email = 'ADA@example.com'",
         "version = version + 1",
         "updated_at = updated_at + interval '1 s'",
     ],
