@@ -5,18 +5,24 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from tests.integration.finality.connections import Answer, Connection, Connections, Request
-from tests.integration.finality.history import Kind
+from tests.integration.finality.history import HEARD_NS, Kind
 from tests.integration.finality.people import Person, Session, World
 
-ME, LOGOUT, SESSIONS, PASSWORD = (
+ME, LOGOUT, REVOKE, SESSIONS, PASSWORD = (
     "/api/v1/users/me",
     "/api/v1/auth/logout",
+    "/api/v1/auth/revoke",
     "/api/v1/auth/sessions",
     "/api/v1/auth/password",
 )
+BY_HAND = {
+    Kind.SQL_EPOCH: "UPDATE users SET token_epoch = token_epoch + 1 WHERE id = %s",
+    Kind.SQL_REVOKE: "UPDATE sessions SET revoked_at = now() WHERE id = %s",
+    Kind.SQL_DELETE: "DELETE FROM users WHERE id = %s",
+}
 SESSIONS_EACH = 5
 ATTEMPTS = 100
 PAUSE_S = 0.1
@@ -41,6 +47,8 @@ class Actor:
             self.log_out_everywhere: 2,
             self.change_password: 2,
             self.delete: 1,
+            self.revoke: 2,
+            self.end_by_sql: 2 if world.sql else 0,
             self.try_ended: 14,
         }
 
@@ -166,8 +174,41 @@ class Actor:
             self._end(Kind.DELETE, sessions[-1], request, sessions, secret=secret)
             leaver.log_in(self._any(), self._world.journal)
 
+    def revoke(self, person: Person, session: Session) -> None:
+        """End a session by its refresh token, which may have been rotated."""
+        self._use_everywhere(session)
+        token = self._random.choice(session.refresh_tokens)
+        self._end(Kind.REVOKE, session, Request("POST", REVOKE, {"token": token}, form=True), [session])
+
+    def end_by_sql(self, person: Person, session: Session) -> None:
+        """What an administrator does past the service."""
+        kind, statement = self._random.choice(list(BY_HAND.items()))
+        if kind is Kind.SQL_DELETE:
+            leaver = Person.register(self._any(), self._world.journal)
+            opened = leaver.log_in(self._any(), self._world.journal) if leaver else None
+            if leaver is None or opened is None:
+                return
+            person, session = leaver, opened
+        ended = [session] if kind is Kind.SQL_REVOKE else list(person.sessions)
+        self._use_everywhere(session)
+        assert self._world.sql is not None
+        start = time.monotonic_ns()
+        committed = self._world.sql(statement, session.id if kind is Kind.SQL_REVOKE else person.id)
+        answer = Answer(start, time.monotonic_ns(), 204 if committed else 503)
+        self._note(kind, person, answer, session=session.id, secret=person.secrets[0])
+        if committed:
+            for each in ended:
+                each.person.forget(each)
+            self._world.unheard.append((answer.end + HEARD_NS, ended))
+
     def try_ended(self, person: Person, session: Session) -> None:
-        """A token that ended some time ago, which nothing may revive."""
+        """A token that ended some time ago, which nothing may revive; what was ended by SQL as soon as it is due."""
+        unheard = self._world.unheard
+        if unheard and unheard[0][0] < time.monotonic_ns():
+            with suppress(IndexError):
+                _, ended = unheard.popleft()
+                self._world.ended.extend(ended)
+                self._probe(ended)
         if self._world.ended:
             old = self._random.choice(self._world.ended)
             self._random.choice((self.read, self.read, self.edit, self.refresh))(old.person, old)

@@ -120,7 +120,9 @@ class Chaos:
             wait_for(lambda: not before & set(pod.workers()) and pod.complete(), f"new workers of pod {pod.name}")
 
     def restart_database(self) -> None:
+        start = time.monotonic_ns()
         self._database.restart()
+        self.faults.outages.append(Interval(start, time.monotonic_ns()))
 
     def resize(self) -> None:
         """Restart one pod with one, three or two memcached servers, beside others that keep theirs."""

@@ -5,6 +5,7 @@ import json
 import time
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlencode
 
 ANSWER_TIMEOUT_S = 60.0
 LIVE = "/api/v1/health/live"
@@ -35,13 +36,14 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to send; `body` becomes JSON."""
+    """What to send; `body` becomes JSON, or a form."""
 
     method: str
     path: str
     body: Any = None
     token: str = ""
     headers: tuple[tuple[str, str], ...] = ()
+    form: bool = False
 
 
 class Connection:
@@ -54,10 +56,10 @@ class Connection:
 
     def send(self, request: Request) -> Answer:
         """Never raises for a lost connection: that is an answer with status 0."""
-        body = None if request.body is None else json.dumps(request.body).encode()
+        body = None if request.body is None else _encoded(request)
         headers = dict(request.headers)
         if body is not None:
-            headers["Content-Type"] = "application/json"
+            headers["Content-Type"] = f"application/{'x-www-form-urlencoded' if request.form else 'json'}"
         if request.token:
             headers["Authorization"] = f"Bearer {request.token}"
         start = time.monotonic_ns()
@@ -128,6 +130,10 @@ class Connections:
 
     def _connect(self, pod: str) -> Connection:
         return Connection(pod, self._ports[pod])
+
+
+def _encoded(request: Request) -> bytes:
+    return (urlencode(request.body) if request.form else json.dumps(request.body)).encode()
 
 
 def _decoded(data: bytes) -> Any:

@@ -20,11 +20,20 @@ class Kind(StrEnum):
     PASSWORD = "password change"
     DELETE = "account deletion"
     REUSE = "reuse of a refresh token"
+    REVOKE = "revocation of a refresh token"
+    SQL_EPOCH = "epoch raised by SQL"
+    SQL_REVOKE = "session revoked by SQL"
+    SQL_DELETE = "account deleted by SQL"
 
 
 USES_TOKEN = frozenset({Kind.READ, Kind.EDIT, Kind.END_SESSION, Kind.PASSWORD, Kind.DELETE, Kind.REFRESH})
-ENDS_USER = frozenset({Kind.LOGOUT_ALL, Kind.PASSWORD, Kind.DELETE})
-ENDS_SESSION = frozenset({Kind.LOGOUT, Kind.END_SESSION, Kind.REUSE})
+ENDS_USER = frozenset({Kind.LOGOUT_ALL, Kind.PASSWORD, Kind.DELETE, Kind.SQL_EPOCH, Kind.SQL_DELETE})
+ENDS_SESSION = frozenset({Kind.LOGOUT, Kind.END_SESSION, Kind.REUSE, Kind.REVOKE, Kind.SQL_REVOKE})
+BY_SQL = frozenset({Kind.SQL_EPOCH, Kind.SQL_REVOKE, Kind.SQL_DELETE})
+HEARD_NS = 5_000_000_000
+"""How long after its commit what was done by SQL must be known to every worker."""
+PROMISES = {Kind.REUSE: 401, Kind.REVOKE: 200}
+"""The statuses that promise an end, where it is not 204."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,7 +80,7 @@ class Operation:
     @property
     def promised(self) -> bool:
         """Whether this answer says that what it ends has ended for good."""
-        return self.status == (401 if self.kind is Kind.REUSE else 204)
+        return self.status == PROMISES.get(self.kind, 204)
 
     @property
     def may_have_acted(self) -> bool:
@@ -90,10 +99,13 @@ class Interval:
 
 @dataclass(slots=True)
 class Faults:
-    """`silence`: memcached server 0 certainly answered nobody; `crashes`: workers or pods were being killed."""
+    """`silence`: memcached server 0 certainly answered nobody; `outages`: PostgreSQL perhaps did not answer;
+    `crashes`: workers or pods were being killed.
+    """
 
     silence: list[Interval] = field(default_factory=list)
     crashes: list[Interval] = field(default_factory=list)
+    outages: list[Interval] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,17 +5,17 @@ from collections.abc import Callable, Mapping
 
 from tests.integration.finality.actors import Actor
 from tests.integration.finality.connections import Connection, Connections
-from tests.integration.finality.people import Journal, Person, World
+from tests.integration.finality.people import Journal, Person, Sql, World
 
 PEOPLE = 24
 ACTORS = 32
 
 
-def populate(pod: str, port: int, people: int = PEOPLE, host: str = "127.0.0.1") -> World:
+def populate(pod: str, port: int, people: int = PEOPLE, host: str = "127.0.0.1", sql: Sql | None = None) -> World:
     """New accounts, each with two sessions."""
     connection, journal = Connection(pod, port, host=host), Journal()
     registered = [Person.register(connection, journal) for _ in range(people)]
-    world = World([each for each in registered if each is not None], journal)
+    world = World([each for each in registered if each is not None], journal, sql=sql)
     for person in world.people:
         world.every += [each for each in (person.log_in(connection, journal) for _ in range(2)) if each]
     connection.close()

@@ -5,11 +5,13 @@ import itertools
 import json
 import threading
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from tests.integration.finality.connections import Answer, Connection, Request
 from tests.integration.finality.history import Kind, Operation
 
+Sql = Callable[[str, int], bool]
 _numbers = itertools.count(1)
 
 
@@ -104,6 +106,10 @@ class World:
     journal: Journal
     ended: deque[Session] = field(default_factory=lambda: deque(maxlen=200))
     every: list[Session] = field(default_factory=list)
+    sql: Sql | None = None
+    """Runs a statement on PostgreSQL past the service, and tells whether it is certainly committed."""
+    unheard: deque[tuple[int, list[Session]]] = field(default_factory=deque)
+    """Sessions that were ended by SQL, and when every worker has to know that."""
 
 
 def session_of(token: str) -> int:

@@ -4,6 +4,7 @@ import logging
 import os
 import pickle
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from tests.integration.finality.load import drive, populate
 from tests.integration.finality.people import World
 from tests.integration.finality.pods import Pod, Shared
 from tests.integration.finality.rules import violations
-from tests.integration.finality.truth import live_sessions, wait_until_published
+from tests.integration.finality.truth import execute, live_sessions, wait_until_published
 
 OPERATIONS = int(os.environ.get("FINALITY_OPERATIONS", "10000"))
 AUDITED = 1000
@@ -30,7 +31,7 @@ def test_no_ended_session_is_accepted_and_no_old_profile_is_read_whatever_fails(
     with Pod("c", shared, cache_servers[:1], kind="gthread", workers=2) as resized:
         pods = [*whole, resized]
         ports = {each.name: each.port for each in pods}
-        world = populate(pods[0].name, pods[0].port)
+        world = populate(pods[0].name, pods[0].port, sql=partial(execute, shared))
         chaos = Chaos(pods, cache_servers, shared.postgres, resized, seed=OPERATIONS)
         drive(world, ports, OPERATIONS, meanwhile=chaos.run)
         keep(world, chaos)

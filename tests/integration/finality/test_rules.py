@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.integration.finality.history import Faults, Interval, Kind, Operation, Violation
+from tests.integration.finality.history import HEARD_NS, Faults, Interval, Kind, Operation, Violation
 from tests.integration.finality.rules import violations
 
 USER, PHONE, LAPTOP = 1, 11, 12
@@ -60,6 +60,29 @@ def test_what_ends_every_session_ends_those_opened_before_it(kind: Kind) -> None
     assert rules(login(PHONE), login(LAPTOP, 15, 21), ending, read(90, 95, session=LAPTOP)) == []
 
 
+@pytest.mark.parametrize("kind", [Kind.SQL_EPOCH, Kind.SQL_REVOKE, Kind.SQL_DELETE])
+def test_what_is_ended_by_sql_may_be_accepted_for_five_seconds_and_no_longer(kind: Kind) -> None:
+    ending = operation(kind, 20, 80, 204)
+    assert rules(login(PHONE), ending, read(80 + HEARD_NS, 90 + HEARD_NS)) == []
+    assert rules(login(PHONE), ending, read(81 + HEARD_NS, 90 + HEARD_NS)) == ENDED
+    assert rules(login(PHONE), replace(ending, status=503), read(81 + HEARD_NS, 90 + HEARD_NS)) == []
+    assert rules(login(PHONE), ending, read(90, 95, status=401)) == []
+
+
+@pytest.mark.parametrize("fault", ["silence", "outages"])
+def test_the_five_seconds_begin_anew_after_what_keeps_everybody_from_hearing(fault: str) -> None:
+    ending, interval = operation(Kind.SQL_EPOCH, 20, 80, 204), Interval(HEARD_NS, 2 * HEARD_NS)
+    faults = Faults(**{fault: [interval]})
+    assert rules(login(PHONE), ending, read(3 * HEARD_NS, 4 * HEARD_NS), faults=faults) == []
+    assert rules(login(PHONE), ending, read(3 * HEARD_NS + 1, 4 * HEARD_NS), faults=faults) == ENDED
+    later = Faults(**{fault: [replace(interval, start=2 * HEARD_NS, end=3 * HEARD_NS)]})
+    assert rules(login(PHONE), ending, read(3 * HEARD_NS, 4 * HEARD_NS), faults=later) == ENDED
+
+
+def test_sql_needs_no_log_to_be_committed() -> None:
+    assert rules(login(PHONE), operation(Kind.SQL_EPOCH, 20, 80, 204), faults=Faults(silence=[Interval(10, 100)])) == []
+
+
 def test_a_password_change_leaves_its_own_session_alive() -> None:
     change = operation(Kind.PASSWORD, 20, 80, 204)
     assert rules(login(PHONE), change, read(90, 95)) == []
@@ -70,6 +93,15 @@ def test_ending_another_session_leaves_its_own_alive() -> None:
     ending = replace(operation(Kind.END_SESSION, 20, 80, 204), target=LAPTOP)
     assert rules(login(PHONE), login(LAPTOP), ending, read(90, 95)) == []
     assert rules(login(PHONE), login(LAPTOP), ending, read(90, 95, session=LAPTOP)) == ENDED
+
+
+def test_a_revocation_ends_its_session() -> None:
+    revocation = operation(Kind.REVOKE, 20, 80, 200)
+    assert rules(login(PHONE), revocation, read(90, 95)) == ENDED
+    assert rules(login(PHONE), replace(revocation, status=400), read(90, 95, status=401)) == [
+        "the answer was 400",
+        "a live session was refused",
+    ]
 
 
 def test_a_refused_reuse_of_a_refresh_token_ends_its_family() -> None:

@@ -1,6 +1,7 @@
 """A service that leaves out one step of the protocol is caught, so that finding nothing means something."""
 
 import sys
+from functools import partial
 
 import pytest
 
@@ -8,6 +9,7 @@ from app.local.memcached import Memcached
 from tests.integration.finality.load import drive, populate
 from tests.integration.finality.pods import KINDS, Pod, Shared
 from tests.integration.finality.rules import violations
+from tests.integration.finality.truth import execute
 
 ROUND, ROUNDS = 1000, 10
 
@@ -19,6 +21,7 @@ BROKEN = {
         "app.coherence.final.Publisher.final = lambda self, keys, xid, security: None",
         {ACCEPTED, STALE},
     ),
+    "never drains": ("app.coherence.final.Publisher.drain = lambda self: 0", {ACCEPTED}),
     "uses facts whatever has changed": (
         "app.coherence.history.State.proves = lambda self, keys, position: True",
         {ACCEPTED, STALE},
@@ -36,7 +39,7 @@ def test_a_service_that_breaks_the_protocol_is_caught(
     code, signs = BROKEN[defect]
     serve = (sys.executable, "-c", SERVE_BROKEN.format(code))
     with Pod("broken", shared, cache_servers[:2], kind=KINDS[0], workers=2, serve=serve) as pod:
-        world = populate(pod.name, pod.port)
+        world = populate(pod.name, pod.port, sql=partial(execute, shared))
         found: set[str] = set()
         for number in range(ROUNDS):
             drive(world, {pod.name: pod.port}, (number + 1) * ROUND)

@@ -22,6 +22,16 @@ def rows(shared: Shared, sql: str, *params: Any) -> list[tuple[Any, ...]]:
         return list(cursor.fetchall())
 
 
+def execute(shared: Shared, sql: str, identifier: int) -> bool:
+    """One statement of an administrator, who is content with trying; tells whether it is certainly committed."""
+    try:
+        with _connected(shared.postgres.url(shared.database)) as connection, connection.cursor() as cursor:
+            cursor.execute(sql, (identifier,))
+    except psycopg2.Error:
+        return False
+    return True
+
+
 def live_sessions(shared: Shared) -> set[int]:
     return {row[0] for row in rows(shared, LIVE_SESSIONS)}
 
