@@ -24,9 +24,10 @@ from app.health.performance import PerformanceService
 from app.health.service import Dependencies, HealthService
 from app.infra.afterwards import Afterwards
 from app.infra.counters import Counters
+from app.infra.fitness import Place
 from app.infra.identity import check_identity, fingerprint
 from app.infra.keys import KeyRing
-from app.infra.machine import resident_bytes
+from app.infra.machine import memory_limit, resident_bytes
 from app.infra.memcache import Memcache
 from app.infra.passwords import PasswordHasher
 from app.infra.postgres import Database
@@ -70,7 +71,9 @@ class Parts:
 
     def __init__(self, settings: Settings, counters: Counters) -> None:
         self.settings, self.counters = settings, counters
-        self.tuning = LiveTuning(settings.tuning_file, default_tuning(settings))
+        workers = worker_count(settings.workers)
+        place = Place(settings.development, workers, memory_limit())
+        self.tuning = LiveTuning(settings.tuning_file, default_tuning(settings), place.unfit)
         tuning = self.tuning.current
         self.memcache = Memcache(settings.memcached_servers, settings.memcached_timeout_ms)
         console = settings.pgbouncer_console_url
@@ -79,7 +82,7 @@ class Parts:
         )
         self.pooler = Database(console, _ONE_CONNECTION, prepared=False) if console else None
         self.keys = KeyRing(settings.keys_dir or Path(), settings.jwt_algorithm, settings.signing_kid)
-        self.hasher = PasswordHasher(settings.pepper.encode(), tuning.passwords, worker_count(settings.workers))
+        self.hasher = PasswordHasher(settings.pepper.encode(), tuning.passwords, workers)
         kinds = Kinds(users=USER_KIND, sessions=SESSION_KIND)
         self.coherence = Coherence(self.memcache, self.database, counters, tuning.cache, kinds)
         self.limiter = RateLimiter(self.memcache)

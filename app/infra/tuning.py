@@ -1,7 +1,7 @@
 """The live settings: read from a file, and read again whenever it is another one."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from app.config import Tuning, read_tuning
@@ -10,16 +10,18 @@ from app.infra.files import FileIdentity, file_identity
 log = logging.getLogger(__name__)
 
 Subscriber = Callable[[Tuning], object]
+Unfit = Callable[[Tuning], Sequence[str]]
 
 
 class LiveTuning:
     """`current` is always whole and valid: a bad file is refused with a log line, and the last good one stays.
 
-    `default` holds where `path` is None, where there is no file, and for what the file leaves out.
+    `default` holds where `path` is None, where there is no file, and for what the file leaves out. `unfit` tells why a
+    file that is well-formed cannot hold here.
     """
 
-    def __init__(self, path: Path | None, default: Tuning) -> None:
-        self._path, self._default = path, default
+    def __init__(self, path: Path | None, default: Tuning, unfit: Unfit = lambda _tuning: ()) -> None:
+        self._path, self._default, self._unfit = path, default, unfit
         self._subscribers: list[Subscriber] = []
         self._identity: FileIdentity = None
         self.current = default
@@ -52,12 +54,18 @@ class LiveTuning:
 
     def _read(self, path: Path) -> bool:
         try:
-            tuning = read_tuning(path.read_bytes(), self._default)
+            tuning = self._fitting(path.read_bytes())
         except (OSError, ValueError) as error:
             self.refused += 1
             log.warning("the tuning file %s is refused, generation %s stays: %s", path, self.generation, error)
             return False
         return self._apply(tuning)
+
+    def _fitting(self, text: bytes) -> Tuning:
+        tuning = read_tuning(text, self._default)
+        if problems := self._unfit(tuning):
+            raise ValueError("; ".join(problems))
+        return tuning
 
     def _apply(self, tuning: Tuning) -> bool:
         if tuning == self.current:

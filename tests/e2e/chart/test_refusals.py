@@ -106,6 +106,51 @@ INFEASIBLE: dict[str, tuple[Values, str]] = {
         },
         "operator.config.limits.requests is unknown. Known there: ipv6Prefix, loginFailuresPerAccount,",
     ),
+    "no limit in production": (
+        {"tuning": {"limits": {"logins_per_address": 0}}},
+        (
+            "tuning.limits.logins_per_address 0 sets no limit; that is for environment development. Nearest that "
+            "works: tuning.limits.logins_per_address 1."
+        ),
+    ),
+    "no limit by the operator's resource": (
+        {
+            "operator": {
+                "enabled": True,
+                "existingSecret": "o",
+                "tls": {"existingSecret": "t"},
+                "config": {"limits": {"requestsPerUser": 0}},
+            }
+        },
+        "operator.config.limits.requestsPerUser 0 sets no limit",
+    ),
+    "passwords that cost little": (
+        {"tuning": {"passwords": {"bcrypt_cost": 9}}},
+        "tuning.passwords.bcrypt_cost 9 is below 10; that is for environment development.",
+    ),
+    "passwords that cost little by the operator's resource": (
+        {
+            "operator": {
+                "enabled": True,
+                "existingSecret": "o",
+                "tls": {"existingSecret": "t"},
+                "config": {"passwords": {"bcryptCost": 4}},
+            }
+        },
+        "operator.config.passwords.bcryptCost 4 is below 10",
+    ),
+    "caches above the memory": (
+        {"tuning": {"cache": {"user": {"capacity": 200000}}}},
+        (
+            "2 workers x (64 MiB + tuning.cache.user.capacity 200000 x 3 KiB + tuning.cache.blacklist.capacity 50000 x "
+            "0.25 KiB) = 1324 MiB are more than resources.limits.memory 768Mi. Nearest that works: "
+            "tuning.cache.user.capacity 105060, or a limit of 1325Mi."
+        ),
+    ),
+    "caches of more workers above the memory": (
+        {"workers": 8, "environment": "development"},
+        "8 workers x (64 MiB + tuning.cache.user.capacity 10000 x 3 KiB",
+    ),
     "no way to replace a pod": ({"strategy": {"maxSurge": 0}}, "maxSurge and strategy.maxUnavailable cannot both be 0"),
     "two databases": ({"postgresql": {"enabled": True}}, "Either database.host or postgresql.enabled, not both."),
     "no database": ({"database": {"host": ""}}, "database.host is needed, or postgresql.enabled=true"),
@@ -124,6 +169,17 @@ INFEASIBLE: dict[str, tuple[Values, str]] = {
         },
         "publicPaths: Prefix /api/v1/ would route /api/v1/health",
     ),
+}
+FEASIBLE: dict[str, Values] = {
+    "what protects nobody, in development": {
+        "environment": "development",
+        "tuning": {"limits": {"logins_per_address": 0}, "passwords": {"bcrypt_cost": 4}},
+    },
+    "caches that just fit": {"tuning": {"cache": {"user": {"capacity": 105060}}}},
+    "no limit of memory to compare with": {
+        "resources": {"limits": {"memory": None}},
+        "tuning": {"cache": {"user": {"capacity": 1000000}}},
+    },
 }
 ILL_FORMED: dict[str, tuple[Values, str]] = {
     "unknown": ({"replicaz": 2}, "additional properties 'replicaz' not allowed"),
@@ -158,6 +214,11 @@ ILL_FORMED: dict[str, tuple[Values, str]] = {
 def test_what_cannot_work_is_refused_with_the_sum(what: str) -> None:
     values, message = INFEASIBLE[what]
     assert message in refusal({**EXTERNAL, **values})
+
+
+@pytest.mark.parametrize("what", FEASIBLE)
+def test_what_can_work_is_taken(what: str) -> None:
+    render({**EXTERNAL, **FEASIBLE[what]})
 
 
 @pytest.mark.parametrize("what", ILL_FORMED)

@@ -10,6 +10,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import urlsplit
 
+import yaml
+
 from tests.e2e.cluster.access import Cluster
 from tests.e2e.platform.clients import Address
 from tests.e2e.waiting import PATIENCE_S, wait_until
@@ -24,6 +26,7 @@ VALUES: dict[str, Any] = {
     "memcached": {"replicas": 2, "resources": {"requests": {"cpu": "10m"}}},
     "pgbouncer": {"resources": {"requests": {"cpu": "10m"}}},
     "workers": 2,
+    "environment": "development",
     "resources": {"requests": {"cpu": "50m", "memory": "128Mi"}},
     "service": {"type": "NodePort"},
     "settings": {"ACCESS_TOKEN_SECONDS": 7200},
@@ -76,6 +79,7 @@ class Release:
     def __init__(self, cluster: Cluster, prefix: str, folder: Path) -> None:
         self.cluster, self.namespace, self._folder = cluster, f"{prefix}-{secrets.token_hex(2)}", folder
         self._values: list[Path] = []
+        self._left_out: dict[str, Any] = VALUES  # what an earlier chart does not know is given to a later one
 
     def kubectl(self, *arguments: str, given: str | None = None) -> str:
         return self.cluster.kubectl("-n", self.namespace, *arguments, given=given)
@@ -149,7 +153,10 @@ class Release:
 
     def _helm(self, verb: str, chart: Path, values: Mapping[str, Any]) -> None:
         path = self._folder / f"values-{len(self._values)}.json"  # JSON is YAML
-        path.write_text(json.dumps(values if self._values else {**VALUES, **values}))
+        known = yaml.safe_load((chart / "values.yaml").read_text())
+        given_now = {**self._left_out, **values}
+        path.write_text(json.dumps({name: each for name, each in given_now.items() if name in known}))
+        self._left_out = {name: each for name, each in given_now.items() if name not in known}
         self._values.append(path)
         given = [word for each in (self.cluster.values, *self._values) for word in ("-f", str(each))]
         wait = ("--wait", "--wait-for-jobs", f"--timeout={PATIENCE_S:g}s")

@@ -6,20 +6,23 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 from typing import Any
 
+import msgspec
 import pytest
 import requests
 
+from app.config import Limits
 from app.local.memcached import Memcached
 from tests.api_client import PASSWORD, Api, Person
-from tests.integration.operating.release import KINDS, WINDOW_S, Release, in_one_window
+from tests.integration.operating.release import CHEAP, KINDS, WINDOW_S, Release, in_one_window
 
 _addresses = itertools.count(int(ip_address("10.0.0.1")))
 
 
 @pytest.fixture(scope="module", params=KINDS)
 def api(request: pytest.FixtureRequest, release: Release) -> Iterator[Api]:
-    """A service behind a proxy that it trusts, which is this test."""
-    with release.pod(request.param, ENVIRONMENT="production", TRUSTED_PROXIES="127.0.0.0/8") as pod:
+    """A service behind a proxy that it trusts, which is this test; production has no passwords that cost so little."""
+    release.tuning.write({**CHEAP, "limits": msgspec.to_builtins(Limits())})
+    with release.pod(request.param, TRUSTED_PROXIES="127.0.0.0/8") as pod:
         yield release.api(pod)
 
 

@@ -1,0 +1,42 @@
+{{/*
+Refuse live settings that the pods would refuse (app/infra/fitness.py, whose numbers files/tuning.json holds): floors
+outside development, and caches that do not fit into the memory of the container.
+*/}}
+{{- define "jobfinder.tuning.check" -}}
+{{- $operated := .Values.operator.enabled -}}
+{{- $config := $operated | ternary .Values.operator.config .Values.tuning | default dict -}}
+{{- $where := $operated | ternary "operator.config" "tuning" -}}
+{{- $count := .Files.Get "files/tuning.json" | fromJson -}}
+{{- if eq .Values.environment "production" -}}
+{{- range $name, $value := $config.limits -}}
+{{- if eq (int $value) 0 -}}
+{{- fail (printf "\n\n%s.limits.%s 0 sets no limit; that is for environment development.\nNearest that works: %s.limits.%s 1.\n" $where $name $where $name) -}}
+{{- end -}}
+{{- end -}}
+{{- $name := $operated | ternary "bcryptCost" "bcrypt_cost" -}}
+{{- $cost := dig "passwords" $name $count.bcryptCost $config | int -}}
+{{- if lt $cost (int $count.bcryptCost) -}}
+{{- fail (printf "\n\n%s.passwords.%s %d is below %d; that is for environment development.\nNearest that works: %s.passwords.%s %d.\n" $where $name $cost (int $count.bcryptCost) $where $name (int $count.bcryptCost)) -}}
+{{- end -}}
+{{- end -}}
+{{- with dig "limits" "memory" "" .Values.resources -}}
+{{- $memory := include "jobfinder.mebibytes" (dict "quantity" . "name" "resources.limits.memory") | float64 -}}
+{{- $workers := include "jobfinder.workers" $ | int -}}
+{{- $users := dig "cache" "user" "capacity" 10000 $config | int -}}
+{{- $blacklisted := dig "cache" "blacklist" "capacity" 50000 $config | int -}}
+{{- $rest := divf (addf $count.workerKiB (mulf $blacklisted $count.blacklistedKiB)) 1024 -}}
+{{- $need := mulf $workers (addf $rest (divf (mulf $users $count.userKiB) 1024)) -}}
+{{- if gt $need $memory -}}
+{{- $fits := floor (divf (mulf 1024 (subf (divf $memory $workers) $rest)) $count.userKiB) | int -}}
+{{- $nearest := gt $fits 0 | ternary (printf "%s.cache.user.capacity %d, or a" $where $fits) "a" -}}
+{{- fail (printf "\n\n%d workers x (%d MiB + %s.cache.user.capacity %d x %v KiB + %s.cache.blacklist.capacity %d x %v KiB) = %.0f MiB are more than resources.limits.memory %v.\nNearest that works: %s limit of %.0fMi.\n" $workers (div (int $count.workerKiB) 1024) $where $users $count.userKiB $where $blacklisted $count.blacklistedKiB $need . $nearest (ceil $need)) -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{/* Workers of a pod; where `workers` is 0, one for each core that the limit allows, and at least 1. */}}
+{{- define "jobfinder.workers" -}}
+{{- $cpu := dig "limits" "cpu" "1" .Values.resources | toString -}}
+{{- $cores := hasSuffix "m" $cpu | ternary (divf (trimSuffix "m" $cpu | float64) 1000) ($cpu | float64) -}}
+{{- max 1 (default (ceil $cores | int) (int .Values.workers)) -}}
+{{- end }}
