@@ -8,9 +8,10 @@ import falcon
 
 from app.auth import resources as auth
 from app.auth import store as auth_store
-from app.auth.access import AccessRules
+from app.auth.access import AccessRules, Counting
 from app.auth.audit import store as audit_store
 from app.auth.gate import SESSION_KIND, Gate
+from app.auth.guesses import Guesses, Refusals
 from app.auth.refresh import RefreshTokens
 from app.auth.schemas import Client
 from app.auth.service import AuthService, Facts
@@ -96,7 +97,8 @@ class Parts:
         self.tuning.subscribe(self._apply)
 
     def auth(self) -> AuthService:
-        rules = AccessRules(self.hasher, self.limiter, self.tuning, self.audit, self.afterwards)
+        counting = Counting(self.limiter, Guesses(self.memcache), Refusals(self.audit, self.afterwards))
+        rules = AccessRules(self.hasher, counting, self.tuning, self.audit, self.afterwards)
         refresh = RefreshTokens(self.settings.pepper.encode())
         return AuthService(self.accounts, rules, self.tokens, refresh, Facts(self.coherence, self.users))
 

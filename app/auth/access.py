@@ -2,62 +2,85 @@
 
 import unicodedata
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 
 from app.auth.audit.store import AuditStore
-from app.auth.schemas import Client
+from app.auth.guesses import LOGIN_FAILURES, Guesses, Refusals
+from app.auth.schemas import Client, Credentials
+from app.auth.store import Account, Asked
 from app.config import Limits
-from app.errors import FieldError, Invalid
+from app.errors import FieldError, Invalid, RateLimited
 from app.infra.addresses import network_of
 from app.infra.afterwards import Afterwards
 from app.infra.passwords import PasswordHasher, common_passwords
 from app.infra.tuning import LiveTuning
 from app.web.limits import Key, RateLimiter
 
-LOGIN_FAILURES, LOGINS, REGISTRATIONS, REVOCATIONS = "login_failures", "logins", "registrations", "revocations"
+LOGINS, REGISTRATIONS, REVOCATIONS = "logins", "registrations", "revocations"
 _LEAST_RESEMBLANCE = 4
 
 
-class Attempt:
-    """One guess at a password, counted before it is checked so that many at once cannot slip past the limit."""
+@dataclass(frozen=True, slots=True)
+class Counting:
+    """Who counts what, and who notes what was refused."""
 
-    __slots__ = ("_key", "_limit", "_limiter")
-
-    def __init__(self, limiter: RateLimiter, key: Key, limit: int) -> None:
-        self._limiter, self._key, self._limit = limiter, key, limit
-        limiter.take(LOGIN_FAILURES, key, limit)
-
-    def succeeded(self) -> None:
-        """A right password does not count."""
-        self._limiter.give_back(LOGIN_FAILURES, self._key, self._limit)
+    limiter: RateLimiter
+    guesses: Guesses
+    refusals: Refusals
 
 
 class AccessRules:
     """Limits slow down who guesses; they never touch the sessions that an account has."""
 
     def __init__(
-        self, hasher: PasswordHasher, limiter: RateLimiter, tuning: LiveTuning, audit: AuditStore,
+        self, hasher: PasswordHasher, counting: Counting, tuning: LiveTuning, audit: AuditStore,
         afterwards: Afterwards,
     ) -> None:  # fmt: skip
-        self._hasher, self._limiter, self._tuning, self._afterwards = hasher, limiter, tuning, afterwards
-        self.record_failure = audit.record_failed_login
-        self.hash, self.verify = hasher.hash, hasher.verify
+        self._hasher, self._counting, self._tuning, self._afterwards = hasher, counting, tuning, afterwards
+        self.hash, self._record_failure = hasher.hash, audit.record_failed_login
 
     def may_register(self, client: Client) -> None:
         """Raises RateLimited."""
-        self._limiter.take(REGISTRATIONS, self._network(client), self._limits.registrations_per_address)
+        limit = self._limits.registrations_per_address
+        self._counting.limiter.take(REGISTRATIONS, ("network", self.network(client)), limit)
 
     def may_revoke(self, client: Client) -> None:
         """As often as logins, counted apart; raises RateLimited."""
-        self._limiter.take(REVOCATIONS, self._network(client), self._limits.logins_per_address)
+        limit = self._limits.logins_per_address
+        self._counting.limiter.take(REVOCATIONS, ("network", self.network(client)), limit)
 
-    def login_attempt(self, email: str, client: Client) -> Attempt:
-        """Counts for the client's network and for the account, be it known or not; raises RateLimited."""
-        self._limiter.take(LOGINS, self._network(client), self._limits.logins_per_address)
-        return Attempt(self._limiter, ("email", email), self._limits.login_failures_per_account)
+    def may_log_in(self, client: Client) -> None:
+        """Counts for the client's network; raises RateLimited."""
+        key: Key = ("network", self.network(client))
+        try:
+            self._counting.limiter.take(LOGINS, key, self._limits.logins_per_address)
+        except RateLimited:
+            self._counting.refusals.note(LOGINS, key, None, client)
+            raise
 
-    def confirmation_attempt(self, session_id: int) -> Attempt:
-        """A password asked for within a session, which slows down nobody but itself; raises RateLimited."""
-        return Attempt(self._limiter, ("session", session_id), self._limits.login_failures_per_account)
+    def logs_in(self, given: Credentials, found: Asked, client: Client) -> bool:
+        """Whether the password is right, counted for the account, be it known or not; raises RateLimited."""
+        account = found.account
+        password_hash = account.password_hash if account else None
+        verify = partial(self._hasher.verify, given.password, password_hash, found.greatest_cost)
+        return self._guess(("email", given.email), account, client, verify)
+
+    def confirms(self, session_id: int, password: str, account: Account | None, client: Client) -> bool:
+        """The same within a session, which slows down nobody but itself; raises RateLimited."""
+        verify = partial(self._hasher.verify, password, account.password_hash if account else None)
+        return self._guess(("session", session_id), account, client, verify)
+
+    def _guess(self, key: Key, account: Account | None, client: Client, verify: Callable[[], bool]) -> bool:
+        user_id = account.id if account else None
+        try:
+            right = self._counting.guesses.check(key, self._limits.login_failures_per_account, verify)
+        except RateLimited:
+            self._counting.refusals.note(LOGIN_FAILURES, key, user_id, client)
+            raise
+        if not right:
+            self._record_failure(user_id, client)
+        return right
 
     def strengthen(self, password: str, password_hash: bytes, replace: Callable[[bytes], object]) -> None:
         """Give `replace` a hash of the present cost where this one has a lower one, some time after the answer."""
@@ -70,8 +93,9 @@ class AccessRules:
         if problem := weakness(password, email):
             raise Invalid([FieldError(field, *problem)])
 
-    def _network(self, client: Client) -> Key:
-        return "network", network_of(client.address, self._limits.ipv6_prefix)
+    def network(self, client: Client) -> str:
+        """What is counted of where a request comes from."""
+        return network_of(client.address, self._limits.ipv6_prefix)
 
     @property
     def _limits(self) -> Limits:

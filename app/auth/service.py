@@ -60,14 +60,12 @@ class AuthService:
 
     def login(self, given: Credentials, client: Client) -> Tokens:
         """One read and one guarded write, whatever the outcome; raises WrongCredentials or RateLimited."""
-        attempt = self._rules.login_attempt(given.email, client)
-        account, greatest_cost = self._store.find_account(given.email)
-        if not self._rules.verify(given.password, account.password_hash if account else None, greatest_cost):
-            self._rules.record_failure(account.id if account else None, client)
+        self._rules.may_log_in(client)
+        found = self._store.find_account(given.email)
+        account = found.account
+        if not self._rules.logs_in(given, found, client) or account is None:
             raise WrongCredentials
-        assert account is not None, "an unknown address never verifies"  # noqa: S101
         tokens = self._open(account, client)
-        attempt.succeeded()
         old = account.password_hash
         self._rules.strengthen(given.password, old, partial(self._store.replace_hash, account.id, old))
         return tokens
@@ -173,11 +171,8 @@ class AuthService:
 
     def _confirmed(self, user_id: int, session_id: int, password: str, client: Client) -> Account:
         account = self._store.find_account_by_id(user_id)
-        attempt = self._rules.confirmation_attempt(session_id)
-        if not self._rules.verify(password, account.password_hash if account else None) or account is None:
-            self._rules.record_failure(user_id, client)
+        if not self._rules.confirms(session_id, password, account, client) or account is None:
             raise WrongPassword
-        attempt.succeeded()
         return account
 
     def _open(self, account: Account, client: Client) -> Tokens:

@@ -173,6 +173,14 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """The account of an address, None where nobody has it, and the greatest bcrypt cost that any account has."""
+
+    account: Account | None
+    greatest_cost: int
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """A live session with its user, read together."""
 
@@ -214,13 +222,14 @@ class AuthStore:
         row = self._database.one(FIND_SESSION, session_id, self._life.in_all)
         return None if row is None else Found(SessionFact(row[2], row[0], row[1]), user_from_row(row[2:]))
 
-    def find_account(self, email: str) -> tuple[Account | None, int]:
-        """The account, and the greatest bcrypt cost that any account has."""
+    def find_account(self, email: str) -> Asked:
         greatest, *row = self._database.one(FIND_ACCOUNT, email) or (None, None)
-        return _account(tuple(row) if row[0] is not None else None), int(bytes(greatest)) if greatest else 0
+        account = None if row[0] is None else Account(row[0], bytes(row[1]), row[2])
+        return Asked(account, int(bytes(greatest)) if greatest else 0)
 
     def find_account_by_id(self, user_id: int) -> Account | None:
-        return _account(self._database.one(FIND_ACCOUNT_BY_ID, user_id))
+        row = self._database.one(FIND_ACCOUNT_BY_ID, user_id)
+        return None if row is None else Account(row[0], bytes(row[1]), row[2])
 
     def insert_account(self, email: str, password_hash: bytes, name: str, client: Client) -> User | None:
         """The new user, None where the address is taken."""
@@ -299,10 +308,6 @@ def raise_epoch(
 def keep_session(transaction: Transaction, user_id: int, session_id: int, epoch: int) -> None:
     """Carry one live session over into the new epoch."""
     transaction.run(KEEP_SESSION, epoch, session_id, user_id, epoch - 1)
-
-
-def _account(row: tuple[Any, ...] | None) -> Account | None:
-    return None if row is None else Account(row[0], bytes(row[1]), row[2])
 
 
 def _first(row: tuple[Any, ...] | None) -> str | None:

@@ -82,6 +82,11 @@ class MemcacheConnection:
         number: int | None = self._client.incr(key, by, noreply=False)
         return number
 
+    def decr(self, key: str, by: int) -> int | None:
+        """The new number, at least 0; None where there is no such key."""
+        number: int | None = self._client.decr(key, by, noreply=False)
+        return number
+
     def delete(self, key: str) -> bool:
         """False where there was no such key."""
         return bool(self._client.delete(key, noreply=False))

@@ -65,6 +65,10 @@ class Server:
         """The new number, None where there is no such key."""
         return self._ask(ONCE, MemcacheConnection.incr, key, by)
 
+    def decr(self, key: str, by: int) -> int | None:
+        """The new number, at least 0; None where there is no such key."""
+        return self._ask(ONCE, MemcacheConnection.decr, key, by)
+
     def delete(self, key: str) -> bool:
         """False where there was no such key."""
         return self._ask(REPEATED, MemcacheConnection.delete, key)

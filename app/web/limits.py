@@ -19,7 +19,7 @@ WINDOW_SECONDS = 60
 TRACKED_KEYS = 20_000
 CLAIM_SECONDS = 1.0
 
-Key = tuple[Literal["user", "session", "email", "network"], int | str]
+Key = tuple[Literal["user", "session", "email", "network", "account at network"], int | str]
 """The kind of the identity that is counted, and the identity; the same text of another kind is another key."""
 
 
@@ -59,12 +59,6 @@ class RateLimiter:
         allowance.left -= 1
         return allowance.left, resets_in
 
-    def give_back(self, policy: str, key: Key, limit: int) -> None:
-        """Undo one `take`, as for an attempt that turned out not to count."""
-        allowance = self._allowances.get((policy, key))
-        if limit and allowance is not None:
-            allowance.left += 1
-
     def _open(self, policy: str, key: Key, window: int) -> Allowance:
         allowance = self._allowances[policy, key] = Allowance(window)
         self._allowances.move_to_end((policy, key))
@@ -88,13 +82,13 @@ class RateLimiter:
 
     def _granted(self, policy: str, key: Key, window: int, batch: int, limit: int) -> tuple[int, bool]:
         """How many of `batch` fall within `limit`, and whether nothing is left after them."""
-        total = self._memcache.count(_name(policy, key, window), batch, 2 * WINDOW_SECONDS)
+        total = self._memcache.count(counter_name(policy, key, window), batch, 2 * WINDOW_SECONDS)
         if total is None:
             return limit, True
         granted = max(0, min(batch, limit - (total - batch)))
         return granted, total >= limit
 
 
-def _name(policy: str, key: Key, window: int) -> str:
+def counter_name(policy: str, key: Key, window: int) -> str:
     """The counter's key in memcached; `repr` tells kinds and identities apart whatever characters they hold."""
     return f"rl:{policy}:{hashlib.blake2b(repr(key).encode(), digest_size=16).hexdigest()}:{window}"

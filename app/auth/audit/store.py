@@ -11,6 +11,11 @@ INSERT INTO audit_log (event, user_id, agent, address, request_id) VALUES ('logi
 """,
 )
 
+RECORD_REFUSED_GUESS = """
+INSERT INTO audit_log (event, user_id, agent, address, request_id, detail)
+VALUES ('guess_refused', %s, %s, %s::inet, %s, jsonb_build_object('policy', %s::text))
+"""
+
 PREPARED = (RECORD_FAILED_LOGIN,)
 
 
@@ -23,3 +28,7 @@ class AuditStore:
     def record_failed_login(self, user_id: int | None, client: Client) -> None:
         """`user_id` None stands for an address that nobody has."""
         self._database.run(RECORD_FAILED_LOGIN, user_id, client.agent, client.address, client.request_id)
+
+    def record_refused_guess(self, policy: str, user_id: int | None, client: Client) -> None:
+        """`policy` names the limit that was reached."""
+        self._database.run(RECORD_REFUSED_GUESS, user_id, client.agent, client.address, client.request_id, policy)

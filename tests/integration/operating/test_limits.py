@@ -3,6 +3,7 @@
 import itertools
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_address
 from typing import Any
 
@@ -13,7 +14,7 @@ import requests
 from app.config import Limits
 from app.local.memcached import Memcached
 from tests.api_client import PASSWORD, Api, Person
-from tests.integration.operating.release import CHEAP, KINDS, WINDOW_S, Release, in_one_window
+from tests.integration.operating.release import CHEAP, KINDS, WINDOW_S, Release, in_one_window, wait_for
 
 _addresses = itertools.count(int(ip_address("10.0.0.1")))
 
@@ -119,6 +120,32 @@ def _session_of(person: Person) -> int:
 def test_right_passwords_are_no_guesses(api: Api) -> None:
     person = Somewhere(api).person()
     assert {Somewhere(api.fresh()).log_in(person.email).status_code for _ in range(15)} == {200}
+
+
+def test_right_logins_at_once_are_told_to_come_back_in_a_second_at_most(api: Api) -> None:
+    """More than the limit of failures, at every worker, each repeated until it is let in."""
+    person, waits = Somewhere(api).person(), list[str]()
+
+    def log_in() -> int:
+        while (answer := Somewhere(api.fresh()).log_in(person.email)).status_code == 429:
+            waits.append(answer.headers["Retry-After"])
+        return answer.status_code
+
+    with ThreadPoolExecutor(16) as threads:
+        assert {each.result() for each in [threads.submit(log_in) for _ in range(32)]} == {200}
+    assert set(waits) <= {"1"}
+
+
+def test_a_refused_guess_leaves_a_row_in_the_audit_log_and_many_leave_few(api: Api) -> None:
+    def count() -> None:
+        person = Somewhere(api).person()
+        assert set(guess(api, person.email, 40)) == {401, 429}
+        wait_for(lambda: "guess_refused" in api.audited(person.id), "a row of the refusals")
+        rows = api.audited(person.id)
+        assert rows.count("login_failed") == 10
+        assert rows.count("guess_refused") <= 2, "one for each worker"
+
+    in_one_window(count)
 
 
 def test_guessing_within_a_session_is_limited_as_well(api: Api) -> None:

@@ -5,8 +5,9 @@ from typing import cast
 
 import pytest
 
-from app.auth.access import AccessRules, weakness
+from app.auth.access import AccessRules, Counting, weakness
 from app.auth.audit.store import AuditStore
+from app.auth.guesses import Guesses, Refusals
 from app.config import Passwords, Tuning
 from app.errors import Unavailable
 from app.infra.afterwards import Afterwards
@@ -63,9 +64,9 @@ class Busy(PasswordHasher):
 
 def test_an_old_hash_is_made_anew_after_the_answer_or_at_a_later_login() -> None:
     hasher, replaced, done = Busy(), list[bytes](), threading.Event()
-    limiter = RateLimiter(Memcache((), 100))
-    audit = AuditStore(cast("Database", None))
-    rules = AccessRules(hasher, limiter, LiveTuning(None, Tuning()), audit, Afterwards())
+    memcache, audit, afterwards = Memcache((), 100), AuditStore(cast("Database", None)), Afterwards()
+    counting = Counting(RateLimiter(memcache), Guesses(memcache), Refusals(audit, afterwards))
+    rules = AccessRules(hasher, counting, LiveTuning(None, Tuning()), audit, afterwards)
 
     def replace(new: bytes) -> None:
         replaced.append(new)

@@ -102,14 +102,6 @@ def test_equal_identities_of_two_kinds_are_counted_apart(same_worker: bool) -> N
         (first, second)[number % 2].take("policy", key, 1)
 
 
-def test_what_is_given_back_can_be_taken_again() -> None:
-    worker = limiter(CountingMemcache(), Clock())
-    for _ in range(50):
-        worker.take("policy", KEY, 10)
-        worker.give_back("policy", KEY, 10)
-    assert passed([worker], 10, 20) == 10
-
-
 def test_zero_is_no_limit() -> None:
     memcache = CountingMemcache()
     assert passed([limiter(memcache, Clock())], 0, 1000) == 1000

@@ -1,0 +1,89 @@
+"""Guesses at a password: the wrong ones of a minute, and those that are being checked now, in one number for each key.
+
+A check is counted before it begins, so that many at once cannot slip past the limit, and counted as a failure only when
+it was one: right passwords never use the limit up. Both counts are one number in memcached, so that every step is one
+exchange that nothing can come between. Without memcached each worker counts alone.
+"""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from contextlib import suppress
+
+from app.auth.audit.store import AuditStore
+from app.auth.schemas import Client
+from app.errors import RateLimited
+from app.infra.afterwards import Afterwards
+from app.infra.memcache import CacheUnavailable, Memcache
+from app.web.limits import TRACKED_KEYS, WINDOW_SECONDS, Key, counter_name
+
+LOGIN_FAILURES = "login_failures"
+IN_FLIGHT = 1 << 32  # failures stand below it
+COME_BACK_SECONDS = 1
+NOTED_PER_MINUTE = 100
+
+
+class Guesses:
+    """`check` either checks a password or raises RateLimited; a limit of 0 is none."""
+
+    def __init__(self, memcache: Memcache, clock: Callable[[], float] = time.time) -> None:
+        self._memcache, self._clock = memcache, clock
+        self._alone: OrderedDict[str, int] = OrderedDict()
+
+    def check(self, key: Key, limit: int, verify: Callable[[], bool]) -> bool:
+        """What `verify` returns; False counts as a failure, and what it raises as nothing.
+
+        Raises RateLimited with the end of the minute when the failures have reached the limit, or with one second when
+        they might, depending on the checks under way.
+        """
+        if limit == 0:
+            return verify()
+        now = self._clock()
+        window = int(now) // WINDOW_SECONDS
+        name = counter_name(LOGIN_FAILURES, key, window)
+        total, shared = self._begin(name)
+        under_way, failed = divmod(total, IN_FLIGHT)
+        right = True
+        try:
+            if failed + under_way > limit:
+                resets_in = (window + 1) * WINDOW_SECONDS - int(now) if failed >= limit else COME_BACK_SECONDS
+                raise RateLimited(LOGIN_FAILURES, limit, WINDOW_SECONDS, resets_in)
+            right = verify()
+        finally:
+            self._end(name, IN_FLIGHT if right else IN_FLIGHT - 1, shared)
+        return right
+
+    def _begin(self, name: str) -> tuple[int, bool]:
+        """The number with this check in it, and whether it is memcached's."""
+        if (counted := self._memcache.count(name, IN_FLIGHT, 2 * WINDOW_SECONDS)) is not None:
+            return counted, True
+        total = self._alone[name] = self._alone.get(name, 0) + IN_FLIGHT
+        self._alone.move_to_end(name)
+        while len(self._alone) > TRACKED_KEYS:
+            self._alone.popitem(last=False)
+        return total, False
+
+    def _end(self, name: str, by: int, shared: bool) -> None:
+        """A check whose end is lost stays under way until its minute ends."""
+        if shared:
+            with suppress(CacheUnavailable):
+                self._memcache.primary.decr(name, by)
+        elif name in self._alone:
+            self._alone[name] = max(self._alone[name] - by, 0)
+
+
+class Refusals:
+    """Refused guesses in the audit log: one row for each key and minute, and not more than 100 a minute of a worker."""
+
+    def __init__(self, audit: AuditStore, afterwards: Afterwards, clock: Callable[[], float] = time.time) -> None:
+        self._audit, self._afterwards, self._clock = audit, afterwards, clock
+        self._window, self._noted = 0, set[tuple[str, Key]]()
+
+    def note(self, policy: str, key: Key, user_id: int | None, client: Client) -> None:
+        """Done after the answer; never raises."""
+        window = int(self._clock()) // WINDOW_SECONDS
+        if window != self._window:
+            self._window, self._noted = window, set()
+        if len(self._noted) < NOTED_PER_MINUTE and (policy, key) not in self._noted:
+            self._noted.add((policy, key))
+            self._afterwards.do(self._audit.record_refused_guess, policy, user_id, client)
