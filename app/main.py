@@ -135,6 +135,7 @@ class Parts:
         self.ticker.every(5.0, self.keys.poll, "keys")
         self.ticker.every(30.0, self.database.prune, "idle connections")
         self.ticker.every(600.0, self.accounts.prune_sessions, "expired sessions")
+        self.ticker.every(600.0, self.accounts.prune_login_networks, "networks of logins")
         self.gauge()
         self.ticker.start()
 

@@ -7,8 +7,8 @@ from functools import partial
 
 from app.auth.audit.store import AuditStore
 from app.auth.guesses import LOGIN_FAILURES, Guesses, Refusals
+from app.auth.records import Account, Asked
 from app.auth.schemas import Client, Credentials
-from app.auth.store import Account, Asked
 from app.config import Limits
 from app.errors import FieldError, Invalid, RateLimited
 from app.infra.addresses import network_of
@@ -60,11 +60,17 @@ class AccessRules:
             raise
 
     def logs_in(self, given: Credentials, found: Asked, client: Client) -> bool:
-        """Whether the password is right, counted for the account, be it known or not; raises RateLimited."""
+        """Whether the password is right, counted for the account, be it known or not; raises RateLimited.
+
+        A network from which the account has logged in is counted apart: who guesses elsewhere does not lock it out.
+        """
         account = found.account
         password_hash = account.password_hash if account else None
         verify = partial(self._hasher.verify, given.password, password_hash, found.greatest_cost)
-        return self._guess(("email", given.email), account, client, verify)
+        key: Key = ("email", given.email)
+        if account is not None and found.familiar:
+            key = ("account at network", f"{account.id} {self.network(client)}")
+        return self._guess(key, account, client, verify)
 
     def confirms(self, session_id: int, password: str, account: Account | None, client: Client) -> bool:
         """The same within a session, which slows down nobody but itself; raises RateLimited."""

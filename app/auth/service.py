@@ -7,9 +7,10 @@ from functools import partial
 
 from app.auth import store
 from app.auth.access import AccessRules
+from app.auth.records import Account, Opened
 from app.auth.refresh import FAMILY_BYTES, RefreshTokens, token_hash
 from app.auth.schemas import Client, Credentials, PasswordChange, Registration, Session, Tokens
-from app.auth.store import Account, AuthStore, Opened
+from app.auth.store import AuthStore
 from app.auth.tokens import AccessTokens, Claims
 from app.coherence import Coherence, Position, session_key, user_key
 from app.errors import Conflict, Forbidden, InvalidToken, NotFound, WrongCredentials
@@ -61,7 +62,7 @@ class AuthService:
     def login(self, given: Credentials, client: Client) -> Tokens:
         """One read and one guarded write, whatever the outcome; raises WrongCredentials or RateLimited."""
         self._rules.may_log_in(client)
-        found = self._store.find_account(given.email)
+        found = self._store.find_account(given.email, self._rules.network(client))
         account = found.account
         if not self._rules.logs_in(given, found, client) or account is None:
             raise WrongCredentials
@@ -179,7 +180,8 @@ class AuthService:
         family = os.urandom(FAMILY_BYTES)
         mac = self._refresh.mac(family, 0)
         position = self._coherence.position()
-        opened = self._store.open_session(account, family, token_hash(mac), client)
+        token, network = (family, token_hash(mac)), self._rules.network(client)
+        opened = self._store.open_session(account, token, client, network)
         if opened is None:
             raise WrongCredentials
         self._warm(opened, position)

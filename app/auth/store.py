@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
+from app.auth.records import Account, Asked, Family, Found, Opened
 from app.auth.schemas import Client, Session, SessionFact
 from app.infra.addresses import canonical_address
 from app.infra.afterwards import Afterwards
@@ -33,10 +34,12 @@ SELECT extract(epoch FROM {_ENDS_AT.format(in_all="$2")})::float8, extract(epoch
 
 FIND_ACCOUNT = Statement(
     "find_account",
-    ("text",),
+    ("text", "text"),
     """
 SELECT (SELECT substring(password_hash, 5, 2) FROM users ORDER BY substring(password_hash, 5, 2) DESC LIMIT 1),
-       u.id, u.password_hash, u.token_epoch
+       u.id, u.password_hash, u.token_epoch, EXISTS (
+           SELECT FROM login_networks n
+            WHERE n.user_id = u.id AND n.network = $2 AND n.last_login_at > now() - interval '30 days')
   FROM (SELECT) AS always LEFT JOIN users u ON u.email = $1::citext AND u.email::text = $1
 """,
     readonly=True,
@@ -57,7 +60,7 @@ SELECT * FROM account
 
 OPEN_SESSION = Statement(
     "open_session",
-    ("bigint", "int", "bytea", "bytea", "float8", "text", "inet", "text"),
+    ("bigint", "int", "bytea", "bytea", "float8", "text", "inet", "text", "text"),
     """
 WITH account AS (
     SELECT id, email::text, name, headline, created_at, updated_at, version, token_epoch
@@ -69,6 +72,13 @@ WITH account AS (
 ), audited AS (
     INSERT INTO audit_log (event, user_id, session_id, agent, address, request_id)
     SELECT 'logged_in', $1, id, $6, $7, $8 FROM opened
+), known AS (
+    INSERT INTO login_networks (user_id, network) SELECT id, $9 FROM account WHERE $9 <> ''
+        ON CONFLICT (user_id, network) DO UPDATE SET last_login_at = now()
+     WHERE login_networks.last_login_at < now() - interval '1 day'
+), forgotten AS (
+    DELETE FROM login_networks WHERE user_id = $1 AND network <> $9 AND network IN (
+        SELECT network FROM login_networks WHERE user_id = $1 ORDER BY last_login_at DESC, network OFFSET 99)
 )
 SELECT opened.id, opened.expires_at, opened.seen,
        account.id, email, name, headline, created_at, updated_at, version
@@ -152,6 +162,12 @@ DELETE FROM sessions WHERE id IN (
     SELECT s.id FROM sessions s WHERE s.expires_at < now() - interval '1 day' LIMIT 1000 FOR UPDATE SKIP LOCKED)
 """
 
+PRUNE_LOGIN_NETWORKS = """
+DELETE FROM login_networks WHERE (user_id, network) IN (
+    SELECT user_id, network FROM login_networks WHERE last_login_at < now() - interval '31 days' LIMIT 1000
+       FOR UPDATE SKIP LOCKED)
+"""
+
 PREPARED = (FIND_SESSION, FIND_ACCOUNT, OPEN_SESSION)
 
 
@@ -161,52 +177,6 @@ class SessionLife:
 
     since_refresh: float
     in_all: float
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """What a login needs to know of a user."""
-
-    id: int
-    password_hash: bytes
-    epoch: int
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """The account of an address, None where nobody has it, and the greatest bcrypt cost that any account has."""
-
-    account: Account | None
-    greatest_cost: int
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A live session with its user, read together."""
-
-    session: SessionFact
-    user: User
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """A session just made."""
-
-    id: int
-    session: SessionFact
-    user: User
-
-
-@dataclass(frozen=True, slots=True)
-class Family:
-    """A session locked for the rotation of its refresh token."""
-
-    user_id: int
-    family: bytes
-    counter: int
-    token_hash: bytes
-    in_grace: bool
-    live: bool
 
 
 class AuthStore:
@@ -222,10 +192,10 @@ class AuthStore:
         row = self._database.one(FIND_SESSION, session_id, self._life.in_all)
         return None if row is None else Found(SessionFact(row[2], row[0], row[1]), user_from_row(row[2:]))
 
-    def find_account(self, email: str) -> Asked:
-        greatest, *row = self._database.one(FIND_ACCOUNT, email) or (None, None)
+    def find_account(self, email: str, network: str) -> Asked:
+        greatest, *row, familiar = self._database.one(FIND_ACCOUNT, email, network) or (None, None, False)
         account = None if row[0] is None else Account(row[0], bytes(row[1]), row[2])
-        return Asked(account, int(bytes(greatest)) if greatest else 0)
+        return Asked(account, int(bytes(greatest)) if greatest else 0, familiar)
 
     def find_account_by_id(self, user_id: int) -> Account | None:
         row = self._database.one(FIND_ACCOUNT_BY_ID, user_id)
@@ -236,11 +206,11 @@ class AuthStore:
         row = self._database.one(INSERT_ACCOUNT, email, password_hash, name, *_origin(client))
         return None if row is None else user_from_row(row)
 
-    def open_session(self, account: Account, family: bytes, token_hash: bytes, client: Client) -> Opened | None:
-        """None where the epoch of the account is no longer the one that was read."""
+    def open_session(self, account: Account, token: tuple[bytes, bytes], client: Client, network: str) -> Opened | None:
+        """`token` is (family, hash); None where the epoch of the account is no longer the one that was read."""
         seconds = min(self._life.since_refresh, self._life.in_all)
         row = self._database.one(
-            OPEN_SESSION, account.id, account.epoch, family, token_hash, seconds, *_origin(client)
+            OPEN_SESSION, account.id, account.epoch, *token, seconds, *_origin(client), network
         )  # fmt: skip
         return None if row is None else Opened(row[0], SessionFact(row[3], row[1], row[2]), user_from_row(row[3:]))
 
@@ -274,6 +244,10 @@ class AuthStore:
     def prune_sessions(self) -> int:
         """Remove up to 1,000 sessions that have expired more than a day ago; returns how many."""
         return self._database.run(PRUNE_SESSIONS)
+
+    def prune_login_networks(self) -> int:
+        """The same for networks from which nobody has logged in for a month."""
+        return self._database.run(PRUNE_LOGIN_NETWORKS)
 
     def lock_family(self, transaction: Transaction, session_id: int, grace_seconds: float) -> Family | None:
         transaction.one(LOCK_SESSION, session_id)

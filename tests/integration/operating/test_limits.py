@@ -103,6 +103,59 @@ def test_the_owner_of_an_account_that_is_guessed_goes_on_working(api: Api) -> No
     assert in_one_window(count) == ({401, 429}, [204, 200, 200, 200])
 
 
+def test_a_network_of_the_owner_is_let_in_however_much_is_guessed_elsewhere(api: Api) -> None:
+    """And the guesses of that network are limited as well, which does not lock out another one."""
+
+    def count() -> tuple[list[int], list[int], list[int]]:
+        home = Somewhere(api)
+        owner = home.person()
+        work = Somewhere(api)
+        assert work.log_in(owner.email).status_code == 200
+        guesses = guess(api, owner.email, 13)
+        right = [each.log_in(owner.email).status_code for each in (home, work, Somewhere(api.fresh()))]
+        wrong = [home.log_in(owner.email, "not the password").status_code for _ in range(11)]
+        return guesses, right, [*wrong, home.log_in(owner.email).status_code, work.log_in(owner.email).status_code]
+
+    guesses, right, afterwards = in_one_window(count)
+    assert guesses == [401] * 10 + [429] * 3
+    assert right == [200, 200, 429]
+    assert afterwards == [401] * 10 + [429, 429, 200]
+
+
+def test_a_network_is_familiar_for_thirty_days(api: Api) -> None:
+    def count() -> list[int]:
+        home = Somewhere(api)
+        owner = home.person()
+        guess(api, owner.email, 11)
+        found = [home.log_in(owner.email).status_code]
+        for days in (29, 31):
+            _set_last_login(api, owner, days)
+            found.append(home.log_in(owner.email).status_code)
+            _set_last_login(api, owner, days)
+        return [*found, home.log_in(owner.email).status_code]
+
+    assert in_one_window(count) == [200, 200, 429, 429]
+
+
+def test_an_account_keeps_a_hundred_networks_at_most(api: Api) -> None:
+    owner, latest = Somewhere(api).person(), Somewhere(api)
+    api.query(
+        "INSERT INTO login_networks SELECT %s, n::text, now() - interval '1 day' FROM generate_series(1, 150) n "
+        "RETURNING 1", (owner.id,),
+    )  # fmt: skip
+    assert latest.log_in(owner.email).status_code == 200
+    found = {row[0] for row in api.query("SELECT network FROM login_networks WHERE user_id = %s", (owner.id,))}
+    assert len(found) <= 101
+    assert latest.address in found
+
+
+def _set_last_login(api: Api, person: Person, days: int) -> None:
+    api.query(
+        "UPDATE login_networks SET last_login_at = now() - make_interval(days => %s) WHERE user_id = %s RETURNING 1",
+        (days, person.id),
+    )
+
+
 def test_guesses_for_what_reads_like_a_number_of_an_account_do_not_count_for_its_owner(api: Api) -> None:
     def count() -> tuple[set[int], int]:
         owner = Somewhere(api).person()
