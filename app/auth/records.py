@@ -46,11 +46,11 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """A session locked for the rotation of its refresh token."""
+    """A session locked for the rotation of its refresh token; `ages` as `refresh.successor` takes them."""
 
     user_id: int
     family: bytes
     counter: int
     token_hash: bytes
-    in_grace: bool
+    ages: list[float]
     live: bool

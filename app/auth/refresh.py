@@ -8,11 +8,13 @@ import base64
 import hashlib
 import hmac
 import struct
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from app.errors import InvalidToken
 
 FAMILY_BYTES = 16
+GRACE_SECONDS = 10.0
 _MAC_BYTES = 32
 _HEAD = struct.Struct(">QI")
 
@@ -60,3 +62,18 @@ class RefreshTokens:
 def token_hash(mac: bytes) -> bytes:
     """What the database keeps; the MAC has full entropy, so a plain hash is enough."""
     return hashlib.sha256(mac).digest()
+
+
+def successor(number: int, present: int, ages: Sequence[float]) -> int | None:
+    """What the holder of token `number` is given while the family is at `present`; None where that is reuse.
+
+    The present token is rotated. Its parent gives it again, however late, for nobody has presented it yet: an answer
+    may have been lost. An older one gives it while `ages`, the seconds since tokens present - 1, present - 2, ... were
+    rotated away, are within the grace: several holders of one token may refresh at once.
+    """
+    if number == present:
+        return present + 1
+    steps = present - number
+    if steps == 1 or (1 < steps <= len(ages) and ages[steps - 1] <= GRACE_SECONDS):
+        return present
+    return None

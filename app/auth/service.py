@@ -8,7 +8,7 @@ from functools import partial
 from app.auth import store
 from app.auth.access import AccessRules
 from app.auth.records import Account, Opened
-from app.auth.refresh import FAMILY_BYTES, RefreshTokens, token_hash
+from app.auth.refresh import FAMILY_BYTES, RefreshTokens, successor, token_hash
 from app.auth.schemas import Client, Credentials, PasswordChange, Registration, Session, Tokens
 from app.auth.store import AuthStore
 from app.auth.tokens import AccessTokens, Claims
@@ -16,8 +16,6 @@ from app.coherence import Coherence, Position, session_key, user_key
 from app.errors import Conflict, Forbidden, InvalidToken, NotFound, WrongCredentials
 from app.users.schemas import UserFact
 from app.users.service import UserService
-
-REFRESH_GRACE_SECONDS = 10.0
 
 
 class EmailTaken(Conflict):
@@ -72,25 +70,26 @@ class AuthService:
         return tokens
 
     def refresh(self, token: str, client: Client) -> Tokens:
-        """Rotate; a token that was used before ends its whole family (RFC 9700, 4.14.2). Raises InvalidToken."""
+        """Rotate; one that `successor` gives nothing for ends its family (RFC 9700, 4.14.2). Raises InvalidToken."""
         given = self._refresh.parse(token)
+        xid = None
         with self._store.transaction() as transaction:
-            family = self._store.lock_family(transaction, given.session_id, REFRESH_GRACE_SECONDS)
+            family = self._store.lock_family(transaction, given.session_id)
             if family is None or not hmac.compare_digest(given.mac, self._refresh.mac(family.family, given.number)):
                 raise InvalidToken("the refresh token is not valid")
-            present = given.number == family.counter and hmac.compare_digest(token_hash(given.mac), family.token_hash)
-            retried = given.number == family.counter - 1 and family.in_grace
-            following = self._refresh.mac(family.family, given.number + 1)
-            xid = None
-            if family.live and present:
-                self._store.rotate(transaction, given.session_id, token_hash(following), client)
-            elif family.live and not retried:
+            number = successor(given.number, family.counter, family.ages)
+            if given.number == family.counter and not hmac.compare_digest(token_hash(given.mac), family.token_hash):
+                number = None
+            mac = self._refresh.mac(family.family, number or 0)
+            if family.live and number is None:
                 xid = store.revoke_within(transaction, family.user_id, given.session_id, "refresh_reused", client)
+            elif family.live and number != family.counter:
+                self._store.rotate(transaction, given.session_id, token_hash(mac), client)
         if xid is not None:
             self._final_session(given.session_id, xid)
-        if not family.live or xid is not None:
+        if not family.live or number is None:
             raise InvalidToken("the refresh token is not valid")
-        return self._spell(family.user_id, given.session_id, given.number + 1, following)
+        return self._spell(family.user_id, given.session_id, number, mac)
 
     def logout(self, claims: Claims, client: Client) -> None:
         """A retry publishes once more. Raises NotFinal when the end is stored and cannot be promised yet."""
@@ -130,7 +129,7 @@ class AuthService:
 
     def end_sessions(self, email: str, client: Client) -> None:
         """End every session of an account that is not the caller's own; raises NotFound or NotFinal."""
-        account, _ = self._store.find_account(email)
+        account = self._store.find_account(email, network="").account
         raised = None
         if account is not None:
             with self._store.transaction() as transaction:

@@ -94,7 +94,9 @@ LOCK_SESSION = "SELECT 1 FROM sessions WHERE id = %s FOR UPDATE"
 
 FIND_FAMILY = f"""
 SELECT s.user_id, s.family, s.refresh_counter, s.refresh_hash,
-       s.rotated_at > clock_timestamp() - make_interval(secs => %s) AS in_grace, ({_LIVE}) AS live
+       CASE WHEN s.rotations_at = s.refresh_counter THEN ARRAY(
+           SELECT extract(epoch FROM clock_timestamp() - t)::float8 FROM unnest(s.rotations) WITH ORDINALITY AS _ (t, n)
+            ORDER BY n) ELSE '{{}}' END AS ages, ({_LIVE}) AS live
   FROM sessions s JOIN users u ON u.id = s.user_id
  WHERE s.id = %s
 """
@@ -104,6 +106,8 @@ FIND_OWNER = "SELECT user_id, family FROM sessions WHERE id = %s"
 ROTATE = """
 WITH rotated AS (
     UPDATE sessions SET refresh_counter = refresh_counter + 1, refresh_hash = %s, rotated_at = clock_timestamp(),
+           rotations = clock_timestamp() || CASE WHEN rotations_at = refresh_counter THEN rotations[:19] ELSE '{}' END,
+           rotations_at = refresh_counter + 1,
            last_seen_at = now(),
            expires_at = least(now() + make_interval(secs => %s), created_at + make_interval(secs => %s))
      WHERE id = %s RETURNING id, user_id
@@ -249,10 +253,10 @@ class AuthStore:
         """The same for networks from which nobody has logged in for a month."""
         return self._database.run(PRUNE_LOGIN_NETWORKS)
 
-    def lock_family(self, transaction: Transaction, session_id: int, grace_seconds: float) -> Family | None:
+    def lock_family(self, transaction: Transaction, session_id: int) -> Family | None:
         transaction.one(LOCK_SESSION, session_id)
-        row = transaction.one(FIND_FAMILY, grace_seconds, self._life.in_all, session_id)
-        return None if row is None else Family(row[0], bytes(row[1]), row[2], bytes(row[3]), bool(row[4]), row[5])
+        row = transaction.one(FIND_FAMILY, self._life.in_all, session_id)
+        return None if row is None else Family(row[0], bytes(row[1]), row[2], bytes(row[3]), row[4], row[5])
 
     def rotate(self, transaction: Transaction, session_id: int, token_hash: bytes, client: Client) -> None:
         life = self._life

@@ -22,6 +22,9 @@ outside development, and caches that do not fit into the memory of the container
 {{- with dig "limits" "memory" "" .Values.resources -}}
 {{- $memory := include "jobfinder.mebibytes" (dict "quantity" . "name" "resources.limits.memory") | float64 -}}
 {{- $workers := include "jobfinder.workers" $ | int -}}
+{{- if eq (int $.Values.workers) 0 -}}
+{{- $workers = max 1 (min $workers (floor (divf $memory 128) | int)) -}}
+{{- end -}}
 {{- $users := dig "cache" "user" "capacity" 10000 $config | int -}}
 {{- $blacklisted := dig "cache" "blacklist" "capacity" 50000 $config | int -}}
 {{- $rest := divf (addf $count.workerKiB (mulf $blacklisted $count.blacklistedKiB)) 1024 -}}
@@ -34,7 +37,7 @@ outside development, and caches that do not fit into the memory of the container
 {{- end -}}
 {{- end }}
 
-{{/* Workers of a pod; where `workers` is 0, one for each core that the limit allows, and at least 1. */}}
+{{/* Workers of a pod; where `workers` is 0, one for each core that the limit allows, and at least 1 (app/infra/workers.py). */}}
 {{- define "jobfinder.workers" -}}
 {{- $cpu := dig "limits" "cpu" "1" .Values.resources | toString -}}
 {{- $cores := hasSuffix "m" $cpu | ternary (divf (trimSuffix "m" $cpu | float64) 1000) ($cpu | float64) -}}

@@ -159,7 +159,7 @@ def _set_last_login(api: Api, person: Person, days: int) -> None:
 def test_guesses_for_what_reads_like_a_number_of_an_account_do_not_count_for_its_owner(api: Api) -> None:
     def count() -> tuple[set[int], int]:
         owner = Somewhere(api).person()
-        names = [f"{sign}{number}" for sign in ("#", "") for number in (owner.id, _session_of(owner))]
+        names = [f"{sign}{number}@x.example" for sign in ("#", "") for number in (owner.id, _session_of(owner))]
         guesses = {status for name in names for status in guess(api, name, 12)}
         return guesses, owner.send("DELETE", "users/me", json={"password": PASSWORD}).status_code
 

@@ -63,7 +63,7 @@ class Clock:
 
 
 def guesses(memcache: Any = None, clock: Clock | None = None) -> Guesses:
-    return Guesses(cast("Memcache", memcache) or Memcache((), 100), clock or Clock())
+    return Guesses(Memcache((), 100) if memcache is None else cast("Memcache", memcache), clock or Clock())
 
 
 def attempt(worker: Guesses, right: bool, key: Key = KEY) -> bool | int:

@@ -4,7 +4,7 @@ import string
 
 import pytest
 
-from app.auth.refresh import RefreshTokens, token_hash
+from app.auth.refresh import RefreshTokens, successor, token_hash
 from app.errors import InvalidToken
 
 TOKENS = RefreshTokens(b"k" * 32)
@@ -40,3 +40,22 @@ def test_a_second_spelling_of_the_same_token_is_refused() -> None:
     for other in (f"{token}=", f"{token}==", token[:-1] + unused_bits):
         with pytest.raises(InvalidToken):
             TOKENS.parse(other)
+
+
+@pytest.mark.parametrize(
+    ("number", "present", "ages", "given"),
+    [
+        (0, 0, [], 1),
+        (7, 7, [0.1], 8),
+        (6, 7, [1e6], 7),  # nobody has presented 7 yet
+        (6, 7, [], 7),
+        (5, 7, [0.5, 9.9], 7),
+        (5, 7, [0.5, 10.1], None),
+        (4, 7, [0.5, 1.0, 2.0], 7),
+        (4, 7, [0.5, 1.0], None),  # rotated away before what is remembered
+        (5, 7, [0.5], None),
+        (8, 7, [0.5], None),
+    ],
+)
+def test_what_a_token_is_exchanged_for(number: int, present: int, ages: list[float], given: int | None) -> None:
+    assert successor(number, present, ages) == given
