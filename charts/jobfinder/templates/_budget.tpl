@@ -46,9 +46,13 @@ Always floor x maxPods + headroom <= budget, and share x maxPods + headroom <= b
 {{- end -}}
 {{- end }}
 
-{{/* max_connections of the bundled PostgreSQL: three are PostgreSQL's own for superusers. */}}
+{{/*
+max_connections of the bundled PostgreSQL: three are PostgreSQL's own for superusers. A lower budget holds once the pods of
+the former one are gone, so that it comes down with the upgrade after that.
+*/}}
 {{- define "jobfinder.postgresql.maxConnections" -}}
 {{- $budget := (include "jobfinder.budget" . | fromJson).budget | int -}}
+{{- $budget = max $budget (dig "connectionBudget" 0 (include "jobfinder.running" . | fromJson)) | int -}}
 {{- $connections := int (default (add $budget 15) .Values.postgresql.maxConnections) -}}
 {{- $least := add $budget 3 | int -}}
 {{- if lt $connections $least -}}

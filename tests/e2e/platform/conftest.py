@@ -22,6 +22,7 @@ ORDER = (
     "planned_changes",
     "kills",
     "autoscaling",
+    "rollout",
     "uninstall",
     "upgrade",
 )

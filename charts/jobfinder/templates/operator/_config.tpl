@@ -14,3 +14,34 @@ Refuse what the definition does not know, which the API server would drop withou
 {{- end -}}
 {{- end -}}
 {{- end }}
+
+{{/* Refuse a second JobFinderConfig for one Deployment or one database: the operator would follow the older one alone. */}}
+{{- define "jobfinder.operator.checkOwner" -}}
+{{- if .Capabilities.APIVersions.Has "jobfinder.dev/v1alpha1" -}}
+{{- $name := include "jobfinder.fullname" . -}}
+{{- $database := printf "%s:%v/%s" (include "jobfinder.database.host" .) (include "jobfinder.database.port" .) .Values.database.name -}}
+{{- range (lookup "jobfinder.dev/v1alpha1" "JobFinderConfig" .Release.Namespace "" | default dict).items -}}
+{{- $target := dig "spec" "target" "deployment" "" . -}}
+{{- $theirs := "" -}}
+{{- with $target -}}
+{{- with lookup "apps/v1" "Deployment" $.Release.Namespace . -}}
+{{- $theirs = include "jobfinder.operator.database" .spec.template.spec -}}
+{{- end -}}
+{{- end -}}
+{{- if and (ne .metadata.name $name) (or (eq $target $name) (eq $theirs $database)) -}}
+{{- fail (printf "\n\nJobFinderConfig %s already shares the connections of Deployment %s to %s: of two the operator follows the older one alone.\nDelete it first, or use another database or namespace.\n" .metadata.name $target (default $database $theirs)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{/* host:port/name that the containers of a pod's spec are told for PgBouncer. */}}
+{{- define "jobfinder.operator.database" -}}
+{{- range .initContainers | default list -}}
+{{- $given := dict -}}
+{{- range .env -}}{{- $_ := set $given .name (default "" .value) -}}{{- end -}}
+{{- if hasKey $given "PGBOUNCER_POOL_SIZE" -}}
+{{- printf "%s:%s/%s" (get $given "DATABASE_HOST") (get $given "DATABASE_PORT") (get $given "DATABASE_NAME") -}}
+{{- end -}}
+{{- end -}}
+{{- end }}

@@ -1,0 +1,105 @@
+{{/*
+What an upgrade finds, as JSON, empty where nothing runs: operator (whether it shares), poolSize (the largest pool that a
+pod may have), floor (what pods may start with), pods (how many can exist at once, or do), maxPods (for how many the
+operator keeps floors), most (replicas), connectionBudget (what those that run may take together). It is looked up in the
+cluster, or said by database.running where there is none to look at.
+*/}}
+{{- define "jobfinder.running" -}}
+{{- $name := include "jobfinder.fullname" . -}}
+{{- $found := dict -}}
+{{- with .Values.database.running -}}
+{{- $found = dict "operator" false "poolSize" 0 "floor" 0 "pods" 0 "maxPods" 0 "most" 0 "connectionBudget" 0 | merge (deepCopy .) -}}
+{{- if not $found.connectionBudget -}}
+{{- $_ := set $found "connectionBudget" (add (mul $found.poolSize $found.pods) $.Values.database.headroom) -}}
+{{- end -}}
+{{- else -}}
+{{- with lookup "apps/v1" "Deployment" .Release.Namespace $name -}}
+{{- $size := include "jobfinder.poolSize" .spec.template.spec | int -}}
+{{- $most := dig "replicas" 1 .spec | int -}}
+{{- with lookup "autoscaling/v2" "HorizontalPodAutoscaler" $.Release.Namespace $name -}}
+{{- $most = max $most .spec.maxReplicas | int -}}
+{{- end -}}
+{{- $surge := include "jobfinder.surge" (dict "value" (dig "strategy" "rollingUpdate" "maxSurge" "25%" .spec) "replicas" $most) | int -}}
+{{- $count := 0 -}}
+{{- $largest := $size -}}
+{{- $labels := .spec.selector.matchLabels -}}
+{{- range (lookup "v1" "Pod" $.Release.Namespace "" | default dict).items -}}
+{{- $pod := . -}}
+{{- $ours := not (has (dig "status" "phase" "" .) (list "Succeeded" "Failed")) -}}
+{{- range $key, $value := $labels -}}
+{{- if ne (dig "metadata" "labels" $key "" $pod) $value -}}{{- $ours = false -}}{{- end -}}
+{{- end -}}
+{{- if $ours -}}
+{{- $count = add1 $count -}}
+{{- $largest = max $largest (include "jobfinder.poolSize" .spec | int) -}}
+{{- end -}}
+{{- end -}}
+{{- $pods := max (add (mul 2 $most) $surge) $count -}}
+{{- $found = dict "operator" false "poolSize" $largest "floor" $size "pods" $pods "maxPods" 0 "most" $most
+      "connectionBudget" (add (mul $largest $pods) $.Values.database.headroom) -}}
+{{- end -}}
+{{- $config := dict -}}
+{{- if and $found (.Capabilities.APIVersions.Has "jobfinder.dev/v1alpha1") -}}
+{{- $config = lookup "jobfinder.dev/v1alpha1" "JobFinderConfig" .Release.Namespace $name -}}
+{{- end -}}
+{{- with $config -}}
+{{- $converged := false -}}
+{{- range dig "status" "conditions" list . -}}
+{{- if and (eq .type "BudgetConverged") (eq .status "True") (eq (int .observedGeneration) (int $config.metadata.generation)) -}}
+{{- $converged = true -}}
+{{- end -}}
+{{- end -}}
+{{- $database := .spec.database -}}
+{{- $_ := set $found "operator" true -}}
+{{- $_ := set $found "connectionBudget" (int $database.connectionBudget) -}}
+{{- $_ := set $found "poolSize" (max $found.poolSize ($converged | ternary (dig "perPod" "max" 32 $database) $database.connectionBudget)) -}}
+{{- if $converged -}}
+{{- $_ := set $found "floor" (max $found.floor (dig "perPod" "floor" 1 $database)) -}}
+{{- $_ := set $found "maxPods" (dig "maxPods" 0 $database | int) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $found -}}
+{{- end }}
+
+{{/* The pool size that the containers of a pod's spec name. */}}
+{{- define "jobfinder.poolSize" -}}
+{{- $size := 0 -}}
+{{- range concat (.initContainers | default list) .containers -}}
+{{- range .env -}}
+{{- if eq .name "PGBOUNCER_POOL_SIZE" -}}{{- $size = int .value -}}{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- $size -}}
+{{- end }}
+
+{{/*
+Refuse an upgrade during which old and new pods together could exceed the budget. Whatever the order in which they come
+and go, each has at most the larger of the old and the new pool, and there are at most as many as the larger maximum
+makes. With the operator before and after, floors are kept for the pods that its resource knows of.
+*/}}
+{{- define "jobfinder.rollout" -}}
+{{- $running := include "jobfinder.running" . | fromJson -}}
+{{- if $running -}}
+{{- $new := include "jobfinder.budget" . | fromJson -}}
+{{- $name := include "jobfinder.fullname" . -}}
+{{- $what := .Values.hpa.enabled | ternary "hpa.maxReplicas" "replicas" -}}
+{{- $budget := max $new.budget $running.connectionBudget | int -}}
+{{- $pods := max $new.least $running.pods | int -}}
+{{- $size := max $new.start $running.poolSize | int -}}
+{{- $sum := add (mul $size $pods) $new.headroom | int -}}
+{{- $patch := printf "kubectl -n %s patch jfc %s --type=merge -p '{\"spec\":{\"database\":%%s}}', and wait until its condition BudgetConverged is True again" .Release.Namespace $name -}}
+{{- if and $running.operator .Values.operator.enabled -}}
+{{- if or (gt (int $new.floor) (int $running.floor)) (gt (int $new.least) (int (max $running.pods $running.maxPods))) -}}
+{{- $database := dict "connectionBudget" $budget "maxPods" (max $new.maxPods $running.pods) "perPod" (dict "floor" $new.floor) | toJson -}}
+{{- fail (printf "\n\nFloor %v x %v pods are more than the operator keeps free of what it has granted: floor %v x %v pods. New pods would come before others have given up theirs.\nTake two steps:\n  1. %s\n  2. this upgrade\n" $new.floor $new.least $running.floor (max $running.pods $running.maxPods) (printf $patch $database)) -}}
+{{- end -}}
+{{- else if gt $sum $budget -}}
+{{- $reason := printf "\n\nWhile old and new pods run at the same time, pools of up to %d x %d pods + database.headroom %v = %d are more than database.connectionBudget %d: pods that run have up to %v, new ones %v.\nTake two steps:\n  1. " $size $pods $new.headroom $sum $budget $running.poolSize $new.start -}}
+{{- if and $running.operator (le (int (add (mul $new.start $pods) $new.headroom)) $budget) -}}
+{{- fail (printf "%s%s\n  2. this upgrade\n" $reason (printf $patch (dict "perPod" (dict "max" $new.start) | toJson))) -}}
+{{- end -}}
+{{- fail (printf "%sthis upgrade with --set %s=%v,database.maxPods=%v, and wait until the former pods are gone\n  2. this upgrade\n" $reason $what (min $new.most (default $new.most $running.most)) (max $new.maxPods $running.pods)) -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
