@@ -10,6 +10,7 @@ from types import CodeType, FunctionType, ModuleType, SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
+from app.coherence.clock import S_IN_NS
 from tests.unit.coherence.scheduler import BoundedPolicy, Scheduler, Task, following
 
 FOREVER_S = 1e6
@@ -94,7 +95,9 @@ class Lock:
     def __enter__(self) -> None:
         while self._held:
             self._waiting.append(self._scheduler.current)
+            started_ns = self._scheduler.now_ns
             self._scheduler.sleep(FOREVER_S)
+            assert self._scheduler.now_ns - started_ns < FOREVER_S * S_IN_NS, "nobody releases the lock"
         self._held = True
 
     def __exit__(self, *_: object) -> None:

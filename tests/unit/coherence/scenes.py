@@ -44,7 +44,7 @@ def prepare(world: World, *runs: Callable[[], object]) -> None:
     scheduler._policy, scheduler._last = policy, None
 
 
-def later(world: World, seconds: float, run: Callable[[Coherence], None]) -> Callable[[Coherence], None]:
+def later(world: World, seconds: float, run: Callable[[Coherence], object]) -> Callable[[Coherence], None]:
     def wait_and_run(worker: Coherence) -> None:
         world.scheduler.sleep(seconds)
         run(worker)
