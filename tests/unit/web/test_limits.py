@@ -108,10 +108,11 @@ def test_zero_is_no_limit() -> None:
     assert memcache.exchanges == 0
 
 
-def test_without_memcached_each_worker_counts_alone() -> None:
+@pytest.mark.parametrize("configured", [True, False])
+def test_without_memcached_each_worker_counts_alone(configured: bool) -> None:
     memcache = CountingMemcache()
     memcache.down = True
-    workers = [limiter(memcache, Clock()) for _ in range(2)]
+    workers = [RateLimiter(cast("Memcache", memcache) if configured else Memcache((), 250), Clock()) for _ in range(2)]
     assert passed(workers, 10, 100) == 20
 
 
