@@ -8,6 +8,8 @@ SETUP = (
     Replace("setup.py", 'version="1.0.2"', f'version="{VERSION}"'),
     Replace("setup.py", "greenlet>=0.4.5,<0.5", "greenlet>=3"),
     Replace("setup.py", "'Programming Language :: Python :: 3',", "'Programming Language :: Python :: 3 :: Only',"),
+    # An error of its own from gcc 14 on; an undeclared function returns an int of whatever the register holds.
+    Replace("setup.py", '# extra_compile_args=[""],', 'extra_compile_args=["-Werror=implicit-function-declaration"],'),
     Cut("setup.py", "    entry_points=", "    ext_modules", "    python_requires='>=3.11',\n"),
 )
 

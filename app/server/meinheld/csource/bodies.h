@@ -1,5 +1,7 @@
 /* How large a body may be, which is decided when its headers are complete: a refused one is never read. */
 
+#include "log.h"
+
 static PyObject *body_limit_func; /* (method, path) -> bytes */
 static uint64_t bodies_most = INT_MAX;
 
