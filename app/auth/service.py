@@ -13,7 +13,8 @@ from app.auth.schemas import Client, Credentials, PasswordChange, Registration, 
 from app.auth.store import AuthStore
 from app.auth.tokens import AccessTokens, Claims
 from app.coherence import Coherence, Position, session_key, user_key
-from app.errors import Conflict, Forbidden, InvalidToken, NotFound, WrongCredentials
+from app.errors import BadRequest, Conflict, Forbidden, InvalidToken, NotFound, WrongCredentials
+from app.users.email import canonical_email
 from app.users.schemas import UserFact
 from app.users.service import UserService
 
@@ -128,8 +129,11 @@ class AuthService:
         self._final_user(claims.user_id, raised[1] if raised else None)
 
     def end_sessions(self, email: str, client: Client) -> None:
-        """End every session of an account that is not the caller's own; raises NotFound or NotFinal."""
-        account = self._store.find_account(email, network="").account
+        """End every session of an account that is not the caller's own; raises BadRequest, NotFound or NotFinal."""
+        try:
+            account = self._store.find_account(canonical_email(email), network="").account
+        except ValueError as error:
+            raise BadRequest(f"{email} {error}") from None
         raised = None
         if account is not None:
             with self._store.transaction() as transaction:

@@ -165,7 +165,13 @@ def test_a_command_ends_every_session_of_an_account(client: Client, whole: list[
     assert rows(shared, audited, client.person.id) == [("python -m app sessions end",)]
 
 
-def test_the_command_says_when_there_is_no_such_account(whole: list[Pod]) -> None:
-    done = end_sessions(whole[0], "nobody@example.com")
-    assert done.returncode == 2
-    assert done.stderr == ("jobfinder: cannot sessions end:\nthere is no account with the address nobody@example.com\n")
+@pytest.mark.parametrize(
+    ("email", "reason"),
+    [
+        ("nobody@example.com", "there is no account with the address nobody@example.com"),
+        ("nobody", "nobody is no e-mail address"),
+    ],
+)
+def test_the_command_says_when_there_is_no_such_account(whole: list[Pod], email: str, reason: str) -> None:
+    done = end_sessions(whole[0], email)
+    assert (done.returncode, done.stderr) == (2, f"jobfinder: cannot sessions end:\n{reason}\n")
