@@ -25,6 +25,23 @@ def test_the_service_finds_its_database_with_everything_prepared(pooler: PodPgBo
     assert setting(pooler, "pool_mode") == "transaction"
 
 
+@pytest.fixture(scope="module")
+def odd_name(postgres: Postgres) -> Iterator[str]:
+    """A database whose name has all that means something to PgBouncer's files or to a URL."""
+    name = """job's "finder" = 100 %;[x] \\ \u00e4"""
+    quoted = name.replace('"', '""')
+    admin = postgres.url("postgres", "postgres")
+    ask(admin, f'CREATE DATABASE "{quoted}"')
+    yield name
+    ask(admin, f'DROP DATABASE "{quoted}" WITH (FORCE)')
+
+
+def test_a_database_of_an_odd_name_is_found_by_the_services_own_name(postgres: Postgres, odd_name: str) -> None:
+    with PodPgBouncer(postgres, odd_name) as server:
+        assert ask(server.url(), "SELECT current_database()") == [(odd_name,)]
+        assert setting(server, "default_pool_size") == setting(server, "max_db_connections") == "3"
+
+
 def test_the_service_may_look_at_the_console_and_change_nothing(pooler: PodPgBouncer) -> None:
     assert ask(pooler.url("pgbouncer"), "SHOW POOLS")
     with pytest.raises(psycopg2.Error, match=r"admin access|not allowed"):
