@@ -12,6 +12,7 @@ from app.infra.memcache import Memcache
 from app.infra.postgres import Database
 
 CHECK_LIMIT_SECONDS = 1.0
+POOLER_LIMIT_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class HealthService:
         self._needs = needs
         self._report: Shared[dict[str, Any]] = Shared(self._check_all, {"status": "unavailable", "checks": {}}, clock)
         self._confirmed = False
+        self._pooler_problem: Shared[str | None] = Shared(self._ask_pooler, None, clock)
 
     def report(self) -> dict[str, Any]:
         """`status` is ok, degraded (no cache) or unavailable (no database), with every check and its latency in ms."""
@@ -43,15 +45,24 @@ class HealthService:
         """What a wait or a restart would mend, None when there is nothing.
 
         Once the database was there with its schema, losing it no longer makes a pod unready: all pods would go at once,
-        and honest 503s tell a client more than a connection that is refused.
+        and honest 503s tell a client more than a connection that is refused. PgBouncer is the pod's own, and its
+        console needs no database: where it is silent other pods can do what this one cannot.
         """
         if self._confirmed:
-            return None
+            return self._pooler_problem.value()
         try:
             self._needs.confirm()
         except (ConfigError, Unavailable) as error:
             return str(error)
         self._confirmed = True
+        return None
+
+    def _ask_pooler(self) -> str | None:
+        try:
+            if self._needs.pooler is not None:
+                self._needs.pooler.ping(POOLER_LIMIT_SECONDS)
+        except Unavailable:
+            return "PgBouncer does not answer on its console"
         return None
 
     def _check_all(self) -> dict[str, Any]:

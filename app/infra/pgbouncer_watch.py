@@ -1,11 +1,14 @@
-"""Keeps the files of a pod's PgBouncer true to the mounted secrets, and has PgBouncer read them anew."""
+"""Keeps the files of a pod's PgBouncer true to the mounted secrets, has it read them anew, and tells if it hangs."""
 
 import logging
+import socket
+import struct
+import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import psycopg2
 from psycopg2 import extensions
@@ -16,7 +19,11 @@ from app.infra.pgbouncer_ini import write_files
 
 log = logging.getLogger(__name__)
 
-LOOK_S, LOGIN_S = 2.0, 1.0
+LOOK_S, LOGIN_S, ANSWER_S = 2.0, 1.0, 2.0
+HUNG = "hung"
+"""The file beside PgBouncer's own that is there while it hangs: a probe of any image can look for it."""
+
+_SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 Inputs = tuple[PoolerSettings, tuple[bytes, ...]]
 
 
@@ -35,6 +42,7 @@ class PgBouncerFiles:
     def write(self) -> None:
         """For the first time; raises ConfigError. A PgBouncer that already runs is to read them."""
         settings = self._load()
+        Path(self._folder, HUNG).unlink(missing_ok=True)
         self._write((settings, _certificates(settings)))
         self._unread = _socket(settings).exists()
 
@@ -52,16 +60,49 @@ class PgBouncerFiles:
         if self._unread:
             self._unread = not _reload(settings)
 
+    def tell_whether_it_hangs(self) -> None:
+        """By the file `HUNG`, which is there or not."""
+        mark = Path(self._folder, HUNG)
+        if self._written is not None and hangs(_socket(self._written[0])):
+            log.error("PgBouncer does not answer within %s s", ANSWER_S)
+            mark.touch()
+        else:
+            mark.unlink(missing_ok=True)
+
     def _write(self, inputs: Inputs) -> None:
         write_files(inputs[0], self._connect_query, self._folder)
         self._written = inputs
 
 
-def watch(files: PgBouncerFiles) -> None:
-    """Never returns."""
+def watch(files: PgBouncerFiles) -> NoReturn:
+    """A thread of its own asks PgBouncer, because `look` waits for one that hangs while it is told to RELOAD."""
+    threading.Thread(target=_again_and_again, args=[files.tell_whether_it_hangs], daemon=True).start()
+    _again_and_again(files.look)
+
+
+def _again_and_again(act: Callable[[], None]) -> NoReturn:
     while True:
         time.sleep(LOOK_S)
-        files.look()
+        act()
+
+
+def hangs(path: Path, answer_s: float = ANSWER_S) -> bool:
+    """Whether somebody listens at the Unix socket and says nothing to the shortest of questions.
+
+    The kernel accepts connections for a process that is stopped, until its queue is full (EAGAIN). A server that is
+    not there, or ends the connection, does not hang. https://www.postgresql.org/docs/current/protocol-flow.html
+    """
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(answer_s)
+        try:
+            connection.connect(str(path))
+            connection.sendall(_SSL_REQUEST)
+            connection.recv(1)
+        except (TimeoutError, BlockingIOError):
+            return True
+        except OSError:
+            return False
+    return False
 
 
 def _certificates(settings: PoolerSettings) -> tuple[bytes, ...]:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from app.infra.pgbouncer_watch import ANSWER_S, HUNG
 from tests.e2e.chart.rendering import (
     BARE,
     BUNDLED,
@@ -106,6 +107,15 @@ def test_the_pooler_starts_before_the_service_and_ends_after_it() -> None:
     assert config["startupProbe"]["exec"]["command"] == ["test", "-f", "/etc/pgbouncer/pgbouncer.ini"]
     assert (pooler["name"], pooler["restartPolicy"]) == ("pgbouncer", "Always")
     assert pooler["startupProbe"]["exec"]["command"] == ["test", "-S", "/run/pgbouncer/.s.PGSQL.6432"]
+
+
+def test_a_pooler_that_hangs_is_restarted_soon() -> None:
+    config, pooler = _app(EXTERNAL)["spec"]["initContainers"]
+    probe = pooler["livenessProbe"]
+    assert probe["exec"]["command"] == ["test", "!", "-e", f"/etc/pgbouncer/{HUNG}"]
+    assert config["args"] == ["pgbouncer-config", "--watch", "--out", "/etc/pgbouncer"]
+    assert probe["terminationGracePeriodSeconds"] < 10  # a stopped process hears no SIGTERM
+    assert probe["periodSeconds"] > ANSWER_S
 
 
 def test_the_service_knows_every_memcached_by_its_ordinal() -> None:

@@ -2,10 +2,11 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import psycopg2
@@ -13,7 +14,7 @@ import pytest
 
 from app.config import load_pooler_settings
 from app.infra.pgbouncer_ini import OPERATOR
-from app.infra.pgbouncer_watch import PgBouncerFiles
+from app.infra.pgbouncer_watch import HUNG, PgBouncerFiles, hangs
 from app.local.account import server_account
 from app.local.postgres import Postgres
 from app.local.process import becomes_true
@@ -164,6 +165,36 @@ def test_a_pgbouncer_that_does_not_answer_is_told_later(pooler: PodPgBouncer, ca
     assert "does not read" in caplog.text
     look(files)
     assert becomes_true(lambda: ask(pooler.url(), "SELECT current_user") == [("rotating_two",)], 10)
+
+
+def test_a_pgbouncer_that_hangs_is_told_by_a_file(pooler: PodPgBouncer) -> None:
+    files, mark = watching(pooler), pooler.folder / HUNG
+    mark.touch()  # as left by a watcher that was killed
+    with as_the_servers_account():
+        files.tell_whether_it_hangs()
+        assert not mark.exists()
+        pooler.pause()
+        files.tell_whether_it_hangs()
+        assert mark.exists()
+        pooler.resume()
+        files.tell_whether_it_hangs()
+        assert not mark.exists()
+
+
+def test_a_queue_that_a_stopped_process_has_let_fill_hangs_too(tmp_path: Path) -> None:
+    path = tmp_path / "socket"
+    assert not hangs(path)
+    with socket.socket(socket.AF_UNIX) as listener, ExitStack() as clients:
+        listener.bind(str(path))
+        assert not hangs(path)  # nobody listens
+        listener.listen(0)
+        assert hangs(path, 0.01)
+        for _ in range(2):
+            client = clients.enter_context(socket.socket(socket.AF_UNIX))
+            client.setblocking(False)
+            with suppress(BlockingIOError):
+                client.connect(str(path))
+        assert hangs(path)
 
 
 def test_the_command_goes_on_until_it_is_told_to_end(pooler: PodPgBouncer) -> None:

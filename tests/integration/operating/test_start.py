@@ -14,6 +14,7 @@ from app.local.pgbouncer import PgBouncer
 from app.local.postgres import Postgres
 from app.main import preparation
 from tests.api_client import PASSWORD, Api
+from tests.conftest import LocalDatabase
 from tests.integration.operating.release import KINDS, Release, wait_for
 from tests.service import CHECKOUT, Service
 
@@ -124,3 +125,19 @@ def test_a_service_that_starts_before_its_database_becomes_ready_by_itself(
         assert api.person().get("users/me").status_code == 200
     finally:
         postgres.drop_database(name)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_pod_whose_own_pooler_hangs_is_unready_until_it_answers(
+    release: Release, postgres: Postgres, database: LocalDatabase, kind: str
+) -> None:
+    with PgBouncer(postgres) as own:
+        urls = {"DATABASE_URL": own.url_of(database.name), "PGBOUNCER_CONSOLE_URL": own.console_url}
+        with release.pod(kind, **urls) as pod:
+            api = release.api(pod)
+            assert api.get("health/ready").status_code == 200
+            own.pause()
+            wait_for(lambda: api.get("health/ready").status_code == 503, "the pod is unready")
+            assert api.get("health/live").status_code == 200
+            own.resume()
+            wait_for(lambda: api.get("health/ready").status_code == 200, "the pod is ready again")

@@ -1,0 +1,75 @@
+"""When a pod takes part: it waits for its database once, and for its own PgBouncer always."""
+
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from app.errors import ConfigError, Unavailable
+from app.health.service import Dependencies, HealthService
+
+
+@dataclass
+class Server:
+    answers: bool = True
+    asked: int = 0
+
+    def ping(self, timeout_s: float) -> float:
+        self.asked += 1
+        if not self.answers:
+            raise Unavailable("no")
+        return 0.1
+
+
+@dataclass
+class Pod:
+    database: Server = field(default_factory=Server)
+    pooler: Server | None = field(default_factory=Server)
+    problem: Exception | None = None
+    now: float = 0.0
+
+    def __post_init__(self) -> None:
+        needs = Dependencies(cast(Any, self.database), cast(Any, self.pooler), cast(Any, None), self.confirm)
+        self.service = HealthService(needs, lambda: self.now)
+
+    def confirm(self) -> None:
+        if self.problem is not None:
+            raise self.problem
+
+    def ready(self) -> bool:
+        """Some time after the last question."""
+        self.now += 10
+        return self.service.readiness() is None
+
+
+def test_it_waits_for_the_database_and_keeps_the_pod_when_that_is_lost() -> None:
+    pod = Pod(problem=ConfigError("no schema"))
+    assert not pod.ready()
+    pod.problem = None
+    assert pod.ready()
+    pod.problem, pod.database.answers = Unavailable("gone"), False
+    assert pod.ready()
+
+
+def test_a_pooler_that_does_not_answer_takes_its_own_pod_out_until_it_does() -> None:
+    pod = Pod()
+    assert pod.pooler is not None
+    assert pod.ready()
+    pod.pooler.answers = False
+    assert not pod.ready()
+    pod.pooler.answers = True
+    assert pod.ready()
+
+
+def test_however_many_ask_the_pooler_is_asked_once_a_second() -> None:
+    pod = Pod()
+    assert pod.pooler is not None
+    assert pod.ready()
+    before = pod.pooler.asked
+    pod.now += 10
+    assert [pod.service.readiness() for _ in range(50)] == [None] * 50
+    assert pod.pooler.asked == before + 1
+
+
+def test_without_a_pooler_nothing_is_asked() -> None:
+    pod = Pod(pooler=None)
+    assert pod.ready()
+    assert pod.ready()
