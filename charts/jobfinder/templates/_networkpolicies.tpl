@@ -7,8 +7,10 @@ podSelector:
 
 {{- define "jobfinder.networkPolicy.dns" -}}
 - ports:
-    - {port: 53, protocol: UDP}
-    - {port: 53, protocol: TCP}
+    {{- range .Values.networkPolicy.dnsPorts }}
+    - {port: {{ . }}, protocol: UDP}
+    - {port: {{ . }}, protocol: TCP}
+    {{- end }}
 {{- end }}
 
 {{/* The API server is no pod, so that it has no label to name. */}}
@@ -19,9 +21,16 @@ podSelector:
     {{- end }}
 {{- end }}
 
+{{- define "jobfinder.networkPolicy.databasePorts" -}}
+{{- $own := list (include "jobfinder.database.port" . | int) -}}
+{{- .Values.postgresql.enabled | ternary $own (default $own .Values.networkPolicy.databasePorts) | toJson -}}
+{{- end }}
+
 {{- define "jobfinder.networkPolicy.database" -}}
 - ports:
-    - {port: {{ include "jobfinder.database.port" . }}}
+    {{- range include "jobfinder.networkPolicy.databasePorts" . | fromJsonArray }}
+    - {port: {{ . }}}
+    {{- end }}
   {{- if .Values.postgresql.enabled }}
   to:
     - {{- include "jobfinder.networkPolicy.peer" (dict "root" . "component" "postgresql") | nindent 6 }}

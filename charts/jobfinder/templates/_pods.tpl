@@ -1,19 +1,37 @@
 {{/* What pods have in common. */}}
 
-{{/* Pod Security "restricted": (dict "user" 10001). */}}
+{{/*
+The fields of a security context, those of a component laid over those of all pods; null leaves a field out:
+(dict "root" $ "user" 11211 "over" .Values.memcached), where an image has a user and a component has fields of its own.
+*/}}
 {{- define "jobfinder.podSecurityContext" -}}
-runAsNonRoot: true
-runAsUser: {{ .user }}
-runAsGroup: {{ .user }}
-fsGroup: {{ .user }}
-fsGroupChangePolicy: OnRootMismatch
-seccompProfile: {type: RuntimeDefault}
+{{- $all := .root.Values.podSecurityContext | default dict -}}
+{{- $user := dict -}}
+{{- if .user -}}
+{{- range $field := list "runAsUser" "runAsGroup" "fsGroup" -}}
+{{- if not (kindIs "invalid" (index $all $field)) -}}{{- $_ := set $user $field $.user -}}{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- include "jobfinder.securityContext" (list $all $user (.over | default dict).podSecurityContext) -}}
 {{- end }}
 
 {{- define "jobfinder.containerSecurityContext" -}}
-allowPrivilegeEscalation: false
-readOnlyRootFilesystem: true
-capabilities: {drop: [ALL]}
+{{- include "jobfinder.securityContext" (list .root.Values.containerSecurityContext (.over | default dict).containerSecurityContext) -}}
+{{- end }}
+
+{{- define "jobfinder.securityContext" -}}
+{{- $fields := dict -}}
+{{- range . -}}
+{{- range $field, $value := . -}}
+{{- if kindIs "invalid" $value -}}{{- $_ := unset $fields $field -}}{{- else -}}{{- $_ := set $fields $field $value -}}{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $fields -}}
+{{- end }}
+
+{{/* Mode of a Secret's files, which belong to root and to the fsGroup; without one the pod's user must be anybody. */}}
+{{- define "jobfinder.secretMode" -}}
+{{- hasKey (include "jobfinder.podSecurityContext" . | fromYaml) "fsGroup" | ternary "0440" "0444" -}}
 {{- end }}
 
 {{/* Where a pod may run: (dict "root" $ "component" "app" "at" .Values, or the values of another component). */}}
@@ -96,7 +114,7 @@ imagePullSecrets:
 {{- define "jobfinder.database.caVolume" -}}
 {{- with .Values.database.tls.caSecret }}
 - name: database-ca
-  secret: {secretName: {{ . }}, defaultMode: 0440}
+  secret: {secretName: {{ . }}, defaultMode: {{ include "jobfinder.secretMode" (dict "root" $) }}}
 {{- end }}
 {{- end }}
 

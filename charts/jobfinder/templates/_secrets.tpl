@@ -46,7 +46,7 @@ objects is never empty where there is a cluster, even when it has no items.
 - name: database-password
   secret:
     secretName: {{ .secret }}
-    defaultMode: 0440
+    defaultMode: {{ include "jobfinder.secretMode" (dict "root" .root) }}
     items:
       - {key: {{ include "jobfinder.database.passwordKey" .root }}, path: database-password}
       {{- range $file, $key := include "jobfinder.database.told" .root | fromJson }}

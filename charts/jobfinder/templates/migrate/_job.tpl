@@ -33,7 +33,7 @@ spec:
   automountServiceAccountToken: false
   enableServiceLinks: false
   securityContext:
-    {{- include "jobfinder.podSecurityContext" (dict "user" 10001) | nindent 4 }}
+    {{- include "jobfinder.podSecurityContext" (dict "root" $) | nindent 4 }}
   {{- include "jobfinder.imagePullSecrets" . | nindent 2 }}
   {{- include "jobfinder.placement" (dict "at" (pick .Values "nodeSelector" "tolerations")) | nindent 2 }}
   containers:
@@ -45,7 +45,7 @@ spec:
         {{- include "jobfinder.databaseEnv" . | nindent 8 }}
         - {name: STATEMENT_TIMEOUT_MS, value: {{ .Values.database.statementTimeoutMilliseconds | int | quote }}}
       securityContext:
-        {{- include "jobfinder.containerSecurityContext" . | nindent 8 }}
+        {{- include "jobfinder.containerSecurityContext" (dict "root" $) | nindent 8 }}
       resources:
         {{- toYaml .Values.migrations.resources | nindent 8 }}
       volumeMounts:
