@@ -8,12 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from app.local.memcached import Memcached
 from app.local.pgbouncer import PgBouncer
 from app.local.postgres import Postgres
 
 TEMPLATE = "migrated"
+
+# No test asserts a time: how long an example takes is a matter of what else the machine does.
+settings.register_profile("tests", deadline=None)
+settings.load_profile("tests")
 
 
 @dataclass(frozen=True)
