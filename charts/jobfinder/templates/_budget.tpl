@@ -10,23 +10,30 @@ Always floor x maxPods + headroom <= budget, and share x maxPods + headroom <= b
 {{- $headroom := int (default $values.database.headroom $config.headroom) -}}
 {{- $floor := int (default $values.pgbouncer.floor (dig "perPod" "floor" nil $config)) -}}
 {{- $perPod := int (default $values.pgbouncer.maxPerPod (dig "perPod" "max" nil $config)) -}}
+{{- $asked := default $values.database.maxPods $config.maxPods -}}
+{{- $what := include "jobfinder.scaledBy" . -}}
 {{- $most := int ($values.hpa.enabled | ternary $values.hpa.maxReplicas $values.replicas) -}}
-{{- $what := $values.hpa.enabled | ternary "hpa.maxReplicas" "replicas" -}}
+{{- if not $what -}}
+{{- if not $asked -}}
+{{- fail "\n\ndatabase.maxPods is needed while hpa.enabled is false and replicas is null: the chart does not know how many pods another autoscaler makes.\nIt is at least 2 x its most replicas + strategy.maxSurge.\n" -}}
+{{- end -}}
+{{- $most = include "jobfinder.mostOf" (dict "pods" $asked "surge" $values.strategy.maxSurge) | int -}}
+{{- end -}}
 {{- if and $values.hpa.enabled (gt (int $values.hpa.minReplicas) $most) -}}
 {{- fail (printf "\n\nhpa.minReplicas %d is more than hpa.maxReplicas %d.\nNearest that works: hpa.maxReplicas %d.\n" (int $values.hpa.minReplicas) $most (int $values.hpa.minReplicas)) -}}
 {{- end -}}
 {{- $surge := include "jobfinder.surge" (dict "value" $values.strategy.maxSurge "replicas" $most) | int -}}
 {{- $least := add (mul 2 $most) $surge | int -}}
-{{- $maxPods := int (default $least (default $values.database.maxPods $config.maxPods)) -}}
+{{- $maxPods := int (default $least $asked) -}}
 {{- if lt $maxPods $least -}}
 {{- $fits := max 1 (div (sub $maxPods $surge) 2) -}}
-{{- fail (printf "\n\ndatabase.maxPods is %d, but a rollout can have 2 x %s %d + surge %d = %d pods at once, for those that terminate still hold connections.\nNearest that works: database.maxPods %d, or %s %d.\n" $maxPods $what $most $surge $least $least $what $fits) -}}
+{{- fail (printf "\n\ndatabase.maxPods is %d, but a rollout can have 2 x %s %d + surge %d = %d pods at once, for those that terminate still hold connections.\nNearest that works: database.maxPods %d%s.\n" $maxPods (default "replicas" $what) $most $surge $least $least (empty $what | ternary "" (printf ", or %s %d" $what $fits))) -}}
 {{- end -}}
 {{- $need := add (mul $floor $maxPods) $headroom | int -}}
 {{- if gt $need $budget -}}
 {{- $fits := div (sub $budget $headroom) $floor | int -}}
 {{- $replicas := div (sub $fits $surge) 2 | int -}}
-{{- $other := ge $replicas 1 | ternary (printf ", or %s %d" $what $replicas) "" -}}
+{{- $other := ge $replicas 1 | ternary (empty $what | ternary (printf ", or database.maxPods %d" $fits) (printf ", or %s %d" $what $replicas)) "" -}}
 {{- fail (printf "\n\npgbouncer.floor %d x database.maxPods %d + database.headroom %d = %d is more than database.connectionBudget %d: scaling out could exhaust PostgreSQL.\nNearest that works: database.connectionBudget %d%s.\n" $floor $maxPods $headroom $need $budget $need $other) -}}
 {{- end -}}
 {{- if lt $perPod $floor -}}
@@ -35,6 +42,20 @@ Always floor x maxPods + headroom <= budget, and share x maxPods + headroom <= b
 {{- $share := min $perPod (div (sub $budget $headroom) $maxPods) | int -}}
 {{- dict "budget" $budget "headroom" $headroom "floor" $floor "perPod" $perPod "maxPods" $maxPods "least" $least "most" $most
   "surge" $surge "need" $need "share" $share "start" ($values.operator.enabled | ternary $floor $share) | toJson -}}
+{{- end }}
+
+{{/* The value that says how many replicas there are at most; empty where something else scales. */}}
+{{- define "jobfinder.scaledBy" -}}
+{{- if .Values.hpa.enabled -}}hpa.maxReplicas{{- else if not (kindIs "invalid" .Values.replicas) -}}replicas{{- end -}}
+{{- end }}
+
+{{/* Most replicas whose rollout makes no more pods than that, at least 1: (dict "pods" 13 "surge" 1 or "25%"). */}}
+{{- define "jobfinder.mostOf" -}}
+{{- if hasSuffix "%" (toString .surge) -}}
+{{- max 1 (div (mul 100 .pods) (add 200 (trimSuffix "%" .surge | int))) -}}
+{{- else -}}
+{{- max 1 (div (sub (int .pods) (int .surge)) 2) -}}
+{{- end -}}
 {{- end }}
 
 {{/* Pods above the wanted number: (dict "value" 1 or "25%" "replicas" 6); Kubernetes rounds a percentage up. */}}

@@ -33,6 +33,16 @@ app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" }}
 {{- end }}
 
+{{/* The chart's labels or annotations with those of the values: (dict "own" "a: b" "more" dict). Labels select, so that the
+chart's count more; of annotations, such as a hook's, those of the values do. */}}
+{{- define "jobfinder.withLabels" -}}
+{{- merge (fromYaml .own) .more | toYaml -}}
+{{- end }}
+
+{{- define "jobfinder.withAnnotations" -}}
+{{- with mergeOverwrite (fromYaml .own) .more -}}{{- toYaml . -}}{{- end -}}
+{{- end }}
+
 {{- define "jobfinder.serviceAccountName" -}}
 {{- if .Values.serviceAccount.create -}}
 {{- default (include "jobfinder.fullname" .) .Values.serviceAccount.name -}}

@@ -83,7 +83,7 @@ makes. With the operator before and after, floors are kept for the pods that its
 {{- if $running -}}
 {{- $new := include "jobfinder.budget" . | fromJson -}}
 {{- $name := include "jobfinder.fullname" . -}}
-{{- $what := .Values.hpa.enabled | ternary "hpa.maxReplicas" "replicas" -}}
+{{- $what := include "jobfinder.scaledBy" . -}}
 {{- $budget := max $new.budget $running.connectionBudget | int -}}
 {{- $pods := max $new.least $running.pods | int -}}
 {{- $size := max $new.start $running.poolSize | int -}}
@@ -99,7 +99,7 @@ makes. With the operator before and after, floors are kept for the pods that its
 {{- if and $running.operator (le (int (add (mul $new.start $pods) $new.headroom)) $budget) -}}
 {{- fail (printf "%s%s\n  2. this upgrade\n" $reason (printf $patch (dict "perPod" (dict "max" $new.start) | toJson))) -}}
 {{- end -}}
-{{- fail (printf "%sthis upgrade with --set %s=%v,database.maxPods=%v, and wait until the former pods are gone\n  2. this upgrade\n" $reason $what (min $new.most (default $new.most $running.most)) (max $new.maxPods $running.pods)) -}}
+{{- fail (printf "%sthis upgrade with --set %sdatabase.maxPods=%v, and wait until the former pods are gone\n  2. this upgrade\n" $reason (empty $what | ternary "" (printf "%s=%v," $what (min $new.most (default $new.most $running.most)))) (max $new.maxPods $running.pods)) -}}
 {{- end -}}
 {{- end -}}
 {{- end }}

@@ -186,7 +186,7 @@ ILL_FORMED: dict[str, tuple[Values, str]] = {
     "unknown below": ({"database": {"hots": "x"}}, "at '/database': additional properties 'hots' not allowed"),
     "no headroom": ({"database": {"headroom": 0}}, "at '/database/headroom': minimum: got 0, want 1"),
     "no floor": ({"pgbouncer": {"floor": 0}}, "at '/pgbouncer/floor': minimum: got 0, want 1"),
-    "a text for a number": ({"replicas": "two"}, "at '/replicas': got string, want integer"),
+    "a text for a number": ({"replicas": "two"}, "at '/replicas': got string, want null or integer"),
     "a role that needs quoting": ({"database": {"user": "Job Finder"}}, "at '/database/user'"),
     "an unknown setting": ({"settings": {"PEPER": "x"}}, "invalid propertyName 'PEPER'"),
     "a setting of the chart's": ({"settings": {"PORT": 80}}, "invalid propertyName 'PORT'"),

@@ -27,7 +27,11 @@ helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
 {{- define "jobfinder.migrate.pod" -}}
 metadata:
   labels:
-    {{- include "jobfinder.selectorLabels" (dict "root" . "component" "migrate") | nindent 4 }}
+    {{- include "jobfinder.withLabels" (dict "own" (include "jobfinder.selectorLabels" (dict "root" . "component" "migrate")) "more" .Values.migrations.podLabels) | nindent 4 }}
+  {{- with .Values.migrations.podAnnotations }}
+  annotations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
 spec:
   restartPolicy: Never
   automountServiceAccountToken: false
