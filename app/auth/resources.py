@@ -197,5 +197,6 @@ class Account(Me):
     def on_delete(self, req: falcon.Request, resp: falcon.Response) -> None:
         identity = req.context.identity
         password = read_json(req, Deletion).password
-        self._service.delete_account(identity.user_id, identity.session_id, password, client_of(req))
+        client, version = client_of(req), req.context.held_version
+        self._service.delete_account(identity.user_id, identity.session_id, password, version, client)
         resp.status = 204

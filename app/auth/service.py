@@ -13,7 +13,7 @@ from app.auth.schemas import Client, Credentials, PasswordChange, Registration, 
 from app.auth.store import AuthStore
 from app.auth.tokens import AccessTokens, Claims
 from app.coherence import Coherence, Position, session_key, user_key
-from app.errors import BadRequest, Conflict, Forbidden, InvalidToken, NotFound, WrongCredentials
+from app.errors import BadRequest, Conflict, Forbidden, InvalidToken, NotFound, PreconditionFailed, WrongCredentials
 from app.users.email import canonical_email
 from app.users.schemas import UserFact
 from app.users.service import UserService
@@ -165,12 +165,15 @@ class AuthService:
             store.keep_session(transaction, user_id, session_id, epoch)
         self._final_user(user_id, xid)
 
-    def delete_account(self, user_id: int, session_id: int, password: str, client: Client) -> None:
-        """Raises WrongPassword or NotFinal."""
+    def delete_account(
+        self, user_id: int, session_id: int, password: str, version: int | None, client: Client
+    ) -> None:  # fmt: skip
+        """Raises WrongPassword, NotFinal, or PreconditionFailed where `version` is no longer the present one."""
         account = self._confirmed(user_id, session_id, password, client)
-        xid = self._store.delete_account(account, session_id, client)
+        xid = self._store.delete_account(account, session_id, version, client)
         if xid is None:
-            raise Conflict("the account was changed by another request")
+            changed = "the account was changed by another request"
+            raise Conflict(changed) if version is None else PreconditionFailed(changed)
         self._final_user(user_id, xid)
 
     def _confirmed(self, user_id: int, session_id: int, password: str, client: Client) -> Account:

@@ -155,7 +155,7 @@ TOUCH_SESSION = "UPDATE sessions SET last_seen_at = now() WHERE id = %s AND last
 
 DELETE_ACCOUNT = """
 WITH gone AS (
-    DELETE FROM users WHERE id = %s AND password_hash = %s RETURNING id
+    DELETE FROM users WHERE id = %s AND password_hash = %s AND version = COALESCE(%s::int, version) RETURNING id
 )
 INSERT INTO audit_log (event, user_id, session_id, agent, address, request_id)
 SELECT 'account_deleted', id, %s, %s, %s::inet, %s FROM gone RETURNING pg_current_xact_id()::text
@@ -240,10 +240,12 @@ class AuthStore:
         """The transaction's id; None where the user has no such session."""
         return _first(self._database.one(REVOKE_SESSION, session_id, user_id, event, *_origin(client)))
 
-    def delete_account(self, account: Account, session_id: int, client: Client) -> str | None:
-        """The transaction's id; None where the password has changed meanwhile."""
-        row = self._database.one(DELETE_ACCOUNT, account.id, account.password_hash, session_id, *_origin(client))
-        return _first(row)
+    def delete_account(
+        self, account: Account, session_id: int, version: int | None, client: Client
+    ) -> str | None:  # fmt: skip
+        """The transaction's id; None where the password has changed meanwhile, or the profile since `version`."""
+        what = (account.id, account.password_hash, version, session_id)
+        return _first(self._database.one(DELETE_ACCOUNT, *what, *_origin(client)))
 
     def prune_sessions(self) -> int:
         """Remove up to 1,000 sessions that have expired more than a day ago; returns how many."""

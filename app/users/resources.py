@@ -8,16 +8,11 @@ from app.errors import BadRequest
 from app.users.schemas import Batch, Profile, PublicUser, User
 from app.users.service import UserService
 from app.web.bodies import read_json
-from app.web.conditions import expected_version, not_modified
 from app.web.converters import ID_SCHEMA, parse_id
 from app.web.operations import Operation, Parameter, operation
 from app.web.resource import Resource, headers_of
 
 BATCH_LIMIT = 100
-_IF_NONE_MATCH = Parameter(
-    "If-None-Match", "header", {"type": "string"}, "an ETag; 304 where it is still the present one"
-)
-_IF_MATCH = Parameter("If-Match", "header", {"type": "string"}, "an ETag; 412 where the profile has changed since")
 
 
 class Me(Resource):
@@ -26,12 +21,15 @@ class Me(Resource):
     def __init__(self, users: UserService) -> None:
         self._users = users
 
+    def tag(self, req: falcon.Request, **params: object) -> str:
+        identity = req.context.identity
+        return (identity.user or self._users.profile(identity.user_id)).tag
+
     @operation(
         Operation(
             "Read your profile",
             {200: User, 304: None},
             errors=(401, 429, 503),
-            parameters=(_IF_NONE_MATCH,),
             headers={200: ("ETag",), 304: ("ETag",)},
         )
     )
@@ -41,10 +39,7 @@ class Me(Resource):
         headers = headers_of(resp)
         headers["etag"] = fact.tag
         headers["cache-control"] = "private, no-cache"
-        if not_modified(req, fact.tag):
-            resp.status = falcon.HTTP_304
-        else:
-            resp.data = fact.private_json
+        resp.data = fact.private_json
 
     on_head = on_get
 
@@ -53,15 +48,14 @@ class Me(Resource):
             "Change your profile",
             {200: User},
             body=Profile,
-            errors=(400, 401, 412, 415, 422, 429, 503),
-            parameters=(_IF_MATCH,),
+            errors=(400, 401, 415, 422, 429, 503),
             headers={200: ("ETag",)},
         )
     )
     def on_patch(self, req: falcon.Request, resp: falcon.Response) -> None:
         user_id: int = req.context.identity.user_id
         profile = read_json(req, Profile)
-        fact = self._users.change(user_id, profile, expected_version(req, user_id))
+        fact = self._users.change(user_id, profile, req.context.held_version)
         resp.set_header("ETag", fact.tag)
         resp.data = fact.private_json
 

@@ -39,7 +39,7 @@ class UserService:
         if changed is None:
             raise (
                 PreconditionFailed("the profile has changed meanwhile")
-                if version
+                if version is not None
                 else NotFound("there is no such user")
             )
         user, xid = changed

@@ -8,6 +8,7 @@ import falcon
 
 from app.config import Compression
 from app.infra.tuning import LiveTuning
+from app.web.conditions import coded_tag
 from app.web.resource import headers_of
 
 _COMPRESSIBLE = ("application/json", "application/problem+json", "text/", "application/javascript", "image/svg+xml")
@@ -37,7 +38,8 @@ class Compress:
         if len(packed) < len(body):
             resp.data = packed
             headers["content-encoding"] = coding
-            _weaken(headers)
+            if "etag" in headers:
+                headers["etag"] = coded_tag(headers["etag"], coding)
 
 
 def preferred(accepted: str) -> str | None:
@@ -68,10 +70,3 @@ def _pack(coding: str, body: bytes, settings: Compression) -> bytes:
     if coding == "br":
         return bytes(brotli.compress(body, quality=settings.brotli_quality))
     return gzip.compress(body, settings.gzip_level, mtime=0)
-
-
-def _weaken(headers: dict[str, str]) -> None:
-    """A strong validator names the exact bytes, which compression changes (RFC 9110, 8.8.3.3)."""
-    etag = headers.get("etag")
-    if etag and not etag.startswith("W/"):
-        headers["etag"] = "W/" + etag

@@ -15,6 +15,7 @@ from app.errors import InvalidToken, Unauthenticated
 from app.infra.counters import Counters
 from app.infra.optional import begin_request, end_request
 from app.infra.tuning import LiveTuning
+from app.web.conditions import after_reading, before_writing, conditional
 from app.web.converters import shown
 from app.web.limits import WINDOW_SECONDS, RateLimiter
 from app.web.resource import allowed_methods, headers_of
@@ -39,10 +40,11 @@ Admit = Callable[[str], Identity]
 class Context:
     """`req.context`: what is known of this request."""
 
-    __slots__ = ("identity", "request_id", "started", "traceparent")
+    __slots__ = ("held_version", "identity", "request_id", "started", "traceparent")
 
     def __init__(self) -> None:
         self.identity: Any = None
+        self.held_version: int | None = None
         self.request_id = ""
         self.traceparent = ""
         self.started = 0.0
@@ -88,8 +90,12 @@ class Edge:
         """
         if req.method not in _KNOWN_METHODS:
             raise falcon.HTTPMethodNotAllowed(allowed_methods(resource))
-        if resource.public or req.method == "OPTIONS":
-            return
+        if not resource.public and req.method != "OPTIONS":
+            self._admit_to(req, resp)
+        if conditional(req):
+            before_writing(req, resource, params)
+
+    def _admit_to(self, req: falcon.Request, resp: falcon.Response) -> None:
         identity = req.context.identity = self._admit(bearer_token(req))
         limit = self._tuning.current.limits.requests_per_user
         if limit:
@@ -101,6 +107,8 @@ class Edge:
     def process_response(self, req: falcon.Request, resp: falcon.Response, resource: Any, succeeded: bool) -> None:
         """Headers of every response."""
         headers, context = headers_of(resp), req.context
+        if succeeded and conditional(req):
+            after_reading(req, resp)
         headers["x-request-id"] = context.request_id
         headers["x-content-type-options"] = "nosniff"
         if context.traceparent:

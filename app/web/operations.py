@@ -1,8 +1,10 @@
 """What a responder declares about itself: the one source of its OpenAPI description."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
+
+from app.web.resource import has_tag
 
 METHODS = ("get", "post", "patch", "put", "delete")
 
@@ -39,6 +41,12 @@ class Operation:
     headers: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
 
 
+CONDITIONS = (
+    Parameter("If-Match", "header", {"type": "string"}, "ETags or `*`; 412 where none of them is the present one"),
+    Parameter("If-None-Match", "header", {"type": "string"}, "ETags or `*`; 304 (412 for a change) where one is"),
+)
+
+
 def operation(description: Operation) -> Callable[[Responder], Responder]:
     """Attach `description` to a responder."""
 
@@ -52,7 +60,12 @@ def operation(description: Operation) -> Callable[[Responder], Responder]:
 def operations_of(kind: Any) -> list[tuple[str, Operation]]:
     """(method in lower case, description) of everything that a resource class describes."""
     responders = ((method, getattr(kind, f"on_{method}", None)) for method in METHODS)
-    return [(method, found) for method, responder in responders if (found := described(responder)) is not None]
+    found = [(method, each) for method, responder in responders if (each := described(responder)) is not None]
+    return [(method, _conditional(each)) for method, each in found] if has_tag(kind) else found
+
+
+def _conditional(op: Operation) -> Operation:
+    return replace(op, parameters=(*op.parameters, *CONDITIONS), errors=(*op.errors, 412))
 
 
 def described(responder: Any) -> Operation | None:

@@ -1,4 +1,4 @@
-"""The one thing that all resources have in common: whether they need a session."""
+"""What all resources have in common: whether they need a session, and whether they have a tag."""
 
 import falcon
 import msgspec
@@ -10,6 +10,15 @@ class Resource:
     """Needs a valid session unless a subclass says `public = True`."""
 
     public = False
+
+    def tag(self, req: falcon.Request, **params: object) -> str | None:
+        """The entity tag of what the request would read or change now; conditions are evaluated where there is one."""
+        return None
+
+
+def has_tag(kind: object) -> bool:
+    """Whether a resource class has entity tags."""
+    return getattr(kind, "tag", Resource.tag) is not Resource.tag
 
 
 def allowed_methods(resource: object) -> list[str]:

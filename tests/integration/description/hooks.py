@@ -144,7 +144,7 @@ def filter_failure(context: HookContext, failure: Failure, case: Case[Any], resp
         return True
     problem = response.json()
     if problem["code"] == "precondition_failed":
-        return "If-Match" not in case.headers
+        return not {"If-Match", "If-None-Match"} & set(case.headers)
     found = {(each["field"], each["code"]) for each in problem.get("fields", [])}
     return problem["code"] != "invalid" or not found or not found <= UNSAYABLE
 

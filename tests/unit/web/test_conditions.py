@@ -1,40 +1,138 @@
 """Conditional requests."""
 
-import falcon
-import pytest
-from falcon.testing import create_req
+from typing import Any
 
-from app.errors import PreconditionFailed
-from app.web.conditions import entity_tag, expected_version, not_modified
+import falcon
+import falcon.testing
+import pytest
+
+from app.routes import ROUTES
+from app.web.conditions import after_reading, before_writing, coded_tag, conditional, entity_tag
+from app.web.edge import Request
+from app.web.errors import add_error_handlers
+from app.web.operations import operations_of
+from app.web.resource import Resource, has_tag
 
 TAG = entity_tag(7, 3)
+GZIP, BR = coded_tag(TAG, "gzip"), coded_tag(TAG, "br")
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+WRITING = METHODS[2:]
+
+NAMING = [TAG, f" {TAG} ", GZIP, BR, "*", " * ", f'"8-1", {TAG}', f'{TAG},W/"8-1"', f', "a,b",,{TAG}', f'"é" ,{BR}']
+WEAKLY_NAMING = [f"W/{TAG}", f'"x", W/{TAG}', f"W/{GZIP}"]
+NOT_NAMING = ["", ",", '"7-2"', "nonsense", f"x{TAG}", f"{TAG[:-1]}", f"{TAG} {TAG}", "7-3", f"w/{TAG}", f"*, {TAG}"]
+NOT_NAMING += ['"7-30"', '"17-3"', '"7-03"', '"7-0"', '""', '"7-x"', '"7-1", "7-2"', f'"7-{"9" * 20}"', '"7-3-zip"']
 
 
-def request(**headers: str) -> falcon.Request:
-    return create_req(headers={name.replace("_", "-"): value for name, value in headers.items()})
+class Versioned(Resource):
+    """Version 3 of number 7."""
+
+    public = True
+
+    def __init__(self) -> None:
+        self.held: list[int | None] = []
+
+    def tag(self, req: falcon.Request, **params: object) -> str:
+        return TAG
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        resp.set_header("ETag", TAG)
+        resp.data = b"{}"
+
+    on_head = on_get
+
+    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+        self.held.append(req.context.held_version)
+
+    on_put = on_patch = on_delete = on_post
 
 
-@pytest.mark.parametrize("given", [TAG, f"W/{TAG}", "*", f'"8-1", {TAG}'])
-def test_a_known_tag_is_not_sent_again(given: str) -> None:
-    assert not_modified(request(if_none_match=given), TAG)
+class Untagged(Versioned):
+    def tag(self, req: falcon.Request, **params: object) -> None:  # type: ignore[override]
+        return None
 
 
-@pytest.mark.parametrize("given", ['"7-2"', "nonsense", ""])
-def test_another_tag_is_modified(given: str) -> None:
-    assert not not_modified(request(if_none_match=given), TAG)
+class Conditions:
+    """As the edge calls them."""
+
+    def process_resource(self, req: Any, resp: Any, resource: Any, params: dict[str, Any]) -> None:
+        if conditional(req):
+            before_writing(req, resource, params)
+
+    def process_response(self, req: Any, resp: Any, resource: Any, succeeded: bool) -> None:
+        if succeeded and conditional(req):
+            after_reading(req, resp)
 
 
-def test_without_a_condition_any_version_will_do() -> None:
-    assert expected_version(request(), 7) is None
-    assert expected_version(request(if_match="*"), 7) is None
+VERSIONED = Versioned()
 
 
-@pytest.mark.parametrize("given", [TAG, f"W/{TAG}", f" {TAG} "])
-def test_if_match_names_a_version(given: str) -> None:
-    assert expected_version(request(if_match=given), 7) == 3
+@pytest.fixture(scope="module")
+def client() -> falcon.testing.TestClient:
+    app = falcon.App(middleware=[Conditions()], request_type=Request)
+    add_error_handlers(app)
+    app.add_route("/versioned", VERSIONED)
+    app.add_route("/untagged", Untagged())
+    return falcon.testing.TestClient(app)
 
 
-@pytest.mark.parametrize("given", ['"8-3"', "nonsense", '""', '"7-x"', '"7-1", "7-2"', '"7-99999999999999"'])
-def test_a_tag_of_something_else_never_matches(given: str) -> None:
-    with pytest.raises(PreconditionFailed):
-        expected_version(request(if_match=given), 7)
+def status(client: falcon.testing.TestClient, method: str, path: str = "/versioned", **headers: str) -> int:
+    given = {name.replace("_", "-"): value for name, value in headers.items()}
+    return client.simulate_request(method, path, headers=given).status_code
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_if_match_lets_pass_what_names_the_present_version_strongly(
+    client: falcon.testing.TestClient, method: str
+) -> None:
+    assert {status(client, method, if_match=given) for given in NAMING} == {200}
+    assert {status(client, method, if_match=given) for given in (*WEAKLY_NAMING, *NOT_NAMING)} == {412}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_if_none_match_refuses_what_names_the_present_version_weakly(
+    client: falcon.testing.TestClient, method: str
+) -> None:
+    expected = 412 if method in WRITING else 304
+    assert {status(client, method, if_none_match=given) for given in (*NAMING, *WEAKLY_NAMING)} == {expected}
+    assert {status(client, method, if_none_match=given) for given in NOT_NAMING} == {200}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_if_match_counts_before_if_none_match(client: falcon.testing.TestClient, method: str) -> None:
+    assert status(client, method, if_match='"7-2"', if_none_match=TAG) == 412
+
+
+@pytest.mark.parametrize("method", WRITING)
+def test_a_write_must_find_the_version_at_which_its_conditions_held(
+    client: falcon.testing.TestClient, method: str
+) -> None:
+    VERSIONED.held.clear()
+    for headers in ({}, {"if_match": "*"}, {"if_match": f'"7-2", {TAG}'}, {"if_none_match": '"7-2"'}):
+        assert status(client, method, **headers) == 200
+    assert VERSIONED.held == [None, None, 3, 3]
+
+
+def test_an_answer_names_the_tag_that_the_client_keeps(client: falcon.testing.TestClient) -> None:
+    answer = client.simulate_get("/versioned", headers={"If-None-Match": f'"x", {BR}'})
+    assert (answer.status_code, answer.content, answer.headers["ETag"]) == (304, b"", BR)
+
+
+def test_without_a_tag_and_for_a_method_that_is_not_there_no_condition_counts(
+    client: falcon.testing.TestClient,
+) -> None:
+    assert {status(client, method, "/untagged", if_match='"x"') for method in WRITING} == {200}
+    assert status(client, "OPTIONS", if_match='"x"') == 200
+
+
+def test_every_route_whose_get_carries_a_tag_says_so_to_the_conditions() -> None:
+    tagged = 0
+    for path, kind in ROUTES:
+        operations = dict(operations_of(kind))
+        carries = "get" in operations and "ETag" in operations["get"].headers.get(200, ())
+        assert carries == has_tag(kind), path
+        for op in operations.values() if carries else ():
+            tagged += 1
+            assert 412 in op.errors
+            assert {"If-Match", "If-None-Match"} <= {each.name for each in op.parameters}
+    assert tagged >= 3
