@@ -85,13 +85,14 @@ def wait_writable(fd: int, timeout_s: float) -> None:
 
 
 def _wait(fd: int, events: int, poll_events: int, timeout_s: float) -> None:
+    """A loop that was busy until the limit had passed has not looked meanwhile: what is there by then is in time."""
     if _loop is not None and getcurrent().parent is not None:
-        ready = timeout_s > 0 and _loop.wait(fd, events, timeout_s)
-    else:
-        poll = select.poll()
-        poll.register(fd, poll_events)
-        ready = bool(poll.poll(max(math.ceil(timeout_s * 1000), 0)))
-    if not ready:
+        if timeout_s > 0 and _loop.wait(fd, events, timeout_s):
+            return
+        timeout_s = 0
+    poll = select.poll()
+    poll.register(fd, poll_events)
+    if not poll.poll(max(math.ceil(timeout_s * 1000), 0)):
         raise TimeoutError("no answer in time")
 
 

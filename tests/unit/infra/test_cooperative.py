@@ -3,13 +3,15 @@
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from greenlet import greenlet
 
 from app.infra import cooperative
+from app.infra.cooperative import waits
 
 
 @pytest.fixture
@@ -38,6 +40,38 @@ def test_waits_end_when_ready_or_late(pair: tuple[socket.socket, socket.socket])
 def test_a_wait_whose_time_is_over_does_not_wait(pair: tuple[socket.socket, socket.socket]) -> None:
     with pytest.raises(TimeoutError):
         cooperative.wait_readable(pair[0].fileno(), -5)
+
+
+class BusyLoop:
+    """Runs other requests until the limit has passed; meanwhile the peer answers."""
+
+    def __init__(self, answer: Callable[[], object]) -> None:
+        self._answer = answer
+
+    def wait(self, fd: int, events: int, timeout_s: float) -> bool:
+        self._answer()
+        return False
+
+
+@pytest.mark.parametrize("limit_s", [10, 0, -1])
+def test_an_answer_that_is_there_when_a_busy_loop_looks_again_is_in_time(
+    pair: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch, limit_s: float
+) -> None:
+    ours, theirs = pair
+    monkeypatch.setattr(waits, "_loop", BusyLoop(lambda: theirs.send(b"x")))
+    if limit_s <= 0:
+        theirs.send(b"x")
+    waiting = greenlet(lambda: cooperative.wait_readable(ours.fileno(), limit_s))
+    waiting.switch()
+    assert waiting.dead
+
+
+def test_a_busy_loop_waits_no_longer_than_it_may(
+    pair: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waits, "_loop", BusyLoop(lambda: None))
+    with pytest.raises(TimeoutError):
+        greenlet(lambda: cooperative.wait_readable(pair[0].fileno(), 10)).switch()
 
 
 def test_an_event_wakes_all_that_wait_and_stays() -> None:
