@@ -8,35 +8,28 @@ from typing import TypeVar
 R = TypeVar("R")
 
 OPTIONAL_S = 0.25
-_spent: ContextVar["_Spent | None"] = ContextVar("spent_on_optional_work", default=None)
-
-
-class _Spent:
-    __slots__ = ("seconds",)
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
+_spent_s: ContextVar[float | None] = ContextVar("spent_on_optional_work", default=None)
 
 
 def begin_request() -> None:
     """The request of this greenlet or thread has spent nothing; where none has begun there is no bound."""
-    _spent.set(_Spent())
+    _spent_s.set(0.0)
 
 
 def end_request() -> None:
     """What this greenlet or thread does from now on has no bound."""
-    _spent.set(None)
+    _spent_s.set(None)
 
 
 def optionally(work: Callable[[], R], otherwise: R, clock: Callable[[], float] = time.monotonic) -> R:
     """What `work` returns, or `otherwise` where the request has spent OPTIONAL_S: it begins nothing more then."""
-    spent = _spent.get()
-    if spent is None:
+    spent_s = _spent_s.get()
+    if spent_s is None:
         return work()
-    if spent.seconds >= OPTIONAL_S:
+    if spent_s >= OPTIONAL_S:
         return otherwise
     started = clock()
     try:
         return work()
     finally:
-        spent.seconds += clock() - started
+        _spent_s.set(spent_s + clock() - started)
