@@ -31,7 +31,7 @@ class Settings:
     environment: Literal["production", "development"] = setting(
         "production", "`development` loosens limits; secrets are needed in both"
     )
-    host: str = setting("127.0.0.1", "address to listen on")
+    host: str = setting("127.0.0.1", "address to listen on; `*`: all, of IPv4 and of IPv6")
     port: int = setting(8000, "port to listen on")
     worker: Literal["meinheld", "gthread"] = setting("meinheld", "gunicorn worker class")
     workers: int = setting(0, "worker processes; 0: one for each core and 128 MiB that the container may use")

@@ -24,6 +24,7 @@ from app.local.postgres import GivenPostgres, Postgres
 from app.local.process import Command, LocalError, Process, Server
 from app.local.programs import MEINHELD, MEMCACHED, PGBOUNCER, has_meinheld, program
 from app.main import preparation
+from app.server.settings import listen_host
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SERVICE = (sys.executable, "-m", "app", "serve")
@@ -156,8 +157,9 @@ def _watch(processes: Sequence[Process]) -> bool:
 
 def _require_free(settings: Settings) -> None:
     try:
-        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-        socket.create_server((settings.host, settings.port), family=family).close()
+        host = listen_host(settings)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        socket.create_server((host, settings.port), family=family).close()
     except OSError as error:
         raise LocalError(
             f"port {settings.port} of {settings.host} cannot be used: {error.strerror}; another one: PORT=8001 make run"
@@ -165,7 +167,8 @@ def _require_free(settings: Settings) -> None:
 
 
 def _url(settings: Settings) -> str:
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    host = listen_host(settings)
+    host = f"[{host}]" if ":" in host else host
     return f"http://{host}:{settings.port}"
 
 

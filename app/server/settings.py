@@ -2,6 +2,7 @@
 
 import os
 import resource
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,19 @@ def descriptor_limit() -> int:
     return min(limit, DESCRIPTORS_MOST)
 
 
+def listen_host(settings: Settings) -> str:
+    """`*` is every address: of both families, or of IPv4 where the kernel has no IPv6."""
+    if settings.host != "*":
+        return settings.host
+    return "::" if socket.has_dualstack_ipv6() else "0.0.0.0"  # noqa: S104 - as asked
+
+
 def bind_address(settings: Settings) -> str:
     """`host:port` as gunicorn wants it; a host of `unix:/path` is taken as it is."""
-    if settings.host.startswith("unix:"):
-        return settings.host
-    return f"[{settings.host}]:{settings.port}" if ":" in settings.host else f"{settings.host}:{settings.port}"
+    host = listen_host(settings)
+    if host.startswith("unix:"):
+        return host
+    return f"[{host}]:{settings.port}" if ":" in host else f"{host}:{settings.port}"
 
 
 def options(settings: Settings) -> dict[str, Any]:

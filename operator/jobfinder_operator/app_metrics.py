@@ -74,7 +74,8 @@ async def _fetch(host: str, port: int) -> str:
     """HTTP/1.0, so that the body ends where the connection does."""
     reader, writer = await asyncio.open_connection(host, port, limit=_MAX_BYTES)
     try:
-        writer.write(f"GET /metrics HTTP/1.0\r\nHost: {host}\r\nAccept: text/plain\r\n\r\n".encode())
+        authority = f"[{host}]" if ":" in host else host
+        writer.write(f"GET /metrics HTTP/1.0\r\nHost: {authority}\r\nAccept: text/plain\r\n\r\n".encode())
         head = await reader.readuntil(b"\r\n\r\n")
         body = await _rest(reader)
     finally:

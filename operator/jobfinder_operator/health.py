@@ -1,9 +1,12 @@
 """Probes: /healthz fails when a loop of the operator is stuck, /readyz until the operator has started."""
 
+import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from jobfinder_operator.settings import EVERY_ADDRESS
 
 
 class Pulse:
@@ -29,11 +32,15 @@ class Pulse:
         return {loop: age for loop, (age, within_s) in ages.items() if age > within_s}
 
 
+class _Server(ThreadingHTTPServer):
+    address_family = socket.AF_INET6 if ":" in EVERY_ADDRESS else socket.AF_INET
+
+
 class HealthServer:
     """Answers in a thread of its own: an event loop that is blocked cannot answer for itself."""
 
-    def __init__(self, pulse: Pulse, port: int, host: str = "") -> None:
-        self._server = ThreadingHTTPServer((host, port), _handler(pulse))
+    def __init__(self, pulse: Pulse, port: int) -> None:
+        self._server = _Server((EVERY_ADDRESS, port), _handler(pulse))
         self._server.daemon_threads = True
         self.port = self._server.server_port
         threading.Thread(target=self._server.serve_forever, name="health", daemon=True).start()

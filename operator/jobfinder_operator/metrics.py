@@ -7,6 +7,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, star
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from jobfinder_operator.settings import EVERY_ADDRESS
+
 _PREFIX = "jobfinder_operator_"
 
 
@@ -82,7 +84,7 @@ class Metrics:
 
     def serve(self, port: int) -> None:
         """At /metrics, from a thread of its own."""
-        start_http_server(port, registry=self.registry)
+        start_http_server(port, addr=EVERY_ADDRESS, registry=self.registry)
 
     def show(self, config: str, sample: ConfigSample, ready: bool) -> None:
         self._samples.configs[config] = sample

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from jobfinder_operator.pgbouncer import ConsoleAccount
 
+# Every address, of both families; of IPv4 where the kernel has no IPv6.
+EVERY_ADDRESS = "::" if socket.has_dualstack_ipv6() else "0.0.0.0"  # noqa: S104 - probes and metrics of a pod
 _NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 

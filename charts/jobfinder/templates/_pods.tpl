@@ -69,6 +69,16 @@ topologySpreadConstraints:
 {{- end }}
 {{- end }}
 
+{{/* Address families of a Service. */}}
+{{- define "jobfinder.ipFamilies" -}}
+{{- with .Values.ipFamilyPolicy }}
+ipFamilyPolicy: {{ . }}
+{{- end }}
+{{- with .Values.ipFamilies }}
+ipFamilies: {{ toJson . }}
+{{- end }}
+{{- end }}
+
 {{- define "jobfinder.imagePullSecrets" -}}
 {{- with .Values.global.imagePullSecrets }}
 imagePullSecrets:

@@ -83,7 +83,7 @@ def test_a_key_that_others_can_read_is_used_with_a_warning(release: Release) -> 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_service_of_both_families_shows_ipv4_as_ipv4(release: Release, kind: str) -> None:
-    with release.pod(kind, HOST="::") as pod:
+    with release.pod(kind, HOST="*") as pod:
         person = release.api(pod).person()
         assert [each["address"] for each in person.get("auth/sessions").json()["sessions"]] == ["127.0.0.1"]
 

@@ -71,3 +71,22 @@ def test_anything_else_is_an_error_of_ours(answer: bytes, reason: str) -> None:
 def test_a_service_that_does_not_end_holds_nobody_up() -> None:
     with pytest.raises(AppMetricsError, match=r"no answer within 0\.2 s"):
         ask(b"HTTP/1.1 200 OK\r\n\r\n", ends=False, timeout_s=0.2)
+
+
+@pytest.mark.parametrize(("host", "authority"), [("127.0.0.1", b"127.0.0.1"), ("::1", b"[::1]")])
+def test_an_address_of_either_family_is_named_as_http_wants_it(host: str, authority: bytes) -> None:
+    """RFC 3986, 3.2.2: the service refuses a Host without the brackets."""
+    asked: list[bytes] = []
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.0 200 OK\r\n\r\n" + TEXT.encode())
+        writer.close()
+
+    async def exchange() -> None:
+        server = await asyncio.start_server(handle, host, 0)
+        async with server:
+            await app_metrics.read(host, server.sockets[0].getsockname()[1], 5)
+
+    asyncio.run(exchange())
+    assert b"Host: " + authority + b"\r\n" in asked[0]

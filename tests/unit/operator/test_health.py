@@ -1,6 +1,9 @@
 """Probes tell of a loop that is stuck, even when it is the event loop itself."""
 
 import http.client
+import socket
+
+import pytest
 
 from jobfinder_operator.health import HealthServer, Pulse
 
@@ -12,8 +15,8 @@ class Clock:
         return self.now
 
 
-def ask(server: HealthServer, path: str) -> tuple[int, str]:
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=5)
+def ask(server: HealthServer, path: str, host: str = "127.0.0.1") -> tuple[int, str]:
+    connection = http.client.HTTPConnection(host, server.port, timeout=5)
     connection.request("GET", path)
     answer = connection.getresponse()
     found = answer.status, answer.read().decode()
@@ -21,10 +24,20 @@ def ask(server: HealthServer, path: str) -> tuple[int, str]:
     return found
 
 
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="the kernel has no IPv6")
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_the_kubelet_may_ask_over_either_family(host: str) -> None:
+    server = HealthServer(Pulse(), 0)
+    try:
+        assert ask(server, "/healthz", host) == (200, "ok\n")
+    finally:
+        server.close()
+
+
 def test_the_probes_over_http() -> None:
     clock = Clock()
     pulse = Pulse(clock)
-    server = HealthServer(pulse, 0, "127.0.0.1")
+    server = HealthServer(pulse, 0)
     try:
         assert ask(server, "/readyz") == (503, "starting\n")
         pulse.ready = True

@@ -30,6 +30,14 @@ def test_every_kind_of_address_can_be_listened_to(host: str, bind: str) -> None:
     assert bind_address(Settings(host=host)) == bind
 
 
+@pytest.mark.parametrize(("ipv6", "bind"), [(True, "[::]:8000"), (False, "0.0.0.0:8000")])
+def test_every_address_is_of_all_families_that_there_are(
+    monkeypatch: pytest.MonkeyPatch, ipv6: bool, bind: str
+) -> None:
+    monkeypatch.setattr("socket.has_dualstack_ipv6", lambda: ipv6)
+    assert bind_address(Settings(host="*")) == bind
+
+
 def test_there_is_a_worker_for_each_core_unless_told_otherwise() -> None:
     assert options(Settings(workers=7))["workers"] == 7
     assert 1 <= options(Settings())["workers"] <= len(os.sched_getaffinity(0))
