@@ -92,14 +92,20 @@ class FieldError:
         self.field, self.code, self.message = field, code, message
 
 
+FIELDS_MAX = 20
+"""Bad fields that an answer names: its size is not the client's to choose."""
+
+
 class Invalid(ProductError):
-    """The body is well-formed JSON and breaks rules; every bad field is named at once."""
+    """The body is well-formed JSON and breaks rules; the first bad fields are named, and all of them counted."""
 
     status, code, title = 422, "invalid", "Some fields are not valid"
 
-    def __init__(self, fields: list[FieldError]) -> None:
-        super().__init__(", ".join(f"{f.field}: {f.message}" for f in fields))
-        self.fields = fields
+    def __init__(self, fields: list[FieldError], count: int | None = None) -> None:
+        """`count` is that of all bad fields, where `fields` has not every one."""
+        self.fields = fields[:FIELDS_MAX]
+        self.count = len(fields) if count is None else count
+        super().__init__(", ".join(f"{f.field}: {f.message}" for f in self.fields))
 
 
 class RateLimited(ProductError):

@@ -48,7 +48,9 @@ class Registrations(_AuthResource):
         Operation("Register", {201: User}, body=Registration, errors=(409, *_GUESSING), headers={201: ("Location",)})
     )
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
-        fact = self._service.register(read_json(req, Registration), client_of(req))
+        client = client_of(req)
+        self._service.may_register(client)
+        fact = self._service.register(read_json(req, Registration), client)
         resp.data, resp.status = fact.private_json, 201
         resp.set_header("Location", f"/api/v1/users/{fact.user.id}")
 
@@ -60,7 +62,9 @@ class Logins(_AuthResource):
 
     @operation(Operation("Log in", {200: Tokens}, body=Credentials, errors=(401, *_GUESSING)))
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
-        answer(resp, self._service.login(read_json(req, Credentials), client_of(req)))
+        client = client_of(req)
+        self._service.may_log_in(client)
+        answer(resp, self._service.login(read_json(req, Credentials), client))
 
 
 class Refreshes(_AuthResource):
@@ -120,7 +124,9 @@ class Revocations(_AuthResource):
         )
     )
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
-        self._service.revoke(read_form(req, Revocation).token, client_of(req))
+        client = client_of(req)
+        self._service.may_revoke(client)
+        self._service.revoke(read_form(req, Revocation).token, client)
 
 
 class OwnSessions(_AuthResource):

@@ -40,17 +40,20 @@ class Facts:
 
 
 class AuthService:
-    """Every method that ends something returns only when no worker of any pod accepts it any more."""
+    """Every method that ends something returns only when no worker of any pod accepts it any more.
+
+    `may_...` take the limit of the client's network and raise RateLimited: to be called before a body is read.
+    """
 
     def __init__(
         self, accounts: AuthStore, rules: AccessRules, tokens: AccessTokens, refresh: RefreshTokens, facts: Facts
     ) -> None:
         self._store, self._rules, self._tokens, self._refresh = accounts, rules, tokens, refresh
         self._coherence, self._users = facts.coherence, facts.users
+        self.may_register, self.may_log_in, self.may_revoke = rules.may_register, rules.may_log_in, rules.may_revoke
 
     def register(self, new: Registration, client: Client) -> UserFact:
-        """Raises EmailTaken, Invalid (a password that is easy to guess) or RateLimited."""
-        self._rules.may_register(client)
+        """Raises EmailTaken or Invalid (a password that is easy to guess)."""
         self._rules.check_new_password(new.password, new.email, field="password")
         position = self._coherence.position()
         user = self._store.insert_account(new.email, self._rules.hash(new.password), new.name, client)
@@ -60,7 +63,6 @@ class AuthService:
 
     def login(self, given: Credentials, client: Client) -> Tokens:
         """One read and one guarded write, whatever the outcome; raises WrongCredentials or RateLimited."""
-        self._rules.may_log_in(client)
         found = self._store.find_account(given.email, self._rules.network(client))
         account = found.account
         if not self._rules.logs_in(given, found, client) or account is None:
@@ -99,9 +101,8 @@ class AuthService:
     def revoke(self, token: str, client: Client) -> None:
         """RFC 7009: end the session of a refresh token, also of one that was rotated, or of an access token.
 
-        What is no such token needs no end. Raises RateLimited, or NotFinal as `logout` does.
+        What is no such token needs no end. Raises NotFinal as `logout` does.
         """
-        self._rules.may_revoke(client)
         try:
             given = self._refresh.parse(token)
         except InvalidToken:

@@ -1,6 +1,7 @@
-"""Reading a JSON body or a form within its limit, and validating JSON so that every bad field is named at once."""
+"""Reading a JSON body or a form within its limit, and validating JSON so that its bad fields are named at once."""
 
 import functools
+import itertools
 import typing
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
@@ -11,7 +12,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import FieldInfo, fields
 
-from app.errors import BadRequest, FieldError, Invalid, UnsupportedMediaType
+from app.errors import FIELDS_MAX, BadRequest, FieldError, Invalid, UnsupportedMediaType
 
 Shape = TypeVar("Shape", bound=Struct)
 
@@ -27,10 +28,7 @@ def read_json(req: falcon.Request, shape: type[Shape]) -> Shape:
     given = _decode(_read(req, "application/json"))
     if not isinstance(given, dict):
         raise MalformedJson("a JSON object is expected")
-    value, problems = _convert(given, shape)
-    if value is None:
-        raise Invalid(problems)
-    return value
+    return _convert(given, shape)
 
 
 def read_form(req: falcon.Request, shape: type[Shape]) -> Shape:
@@ -78,17 +76,20 @@ def _decode(data: bytes) -> Any:
         raise MalformedJson(str(error)) from None
 
 
-def _convert(given: dict[str, Any], shape: type[Shape]) -> tuple[Shape | None, list[FieldError]]:
+def _convert(given: dict[str, Any], shape: type[Shape]) -> Shape:
     problems: list[FieldError] = []
     values: dict[str, Any] = {}
     known = _fields(shape)
     for each, parse in known:
         _convert_field(given, each, parse, values, problems)
     names = {each.encode_name for each, _ in known}
-    problems += [
-        FieldError(name[:100], "unknown", "this field is not known here") for name in given if name not in names
-    ]
-    return (None if problems else shape(**values)), problems
+    strange = len(given) - len(names & given.keys())
+    if problems or strange:
+        count = len(problems) + strange
+        unknown = itertools.islice((name for name in given if name not in names), min(strange, FIELDS_MAX))
+        problems += [FieldError(name[:100], "unknown", "this field is not known here") for name in unknown]
+        raise Invalid(problems, count)
+    return shape(**values)
 
 
 @functools.cache

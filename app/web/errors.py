@@ -9,6 +9,7 @@ import msgspec
 from app.errors import Invalid, ProductError, Unavailable
 
 PROBLEM_TYPE = "application/problem+json"
+_DETAIL_MAX = 500
 log = logging.getLogger(__name__)
 
 
@@ -31,8 +32,9 @@ def problem(resp: falcon.Response, request_id: str, error: ProductError) -> None
     }
     if isinstance(error, Invalid):
         document["fields"] = [{"field": f.field, "code": f.code, "message": f.message} for f in error.fields]
+        document["count"] = error.count
     elif error.detail:
-        document["detail"] = error.detail
+        document["detail"] = error.detail[:_DETAIL_MAX]
     _fill(resp, error.status, document)
     for name, value in error.headers().items():
         resp.set_header(name, value)

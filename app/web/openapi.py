@@ -1,11 +1,13 @@
 """OpenAPI 3.1, made from the shapes that validate and from what responders declare of themselves."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 from app.errors import (
+    FIELDS_MAX,
     BadRequest,
     Conflict,
     Forbidden,
@@ -63,7 +65,7 @@ class FieldProblem(msgspec.Struct):
 
 
 class Problem(msgspec.Struct, omit_defaults=True):
-    """RFC 9457, with a stable code for programs and the id of the request."""
+    """RFC 9457, with a stable code for programs and the request's id; `fields` are the first of `count` bad ones."""
 
     type: str
     title: str
@@ -71,7 +73,8 @@ class Problem(msgspec.Struct, omit_defaults=True):
     code: str
     request_id: str
     detail: str = ""
-    fields: list[FieldProblem] = []
+    fields: Annotated[list[FieldProblem], Meta(max_length=FIELDS_MAX)] = []
+    count: int = 0
 
 
 def document(routes: Iterable[tuple[str, Any]]) -> dict[str, Any]:

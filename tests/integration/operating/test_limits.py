@@ -251,6 +251,17 @@ def test_a_client_address_has_twenty_registrations_a_minute_whatever_it_says_of_
     assert other == 201
 
 
+@pytest.mark.parametrize(("path", "limit"), [("auth/register", 20), ("auth/login", 60), ("auth/revoke", 60)])
+def test_a_body_that_cannot_be_read_counts_as_one_that_can(api: Api, path: str, limit: int) -> None:
+    def count() -> list[int]:
+        here = Somewhere(api)
+        headers = {"X-Forwarded-For": here.address, "Content-Type": "nonsense"}
+        answers = [api.send("POST", path, data=b"{" * 3000, headers=headers) for _ in range(limit + 2)]
+        return [each.status_code for each in answers]
+
+    assert in_one_window(count) == [415] * limit + [429] * 2
+
+
 def test_a_client_network_of_ipv6_has_the_limit_of_one_address(api: Api) -> None:
     def count() -> tuple[list[int], int]:
         network = f"2001:db8:{next(_addresses) % 65_536:x}"

@@ -1,6 +1,7 @@
 """Reading and validating bodies."""
 
 import json
+from typing import Any
 
 import falcon
 import pytest
@@ -9,7 +10,7 @@ from falcon.testing import create_environ
 from app.auth.schemas import Registration
 from app.errors import BadRequest, Invalid, UnsupportedMediaType
 from app.users.schemas import Profile
-from app.web.bodies import read_json
+from app.web.bodies import _convert, read_json
 
 GOOD = {"email": "ada@example.com", "password": "a long walk", "name": "Ada"}
 
@@ -31,6 +32,31 @@ def test_a_good_body_becomes_its_shape() -> None:
 def test_every_bad_field_is_named_at_once() -> None:
     found = problems({"email": "nobody", "password": "short", "nickname": "A"})
     assert found == {"email": "invalid", "password": "invalid", "name": "required", "nickname": "unknown"}
+
+
+def test_the_first_twenty_bad_fields_are_named_and_all_of_them_counted() -> None:
+    body = {"email": "nobody", "name": "Ada"} | {f"field{number}": number for number in range(100_000)}
+    with pytest.raises(Invalid) as caught:
+        read_json(request(json.dumps(body).encode()), Registration)
+    named = [each.field for each in caught.value.fields]
+    assert named == ["email", "password", *(f"field{number}" for number in range(18))]
+    assert caught.value.count == 100_002
+    assert len(caught.value.detail) < 2000
+
+
+def test_nobody_looks_at_more_unknown_fields_than_are_named() -> None:
+    looked: list[str] = []
+
+    class Name(str):
+        __slots__ = ()
+
+        def __getitem__(self, index: Any) -> str:
+            looked.append(self)
+            return str(self)[index]
+
+    with pytest.raises(Invalid) as caught:
+        _convert({Name(number): 0 for number in range(1000)}, Profile)
+    assert (len(looked), caught.value.count) == (20, 1000)
 
 
 @pytest.mark.parametrize("value", [None, 1, [], {}, "", " ", "a\x00b", "a\nb", "a" * 101])
