@@ -9,7 +9,6 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-import msgspec
 from msgspec import Meta, Struct
 
 from app.errors import ConfigError
@@ -148,7 +147,14 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     logins_per_address: Limit = 60
     registrations_per_address: Limit = 20
     requests_per_user: Limit = 600
+    open_requests_per_address: Limit = 600
     ipv6_prefix: Annotated[int, Meta(ge=32, le=128)] = 64
+
+
+class Accounts(Struct, frozen=True, forbid_unknown_fields=True):
+    """What is kept of accounts: rows of the audit log for `audit_days`."""
+
+    audit_days: Annotated[int, Meta(ge=1, le=36_500)] = 180
 
 
 class Passwords(Struct, frozen=True, forbid_unknown_fields=True):
@@ -175,11 +181,12 @@ class Tuning(Struct, frozen=True, forbid_unknown_fields=True):
     cache: Caches = Caches()
     database: DatabaseTuning = DatabaseTuning()
     limits: Limits = Limits()
+    accounts: Accounts = Accounts()
     passwords: Passwords = Passwords()
     compression: Compression = Compression()
 
 
-DEVELOPMENT_TUNING = Tuning(limits=Limits(30, 600, 600, 0))
+DEVELOPMENT_TUNING = Tuning(limits=Limits(30, 600, 600, 0, 0))
 
 
 def default_tuning(settings: Settings) -> Tuning:
@@ -290,25 +297,3 @@ def _unpoolable(settings: PoolerSettings) -> list[str]:
         f"{each.name.upper()}: it spans lines" for each in texts if _LINE_END & {*getattr(settings, each.name)}
     ]
     return problems
-
-
-def read_tuning(text: bytes, default: Tuning) -> Tuning:
-    """Decode a tuning file; what it leaves out keeps `default`. Raises ValueError with the place and the reason."""
-    try:
-        given = msgspec.json.decode(text)
-    except RecursionError:
-        raise ValueError("the tuning file is nested too deeply") from None
-    if not isinstance(given, dict):
-        raise ValueError("the tuning file must hold one JSON object")
-    tuning = msgspec.convert(_merged(msgspec.to_builtins(default), given), Tuning)
-    if tuning.database.pool_min > tuning.database.pool_max:
-        raise ValueError("database.pool_min is above database.pool_max")
-    return tuning
-
-
-def _merged(default: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
-    merged = dict(default)
-    for name, value in given.items():
-        both = isinstance(value, dict) and isinstance(default.get(name), dict)
-        merged[name] = _merged(default[name], value) if both else value
-    return merged

@@ -16,6 +16,7 @@ from app.auth.refresh import RefreshTokens
 from app.auth.schemas import Client
 from app.auth.service import AuthService, Facts
 from app.auth.tokens import AccessTokens
+from app.auth.upkeep import store as upkeep_store
 from app.coherence import DRAIN_EVERY_S, Coherence, Kinds
 from app.config import DatabaseTuning, Settings, Tuning, default_tuning
 from app.errors import ConfigError, Unavailable
@@ -93,6 +94,7 @@ class Parts:
         life = auth_store.SessionLife(settings.refresh_token_seconds, settings.session_seconds)
         self.accounts = auth_store.AuthStore(self.database, self.afterwards, life)
         self.audit = audit_store.AuditStore(self.database)
+        self.upkeep = upkeep_store.UpkeepStore(self.database, self.tuning)
         self.ticker = Ticker()
         self.tuning.subscribe(self._apply)
 
@@ -134,8 +136,9 @@ class Parts:
         self.ticker.every(DRAIN_EVERY_S, self.coherence.drain, "outbox")
         self.ticker.every(5.0, self.keys.poll, "keys")
         self.ticker.every(30.0, self.database.prune, "idle connections")
-        self.ticker.every(600.0, self.accounts.prune_sessions, "expired sessions")
-        self.ticker.every(600.0, self.accounts.prune_login_networks, "networks of logins")
+        self.ticker.every(600.0, self.upkeep.prune_sessions, "expired sessions")
+        self.ticker.every(600.0, self.upkeep.prune_login_networks, "networks of logins")
+        self.ticker.every(10.0, self.upkeep.prune_audit_log, "audit log")
         self.gauge()
         self.ticker.start()
 

@@ -17,7 +17,7 @@ from app.infra.passwords import PasswordHasher, common_passwords
 from app.infra.tuning import LiveTuning
 from app.web.limits import Key, RateLimiter
 
-LOGINS, REGISTRATIONS, REVOCATIONS = "logins", "registrations", "revocations"
+LOGINS, REGISTRATIONS, REVOCATIONS, LOGOUTS = "logins", "registrations", "revocations", "logouts"
 _LEAST_RESEMBLANCE = 4
 
 
@@ -49,6 +49,14 @@ class AccessRules:
         """As often as logins, counted apart; raises RateLimited."""
         limit = self._limits.logins_per_address
         self._counting.limiter.take(REVOCATIONS, ("network", self.network(client)), limit)
+
+    def may_log_out(self, session_id: int) -> None:
+        """As often as anything that is open, counted for the session; raises RateLimited."""
+        self._counting.limiter.take(LOGOUTS, ("session", session_id), self._limits.open_requests_per_address)
+
+    def may_present(self, client: Client) -> None:
+        """Counts a token that is not valid for the client's network; raises RateLimited."""
+        self._counting.limiter.take_open(client.address, self._limits)
 
     def may_log_in(self, client: Client) -> None:
         """Counts for the client's network; raises RateLimited."""

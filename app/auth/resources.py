@@ -15,7 +15,7 @@ from app.auth.schemas import (
 )
 from app.auth.service import AuthService
 from app.auth.tokens import AccessTokens, Claims
-from app.errors import BadRequest
+from app.errors import BadRequest, Unauthenticated
 from app.infra.keys import KeyRing
 from app.users.resources import Me
 from app.users.schemas import User
@@ -43,6 +43,7 @@ class Registrations(_AuthResource):
     """New accounts."""
 
     public = True
+    counted = False
 
     @operation(
         Operation("Register", {201: User}, body=Registration, errors=(409, *_GUESSING), headers={201: ("Location",)})
@@ -59,6 +60,7 @@ class Logins(_AuthResource):
     """New sessions."""
 
     public = True
+    counted = False
 
     @operation(Operation("Log in", {200: Tokens}, body=Credentials, errors=(401, *_GUESSING)))
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
@@ -72,15 +74,19 @@ class Refreshes(_AuthResource):
 
     public = True
 
-    @operation(Operation("Rotate the refresh token", {200: Tokens}, body=Refresh, errors=(400, 401, 415, 422, 503)))
+    @operation(Operation("Rotate the refresh token", {200: Tokens}, body=Refresh, errors=(401, *_GUESSING)))
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         answer(resp, self._service.refresh(read_json(req, Refresh).refresh_token, client_of(req)))
 
 
 class Logouts(_AuthResource):
-    """Ends of sessions; the signature of the token is enough, so that a retry works when the session has ended."""
+    """Ends of sessions; the signature of the token is enough, so that a retry works when the session has ended.
+
+    A token that is signed counts for its session alone, so that nobody's network keeps a session from ending.
+    """
 
     public = True
+    counted = False
 
     def __init__(self, service: AuthService, tokens: AccessTokens) -> None:
         super().__init__(service)
@@ -90,7 +96,7 @@ class Logouts(_AuthResource):
         Operation(
             "Log out; 204 means that no worker accepts the token any more",
             {204: None},
-            errors=(400, 401, 503),
+            errors=(400, 401, 429, 503),
             parameters=(
                 Parameter("scope", "query", {"enum": ["session", "all"]}, "`all` ends every session of the user"),
             ),
@@ -98,7 +104,7 @@ class Logouts(_AuthResource):
         )
     )
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
-        claims: Claims = self._tokens.verify(bearer_token(req))
+        claims = self._claims(req)
         scope = req.params.get("scope", "session")
         if scope == "all":
             self._service.logout_everywhere(claims, client_of(req))
@@ -108,11 +114,19 @@ class Logouts(_AuthResource):
             raise BadRequest("scope must be session or all")
         resp.status = 204
 
+    def _claims(self, req: falcon.Request) -> Claims:
+        try:
+            return self._tokens.verify(bearer_token(req))
+        except Unauthenticated:
+            self._service.may_present(client_of(req))
+            raise
+
 
 class Revocations(_AuthResource):
     """Ends of sessions by their tokens alone, as OAuth knows them (RFC 7009)."""
 
     public = True
+    counted = False
 
     @operation(
         Operation(
@@ -182,7 +196,7 @@ class SigningKeys(Resource):
     def __init__(self, keys: KeyRing) -> None:
         self._keys = keys
 
-    @operation(Operation("Public keys of access tokens", {200: dict[str, list[dict[str, str]]]}))
+    @operation(Operation("Public keys of access tokens", {200: dict[str, list[dict[str, str]]]}, errors=(429,)))
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         answer(resp, self._keys.jwks())
         resp.set_header("Cache-Control", "public, max-age=300")

@@ -13,7 +13,16 @@ from app.auth.schemas import Client, Credentials, PasswordChange, Registration, 
 from app.auth.store import AuthStore
 from app.auth.tokens import AccessTokens, Claims
 from app.coherence import Coherence, Position, session_key, user_key
-from app.errors import BadRequest, Conflict, Forbidden, InvalidToken, NotFound, PreconditionFailed, WrongCredentials
+from app.errors import (
+    BadRequest,
+    Conflict,
+    Forbidden,
+    InvalidToken,
+    NotFound,
+    PreconditionFailed,
+    RateLimited,
+    WrongCredentials,
+)
 from app.users.email import canonical_email
 from app.users.schemas import UserFact
 from app.users.service import UserService
@@ -94,8 +103,16 @@ class AuthService:
             raise InvalidToken("the refresh token is not valid")
         return self._spell(family.user_id, given.session_id, number, mac)
 
+    def may_present(self, client: Client) -> None:
+        """Counts a token that is not valid; raises RateLimited."""
+        self._rules.may_present(client)
+
     def logout(self, claims: Claims, client: Client) -> None:
-        """A retry publishes once more. Raises NotFinal when the end is stored and cannot be promised yet."""
+        """A retry publishes once more. Raises NotFinal when the end is stored and cannot be promised yet.
+
+        Raises RateLimited for too many of them, but only when the session has ended.
+        """
+        self._may_log_out(claims.session_id)
         self._end(claims.user_id, claims.session_id, "logged_out", client)
 
     def revoke(self, token: str, client: Client) -> None:
@@ -115,9 +132,10 @@ class AuthService:
     def logout_everywhere(self, claims: Claims, client: Client) -> None:
         """End every session of the user; where none lives any more, as in a retry, publish once more.
 
-        Raises InvalidToken where the session itself has ended and others live, which it may not end; NotFinal as
-        `logout` does.
+        Raises InvalidToken where the session itself has ended and others live, which it may not end; NotFinal and
+        RateLimited as `logout` does.
         """
+        self._may_log_out(claims.session_id)
         with self._store.transaction() as transaction:
             alive, any_alive = self._store.live_sessions(transaction, claims.user_id, claims.session_id)
             if any_alive and not alive:
@@ -148,8 +166,8 @@ class AuthService:
 
     def end_session(self, user_id: int, session_id: int, client: Client) -> None:
         """Raises NotFound where the user has no such session."""
-        xid = self._store.revoke_session(user_id, session_id, "session_ended", client)
-        if xid is None:
+        found, xid = self._store.revoke_session(user_id, session_id, "session_ended", client)
+        if not found:
             raise NotFound("there is no such session")
         self._final_session(session_id, xid)
 
@@ -211,7 +229,16 @@ class AuthService:
 
     def _end(self, user_id: int, session_id: int, event: str, client: Client) -> None:
         """A session that is not there has ended as well."""
-        self._final_session(session_id, self._store.revoke_session(user_id, session_id, event, client))
+        _, xid = self._store.revoke_session(user_id, session_id, event, client)
+        self._final_session(session_id, xid)
+
+    def _may_log_out(self, session_id: int) -> None:
+        """Whatever the limit, a session that lives may end."""
+        try:
+            self._rules.may_log_out(session_id)
+        except RateLimited:
+            if self._store.find_session(session_id) is None:
+                raise
 
     def _final_session(self, session_id: int, xid: str | None) -> None:
         self._coherence.dead.add(session_id)

@@ -117,11 +117,16 @@ SELECT 'refreshed', user_id, id, %s, %s::inet, %s FROM rotated
 """
 
 REVOKE_SESSION = """
-WITH revoked AS (
-    UPDATE sessions SET revoked_at = COALESCE(revoked_at, now()) WHERE id = %s AND user_id = %s RETURNING id, user_id
+WITH found AS (
+    SELECT id FROM sessions WHERE id = %s AND user_id = %s
+), revoked AS (
+    UPDATE sessions s SET revoked_at = now() FROM found WHERE s.id = found.id AND s.revoked_at IS NULL
+    RETURNING s.id, s.user_id
+), audited AS (
+    INSERT INTO audit_log (event, user_id, session_id, agent, address, request_id)
+    SELECT %s, user_id, id, %s, %s::inet, %s FROM revoked RETURNING pg_current_xact_id()::text AS xid
 )
-INSERT INTO audit_log (event, user_id, session_id, agent, address, request_id)
-SELECT %s, user_id, id, %s, %s::inet, %s FROM revoked RETURNING pg_current_xact_id()::text
+SELECT (SELECT xid FROM audited) FROM found
 """
 
 LOCK_USER = "SELECT 1 FROM users WHERE id = %s FOR UPDATE"
@@ -159,17 +164,6 @@ WITH gone AS (
 )
 INSERT INTO audit_log (event, user_id, session_id, agent, address, request_id)
 SELECT 'account_deleted', id, %s, %s, %s::inet, %s FROM gone RETURNING pg_current_xact_id()::text
-"""
-
-PRUNE_SESSIONS = """
-DELETE FROM sessions WHERE id IN (
-    SELECT s.id FROM sessions s WHERE s.expires_at < now() - interval '1 day' LIMIT 1000 FOR UPDATE SKIP LOCKED)
-"""
-
-PRUNE_LOGIN_NETWORKS = """
-DELETE FROM login_networks WHERE (user_id, network) IN (
-    SELECT user_id, network FROM login_networks WHERE last_login_at < now() - interval '31 days' LIMIT 1000
-       FOR UPDATE SKIP LOCKED)
 """
 
 PREPARED = (FIND_SESSION, FIND_ACCOUNT, OPEN_SESSION)
@@ -236,9 +230,10 @@ class AuthStore:
         row = self._database.one(FIND_OWNER, session_id)
         return None if row is None else (row[0], bytes(row[1]))
 
-    def revoke_session(self, user_id: int, session_id: int, event: str, client: Client) -> str | None:
-        """The transaction's id; None where the user has no such session."""
-        return _first(self._database.one(REVOKE_SESSION, session_id, user_id, event, *_origin(client)))
+    def revoke_session(self, user_id: int, session_id: int, event: str, client: Client) -> tuple[bool, str | None]:
+        """(whether the user has such a session, the transaction's id where this has revoked it)."""
+        row = self._database.one(REVOKE_SESSION, session_id, user_id, event, *_origin(client))
+        return row is not None, _first(row)
 
     def delete_account(
         self, account: Account, session_id: int, version: int | None, client: Client
@@ -246,14 +241,6 @@ class AuthStore:
         """The transaction's id; None where the password has changed meanwhile, or the profile since `version`."""
         what = (account.id, account.password_hash, version, session_id)
         return _first(self._database.one(DELETE_ACCOUNT, *what, *_origin(client)))
-
-    def prune_sessions(self) -> int:
-        """Remove up to 1,000 sessions that have expired more than a day ago; returns how many."""
-        return self._database.run(PRUNE_SESSIONS)
-
-    def prune_login_networks(self) -> int:
-        """The same for networks from which nobody has logged in for a month."""
-        return self._database.run(PRUNE_LOGIN_NETWORKS)
 
     def lock_family(self, transaction: Transaction, session_id: int) -> Family | None:
         transaction.one(LOCK_SESSION, session_id)
@@ -291,7 +278,7 @@ def keep_session(transaction: Transaction, user_id: int, session_id: int, epoch:
 
 
 def _first(row: tuple[Any, ...] | None) -> str | None:
-    return None if row is None else str(row[0])
+    return None if row is None or row[0] is None else str(row[0])
 
 
 def _origin(client: Client) -> tuple[str, str | None, str]:

@@ -18,6 +18,7 @@ _PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 
 class _HealthResource(Resource):
     public = True
+    counted = False
 
     def __init__(self, service: HealthService) -> None:
         self._service = service
@@ -58,6 +59,7 @@ class Ready(_HealthResource):
 
 class _Measured(Resource):
     public = True
+    counted = False
 
     def __init__(self, service: PerformanceService) -> None:
         self._service = service
@@ -92,7 +94,7 @@ class OpenApi(Resource):
     def __init__(self, document: dict[str, Any]) -> None:
         self._document = msgspec.json.encode(document)
 
-    @operation(Operation("This description", {200: dict[str, Any]}))
+    @operation(Operation("This description", {200: dict[str, Any]}, errors=(429,)))
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         resp.data = self._document
         resp.set_header("Cache-Control", "public, max-age=300")
@@ -108,7 +110,7 @@ class Documentation(Resource):
     def __init__(self, document: dict[str, Any]) -> None:
         self._page = page(document)
 
-    @operation(Operation("The description as a page", {200: str}, media_type="text/html"))
+    @operation(Operation("The description as a page", {200: str}, errors=(429,), media_type="text/html"))
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         resp.data = self._page
         resp.content_type = falcon.MEDIA_HTML

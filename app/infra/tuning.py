@@ -3,8 +3,11 @@
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
-from app.config import Tuning, read_tuning
+import msgspec
+
+from app.config import Tuning
 from app.infra.files import FileIdentity, file_identity
 
 log = logging.getLogger(__name__)
@@ -78,3 +81,25 @@ class LiveTuning:
                 log.exception("generation %s of the tuning was not applied everywhere", tuning.generation)
         log.info("generation %s of the tuning holds", tuning.generation)
         return True
+
+
+def read_tuning(text: bytes, default: Tuning) -> Tuning:
+    """Decode a tuning file; what it leaves out keeps `default`. Raises ValueError with the place and the reason."""
+    try:
+        given = msgspec.json.decode(text)
+    except RecursionError:
+        raise ValueError("the tuning file is nested too deeply") from None
+    if not isinstance(given, dict):
+        raise ValueError("the tuning file must hold one JSON object")
+    tuning = msgspec.convert(_merged(msgspec.to_builtins(default), given), Tuning)
+    if tuning.database.pool_min > tuning.database.pool_max:
+        raise ValueError("database.pool_min is above database.pool_max")
+    return tuning
+
+
+def _merged(default: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(default)
+    for name, value in given.items():
+        both = isinstance(value, dict) and isinstance(default.get(name), dict)
+        merged[name] = _merged(default[name], value) if both else value
+    return merged

@@ -15,6 +15,7 @@ from app.errors import InvalidToken, Unauthenticated
 from app.infra.counters import Counters
 from app.infra.optional import begin_request, end_request
 from app.infra.tuning import LiveTuning
+from app.web.client import client_address
 from app.web.conditions import after_reading, before_writing, conditional
 from app.web.converters import shown
 from app.web.limits import WINDOW_SECONDS, RateLimiter
@@ -84,14 +85,17 @@ class Edge:
     def process_resource(
         self, req: falcon.Request, resp: falcon.Response, resource: Any, params: dict[str, Any]
     ) -> None:
-        """Every resource needs a session unless it says that it is public.
+        """Every resource needs a session unless it says that it is public; requests are counted before they are read.
 
         Falcon answers 400 to a method that it has never heard of, as if the request were not well-formed.
         """
         if req.method not in _KNOWN_METHODS:
             raise falcon.HTTPMethodNotAllowed(allowed_methods(resource))
-        if not resource.public and req.method != "OPTIONS":
-            self._admit_to(req, resp)
+        if req.method != "OPTIONS":
+            if not resource.public:
+                self._admit_to(req, resp)
+            elif resource.counted:
+                self._limiter.take_open(client_address(req), self._tuning.current.limits)
         if conditional(req):
             before_writing(req, resource, params)
 

@@ -11,13 +11,16 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Literal
 
+from app.config import Limits
 from app.errors import RateLimited
+from app.infra.addresses import network_of
 from app.infra.cooperative import Event
 from app.infra.memcache import Memcache
 
 WINDOW_SECONDS = 60
 TRACKED_KEYS = 20_000
 CLAIM_SECONDS = 1.0
+OPEN = "open"
 
 Key = tuple[Literal["user", "session", "email", "network", "account at network"], int | str]
 """The kind of the identity that is counted, and the identity; the same text of another kind is another key."""
@@ -58,6 +61,10 @@ class RateLimiter:
             raise RateLimited(policy, limit, WINDOW_SECONDS, resets_in)
         allowance.left -= 1
         return allowance.left, resets_in
+
+    def take_open(self, address: str | None, limits: Limits) -> None:
+        """Count a request that needs no session, for the network of the client's `address`."""
+        self.take(OPEN, ("network", network_of(address, limits.ipv6_prefix)), limits.open_requests_per_address)
 
     def _open(self, policy: str, key: Key, window: int) -> Allowance:
         allowance = self._allowances[policy, key] = Allowance(window)

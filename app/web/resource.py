@@ -1,4 +1,4 @@
-"""What all resources have in common: whether they need a session, and whether they have a tag."""
+"""What all resources have in common: whether they need a session, what counts them, and whether they have a tag."""
 
 import falcon
 import msgspec
@@ -7,9 +7,14 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Resource:
-    """Needs a valid session unless a subclass says `public = True`."""
+    """Needs a valid session unless a subclass says `public = True`.
+
+    An open resource counts the requests of each client network, unless a subclass says `counted = False`: probes and
+    metrics count nothing, others count by themselves.
+    """
 
     public = False
+    counted = True
 
     def tag(self, req: falcon.Request, **params: object) -> str | None:
         """The entity tag of what the request would read or change now; conditions are evaluated where there is one."""

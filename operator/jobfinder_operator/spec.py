@@ -9,7 +9,7 @@ from jobfinder_operator.observed import Observed, Workload, living
 
 HEADROOM, FLOOR, PER_POD_MAX = 5, 1, 32
 LINGER_SECONDS, QUERY_WAIT_SECONDS, IDLE_SECONDS, ACQUIRE_MILLISECONDS = 7, 8, 60, 8000
-TUNED = ("cache", "limits", "passwords", "compression")
+TUNED = ("cache", "limits", "accounts", "passwords", "compression")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class DatabaseSpec:
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """`tuning` has what is set of `cache`, `limits`, `passwords`, `compression`, as the resource names it.
+    """`tuning` has what is set of the sections in `TUNED`, as the resource names it.
 
     `memcached_megabytes` None leaves the servers as they are.
     """

@@ -14,7 +14,14 @@ ORDER = ("budget", "edits", "plugin", "upgrade", "deletion")
 BUDGET, HEADROOM, FEWEST, MOST = 40, 5, 2, 8
 QUICK = {"stabilizationWindowSeconds": 5, "policies": [{"type": "Pods", "value": 8, "periodSeconds": 5}]}
 LIMITLESS = dict.fromkeys(
-    ("loginFailuresPerAccount", "loginsPerAddress", "registrationsPerAddress", "requestsPerUser"), 0
+    (
+        "loginFailuresPerAccount",
+        "loginsPerAddress",
+        "registrationsPerAddress",
+        "requestsPerUser",
+        "openRequestsPerAddress",
+    ),
+    0,
 )
 VALUES = {
     "operator": {

@@ -38,6 +38,7 @@ VALUES: dict[str, Any] = {
             "logins_per_address": 0,
             "registrations_per_address": 0,
             "requests_per_user": 0,
+            "open_requests_per_address": 0,
         },
         "passwords": {"bcrypt_cost": 4, "queue": 1000},
     },

@@ -6,9 +6,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from app.config import Limits, Tuning, read_tuning
+from app.config import Limits, Tuning
 from app.infra.fitness import BLACKLISTED_KIB, LEAST_BCRYPT_COST, USER_KIB, WORKER_KIB, Place
-from app.infra.tuning import LiveTuning
+from app.infra.tuning import LiveTuning, read_tuning
 
 CHART = Path(__file__).parents[3] / "charts" / "jobfinder"
 MIB = 1024 * 1024

@@ -76,10 +76,9 @@ def test_a_minimal_resource_gets_the_defaults_of_the_code() -> None:
 
 
 def test_every_field_of_the_tuning_file_can_be_set() -> None:
-    paths = fields(
-        {"properties": {name: SCHEMA["spec"]["properties"][name] for name in ("limits", "passwords", "compression")}}
-    )
-    for section in ("limits", "passwords", "compression"):
+    sections = ("limits", "accounts", "passwords", "compression")
+    paths = fields({"properties": {name: SCHEMA["spec"]["properties"][name] for name in sections}})
+    for section in sections:
         names = {
             re.sub("[A-Z]", lambda c: f"_{c[0].lower()}", path.split(".")[1])
             for path in paths

@@ -1,0 +1,41 @@
+"""SQL that removes up to 1,000 rows of what nobody needs any more; of several workers each takes rows of its own."""
+
+from app.infra.postgres import Database
+from app.infra.tuning import LiveTuning
+
+PRUNE_SESSIONS = """
+DELETE FROM sessions WHERE id IN (
+    SELECT s.id FROM sessions s WHERE s.expires_at < now() - interval '1 day' LIMIT 1000 FOR UPDATE SKIP LOCKED)
+"""
+
+PRUNE_LOGIN_NETWORKS = """
+DELETE FROM login_networks WHERE (user_id, network) IN (
+    SELECT user_id, network FROM login_networks WHERE last_login_at < now() - interval '31 days' LIMIT 1000
+       FOR UPDATE SKIP LOCKED)
+"""
+
+# The lowest ids are the oldest rows, so that no index on the time is needed.
+PRUNE_AUDIT_LOG = """
+DELETE FROM audit_log WHERE id IN (
+    SELECT id FROM audit_log WHERE id IN (SELECT id FROM audit_log ORDER BY id LIMIT 1000)
+       AND at < now() - make_interval(days => %s) FOR UPDATE SKIP LOCKED)
+"""
+
+
+class UpkeepStore:
+    """Each method is one statement, and returns how many rows it has removed."""
+
+    def __init__(self, database: Database, tuning: LiveTuning) -> None:
+        self._database, self._tuning = database, tuning
+
+    def prune_sessions(self) -> int:
+        """Sessions that have expired more than a day ago."""
+        return self._database.run(PRUNE_SESSIONS)
+
+    def prune_login_networks(self) -> int:
+        """Networks from which nobody has logged in for a month."""
+        return self._database.run(PRUNE_LOGIN_NETWORKS)
+
+    def prune_audit_log(self) -> int:
+        """Rows of the audit log that are older than `accounts.audit_days`."""
+        return self._database.run(PRUNE_AUDIT_LOG, self._tuning.current.accounts.audit_days)

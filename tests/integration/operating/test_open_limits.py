@@ -1,0 +1,125 @@
+"""What needs no session is limited for each client network, and never keeps a session from ending."""
+
+import itertools
+from collections.abc import Iterator
+from ipaddress import ip_address
+
+import pytest
+import requests
+
+from tests.api_client import Api, Person
+from tests.integration.operating.release import CHEAP, Release, in_one_window, wait_for
+
+LIMIT = 20
+NO_TOKEN = "x"
+_addresses = itertools.count(int(ip_address("10.1.0.1")))
+
+
+@pytest.fixture(scope="module")
+def api(release: Release) -> Iterator[Api]:
+    """A service behind a proxy that it trusts, which is this test."""
+    release.tuning.write({**CHEAP, "limits": {"open_requests_per_address": LIMIT}})
+    with release.pod(TRUSTED_PROXIES="127.0.0.0/8") as pod:
+        yield release.api(pod)
+
+
+def ask(api: Api, address: str, method: str, path: str, token: str = "") -> requests.Response:
+    headers = {"X-Forwarded-For": address, "Authorization": f"Bearer {token or NO_TOKEN}"}
+    body = {"refresh_token": "x"} if path.endswith("refresh") else None
+    return requests.request(method, f"{api.url}{path}", json=body, headers=headers, timeout=30)
+
+
+def somewhere() -> str:
+    return str(ip_address(next(_addresses)))
+
+
+def use_up(api: Api, address: str) -> None:
+    assert {ask(api, address, "GET", "/openapi.json").status_code for _ in range(LIMIT + 1)} == {200, 429}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/openapi.json", 200),
+        ("HEAD", "/docs", 200),
+        ("GET", "/.well-known/jwks.json", 200),
+        ("POST", "/api/v1/auth/refresh", 401),
+        ("POST", "/api/v1/auth/logout", 401),
+    ],
+)
+def test_what_is_open_is_limited_for_each_network(api: Api, method: str, path: str, status: int) -> None:
+    def count() -> tuple[list[int], requests.Response, int]:
+        here = somewhere()
+        statuses = [ask(api, here, method, path).status_code for _ in range(LIMIT)]
+        return statuses, ask(api, here, method, path), ask(api, somewhere(), method, path).status_code
+
+    statuses, refused, other = in_one_window(count)
+    assert statuses == [status] * LIMIT
+    assert (refused.status_code, refused.headers["RateLimit-Policy"]) == (429, f'"open";q={LIMIT};w=60')
+    assert other == status
+
+
+def test_all_that_is_open_shares_the_limit(api: Api) -> None:
+    def count() -> int:
+        here = somewhere()
+        use_up(api, here)
+        return ask(api, here, "POST", "/api/v1/auth/refresh").status_code
+
+    assert in_one_window(count) == 429
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/v1/health/live", "/api/v1/health/ready", "/api/v1/health", "/api/v1/health/metrics", "/metrics"]
+)
+def test_probes_and_metrics_have_no_limit(api: Api, path: str) -> None:
+    here = somewhere()
+    assert {ask(api, here, "GET", path).status_code for _ in range(LIMIT + 2)} == {200}
+
+
+def test_a_network_without_anything_left_can_log_out(api: Api) -> None:
+    def count() -> tuple[int, int]:
+        person, here = api.person(), somewhere()
+        use_up(api, here)
+        return (
+            ask(api, here, "POST", "/api/v1/auth/logout", person.token).status_code,
+            person.get("users/me").status_code,
+        )
+
+    assert in_one_window(count) == (204, 401)
+
+
+@pytest.mark.parametrize("scope", ["session", "all"])
+def test_an_ended_session_is_limited_and_one_that_lives_still_ends(api: Api, scope: str) -> None:
+    """No session lives on after so many logouts; one that does stands for a race that nobody can stage."""
+    path = f"/api/v1/auth/logout?scope={scope}"
+
+    def count() -> tuple[list[int], int, int]:
+        person = api.person()
+        statuses = [ask(api, somewhere(), "POST", path, person.token).status_code for _ in range(LIMIT)]
+        refused = ask(api, somewhere(), "POST", path, person.token).status_code
+        _revive(api, person)
+        return statuses, refused, ask(api, somewhere(), "POST", path, person.token).status_code
+
+    assert in_one_window(count) == ([204] * LIMIT, 429, 204)
+
+
+def _revive(api: Api, person: Person) -> None:
+    sql = (
+        "UPDATE sessions SET revoked_at = NULL, epoch = u.token_epoch FROM users u "
+        "WHERE u.id = user_id AND user_id = %s RETURNING 1"
+    )
+    api.query(sql, (person.id,))
+
+
+def test_old_rows_of_the_audit_log_are_removed_by_and_by(api: Api) -> None:
+    (old,), (young,) = [
+        api.query(
+            "INSERT INTO audit_log (id, event, at) OVERRIDING SYSTEM VALUE "
+            "VALUES (%s, 'x', now() - make_interval(days => %s)) RETURNING id",
+            (-days, days),
+        )
+        for days in (181, 179)
+    ]
+    find = "SELECT id FROM audit_log WHERE id < 0"
+    wait_for(lambda: api.query(find, ()) == [young], "the removal of the old row")
+    assert old != young
