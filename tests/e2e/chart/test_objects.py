@@ -83,6 +83,15 @@ def test_off_it_removes_its_objects_and_no_others(name: str) -> None:
     assert objects(render(EXTERNAL)) - objects(render({**EXTERNAL, **values})) == removed
 
 
+def test_the_hook_of_the_definition_may_create_it_and_change_no_other() -> None:
+    """Argo CD takes a hook of an upgrade for one of the first sync, and runs it before it applies `crds/`."""
+    rules = named(render(EVERYTHING), "ClusterRole", "jobs-jobfinder-operator-crd")["rules"]
+    assert [(each["resources"], each.get("resourceNames"), each["verbs"]) for each in rules] == [
+        (["customresourcedefinitions"], ["jobfinderconfigs.jobfinder.dev"], ["patch"]),
+        (["customresourcedefinitions"], None, ["create"]),
+    ]
+
+
 def test_dashboards_are_config_maps_with_their_label() -> None:
     values = {**EXTERNAL, "monitoring": {"dashboards": {"enabled": True, "annotations": {"folder": "jobs"}}}}
     found = [each for each in render(values) if "-dashboard-" in each["metadata"]["name"]]
