@@ -48,12 +48,14 @@ def _variant(helm: str, folder: str) -> dict[str, str]:
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout  # noqa: S603
     files: dict[str, list[Manifest]] = {}
     for manifest in filter(None, yaml.safe_load_all(output)):
-        files.setdefault(f"{_component(manifest)}.yaml", []).append(_plain(manifest))
+        name = _component(manifest) if "namespace" in manifest["metadata"] else "cluster"
+        files.setdefault(f"{name}.yaml", []).append(_plain(manifest))
     texts = {name: _dumped(manifests) for name, manifests in sorted(files.items())}
+    # No part of the kustomization, which would give these a namespace, and which deleted would delete those of all.
+    cluster = texts.pop("cluster.yaml", "")
     texts["kustomization.yaml"] = _dumped([_kustomization(list(texts))])
-    # No part of the kustomization: deleting that would delete every release's resources with their definition.
     if "operator.yaml" in texts and (resource := definition()):
-        texts["crd.yaml"] = resource
+        texts["cluster.yaml"] = "---\n".join(filter(None, (cluster, resource)))
     return texts
 
 

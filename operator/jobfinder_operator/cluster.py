@@ -38,6 +38,10 @@ class Conflict(ClusterError):
     """The object has changed since it was read."""
 
 
+class Forbidden(ClusterError):
+    """The operator's account may not do that."""
+
+
 @dataclass(frozen=True)
 class Notice:
     """An event about a resource; `type` is Normal or Warning."""
@@ -72,7 +76,9 @@ class Cluster(Protocol):
 
     async def pods(self, labels: Mapping[str, str]) -> Sequence[Pod]: ...
 
-    async def annotate_pod(self, name: str, annotations: Mapping[str, str]) -> None: ...
+    async def annotate_pod(self, name: str, annotations: Mapping[str, str]) -> None:
+        """Raises Forbidden where the installation does not let the operator patch pods."""
+        ...
 
     async def config_map(self, name: str) -> ConfigMap | None: ...
 
@@ -227,7 +233,7 @@ class KubernetesCluster:
             return await answer
         except ApiError as error:
             code = error.status.code
-            kind = {404: _NotFound, 409: Conflict}.get(code or 0, ClusterError)
+            kind = {403: Forbidden, 404: _NotFound, 409: Conflict}.get(code or 0, ClusterError)
             raise kind(f"{error.status.message} ({code})") from error
         except (httpx2.HTTPError, OSError, TimeoutError) as error:
             raise ClusterError(f"{type(error).__name__}: {error}") from error

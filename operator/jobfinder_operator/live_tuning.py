@@ -5,6 +5,7 @@ an operator that restarts loses neither.
 """
 
 import json
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,10 +13,12 @@ from typing import Any
 from lightkube.resources.core_v1 import ConfigMap
 
 from jobfinder_operator.app_metrics import AppMetrics
-from jobfinder_operator.cluster import Cluster, Notice
+from jobfinder_operator.cluster import Cluster, Forbidden, Notice
 from jobfinder_operator.observe import Sight
 from jobfinder_operator.observed import AppReading, Observed, Phase
 from jobfinder_operator.status import TuningState
+
+log = logging.getLogger(__name__)
 
 KEY = "tuning.json"
 GOOD, REFUSED = "jobfinder.dev/tuning-applied", "jobfinder.dev/tuning-refused"
@@ -138,7 +141,10 @@ def plan(file: TuningFile, wanted: Contents, observed: Observed) -> TuningPlan:
 
 
 async def carry_out(cluster: Cluster, file: TuningFile, made: TuningPlan, sight: Sight, refusals: Refusals) -> None:
-    """Write what is planned and nudge the kubelets of pods that lag; raises ClusterError."""
+    """Write what is planned and nudge the kubelets of pods that lag; raises ClusterError.
+
+    A kubelet that is not nudged looks at the ConfigMap by itself, within two minutes.
+    """
     generation = file.generation
     if made.write is not None:
         generation = made.generation
@@ -146,6 +152,13 @@ async def carry_out(cluster: Cluster, file: TuningFile, made: TuningPlan, sight:
     if file.found is not None and (made.write is not None or made.annotations):
         text = None if made.write is None else _text({"generation": generation, **made.write})
         await cluster.patch_config_map(file.found, made.annotations or {}, {} if text is None else {KEY: text})
+    try:
+        await _nudge(cluster, generation, sight)
+    except Forbidden as error:
+        log.debug("the kubelets look by themselves: %s", error)
+
+
+async def _nudge(cluster: Cluster, generation: int, sight: Sight) -> None:
     for uid, app in sight.apps.items():
         pod = sight.pods[uid].metadata
         lags = any(each != generation for each in app.generations.values())

@@ -28,7 +28,7 @@ RULES = (
     Rule("autoscaling", "horizontalpodautoscalers", "watch", "another maximum wakes the loop"),
     Rule("", "pods", "list", "who may have connections"),
     Rule("", "pods", "watch", "a pod that comes or goes wakes the loop"),
-    Rule("", "pods", "patch", "an annotation makes the kubelet bring the tuning to the pod at once"),
+    Rule("", "pods", "patch", "one annotation, by admission policy: the kubelet brings the tuning at once"),
     Rule("", "configmaps", "get", "the tuning file", named=True),
     Rule("", "configmaps", "patch", "the tuning file", named=True),
     Rule("", "events", "create", "what was done, refused, or found changed"),

@@ -23,6 +23,7 @@ def test_every_object_is_taken_without_a_warning(cluster: Cluster) -> None:
     try:
         for values in VARIANTS.values():
             _apply(cluster, yaml.safe_dump_all(render(values)))
+        _apply(cluster, (FOLDER / "with-operator" / "cluster.yaml").read_text())
         for folder in (FOLDER, FOLDER / "with-operator"):
             _apply(
                 cluster,

@@ -12,6 +12,8 @@ from tests.e2e.cluster import programs
 from tests.e2e.cluster.config import folders
 from tests.e2e.cluster.shell import run
 
+CLUSTER_SCOPED = {"CustomResourceDefinition", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"}
+
 
 def test_the_table_of_values_is_up_to_date() -> None:
     readme = table.README.read_text()
@@ -38,7 +40,7 @@ def test_the_plain_manifests_are_up_to_date() -> None:
 
 def test_the_plain_manifests_name_no_helm_and_no_hook() -> None:
     for path, text in manifests.made().items():
-        if path.name != "crd.yaml":
+        if path.name != "cluster.yaml":
             assert "helm.sh" not in text, path
             assert "Helm" not in text, path
 
@@ -59,7 +61,13 @@ def test_the_folders_are_kustomizations_for_any_namespace(folder: str, tmp_path:
     assert {each["metadata"]["namespace"] for each in objects} == {"other"}
     assert {who["namespace"] for each in objects for who in each.get("subjects", [])} <= {"other"}
     assert ("Deployment", "jobfinder") in {(each["kind"], each["metadata"]["name"]) for each in objects}
-    assert "CustomResourceDefinition" not in {each["kind"] for each in objects}, "deleting one would delete them all"
+    assert CLUSTER_SCOPED.isdisjoint(each["kind"] for each in objects), "deleting one would delete them all"
+
+
+def test_what_belongs_to_the_whole_cluster_stands_apart_without_a_namespace() -> None:
+    objects = list(yaml.safe_load_all((manifests.FOLDER / "with-operator" / "cluster.yaml").read_text()))
+    assert {each["kind"] for each in objects} == CLUSTER_SCOPED
+    assert not [each["metadata"] for each in objects if "namespace" in each["metadata"]]
 
 
 def test_the_readme_of_the_plain_manifests_names_every_secret() -> None:
@@ -67,7 +75,7 @@ def test_the_readme_of_the_plain_manifests_names_every_secret() -> None:
     wanted = {
         volume["secret"]["secretName"]
         for path, text in manifests.made().items()
-        if path.name != "crd.yaml"
+        if path.name != "cluster.yaml"
         for each in yaml.safe_load_all(text)
         for volume in each.get("spec", {}).get("template", {}).get("spec", {}).get("volumes", [])
         if "secret" in volume

@@ -40,6 +40,7 @@ ADDED: dict[str, tuple[Values, set[str]]] = {
         }
         | {f"{kind}/jobfinder-operator-crd" for kind in ("Job", "ServiceAccount", "NetworkPolicy")}
         | {f"{kind}/jobs-jobfinder-operator-crd" for kind in ("ClusterRole", "ClusterRoleBinding")}
+        | {f"ValidatingAdmissionPolicy{part}/jobs-jobfinder-operator" for part in ("", "Binding")}
         | {"JobFinderConfig/jobfinder"},
     ),
     "extraObjects": (

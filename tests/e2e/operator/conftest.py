@@ -10,7 +10,7 @@ from tests.e2e.platform.release import Release, installed
 from tests.e2e.sequence import Share, put_in_order
 
 HERE = Path(__file__).parent
-ORDER = ("budget", "edits", "plugin", "upgrade", "deletion")
+ORDER = ("budget", "edits", "rights", "plugin", "upgrade", "deletion")
 BUDGET, HEADROOM, FEWEST, MOST = 40, 5, 2, 8
 QUICK = {"stabilizationWindowSeconds": 5, "policies": [{"type": "Pods", "value": 8, "periodSeconds": 5}]}
 LIMITLESS = dict.fromkeys(

@@ -100,6 +100,11 @@ class Release:
     def uninstall(self) -> None:
         self.cluster.helm("uninstall", NAME, "-n", self.namespace, "--wait", f"--timeout={PATIENCE_S:g}s")
 
+    def delete_policy(self) -> None:
+        """The operator's, if there is one: it belongs to the whole cluster and stays when the namespace goes."""
+        kinds = "validatingadmissionpolicybindings,validatingadmissionpolicies"
+        self.cluster.kubectl("delete", kinds, f"{self.namespace}-{NAME}-operator", "--ignore-not-found")
+
     def test(self) -> str:
         """What `helm test` prints; raises where it fails."""
         return self.cluster.helm("test", NAME, "-n", self.namespace, f"--timeout={PATIENCE_S:g}s")
@@ -174,5 +179,8 @@ def installed(
         with cluster.namespace(release.namespace, RESTRICTED):
             if before:
                 cluster.apply(before, release.namespace)
-            release.install(values, chart)
-            yield release
+            try:
+                release.install(values, chart)
+                yield release
+            finally:
+                release.delete_policy()

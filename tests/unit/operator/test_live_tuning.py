@@ -1,14 +1,23 @@
 """The tuning file's life: written, applied, refused, rolled back."""
 
+import asyncio
 import json
+from collections.abc import Callable
 from typing import Any
 
+import httpx2
+import pytest
+from lightkube.config.kubeconfig import KubeConfig
+from lightkube.config.models import Cluster, User
+from lightkube.core.async_client import AsyncClient
 from lightkube.models.meta_v1 import ObjectMeta
-from lightkube.resources.core_v1 import ConfigMap
+from lightkube.resources.core_v1 import ConfigMap, Pod
 
 from jobfinder_operator import live_tuning
 from jobfinder_operator.app_metrics import AppMetrics
+from jobfinder_operator.cluster import ClusterError, KubernetesCluster
 from jobfinder_operator.live_tuning import GOOD, KEY, PATIENCE_S, REFUSED, Refusals, TuningPlan
+from jobfinder_operator.observe import Sight
 from jobfinder_operator.observed import AppReading, Observed, PodSeen
 
 OLD, NEW = {"limits": {"requests_per_user": 600}}, {"limits": {"requests_per_user": 900}}
@@ -112,3 +121,39 @@ def test_a_pod_that_has_not_seen_the_file_yet_refuses_nothing() -> None:
     refusals.of(5, app(4, 0))
     clock.now += PATIENCE_S + 1
     assert refusals.of(5, app(4, 0)) == set()
+
+
+def carry_out(answer: Callable[[httpx2.Request], httpx2.Response]) -> None:
+    """Write NEW to an API server that answers so, with one pod that lags."""
+    sight = Sight(seen(4), "x", {"u": Pod(metadata=ObjectMeta(name="pod-a"))}, app(4, 0))
+    file = live_tuning.understand(config_map(OLD, good=OLD))
+    made = live_tuning.plan(file, NEW, sight.observed)
+    config = KubeConfig.from_one(cluster=Cluster(server="http://api.test"), user=User(token="t")).get()
+
+    async def run() -> None:
+        cluster = KubernetesCluster(AsyncClient(config, namespace="test", transport=httpx2.MockTransport(answer)))
+        await live_tuning.carry_out(cluster, file, made, sight, Refusals(Clock()))
+        await cluster.close()
+
+    asyncio.run(run())
+
+
+def refused_pods(code: int, told: list[str]) -> Callable[[httpx2.Request], httpx2.Response]:
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        told.append(request.url.path.rpartition("/")[2])
+        if "/pods/" in request.url.path:
+            return httpx2.Response(code, json={"kind": "Status", "code": code, "message": "no"}, request=request)
+        return httpx2.Response(200, json={"metadata": {"name": "x-tuning"}}, request=request)
+
+    return answer
+
+
+def test_an_operator_that_may_not_annotate_pods_writes_the_file_and_goes_on() -> None:
+    told: list[str] = []
+    carry_out(refused_pods(403, told))
+    assert told == ["x-tuning", "pod-a"]
+
+
+def test_another_failure_at_a_pod_is_one_of_the_round() -> None:
+    with pytest.raises(ClusterError, match=r"no \(500\)"):
+        carry_out(refused_pods(500, []))
