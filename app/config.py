@@ -152,8 +152,9 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Accounts(Struct, frozen=True, forbid_unknown_fields=True):
-    """What is kept of accounts: rows of the audit log for `audit_days`."""
+    """What is kept of accounts: so many live sessions of a user, and rows of the audit log for `audit_days`."""
 
+    sessions_per_user: Annotated[int, Meta(ge=1, le=10_000)] = 100
     audit_days: Annotated[int, Meta(ge=1, le=36_500)] = 180
 
 

@@ -112,6 +112,11 @@ class AccessRules:
         return network_of(client.address, self._limits.ipv6_prefix)
 
     @property
+    def most_sessions(self) -> int:
+        """How many live sessions a user may have."""
+        return self._tuning.current.accounts.sessions_per_user
+
+    @property
     def _limits(self) -> Limits:
         return self._tuning.current.limits
 

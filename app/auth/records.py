@@ -37,11 +37,12 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A session just made."""
+    """A session just made; `others` live sessions of the user were there before."""
 
     id: int
     session: SessionFact
     user: User
+    others: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,12 +22,25 @@ from app.users.schemas import User
 from app.users.service import UserService
 from app.web.bodies import FORM, read_form, read_json
 from app.web.client import client_address, client_agent
-from app.web.converters import ID_SCHEMA
+from app.web.converters import ID_SCHEMA, parse_id
 from app.web.edge import bearer_token
 from app.web.operations import Operation, Parameter, operation
 from app.web.resource import Resource, answer
 
 _GUESSING = (400, 415, 422, 429, 503)
+
+
+PAGE, PAGE_MAX = 20, 100
+_LIMIT = {"type": "integer", "minimum": 1, "maximum": PAGE_MAX, "default": PAGE}
+
+
+def _number(req: falcon.Request, name: str) -> int | None:
+    """A number from 1 on in the query, None where it is left out; raises BadRequest."""
+    given = req.params.get(name)
+    number = parse_id(given) if isinstance(given, str) else None
+    if given is not None and number is None:
+        raise BadRequest(f"{name} must be one whole number from 1 on")
+    return number
 
 
 def client_of(req: falcon.Request) -> Client:
@@ -146,10 +159,23 @@ class Revocations(_AuthResource):
 class OwnSessions(_AuthResource):
     """Where the user is logged in."""
 
-    @operation(Operation("List the live sessions", {200: Sessions}, errors=(401, 429, 503)))
+    @operation(
+        Operation(
+            "List the live sessions",
+            {200: Sessions},
+            errors=(400, 401, 429, 503),
+            parameters=(
+                Parameter("limit", "query", _LIMIT, "at most so many on a page"),
+                Parameter("cursor", "query", ID_SCHEMA, "`next` of the page before"),
+            ),
+        )
+    )
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         identity = req.context.identity
-        answer(resp, Sessions(self._service.sessions(identity.user_id, identity.session_id)))
+        limit, after = _number(req, "limit"), _number(req, "cursor")
+        if limit is not None and limit > PAGE_MAX:
+            raise BadRequest(f"limit must be at most {PAGE_MAX}")
+        answer(resp, self._service.sessions(identity.user_id, identity.session_id, after, limit or PAGE))
 
     on_head = on_get
 

@@ -81,9 +81,10 @@ class Session(Struct, frozen=True):
 
 
 class Sessions(Struct, frozen=True):
-    """The live sessions of the user, the newest first."""
+    """Live sessions of the user: the current one, then the newest first; `next` is the cursor of the next page."""
 
     sessions: list[Session]
+    next: str | None
 
 
 class SessionFact(Struct, array_like=True):

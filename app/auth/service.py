@@ -9,7 +9,7 @@ from app.auth import store
 from app.auth.access import AccessRules
 from app.auth.records import Account, Opened
 from app.auth.refresh import FAMILY_BYTES, RefreshTokens, successor, token_hash
-from app.auth.schemas import Client, Credentials, PasswordChange, Registration, Session, Tokens
+from app.auth.schemas import Client, Credentials, PasswordChange, Registration, Sessions, Tokens
 from app.auth.store import AuthStore
 from app.auth.tokens import AccessTokens, Claims
 from app.coherence import Coherence, Position, session_key, user_key
@@ -26,6 +26,7 @@ from app.errors import (
 from app.users.email import canonical_email
 from app.users.schemas import UserFact
 from app.users.service import UserService
+from app.web.converters import GREATEST_ID
 
 
 class EmailTaken(Conflict):
@@ -161,8 +162,12 @@ class AuthService:
             raise NotFound(f"there is no account with the address {email}")
         self._final_user(account.id, raised[1])
 
-    def sessions(self, user_id: int, current: int) -> list[Session]:
-        return self._store.list_sessions(user_id, current)
+    def sessions(self, user_id: int, current: int, after: int | None, limit: int) -> Sessions:
+        """A page; `after` is the cursor of the page before."""
+        found = self._store.list_sessions(user_id, current, after, limit + 1)
+        page, more = found[:limit], len(found) > limit
+        last = GREATEST_ID if page and page[-1].current else page[-1].id if page else 0
+        return Sessions(page, str(last) if more else None)
 
     def end_session(self, user_id: int, session_id: int, client: Client) -> None:
         """Raises NotFound where the user has no such session."""
@@ -210,7 +215,17 @@ class AuthService:
         if opened is None:
             raise WrongCredentials
         self._warm(opened, position)
+        self._displace(account.id, opened, client)
         return self._spell(account.id, opened.id, 0, mac)
+
+    def _displace(self, user_id: int, opened: Opened, client: Client) -> None:
+        """End the longest unused sessions beyond the most that a user may have.
+
+        `others` does not count logins at the same time, so that the exact statement is asked from half of them on.
+        """
+        most = self._rules.most_sessions
+        if 2 * opened.others >= most and (xid := self._store.end_least_used(user_id, opened.id, most, client)):
+            self._coherence.final([user_key(user_id)], xid, security=False)
 
     def _warm(self, opened: Opened, position: Position | None) -> None:
         self._coherence.sessions.put(opened.id, opened.session, position)

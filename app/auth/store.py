@@ -81,7 +81,9 @@ WITH account AS (
         SELECT network FROM login_networks WHERE user_id = $1 ORDER BY last_login_at DESC, network OFFSET 99)
 )
 SELECT opened.id, opened.expires_at, opened.seen,
-       account.id, email, name, headline, created_at, updated_at, version
+       account.id, email, name, headline, created_at, updated_at, version,
+       (SELECT count(*) FROM sessions s
+         WHERE s.user_id = $1 AND s.epoch = $2 AND s.revoked_at IS NULL AND s.expires_at > now())
   FROM opened, account
 """,
 )
@@ -152,8 +154,22 @@ KEEP_SESSION = "UPDATE sessions SET epoch = %s WHERE id = %s AND user_id = %s AN
 LIST_SESSIONS = f"""
 SELECT s.id, s.created_at, s.last_seen_at, s.agent, host(s.address), s.id = %s
   FROM sessions s JOIN users u ON u.id = s.user_id
- WHERE s.user_id = %s AND {_LIVE}
- ORDER BY s.created_at DESC, s.id DESC LIMIT 1000
+ WHERE s.user_id = %s AND {_LIVE} AND (%s IS NULL OR s.id < %s AND s.id <> %s)
+ ORDER BY s.id = %s DESC, s.id DESC LIMIT %s
+"""
+
+# What is locked is ended, or used, by somebody else at this moment.
+END_LEAST_USED = f"""
+WITH beyond AS (
+    SELECT s.id FROM sessions s JOIN users u ON u.id = s.user_id
+     WHERE s.user_id = %s AND {_LIVE} ORDER BY s.id = %s DESC, s.last_seen_at DESC, s.id DESC OFFSET %s
+), taken AS (
+    SELECT id FROM sessions WHERE id IN (SELECT id FROM beyond) AND revoked_at IS NULL FOR UPDATE SKIP LOCKED
+), ended AS (
+    UPDATE sessions SET revoked_at = now() WHERE id IN (SELECT id FROM taken) RETURNING id, user_id
+)
+INSERT INTO audit_log (event, user_id, session_id, agent, address, request_id)
+SELECT 'session_displaced', user_id, id, %s, %s::inet, %s FROM ended RETURNING pg_current_xact_id()::text
 """
 
 TOUCH_SESSION = "UPDATE sessions SET last_seen_at = now() WHERE id = %s AND last_seen_at < now() - interval '1 minute'"
@@ -210,13 +226,26 @@ class AuthStore:
         row = self._database.one(
             OPEN_SESSION, account.id, account.epoch, *token, seconds, *_origin(client), network
         )  # fmt: skip
-        return None if row is None else Opened(row[0], SessionFact(row[3], row[1], row[2]), user_from_row(row[3:]))
+        return (
+            None
+            if row is None
+            else Opened(row[0], SessionFact(row[3], row[1], row[2]), user_from_row(row[3:10]), row[10])
+        )
 
     def replace_hash(self, user_id: int, old: bytes, new: bytes) -> None:
         self._database.run(REPLACE_HASH, new, user_id, old)
 
-    def list_sessions(self, user_id: int, current: int) -> list[Session]:
-        rows = self._database.all(LIST_SESSIONS, current, user_id, self._life.in_all)
+    def end_least_used(self, user_id: int, session_id: int, keep: int, client: Client) -> str | None:
+        """End what is longest unused beyond `keep` live sessions, this one among them; the transaction's id."""
+        row = self._database.one(
+            END_LEAST_USED, user_id, self._life.in_all, session_id, keep, *_origin(client)
+        )  # fmt: skip
+        return _first(row)
+
+    def list_sessions(self, user_id: int, current: int, after: int | None, limit: int) -> list[Session]:
+        """The current one first, then by falling ids; those that follow `after`, where it is given."""
+        place = (after, after, current, current, limit)
+        rows = self._database.all(LIST_SESSIONS, current, user_id, self._life.in_all, *place)
         return [
             Session(row[0], utc(row[1]), utc(row[2]), row[3], canonical_address(row[4] or ""), row[5]) for row in rows
         ]

@@ -126,7 +126,7 @@ def test_a_made_up_refresh_token_is_refused(api: Api, token: str) -> None:
 def test_sessions_say_where_the_user_is_logged_in(person: Person) -> None:
     other = person.elsewhere(agent="another device")
     sessions = person.get("auth/sessions").json()["sessions"]
-    assert [(each["current"], each["agent"]) for each in sessions] == [(False, "another device"), (True, "the tests")]
+    assert [(each["current"], each["agent"]) for each in sessions] == [(True, "the tests"), (False, "another device")]
     assert {each["address"] for each in sessions} == {"127.0.0.1"}
     assert other.send("POST", "auth/logout").status_code == 204
     assert len(person.get("auth/sessions").json()["sessions"]) == 1
