@@ -78,9 +78,16 @@ class PreconditionFailed(ProductError):
 
 
 class UnsupportedMediaType(ProductError):
-    """The body is of another type than the one that is expected."""
+    """The body is of another type or coding than those that are expected; `accepted` are the headers that name them."""
 
     status, code, title = 415, "unsupported_media_type", "The body must have another media type"
+
+    def __init__(self, detail: str, accepted: dict[str, str]) -> None:
+        super().__init__(detail)
+        self._accepted = accepted
+
+    def headers(self) -> dict[str, str]:
+        return self._accepted
 
 
 class FieldError:

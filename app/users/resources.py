@@ -5,14 +5,15 @@ from typing import Any
 import falcon
 
 from app.errors import BadRequest
-from app.users.schemas import Batch, Profile, PublicUser, User
+from app.users.schemas import Batch, Profile, ProfilePatch, PublicUser, User
 from app.users.service import UserService
-from app.web.bodies import read_json
+from app.web.bodies import JSON, MERGE_PATCH, read_one_of
 from app.web.converters import ID_SCHEMA, parse_id
 from app.web.operations import Operation, Parameter, operation
 from app.web.resource import Resource, headers_of
 
 BATCH_LIMIT = 100
+_CHANGES: dict[str, type[Profile | ProfilePatch]] = {JSON: Profile, MERGE_PATCH: ProfilePatch}
 
 
 class Me(Resource):
@@ -48,13 +49,15 @@ class Me(Resource):
             "Change your profile",
             {200: User},
             body=Profile,
+            other_bodies={MERGE_PATCH: ProfilePatch},
             errors=(400, 401, 415, 422, 429, 503),
             headers={200: ("ETag",)},
         )
     )
     def on_patch(self, req: falcon.Request, resp: falcon.Response) -> None:
         user_id: int = req.context.identity.user_id
-        profile = read_json(req, Profile)
+        given = read_one_of(req, _CHANGES)
+        profile = Profile(given.name, "" if given.headline is None else given.headline)
         fact = self._users.change(user_id, profile, req.context.held_version)
         resp.set_header("ETag", fact.tag)
         resp.data = fact.private_json

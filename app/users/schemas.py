@@ -54,6 +54,13 @@ class Profile(Struct, forbid_unknown_fields=True):
     headline: Headline | UnsetType = UNSET
 
 
+class ProfilePatch(Struct, forbid_unknown_fields=True):
+    """The same as a merge patch (RFC 7396): null empties what can be empty."""
+
+    name: Name | UnsetType = UNSET
+    headline: Headline | UnsetType | None = UNSET
+
+
 class Batch(Struct, frozen=True):
     """Users in the order asked for, and the ids that nobody has."""
 

@@ -3,7 +3,7 @@
 import functools
 import itertools
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
@@ -16,7 +16,8 @@ from app.errors import FIELDS_MAX, BadRequest, FieldError, Invalid, UnsupportedM
 
 Shape = TypeVar("Shape", bound=Struct)
 
-FORM = "application/x-www-form-urlencoded"
+JSON, MERGE_PATCH, FORM = "application/json", "application/merge-patch+json", "application/x-www-form-urlencoded"
+CONTENT_ENCODING = "HTTP_CONTENT_ENCODING"
 _FORM_FIELDS_MAX = 100
 
 
@@ -25,7 +26,13 @@ def read_json(req: falcon.Request, shape: type[Shape]) -> Shape:
 
     Raises UnsupportedMediaType, BadRequest (not JSON, no object) or Invalid.
     """
-    given = _decode(_read(req, "application/json"))
+    return read_one_of(req, {JSON: shape})
+
+
+def read_one_of(req: falcon.Request, shapes: Mapping[str, type[Shape]]) -> Shape:
+    """The same as the shape of its media type."""
+    shape = shapes[_media_type(req, shapes)]
+    given = _decode(req.bounded_stream.read())
     if not isinstance(given, dict):
         raise MalformedJson("a JSON object is expected")
     return _convert(given, shape)
@@ -37,7 +44,8 @@ def read_form(req: falcon.Request, shape: type[Shape]) -> Shape:
     Raises UnsupportedMediaType or BadRequest.
     """
     try:
-        pairs = parse_qsl(_read(req, FORM).decode(), errors="strict", max_num_fields=_FORM_FIELDS_MAX)
+        _media_type(req, [FORM])
+        pairs = parse_qsl(req.bounded_stream.read().decode(), errors="strict", max_num_fields=_FORM_FIELDS_MAX)
     except ValueError:
         raise BadRequest("the body is not a form") from None
     known = {each.encode_name for each in fields(shape)}
@@ -57,12 +65,21 @@ class MalformedJson(BadRequest):
     code, title = "malformed_json", "The body is not a JSON object"
 
 
-def _read(req: falcon.Request, expected: str) -> bytes:
+def refuse_coding(req: falcon.Request) -> None:
+    """Raise UnsupportedMediaType for a body with a content coding, whatever it holds (RFC 7694, 3)."""
+    codings = {each.strip().lower() for each in req.env.get(CONTENT_ENCODING, "").split(",")}
+    if codings - {"", "identity"} and req.method not in ("GET", "HEAD", "OPTIONS"):
+        raise UnsupportedMediaType("send the body without Content-Encoding", {"Accept-Encoding": "identity"})
+
+
+def _media_type(req: falcon.Request, accepted: Collection[str]) -> str:
+    """That of the body, one of `accepted`; else the answer names them, as RFC 9110 (15.5.16) and 5789 (2.2) say."""
     media_type = (req.content_type or "").partition(";")[0].strip().lower()
-    if media_type != expected:
-        raise UnsupportedMediaType(f"send Content-Type: {expected}")
-    data: bytes = req.bounded_stream.read()
-    return data
+    if media_type not in accepted:
+        names = ", ".join(accepted)
+        special = {"PATCH": "Accept-Patch", "POST": "Accept-Post"}.get(req.method, "Accept")
+        raise UnsupportedMediaType(f"send Content-Type: {names}", {"Accept": names, special: names})
+    return media_type
 
 
 def _decode(data: bytes) -> Any:
@@ -114,7 +131,8 @@ def _convert_field(
             problems.append(FieldError(name, "required", "this field is required"))
         return
     try:
-        value = parse(msgspec.convert(given[name], each.type))
+        value = msgspec.convert(given[name], each.type)
+        value = None if value is None else parse(value)
     except (msgspec.ValidationError, ValueError) as error:
         problems.append(FieldError(name, "invalid", _readable(str(error))))
         return

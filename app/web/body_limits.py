@@ -24,7 +24,7 @@ _PLAIN: dict[type, int] = {BoolType: 5, IntType: 20, NoneType: 4}
 def body_limits(routes: Iterable[tuple[str, Any]]) -> Callable[[str, str], int]:
     """`limit(method, path)` in bytes; `routes` are (URL template, resource class)."""
     table = [
-        (method.upper(), re.compile(re.sub(r"{.*?}", "[^/]+", path)), largest_body(op.body))
+        (method.upper(), re.compile(re.sub(r"{.*?}", "[^/]+", path)), largest_body(*op.bodies.values()))
         for path, kind in routes
         for method, op in operations_of(kind)
         if op.body is not None
@@ -36,9 +36,9 @@ def body_limits(routes: Iterable[tuple[str, Any]]) -> Callable[[str, str], int]:
     return limit
 
 
-def largest_body(shape: type[msgspec.Struct]) -> int:
-    """The bytes that a valid body of `shape` can have; raises TypeError for a field without bounds."""
-    return max(SMALL_BODY, _largest(msgspec.inspect.type_info(shape)))
+def largest_body(*shapes: type[msgspec.Struct]) -> int:
+    """The bytes that a valid body of one of `shapes` can have; raises TypeError for a field without bounds."""
+    return max(SMALL_BODY, *(_largest(msgspec.inspect.type_info(shape)) for shape in shapes))
 
 
 def _largest(kind: Type) -> int:

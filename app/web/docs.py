@@ -53,9 +53,10 @@ def _operation(path: str, method: str, op: dict[str, Any], document: dict[str, A
         rows = "".join(_row(f"{p['name']} ({p['in']})", p.get("description", ""), p["schema"]) for p in parameters)
         parts.append(f"<table><tr><th>parameter<th>meaning<th>schema{rows}</table>")
     if body := op.get("requestBody"):
-        ((media_type, content),) = body["content"].items()
+        media_type, content = next(iter(body["content"].items()))
         given = _example(media_type, content["schema"], document)
-        parts.append(f"<p>Body: {_link(content['schema'])}</p>")
+        shapes = ", ".join(f"{_link(each['schema'])} ({escape(name)})" for name, each in body["content"].items())
+        parts.append(f"<p>Body: {shapes}</p>")
         curl = f"curl -X {method.upper()} $URL{path} -H 'Content-Type: {media_type}' \\\n  -d '{given}'"
         parts.append(f"<pre>{escape(curl)}</pre>")
     answers = "".join(

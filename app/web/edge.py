@@ -15,6 +15,7 @@ from app.errors import InvalidToken, Unauthenticated
 from app.infra.counters import Counters
 from app.infra.optional import begin_request, end_request
 from app.infra.tuning import LiveTuning
+from app.web.bodies import CONTENT_ENCODING, refuse_coding
 from app.web.client import client_address
 from app.web.conditions import after_reading, before_writing, conditional
 from app.web.converters import shown
@@ -96,6 +97,8 @@ class Edge:
                 self._admit_to(req, resp)
             elif resource.counted:
                 self._limiter.take_open(client_address(req), self._tuning.current.limits)
+        if CONTENT_ENCODING in req.env:
+            refuse_coding(req)
         if conditional(req):
             before_writing(req, resource, params)
 

@@ -31,6 +31,10 @@ _ERRORS: tuple[type[ProductError], ...] = (
 )  # fmt: skip
 _MEANINGS = {200: "OK", 201: "Created", 204: "Done", 304: "Not modified", 503: "Not available"}
 _HEADERS = {
+    "Accept": "the media types that a body may have",
+    "Accept-Encoding": "`identity`, where the body had a content coding",
+    "Accept-Patch": "the same as Accept (RFC 5789)",
+    "Accept-Post": "the same as Accept",
     "ETag": "names this version, for If-Match and If-None-Match",
     "Location": "where the new resource is",
     "RateLimit": "what is left and when it opens again (draft-ietf-httpapi-ratelimit-headers)",
@@ -39,10 +43,17 @@ _HEADERS = {
     "WWW-Authenticate": "how to authenticate (RFC 6750)",
 }
 _FAILURE_HEADERS = {
+    "Accept": "the media types that a body may have",
+    "Accept-Encoding": "`identity`, where the body had a content coding",
+    "Accept-Patch": "the same as Accept (RFC 5789)",
+    "Accept-Post": "the same as Accept",
     401: ("WWW-Authenticate",),
+    415: ("Accept", "Accept-Encoding"),
     429: ("Retry-After", "RateLimit-Policy", "RateLimit"),
     503: ("Retry-After",),
 }
+_ACCEPTED = {"patch": ("Accept-Patch",), "post": ("Accept-Post",)}
+_SOMETIMES = {"Accept", "Accept-Encoding", "Accept-Patch", "Accept-Post"}
 _TITLES = {error.status: error.title for error in _ERRORS}
 _REFUSALS = {413: "The body is too large", 414: "The URL is too long", 431: "The headers are too large"}
 
@@ -80,7 +91,9 @@ class Problem(msgspec.Struct, omit_defaults=True):
 def document(routes: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     """The whole description; `routes` are (URL template, resource class)."""
     found = [(path, kind, method, op) for path, kind in routes for method, op in operations_of(kind)]
-    shapes = [shape for _, _, _, op in found for shape in (op.body, *op.answers.values()) if shape is not None]
+    shapes = [
+        shape for _, _, _, op in found for shape in (*op.bodies.values(), *op.answers.values()) if shape is not None
+    ]
     _, components = msgspec.json.schema_components(
         [*shapes, Problem, Refusal], ref_template="#/components/schemas/{name}"
     )
@@ -112,7 +125,7 @@ def _operation(kind: Any, method: str, op: Operation) -> dict[str, Any]:
         "operationId": f"{method}{kind.__name__}",
         "summary": op.summary,
         "responses": {str(status): _answer(status, shape, op) for status, shape in op.answers.items()}
-        | {str(status): _failure(status) for status in sorted(set(op.errors))}
+        | {str(status): _failure(status, method) for status in sorted(_errors(method, op))}
         | {str(status): _refusal(status) for status in _refusals(kind, op)},
     }
     if _authenticated(kind, op):
@@ -122,8 +135,8 @@ def _operation(kind: Any, method: str, op: Operation) -> dict[str, Any]:
     if op.body is not None:
         described_as["requestBody"] = {
             "required": True,
-            "description": f"at most {largest_body(op.body)} bytes",
-            "content": {op.body_type: {"schema": _schema(op.body)}},
+            "description": f"at most {largest_body(*op.bodies.values())} bytes, without a content coding",
+            "content": {media_type: {"schema": _schema(shape)} for media_type, shape in op.bodies.items()},
         }
     return described_as
 
@@ -144,9 +157,17 @@ def _answer(status: int, shape: Any, op: Operation) -> dict[str, Any]:
     return answer | _headers(op.headers.get(status, ()))
 
 
-def _failure(status: int) -> dict[str, Any]:
+def _errors(method: str, op: Operation) -> set[int]:
+    """A content coding is refused also where no body is expected."""
+    return {*op.errors} if method == "get" else {*op.errors, 415}
+
+
+def _failure(status: int, method: str) -> dict[str, Any]:
+    special = _ACCEPTED.get(method, ()) if status == 415 else ()
     content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {"description": _TITLES[status], "content": content} | _headers(_FAILURE_HEADERS.get(status, ()))
+    return {"description": _TITLES[status], "content": content} | _headers(
+        (*_FAILURE_HEADERS.get(status, ()), *special)
+    )
 
 
 def _refusals(kind: Any, op: Operation) -> list[int]:
@@ -163,7 +184,8 @@ def _refusal(status: int) -> dict[str, Any]:
 
 def _headers(names: tuple[str, ...]) -> dict[str, Any]:
     described_as = {
-        name: {"description": _HEADERS[name], "required": True, "schema": {"type": "string"}} for name in names
+        name: {"description": _HEADERS[name], "required": name not in _SOMETIMES, "schema": {"type": "string"}}
+        for name in names
     }
     return {"headers": described_as} if names else {}
 

@@ -25,7 +25,8 @@ class Parameter:
 @dataclass(frozen=True, slots=True)
 class Operation:
     """`answers` maps a status to the shape of its body, or to None where there is none;
-    `headers` names what always comes with it. `media_type` is that of the answers, `body_type` that of the body.
+    `headers` names what always comes with it. `media_type` is that of the answers, `body_type` that of the body, and
+    `other_bodies` maps further types to their shapes.
 
     `needs_token` is for resources that are public to the session check and look at the token themselves.
     """
@@ -34,11 +35,17 @@ class Operation:
     answers: dict[int, Any]
     body: Any = None
     body_type: str = "application/json"
+    other_bodies: Mapping[str, Any] = field(default_factory=dict)
     errors: tuple[int, ...] = ()
     parameters: tuple[Parameter, ...] = ()
     needs_token: bool = False
     media_type: str = "application/json"
     headers: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def bodies(self) -> dict[str, Any]:
+        """Every media type of the body with its shape."""
+        return {} if self.body is None else {self.body_type: self.body, **self.other_bodies}
 
 
 CONDITIONS = (

@@ -1,5 +1,6 @@
 """What every endpoint has in common: tokens, bodies, methods, and problems that tell what is wrong."""
 
+import gzip
 import json
 from typing import Any
 
@@ -144,6 +145,25 @@ def test_a_body_of_another_media_type_is_refused(
     somebody: Person, method: str, path: str, body: dict[str, Any], media_type: str
 ) -> None:
     answer = somebody.send(method, path, data=json.dumps(body), headers={"Content-Type": media_type})
+    assert_problem(answer, 415, "unsupported_media_type")
+
+
+@with_body
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_content_coding_is_refused_whatever_the_body_is(
+    somebody: Person, method: str, path: str, body: dict[str, Any], packed: bool
+) -> None:
+    content = json.dumps(body).encode()
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    answer = somebody.send(method, path, data=gzip.compress(content) if packed else content, headers=headers)
+    assert_problem(answer, 415, "unsupported_media_type")
+    assert answer.headers["Accept-Encoding"] == "identity"
+    assert "Accept" not in answer.headers
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", "auth/revoke"), ("POST", "auth/logout")])
+def test_it_is_refused_as_well_where_no_json_is_expected(api: Api, method: str, path: str) -> None:
+    answer = api.send(method, path, data={"token": "x"}, headers={"Content-Encoding": "br"})
     assert_problem(answer, 415, "unsupported_media_type")
 
 

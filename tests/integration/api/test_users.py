@@ -8,6 +8,8 @@ import pytest
 
 from tests.api_client import PASSWORD, Api, Person
 
+JSON = "application/json"
+
 
 def test_the_owner_sees_the_whole_profile(person: Person) -> None:
     answer = person.get("users/me")
@@ -245,3 +247,22 @@ def test_a_hundred_users_are_answered_at_once(person: Person) -> None:
 def test_what_is_no_id_is_refused(person: Person, query: str) -> None:
     answer = person.get(f"users/batch{query}")
     assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
+
+
+def test_a_merge_patch_changes_leaves_and_empties(person: Person) -> None:
+    merge = {"Content-Type": "application/merge-patch+json; charset=utf-8"}
+    assert person.send("PATCH", "users/me", data=b'{"headline": "Analyst"}', headers=merge).status_code == 200
+    answer = person.send("PATCH", "users/me", data=b'{"headline": null}', headers=merge)
+    assert (answer.status_code, answer.json()["headline"], answer.json()["name"]) == (200, "", "Ada")
+    assert person.get("users/me").json() == answer.json()
+    refused = person.send("PATCH", "users/me", data=b'{"name": null}', headers=merge)
+    assert [(each["field"], each["code"]) for each in refused.json()["fields"]] == [("name", "invalid")]
+    assert (
+        person.send("PATCH", "users/me", data=b'{"headline": null}', headers={"Content-Type": JSON}).status_code == 422
+    )
+
+
+def test_a_change_of_another_media_type_is_told_which_are_accepted(person: Person) -> None:
+    answer = person.send("PATCH", "users/me", data=b"[]", headers={"Content-Type": "application/json-patch+json"})
+    assert answer.status_code == 415
+    assert answer.headers["Accept-Patch"] == answer.headers["Accept"] == f"{JSON}, application/merge-patch+json"

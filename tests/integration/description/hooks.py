@@ -90,6 +90,7 @@ def _change_password(case: Case[Any]) -> None:
 
 def _delete_account(case: Case[Any]) -> None:
     case.body = {"password": PASSWORD}
+    _name_the_version(case)
 
 
 def _end_session(case: Case[Any]) -> None:
@@ -107,10 +108,13 @@ def _read_batch(case: Case[Any]) -> None:
 
 
 def _name_the_version(case: Case[Any]) -> None:
-    """Make conditional headers, where there are any, name a version of the caller's own profile."""
-    for name in ("If-Match", "If-None-Match"):
+    """Make conditional headers, where there are any, name a version of the caller's own profile.
+
+    A change is refused where If-None-Match names the present one, which therefore is another.
+    """
+    for name, version in (("If-Match", 1), ("If-None-Match", int(case.method == "GET"))):
         if name in case.headers:
-            case.headers[name] = f'"{_claims(case)["sub"]}-1"'
+            case.headers[name] = f'"{_claims(case)["sub"]}-{version}"'
 
 
 REALISTIC: dict[str, Callable[[Case[Any]], None]] = {

@@ -9,8 +9,8 @@ from falcon.testing import create_environ
 
 from app.auth.schemas import Registration
 from app.errors import BadRequest, Invalid, UnsupportedMediaType
-from app.users.schemas import Profile
-from app.web.bodies import _convert, read_json
+from app.users.schemas import Profile, ProfilePatch
+from app.web.bodies import JSON, MERGE_PATCH, _convert, read_json, read_one_of, refuse_coding
 
 GOOD = {"email": "ada@example.com", "password": "a long walk", "name": "Ada"}
 
@@ -99,3 +99,38 @@ def test_what_is_no_json_object_cannot_be_understood(body: bytes) -> None:
 def test_other_media_types_are_refused(content_type: str) -> None:
     with pytest.raises(UnsupportedMediaType):
         read_json(request(b"{}", content_type), Registration)
+
+
+@pytest.mark.parametrize(
+    ("method", "expected"),
+    [
+        ("POST", {"Accept": "application/json", "Accept-Post": "application/json"}),
+        ("PATCH", {"Accept": "application/json", "Accept-Patch": "application/json"}),
+        ("DELETE", {"Accept": "application/json"}),
+    ],
+)
+def test_another_media_type_is_told_which_are_accepted(method: str, expected: dict[str, str]) -> None:
+    with pytest.raises(UnsupportedMediaType) as caught:
+        read_json(falcon.Request(create_environ(method=method, body=b"{}")), Registration)
+    assert caught.value.headers() == expected
+
+
+@pytest.mark.parametrize("coding", ["gzip", "GZIP", "br", "x", "identity, gzip", "gzip, identity", "identity;q=1"])
+def test_a_content_coding_is_refused(coding: str) -> None:
+    req = falcon.Request(create_environ(method="POST", headers={"Content-Encoding": coding}))
+    with pytest.raises(UnsupportedMediaType) as caught:
+        refuse_coding(req)
+    assert caught.value.headers() == {"Accept-Encoding": "identity"}
+
+
+@pytest.mark.parametrize("coding", ["identity", "Identity", "", " , ", "identity,identity"])
+def test_a_plain_body_is_let_in(coding: str) -> None:
+    refuse_coding(falcon.Request(create_environ(method="POST", headers={"Content-Encoding": coding})))
+
+
+def test_null_empties_what_may_be_empty_in_a_merge_patch_alone() -> None:
+    shapes: dict[str, type[Profile | ProfilePatch]] = {JSON: Profile, MERGE_PATCH: ProfilePatch}
+    assert read_one_of(request(b'{"headline": null}', MERGE_PATCH), shapes) == ProfilePatch(headline=None)
+    for body, media_type in ((b'{"name": null}', MERGE_PATCH), (b'{"headline": null}', JSON)):
+        with pytest.raises(Invalid):
+            read_one_of(request(body, media_type), shapes)
