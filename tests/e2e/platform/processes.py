@@ -38,6 +38,11 @@ def kill(pid: int) -> None:
     os.kill(pid, signal.SIGKILL)
 
 
+def stop(pid: int) -> None:
+    """SIGSTOP: it hangs, and its connections stay."""
+    os.kill(pid, signal.SIGSTOP)
+
+
 def _groups(process: Path) -> str:
     try:
         return (process / "cgroup").read_text()

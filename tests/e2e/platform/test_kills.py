@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import pytest
 
 from tests.e2e.platform.audit import audit
-from tests.e2e.platform.processes import first_process, kill, workers
+from tests.e2e.platform.processes import first_process, kill, stop, workers
 from tests.e2e.platform.release import NAME, Pod, Release
 from tests.e2e.platform.report import NO_ANSWER
 from tests.e2e.platform.watch import Load, Watch, watched
@@ -50,6 +50,15 @@ def test_a_killed_pooler_is_told_honestly_and_comes_back(calm: Release) -> None:
     pod = calm.pods()[0]
     with under_load(calm, "kill -9 of PgBouncer") as watch:
         kill(first_process(pod, "pgbouncer"))
+        calm.wait_for_pods(came_back(pod), "PgBouncer restarted")
+    assert_honest(watch)
+
+
+def test_a_stopped_pooler_is_restarted_and_other_pods_notice_nothing(calm: Release) -> None:
+    """SIGSTOP: connections are accepted, and nothing answers."""
+    pod = calm.pods()[0]
+    with under_load(calm, "SIGSTOP of PgBouncer") as watch:
+        stop(first_process(pod, "pgbouncer"))
         calm.wait_for_pods(came_back(pod), "PgBouncer restarted")
     assert_honest(watch)
 
