@@ -34,6 +34,14 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("serve", help="the service alone, configured by the environment")
     migrations = commands.add_parser("migrate", help="bring the database's schema up to date")
     migrations.add_argument("--wait", type=float, default=0.0, metavar="SECONDS", help="for a database that starts")
+    migrations.add_argument("--log-identity", metavar="SERVER", help="then also change the log of changes to it")
+    change = commands.add_parser(
+        "log-identity", help="show or change the log of changes that the database is used with"
+    )
+    change.add_argument("identity", nargs="?", metavar="SERVER", help="address of memcached server 0, or none")
+    change.add_argument(
+        "--lost", action="store_true", help="the former server has ended for good, with all that it held"
+    )
     seed = commands.add_parser("seed", help="fill a development database with users")
     seed.add_argument("--users", type=int, default=100_000)
     seed.add_argument("--state", type=Path, default=Path(".run"), help="folder of the running service")
@@ -79,10 +87,20 @@ def _serve(given: argparse.Namespace, rest: list[str]) -> int:
 
 def _migrate(given: argparse.Namespace, rest: list[str]) -> int:
     from app.infra.migrate import direct_url, migrate_within
-    from app.main import preparation
+    from app.main import change_log_of, preparation
 
     settings = load_migration_settings()
     migrate_within(given.wait, direct_url(settings), preparation(), settings.statement_timeout_ms)
+    if given.log_identity:
+        print(change_log_of(direct_url(settings), given.log_identity))
+    return 0
+
+
+def _log_identity(given: argparse.Namespace, rest: list[str]) -> int:
+    from app.infra.migrate import direct_url
+    from app.main import change_log_of
+
+    print(change_log_of(direct_url(load_migration_settings()), given.identity, lost=given.lost))
     return 0
 
 
@@ -150,6 +168,7 @@ COMMANDS = {
     "run": _run,
     "serve": _serve,
     "migrate": _migrate,
+    "log-identity": _log_identity,
     "seed": _seed,
     "demo": _demo,
     "openapi": _openapi,

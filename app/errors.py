@@ -157,5 +157,11 @@ class NotFinal(Unavailable):
     code, title = "not_final", "The change is stored but not yet final; repeat the request"
 
 
+class WrongLog(Unavailable):
+    """This process is set up for another log of changes than the database is used with; another process may answer."""
+
+    code, title = "wrong_log", "This process may not write now; repeat the request"
+
+
 class ConfigError(Exception):
     """Settings with which the service refuses to start; the message names every one of them."""

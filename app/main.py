@@ -18,6 +18,8 @@ from app.auth.service import AuthService, Facts
 from app.auth.tokens import AccessTokens
 from app.auth.upkeep import store as upkeep_store
 from app.coherence import DRAIN_EVERY_S, Coherence, Kinds
+from app.coherence.change import change_log
+from app.coherence.log import ChangeLog
 from app.config import DatabaseTuning, Settings, Tuning, default_tuning
 from app.errors import ConfigError, Unavailable
 from app.health import resources as health
@@ -29,8 +31,9 @@ from app.infra.counters import Counters
 from app.infra.fitness import Place
 from app.infra.identity import check_identity, fingerprint
 from app.infra.keys import KeyRing
+from app.infra.log_record import LogRecord
 from app.infra.machine import memory_limit, resident_bytes
-from app.infra.memcache import Memcache
+from app.infra.memcache import Memcache, Server
 from app.infra.passwords import PasswordHasher
 from app.infra.postgres import Database
 from app.infra.schema import current_version, newest_version
@@ -50,6 +53,7 @@ from app.web.openapi import document
 from app.web.resource import Resource
 
 _ONE_CONNECTION = DatabaseTuning(pool_min=1, pool_max=1, acquire_timeout_ms=1000)
+LOG_TIMEOUT_S = 1.0
 log = logging.getLogger(__name__)
 
 
@@ -105,20 +109,27 @@ class Parts:
         return AuthService(self.accounts, rules, self.tokens, refresh, Facts(self.coherence, self.users))
 
     def stands_on(self) -> Dependencies:
-        return Dependencies(self.database, self.pooler, self.memcache, self.confirm)
+        return Dependencies(self.database, self.pooler, self.memcache, self.confirm, self.coherence.agreement.objection)
 
     def confirm(self) -> None:
-        """Raise ConfigError where the database is not of this version, or belongs to another pepper."""
+        """Raise ConfigError where the database is not of this version, or belongs to another pepper.
+
+        Raises WrongLog where it is used with another log of changes.
+        """
         version, needed = current_version(self.database), newest_version()
         if version is None or version < needed:
             raise ConfigError(f"the schema is at {version or 'nothing'} and {needed} is needed: run the migrations")
         _check_secrets(self.settings, self.database, self.keys)
+        if self.coherence.agreement.terms is None:
+            self.coherence.agreement.ask()
 
     def gauge(self) -> None:
         """Bring this worker's gauges up to date."""
         gauge, pool = self.counters.gauge, self.database.stats()
         gauge("tuning_generation", self.tuning.generation)
         gauge("tuning_refused", self.tuning.refused)
+        gauge("log_refused", self.coherence.agreement.refused)
+        gauge("log_changing", self.coherence.agreement.changing)
         gauge("resident_bytes", resident_bytes())
         gauge("database_connections_in_use", pool.in_use)
         gauge("database_connections_idle", pool.idle)
@@ -173,6 +184,36 @@ def check_secrets(settings: Settings) -> None:
         database.close()
 
 
+def change_log_of(url: str, identity: str | None, *, lost: bool = False) -> str:
+    """Change the log that the database at `url` is used with, or only tell it; returns what is so, in words."""
+    database = Database(url, _ONE_CONNECTION, prepared=False)
+    try:
+        record = LogRecord(database)
+        if identity is None:
+            return record.shown()
+        return change_log(record, identity, lambda address: ChangeLog(Server(address, LOG_TIMEOUT_S)), lost=lost)
+    finally:
+        database.close()
+
+
+def adopt_log(url: str, identity: str, *, alone: bool) -> None:
+    """Let the database be used with the log of a development instance, whatever former ones have had.
+
+    `alone` says that no other process uses the database; else those that do are left behind as by any other change.
+    """
+    database = Database(url, _ONE_CONNECTION, prepared=False)
+    try:
+        if alone:
+            LogRecord(database).replace(identity)
+            return
+    finally:
+        database.close()
+    try:
+        change_log_of(url, identity)
+    except Unavailable:
+        change_log_of(url, identity, lost=True)
+
+
 def _check_secrets(settings: Settings, database: Database, keys: KeyRing) -> None:
     check_identity(database, fingerprint(settings.pepper.encode()), keys.fingerprints())
 
@@ -196,7 +237,7 @@ def create_app(settings: Settings, counters: Counters, slot: int | None = None) 
     middleware: list[Any] = [
         Measure(counters, numbers, settings.log_requests),
         Compress(parts.tuning),
-        Edge(gate.admit, parts.limiter, parts.tuning),
+        Edge(gate.admit, parts.coherence.agreement.require, parts.limiter, parts.tuning),
     ]
     app = Application(middleware=middleware, request_type=Request, independent_middleware=True)
     app.parts = parts

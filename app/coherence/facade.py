@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from app.coherence.agreement import Agreement
 from app.coherence.clock import SYSTEM_CLOCK, Clock
 from app.coherence.dead import DeadSessions
 from app.coherence.facts import FactCache
@@ -17,6 +18,7 @@ from app.coherence.store import Outbox
 from app.config import Caches
 from app.errors import Unavailable
 from app.infra.counters import Counters
+from app.infra.log_record import NO_LOG, LogRecord
 from app.infra.memcache import CacheUnavailable, Memcache
 from app.infra.postgres import Database
 
@@ -35,7 +37,7 @@ class Coherence:
     """One for each worker process, made after the fork.
 
     Without memcached there is no log: nobody has a lease, every request asks PostgreSQL, and a write is
-    final at its commit.
+    final at its commit. `agreement` tells whether the database is used with the log that this process has.
     """
 
     users: FactCache[Any]
@@ -47,8 +49,10 @@ class Coherence:
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:  # fmt: skip
         change_log = ChangeLog(memcache.primary) if memcache.configured else None
-        self._publisher = Publisher(change_log, Outbox(database), clock, counters)
-        self._lease = lease = Lease(change_log, clock, counters, self._publisher.settle)
+        own = memcache.primary.name if memcache.configured else NO_LOG
+        self.agreement = agreement = Agreement(own, change_log, LogRecord(database))
+        self._publisher = Publisher(agreement, Outbox(database), clock, counters)
+        self._lease = lease = Lease(agreement, clock, counters, self._publisher.settle)
         shared_users, shared_sessions = (
             SharedFacts(kind, memcache, clock.wall_s) for kind in (kinds.users, kinds.sessions)
         )
@@ -81,8 +85,12 @@ class Coherence:
         self._publisher.final(keys, xid, security=security)
 
     def drain(self) -> None:
-        """Make left-over changes final, and look, so that an idle worker does not lose touch with the log."""
+        """Make left-over changes final, and look, so that an idle worker does not lose touch with the log.
+
+        A log that the database is no longer, or again, used with is noticed here.
+        """
         try:
+            self.agreement.renew()
             self._publisher.drain()
             self._lease.current()
         except (CacheUnavailable, Unavailable) as error:

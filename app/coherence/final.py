@@ -8,6 +8,9 @@ LEASE_MAX_MS before the request, that is after the acknowledgement. That look ha
 - or a gap, another era or a jump: a new history, in which positions from before that look's number are unusable.
   The number was taken after the commit, so that facts of greater positions were read after the commit.
 
+Before the answer the statement that deletes the outbox row also says whether the database is still used with the log on
+which the change was published (`agreement.py`). Where it is not, the row stays, for others to publish.
+
 Nothing but durations are compared, and only on one machine each: no clock may run faster or slower than real time by
 more than CLOCK_RATE_ERROR. The wait by a fast clock then is as long as a lease by a slow one.
 """
@@ -16,10 +19,11 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import ParamSpec, Protocol, TypeVar
 
+from app.coherence.agreement import Agreement, Terms
 from app.coherence.clock import MS_IN_NS, S_IN_NS, Clock
 from app.coherence.lease import LEASE_MAX_MS
 from app.coherence.log import ChangeLog
-from app.errors import NotFinal, Unavailable
+from app.errors import NotFinal, Unavailable, WrongLog
 from app.infra.counters import Counters
 from app.infra.memcache import CacheUnavailable
 
@@ -41,9 +45,9 @@ log = logging.getLogger(__name__)
 class LeftOvers(Protocol):
     """What is used of `store.Outbox`; each raises `Unavailable`."""
 
-    def older_than(self, seconds: float, limit: int) -> list[tuple[int, str]]: ...
-    def delete(self, ids: Sequence[int]) -> None: ...
-    def delete_of(self, xid: str) -> None: ...
+    def older_than(self, seconds: float, limit: int, counter: str) -> list[tuple[int, str]]: ...
+    def delete(self, ids: Sequence[int], counter: str) -> bool: ...
+    def delete_of(self, xid: str | None, counter: str) -> bool: ...
 
 
 class Publisher:
@@ -52,62 +56,77 @@ class Publisher:
     What is left over is final within LEFT_OVER_S, DRAIN_EVERY_S and a publication after its commit: 5 s at most.
     """
 
-    def __init__(self, change_log: ChangeLog | None, outbox: LeftOvers, clock: Clock, counters: Counters) -> None:
-        self._log, self._outbox, self._clock, self._counters = change_log, outbox, clock, counters
+    def __init__(
+        self, agreement: Agreement, outbox: LeftOvers, clock: Clock, counters: Counters
+    ) -> None:  # fmt: skip
+        self._agreement, self._outbox, self._clock, self._counters = agreement, outbox, clock, counters
 
     def final(self, keys: Iterable[str], xid: str | None, *, security: bool) -> None:
         """Return when the committed change of `keys` by the transaction `xid` is final, at most about 8 s later.
 
         Raises NotFinal for a `security` write that could not be published; another one is published later, before any
-        worker that has been without the log gets a lease again.
+        worker that has been without the log gets a lease again. Raises NotFinal for every write whose log is not, or no
+        longer, the one of the database.
         """
         deadline_ns = self._clock.now_ns() + PATIENCE_S * S_IN_NS
+        keys = list(keys)
         try:
-            for key in keys:
-                self._insist(key, deadline_ns)
+            terms = self._agreement.require()
+            while not self._told(terms, keys, xid, deadline_ns):
+                terms = self._agreement.ask()
         except CacheUnavailable as error:
             self._counters.add("changes_unpublished")
             if security:
                 raise NotFinal("the end is stored, but not every worker can be told of it now") from error
-            return
-        self._wait()
-        self._forget(xid)
+        except WrongLog as error:
+            raise NotFinal("the change is stored, but this process cannot tell the others of it") from error
+        except Unavailable as error:
+            if security:
+                raise NotFinal("the end is stored, but the database did not say that it is final") from error
+            log.info("outbox rows left to be drained", extra={"reason": error.detail})
 
     def settle(self) -> None:
         """Publish what has been left over. Raises CacheUnavailable, without asking PostgreSQL, or Unavailable."""
-        if self._log is not None:
-            self._log.last()
-            self._publish(self._outbox.older_than(LEFT_OVER_S, BATCH))
+        terms = self._agreement.require()
+        if terms.log is not None:
+            terms.log.last()
+            self._publish(self._outbox.older_than(LEFT_OVER_S, BATCH, terms.counter), terms.log)
 
     def drain(self) -> int:
         """Make left-over rows final and delete them, returns how many. Raises CacheUnavailable or Unavailable."""
-        drained = 0
-        while rows := self._outbox.older_than(LEFT_OVER_S, BATCH):
-            self._publish(rows)
-            self._wait()
-            self._outbox.delete([row_id for row_id, _ in rows])
+        terms, drained = self._agreement.require(), 0
+        while rows := self._outbox.older_than(LEFT_OVER_S, BATCH, terms.counter):
+            if terms.log is not None:
+                self._publish(rows, terms.log)
+                self._wait()
+            if not self._outbox.delete([row_id for row_id, _ in rows], terms.counter):
+                break
             drained += len(rows)
         if drained:
             self._counters.add("outbox_drained", drained)
         return drained
 
-    def _publish(self, rows: Sequence[tuple[int, str]]) -> None:
+    def _told(self, terms: Terms, keys: Sequence[str], xid: str | None, deadline_ns: int) -> bool:
+        """Publish under `terms` and wait; False where the database has been used with another log meanwhile."""
+        if terms.log is not None:
+            for key in keys:
+                self._insist(key, terms.log, deadline_ns)
+            self._wait()
+        return self._outbox.delete_of(xid, terms.counter)
+
+    def _publish(self, rows: Sequence[tuple[int, str]], change_log: ChangeLog) -> None:
         """To publish once more what somebody else publishes is harmless, so that nobody has to wait for a lock."""
-        if self._log is None:
-            return
         keys = dict.fromkeys(key for _, key in rows)
         if len(keys) > ONE_BY_ONE:
-            self._log.forget_everything()
+            change_log.forget_everything()
             return
         for key in keys:
-            self._log.enter(self._log.take(), key)
+            change_log.enter(change_log.take(), key)
 
-    def _insist(self, key: str, deadline_ns: int) -> None:
+    def _insist(self, key: str, change_log: ChangeLog, deadline_ns: int) -> None:
         """Publish `key`, each of the two steps tried until the deadline. Raises CacheUnavailable."""
-        if self._log is None:
-            return
-        position = self._until(deadline_ns, self._log.take)
-        self._until(deadline_ns, self._log.enter, position, key)
+        position = self._until(deadline_ns, change_log.take)
+        self._until(deadline_ns, change_log.enter, position, key)
         self._counters.add("changes_published")
 
     def _until(self, deadline_ns: int, step: Callable[P, R], *args: P.args, **named: P.kwargs) -> R:
@@ -123,17 +142,7 @@ class Publisher:
             failures += 1
 
     def _wait(self) -> None:
-        """Let every lease end whose look started before now; without a log there is none."""
-        if self._log is None:
-            return
+        """Let every lease end whose look started before now."""
         until_ns = self._clock.now_ns() + int((LEASE_MAX_MS + SLACK_MS) * MS_IN_NS)
         while (left_ns := until_ns - self._clock.now_ns()) > 0:
             self._clock.sleep(left_ns / S_IN_NS)
-
-    def _forget(self, xid: str | None) -> None:
-        """A row that stays is published once more, later, by whoever drains."""
-        if xid is not None:
-            try:
-                self._outbox.delete_of(xid)
-            except Unavailable as error:
-                log.info("outbox rows left to be drained", extra={"reason": error.detail})

@@ -3,17 +3,18 @@
 import threading
 from collections.abc import Callable
 
+from app.coherence.agreement import LOG_KEY, Agreement, Terms
 from app.coherence.clock import MS_IN_NS, S_IN_NS, Clock, Signal
-from app.coherence.history import History, Position, State, ignorance
-from app.coherence.log import ChangeLog
+from app.coherence.history import NEVER_NS, History, Position, State, ignorance
 from app.coherence.look import Finding, look
-from app.errors import Unavailable
+from app.errors import Unavailable, WrongLog
 from app.infra.counters import Counters
 from app.infra.memcache import CacheUnavailable
 
 LEASE_MAX_MS = 50
 JOIN_LIMIT_S = 1.0
 ABSENCE_NS = 4 * S_IN_NS
+LOOKS = 4
 
 
 class Lease:
@@ -25,24 +26,31 @@ class Lease:
 
     `settle` is called before a look that follows an absence of 4 s from the log. It publishes what was stored while
     nobody could publish (`final.py`), and may raise `Unavailable`, which the request that made the look gets.
+
+    A state grants no lease before the database has agreed to the log at a position that the state proves: after each
+    new history, and after a change of `LOG_KEY`, the database is asked, and the log looked at once more.
     """
 
     __slots__ = (
+        "_agreed_at",
+        "_agreement",
         "_broken",
         "_clock",
         "_counters",
         "_flight",
         "_lease_ns",
-        "_log",
         "_mutex",
         "_now_ns",
         "_settle",
         "state",
     )
 
-    def __init__(self, log: ChangeLog | None, clock: Clock, counters: Counters, settle: Callable[[], object]) -> None:
-        """Without a `log` nobody ever has a lease."""
-        self._log, self._clock, self._counters, self._settle = log, clock, counters, settle
+    def __init__(
+        self, agreement: Agreement, clock: Clock, counters: Counters, settle: Callable[[], object]
+    ) -> None:  # fmt: skip
+        """Without an agreement to use a log nobody has a lease."""
+        self._agreement, self._clock, self._counters, self._settle = agreement, clock, counters, settle
+        self._agreed_at = 0
         self._now_ns = clock.now_ns
         self._lease_ns = LEASE_MAX_MS * MS_IN_NS
         self._mutex = threading.Lock()
@@ -70,13 +78,12 @@ class Lease:
 
     def _since(self, oldest_ns: int) -> State | None:
         """A look under way may have started too early, the one after it has not; a third is for lost races only."""
-        change_log = self._log
-        if change_log is None:
+        if not self._agreement.leads_to_log:
             return None
         for _ in range(3):
             flight, leads = self._board()
             if leads:
-                self._fly(flight, change_log)
+                self._fly(flight)
             elif self._broken or not flight.wait(JOIN_LIMIT_S):
                 return None
             if self.state.start_ns >= oldest_ns:
@@ -93,16 +100,15 @@ class Lease:
             self._flight = self._clock.signal()
             return self._flight, True
 
-    def _fly(self, flight: Signal, change_log: ChangeLog) -> None:
+    def _fly(self, flight: Signal) -> None:
         """While the log is known to be broken only the caller here waits for it; the others do without."""
         try:
+            terms = self._agreement.require()
             if self._now_ns() - self.state.start_ns > ABSENCE_NS:
                 self._settle()
-            self._counters.add("lease_looks")
-            seen = self.state
-            self._install(seen, look(change_log, seen, self._clock))
+            self._look(terms)
             self._broken = False
-        except CacheUnavailable:
+        except (CacheUnavailable, WrongLog):
             self._fail()
         except Unavailable:
             self._fail()
@@ -111,6 +117,24 @@ class Lease:
             with self._mutex:
                 self._flight = None
             flight.set()
+
+    def _look(self, terms: Terms) -> None:
+        """Look until the state proves that the database has agreed; it is asked where that is not so."""
+        for _ in range(LOOKS):
+            if terms.log is None:
+                return
+            self._counters.add("lease_looks")
+            seen = self.state
+            self._install(seen, look(terms.log, seen, self._clock))
+            position = self.state.position
+            if self._agreed(self.state):
+                return
+            before, terms = terms, self._agreement.ask()
+            if terms.counter == before.counter:
+                self._agreed_at = position
+
+    def _agreed(self, state: State) -> bool:
+        return state.proves((LOG_KEY,), self._agreed_at)
 
     def _fail(self) -> None:
         self._broken = True
@@ -126,6 +150,9 @@ class Lease:
             else:
                 history = seen.history
                 history.record(found.entries)
-            self.state = State(history, found.last, found.start_ns)
+            state = State(history, found.last, found.start_ns)
+            if not self._agreed(state):
+                state.start_ns = NEVER_NS
+            self.state = state
         if found.entries is None:
             self._counters.add("histories_started")

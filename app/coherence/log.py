@@ -44,6 +44,13 @@ class ChangeLog:
 
     def __init__(self, server: LogServer, random_bits: Callable[[int], int] = secrets.randbits) -> None:
         self._server, self._random_bits = server, random_bits
+        self._counter = TICKET
+
+    def counted_by(self, counter: str) -> "ChangeLog":
+        """The log of that counter on the same server; readers of one hear nothing of what is published to another."""
+        made = ChangeLog(self._server, self._random_bits)
+        made._counter = counter
+        return made
 
     def take(self) -> Position:
         """First step of a publication: the next number. Raises CacheUnavailable."""
@@ -59,12 +66,12 @@ class ChangeLog:
 
     def last(self) -> Position | None:
         """The last number taken, None when the counter is lost. Raises CacheUnavailable."""
-        value = self._server.get(TICKET)
+        value = self._server.get(self._counter)
         return None if value is None else _number(value)
 
     def begin_era(self) -> None:
         """Make the counter where there is none. Raises CacheUnavailable."""
-        self._server.add(TICKET, b"%d" % self._random_bits(ERA_BITS), 0)
+        self._server.add(self._counter, b"%d" % self._random_bits(ERA_BITS), 0)
 
     def entries(self, after: Position, last: Position) -> dict[Position, str]:
         """What changed after `after` up to `last`, without the entries that are missing. Raises CacheUnavailable."""
@@ -77,7 +84,7 @@ class ChangeLog:
 
     def _advance(self, by: int) -> Position:
         for _ in range(ATTEMPTS):
-            number = self._server.incr(TICKET, by)
+            number = self._server.incr(self._counter, by)
             if number is not None:
                 return number
             self.begin_era()

@@ -5,28 +5,50 @@ from collections.abc import Sequence
 from app.infra.postgres import Database
 
 LIST_OLDER_THAN = """
-SELECT id, key FROM outbox WHERE created_at < now() - make_interval(secs => %s) ORDER BY id LIMIT %s
+SELECT id, key FROM outbox
+ WHERE EXISTS (SELECT FROM change_log WHERE counter = %s) AND created_at < now() - make_interval(secs => %s)
+ ORDER BY id LIMIT %s
 """
 
-DELETE = "DELETE FROM outbox WHERE id = ANY (%s)"
+_DELETE_IF_AGREED = """
+WITH agreed AS (
+    SELECT FROM change_log WHERE counter = %s
+), gone AS (
+    DELETE FROM outbox USING agreed WHERE {}
+)
+SELECT EXISTS (SELECT FROM agreed)
+"""
 
-DELETE_OF = "DELETE FROM outbox WHERE xid = %s::xid8"
+DELETE = _DELETE_IF_AGREED.format("id = ANY (%s)")
+
+DELETE_OF = _DELETE_IF_AGREED.format("xid = %s::xid8")
 
 
 class Outbox:
-    """Triggers of the domains' tables insert the rows, whoever changes these tables."""
+    """Triggers of the domains' tables insert the rows, whoever changes these tables.
+
+    `counter` is that of the log to which they are published, or would be if it were used: for any other than the one
+    that the database is used with there are no rows, and none is deleted.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def older_than(self, seconds: float, limit: int) -> list[tuple[int, str]]:
+    def older_than(self, seconds: float, limit: int, counter: str) -> list[tuple[int, str]]:
         """Up to `limit` rows (id, key), the oldest first."""
-        return [(row[0], row[1]) for row in self._database.all(LIST_OLDER_THAN, seconds, limit)]
+        return [(row[0], row[1]) for row in self._database.all(LIST_OLDER_THAN, counter, seconds, limit)]
 
-    def delete(self, ids: Sequence[int]) -> None:
-        """Forget changes that are final; those that are gone already do not matter."""
-        self._database.run(DELETE, list(ids))
+    def delete(self, ids: Sequence[int], counter: str) -> bool:
+        """Forget changes that are final; those that are gone already do not matter.
 
-    def delete_of(self, xid: str) -> None:
-        """Forget every change of the transaction."""
-        self._database.run(DELETE_OF, xid)
+        Returns False, and nothing is deleted, where the database is used with another log.
+        """
+        return self._delete(DELETE, counter, list(ids))
+
+    def delete_of(self, xid: str | None, counter: str) -> bool:
+        """The same with every change of the transaction; None has changed nothing."""
+        return self._delete(DELETE_OF, counter, xid)
+
+    def _delete(self, statement: str, counter: str, which: list[int] | str | None) -> bool:
+        row = self._database.one(statement, counter, which)
+        return row is not None and bool(row[0])

@@ -19,13 +19,15 @@ POOLER_LIMIT_SECONDS = 2.0
 class Dependencies:
     """`pooler` is PgBouncer's console, None where there is no pooler in front.
 
-    `confirm` raises ConfigError or Unavailable while the database is not one that this service can work with.
+    `confirm` raises ConfigError or Unavailable while the database is not one that this service can work with;
+    `objection` tells why it no longer is, and asks nobody.
     """
 
     database: Database
     pooler: Database | None
     memcache: Memcache
     confirm: Callable[[], None]
+    objection: Callable[[], str]
 
 
 class HealthService:
@@ -46,10 +48,11 @@ class HealthService:
 
         Once the database was there with its schema, losing it no longer makes a pod unready: all pods would go at once,
         and honest 503s tell a client more than a connection that is refused. PgBouncer is the pod's own, and its
-        console needs no database: where it is silent other pods can do what this one cannot.
+        console needs no database: where it is silent other pods can do what this one cannot. So can they where this
+        process has another log of changes than the database.
         """
         if self._confirmed:
-            return self._pooler_problem.value()
+            return self._needs.objection() or self._pooler_problem.value()
         try:
             self._needs.confirm()
         except (ConfigError, Unavailable) as error:

@@ -28,6 +28,8 @@ COUNTERS: Mapping[str, str] = {
 GAUGES: Mapping[str, str] = {
     "tuning_generation": "Generation of the tuning file that the worker applies",
     "tuning_refused": "Tuning files that the worker has refused",
+    "log_refused": "Whether the worker refuses to write: the database is used with another log of changes",
+    "log_changing": "Whether the log of changes is being changed, and none is used meanwhile",
     "resident_bytes": "Resident memory",
     "database_connections_in_use": "Database connections in use",
     "database_connections_idle": "Database connections idle",

@@ -16,6 +16,7 @@ from types import FrameType
 
 from app.config import Settings, load_settings
 from app.errors import ConfigError, ProductError
+from app.infra.log_record import NO_LOG
 from app.infra.migrate import migrate
 from app.local.development import only_instance, publish_environment, secret_files
 from app.local.memcached import Memcached
@@ -23,7 +24,7 @@ from app.local.pgbouncer import PgBouncer
 from app.local.postgres import GivenPostgres, Postgres
 from app.local.process import Command, LocalError, Process, Server
 from app.local.programs import MEINHELD, MEMCACHED, PGBOUNCER, has_meinheld, program
-from app.main import preparation
+from app.main import adopt_log, preparation
 from app.server.settings import listen_host
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -144,6 +145,7 @@ def _start_servers(plan: Plan, environment: dict[str, str], started: ExitStack) 
         servers.append(cache)
     else:
         _say(MEMCACHED)
+    adopt_log(postgres.direct_url, environment.get("MEMCACHED_SERVERS", NO_LOG), alone=isinstance(postgres, Postgres))
     return [each.process for each in servers if each.process]
 
 

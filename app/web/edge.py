@@ -37,6 +37,9 @@ class Identity(Protocol):
 
 
 Admit = Callable[[str], Identity]
+MayWrite = Callable[[], object]
+"""Raises the error for a request that would change something, while this process must not."""
+_READS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class Context:
@@ -61,8 +64,8 @@ class Request(falcon.Request):
 class Edge:
     """Falcon middleware; routes are told apart by template, so that labels never hold raw paths."""
 
-    def __init__(self, admit: Admit, limiter: RateLimiter, tuning: LiveTuning) -> None:
-        self._admit, self._limiter, self._tuning = admit, limiter, tuning
+    def __init__(self, admit: Admit, may_write: MayWrite, limiter: RateLimiter, tuning: LiveTuning) -> None:
+        self._admit, self._may_write, self._limiter, self._tuning = admit, may_write, limiter, tuning
         self._prefix = secrets.token_hex(6)
         self._numbers = itertools.count(1)
 
@@ -92,6 +95,8 @@ class Edge:
         """
         if req.method not in _KNOWN_METHODS:
             raise falcon.HTTPMethodNotAllowed(allowed_methods(resource))
+        if req.method not in _READS:
+            self._may_write()
         if req.method != "OPTIONS":
             if not resource.public:
                 self._admit_to(req, resp)

@@ -127,7 +127,7 @@ def test_a_thousand_changes_while_a_worker_sleeps_are_caught_up_with(servers: tu
     first, second = (start_worker(truth, addresses(servers)) for _ in range(2))
     warm(second)
     second.users.load(1, truth.read)
-    change_log = first._publisher._log
+    change_log = first.agreement.log
     assert change_log is not None
     for number in range(1000, 2000):
         change_log.enter(change_log.take(), user_key(number))

@@ -7,6 +7,7 @@ import pytest
 
 from app.coherence import Coherence, session_key, user_key
 from app.coherence.final import Publisher
+from app.coherence.log import TICKET
 from app.coherence.store import Outbox
 from app.config import Caches, DatabaseTuning
 from app.infra.memcache import Memcache
@@ -39,14 +40,14 @@ def test_the_oldest_rows_come_first_and_young_ones_not_at_all(postgresql: Databa
     first, second = (insert(postgresql, user_key(number), 10) for number in (1, 2))
     insert(postgresql, user_key(3), 1)
     outbox = Outbox(postgresql)
-    assert outbox.older_than(3, 10) == [(first, "user:1"), (second, "user:2")]
-    assert outbox.older_than(3, 1) == [(first, "user:1")]
+    assert outbox.older_than(3, 10, TICKET) == [(first, "user:1"), (second, "user:2")]
+    assert outbox.older_than(3, 1, TICKET) == [(first, "user:1")]
 
 
 def test_deleting_what_is_gone_does_not_matter(postgresql: Database) -> None:
     row = insert(postgresql, user_key(1), 10)
-    Outbox(postgresql).delete([row, row + 1000])
-    Outbox(postgresql).delete([row])
+    Outbox(postgresql).delete([row, row + 1000], TICKET)
+    Outbox(postgresql).delete([row], TICKET)
     assert rows(postgresql) == []
 
 
@@ -84,10 +85,12 @@ def test_two_workers_may_drain_the_same_rows(postgresql: Database, memcached: tu
     both = [Coherence(memcache, postgresql, counters, Caches(), KINDS) for _ in range(2)]
     publishers: list[Publisher] = [each._publisher for each in both]
     insert(postgresql, user_key(1), 10)
-    seen = publishers[0]._outbox.older_than(3, 10)
+    seen = publishers[0]._outbox.older_than(3, 10, TICKET)
     both[1].drain()
-    publishers[0]._publish(seen)
-    publishers[0]._outbox.delete([row_id for row_id, _ in seen])
+    change_log = both[0].agreement.log
+    assert change_log is not None
+    publishers[0]._publish(seen, change_log)
+    publishers[0]._outbox.delete([row_id for row_id, _ in seen], TICKET)
     assert rows(postgresql) == []
 
 
@@ -97,5 +100,5 @@ def test_a_writer_deletes_the_rows_of_its_own_transaction(postgresql: Database) 
         transaction.run("INSERT INTO outbox (key) VALUES ('user:2'), ('session:3')")
         row = transaction.one("SELECT pg_current_xact_id()::text")
     assert row is not None
-    Outbox(postgresql).delete_of(row[0])
+    Outbox(postgresql).delete_of(row[0], TICKET)
     assert rows(postgresql) == [("user:1",)]

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from app.coherence import Coherence, Kind, Kinds, session_key, store, user_key
 from app.config import Caches
+from app.infra import log_record
 from app.infra.memcache import Memcache
 
 KINDS = Kinds(
@@ -14,6 +15,7 @@ KINDS = Kinds(
     sessions=Kind("session", str.encode, bytes.decode, lambda session_id, _: (session_key(session_id), user_key(1))),
 )
 TIMEOUT_MS = 250
+COUNTER = "ticket"
 
 
 class Counts(dict[str, int]):
@@ -33,6 +35,7 @@ class Truth:
         self.outbox: dict[int, str] = {}
         self.reads = 0
         self._rows = 0
+        self._log: str | None = None
 
     def read(self, user_id: int) -> str:
         with self._lock:
@@ -54,11 +57,19 @@ class Truth:
         with self._lock:
             return list(self.outbox.items())
 
-    def run(self, statement: str, *params: Any) -> int:
-        rows = params[0] if statement == store.DELETE else [int(params[0])]
-        assert statement in (store.DELETE, store.DELETE_OF)
+    def one(self, statement: str, *params: Any) -> tuple[Any, ...]:
+        if statement not in (store.DELETE, store.DELETE_OF):
+            return (COUNTER,) if statement == log_record.FIND_COUNTER else (self._log, None, COUNTER, True)
+        counter, which = params
+        assert counter == COUNTER
         with self._lock:
-            return sum(self.outbox.pop(row, None) is not None for row in rows)
+            for row in which if statement == store.DELETE else [int(which)]:
+                self.outbox.pop(row, None)
+        return (True,)
+
+    def run(self, statement: str, *params: Any) -> None:
+        assert statement == log_record.RECORD
+        self._log = params[0]
 
 
 def start_worker(truth: Truth, servers: Sequence[str], lease_ms: int = 50) -> Coherence:

@@ -7,25 +7,35 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from app.local.memcached import Memcached
 from app.local.postgres import Postgres
 from tests.integration.finality.history import Faults, Interval
-from tests.integration.finality.pods import Pod, wait_for
+from tests.integration.finality.pods import Pod, Stranger, wait_for
 
 CALM_S = 1.0
 
 
+@dataclass(frozen=True)
+class Odd:
+    """`resized` is restarted with other numbers of servers, `stranger` comes and goes with another log."""
+
+    resized: Pod
+    stranger: Stranger
+
+
 class Chaos:
-    """`memcached[0]` holds the log; `resized` is a pod that is restarted with other numbers of servers."""
+    """`memcached[0]` holds the log."""
 
     def __init__(
-        self, pods: list[Pod], memcached: list[Memcached], database: Postgres, resized: Pod, seed: int
-    ) -> None:
-        self._pods, self._memcached, self._database, self._resized = pods, memcached, database, resized
+        self, pods: list[Pod], memcached: list[Memcached], database: Postgres, odd: Odd, seed: int
+    ) -> None:  # fmt: skip
+        self._pods, self._memcached, self._database = pods, memcached, database
+        self._resized, self._stranger = odd.resized, odd.stranger
         self._random = random.Random(seed)
         self._sizes = 0
-        self.faults = Faults()
+        self.faults = Faults(strangers=frozenset({odd.stranger.name}))
         self.schedule: tuple[Callable[[], None], ...] = (
             self.pause_log,
             self.kill_worker,
@@ -37,6 +47,8 @@ class Chaos:
             self.kill_between_commit_and_publication,
             self.reload,
             self.resize,
+            self.let_one_without_log_in,
+            self.let_one_with_another_log_in,
             self.restart_database,
             self.kill_all_memcached,
         )
@@ -132,6 +144,20 @@ class Chaos:
             pod.stop()
             pod.memcached = self._memcached[: (1, 3, 2)[self._sizes % 3]]
             pod.start()
+
+    def let_one_without_log_in(self) -> None:
+        self._let_in([])
+
+    def let_one_with_another_log_in(self) -> None:
+        self._let_in(self._memcached[1:])
+
+    def _let_in(self, memcached: list[Memcached]) -> None:
+        """Run a pod that the database does not know by its log, beside the others, and end it again."""
+        with self._crash(self._stranger):
+            self._stranger.memcached = memcached
+            self._stranger.start()
+            time.sleep(self._random.uniform(0.5, 1.5))
+            self._stranger.stop()
 
     def _kill_one(self, pod: Pod) -> None:
         victim = self._random.choice(pod.workers())

@@ -100,12 +100,13 @@ class Interval:
 @dataclass(slots=True)
 class Faults:
     """`silence`: memcached server 0 certainly answered nobody; `outages`: PostgreSQL perhaps did not answer;
-    `crashes`: workers or pods were being killed.
+    `crashes`: workers or pods were being killed. `strangers` are the names of pods with another log than the database.
     """
 
     silence: list[Interval] = field(default_factory=list)
     crashes: list[Interval] = field(default_factory=list)
     outages: list[Interval] = field(default_factory=list)
+    strangers: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

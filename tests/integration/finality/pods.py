@@ -149,6 +149,15 @@ class Pod:
         return self.process
 
 
+class Stranger(Pod):
+    """A pod with another log than the database is used with: started when it says so, for it never gets ready."""
+
+    def complete(self) -> bool:
+        answer = self.ask(Request("GET", "/api/v1/health/ready"))
+        refused = answer.status == 503 and "log of changes" in answer.body.get("detail", "")
+        return len(self.workers()) >= self._workers and refused
+
+
 def wait_for(condition: Callable[[], bool], what: str, timeout_s: float = 60) -> None:
     """Wait until `condition()`; fails the test with `what` it waited for."""
     assert becomes_true(condition, timeout_s), f"waited {timeout_s:g} s in vain: {what}"

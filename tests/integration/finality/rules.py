@@ -38,6 +38,7 @@ def violations(history: Iterable[Operation], faults: Faults | None = None) -> li
         *dishonest_answers(record),
         *impossible_promises(record, faults),
         *lost_requests(record, faults),
+        *writes_of_strangers(record, faults),
     ]
     return sorted(found, key=lambda each: each.operation.start)
 
@@ -201,6 +202,13 @@ def lost_requests(record: Record, faults: Faults) -> Iterator[Violation]:
                 yield Violation("a request was lost and nothing had crashed", each)
             elif each.worker and all(last_answer.get(each.worker, 0) > crash.end for crash in crashes):
                 yield Violation("a request was lost by a worker that lived on", each)
+
+
+def writes_of_strangers(record: Record, faults: Faults) -> Iterator[Violation]:
+    """A pod with another log than the database has done, or judged, something that changes anything."""
+    for each in record.operations:
+        if each.pod in faults.strangers and each.kind is not Kind.READ and each.answered and each.status < 500:
+            yield Violation("a pod with another log answered a write", each)
 
 
 def _ended_session(operation: Operation) -> int | None:

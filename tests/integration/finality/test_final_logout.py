@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from app.local.memcached import Memcached
-from tests.integration.finality.chaos import Chaos
+from tests.integration.finality.chaos import Chaos, Odd
 from tests.integration.finality.connections import Connections, Request
 from tests.integration.finality.history import Kind
 from tests.integration.finality.load import drive, populate
 from tests.integration.finality.people import World
-from tests.integration.finality.pods import Pod, Shared
+from tests.integration.finality.pods import Pod, Shared, Stranger
 from tests.integration.finality.rules import violations
 from tests.integration.finality.truth import execute, live_sessions, wait_until_published
 
@@ -28,15 +28,19 @@ log = logging.getLogger(__name__)
 def test_no_ended_session_is_accepted_and_no_old_profile_is_read_whatever_fails(
     whole: list[Pod], shared: Shared, cache_servers: list[Memcached]
 ) -> None:
-    with Pod("c", shared, cache_servers[:1], kind="gthread", workers=2) as resized:
+    with (
+        Pod("c", shared, cache_servers[:1], kind="gthread", workers=2) as resized,
+        Stranger("s", shared, [], kind=whole[0].kind, workers=2) as stranger,
+    ):
+        stranger.stop()
         pods = [*whole, resized]
-        ports = {each.name: each.port for each in pods}
+        ports = {each.name: each.port for each in (*pods, stranger)}
         world = populate(pods[0].name, pods[0].port, sql=partial(execute, shared))
-        chaos = Chaos(pods, cache_servers, shared.postgres, resized, seed=OPERATIONS)
+        chaos = Chaos(pods, cache_servers, shared.postgres, Odd(resized, stranger), seed=OPERATIONS)
         drive(world, ports, OPERATIONS, meanwhile=chaos.run)
         keep(world, chaos)
         wait_until_published(shared)
-        audit(world, shared, ports)
+        audit(world, shared, {each.name: each.port for each in pods})
     log.info(summary(world))
     found = violations(world.journal.operations, chaos.faults)
     assert not found, f"{len(found)} violations; the first ones:\n" + "\n".join(map(str, found[:5]))

@@ -203,6 +203,16 @@ def test_a_lost_request_needs_a_crash_of_its_own_worker() -> None:
     assert rules(login(PHONE), lost, alive, faults=crash) == ["a request was lost by a worker that lived on"]
 
 
+def test_a_pod_with_another_log_answers_no_write() -> None:
+    faults = Faults(strangers=frozenset({"s"}))
+    refused = replace(edit(20, 30, version=2), pod="s", status=503)
+    assert rules(login(PHONE), refused, replace(read(40, 50), pod="s"), faults=faults) == []
+    for status in (200, 401, 412):
+        found = rules(login(PHONE), replace(refused, status=status), faults=faults)
+        assert "a pod with another log answered a write" in found
+    assert rules(login(PHONE), replace(refused, status=200)) == []
+
+
 def test_a_failure_that_is_not_honest_is_reported() -> None:
     assert rules(login(PHONE), read(20, 30, status=500)) == ["the answer was 500"]
     assert rules(login(PHONE), read(20, 30, status=503)) == []

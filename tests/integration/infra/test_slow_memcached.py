@@ -135,7 +135,7 @@ def test_each_request_has_the_time_anew_however_the_one_before_ended() -> None:
     server: Any = SlowServer()
     cache = Memcache(("127.0.0.1:1",), 250, lambda: server.now)
     cache._servers = [server]
-    edge = Edge(cast("Any", None), cast("Any", None), cast("Any", None))
+    edge = Edge(cast("Any", None), cast("Any", None), cast("Any", None), cast("Any", None))
     app = falcon.App(middleware=[edge], request_type=Request)
     app.add_route("/", Asking(cache))
     client = falcon.testing.TestClient(app)

@@ -19,7 +19,7 @@ def play_every_order(scene: Scene, switches: int, workers: int = 2) -> Iterator[
         policy = BoundedPolicy(script, switches)
         world = World(Scheduler(policy), Mood(rate=rates(scene)), SMALL)
         for _ in range(workers):
-            world.start_worker()
+            prepare(world, world.start_worker().agreement.ask)
         scene(world)
         while world.scheduler.step():
             pass
@@ -151,9 +151,8 @@ def logout_beside_gap(world: World) -> None:
     prepare(world, lambda: world.check_session(second))
     spawn(world, first, world.log_out)
     spawn(world, second, partial(ask_twice, world))
-    change_log = first._publisher._log
-    assert change_log is not None
-    world.scheduler.spawn(change_log.take)
+    assert first.agreement.log is not None
+    world.scheduler.spawn(first.agreement.log.take)
 
 
 SCENES = (

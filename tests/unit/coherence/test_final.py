@@ -10,7 +10,7 @@ from app.coherence.log import REACH
 from app.coherence.store import Outbox
 from app.errors import NotFinal
 from tests.unit.coherence.rooms import Room
-from tests.unit.coherence.world import KINDS, SMALL, Counts
+from tests.unit.coherence.world import KINDS, SMALL, Counts, Nowhere
 
 
 def commit(room: Room, key: str) -> str:
@@ -69,7 +69,7 @@ def test_an_edit_that_could_not_be_published_is_known_to_whoever_gets_a_lease_af
 
 
 def test_only_the_outbox_makes_it_known(room: Room) -> None:
-    with patch.object(Outbox, "older_than", lambda self, seconds, limit: []):
+    with patch.object(Outbox, "older_than", lambda self, seconds, limit, counter: []):
         assert stale_after_outage(room) == "1"
 
 
@@ -147,16 +147,3 @@ def test_without_memcached_nobody_has_a_lease_and_a_write_is_final_at_its_commit
     assert room.run(alone.leased, alone.position, alone.drain) == [False, None, None]
     assert room.run(lambda: alone.users.load(1, room.database.read_user)) == ["1"]
     assert not counters.get("lease_failures")
-
-
-class Nowhere:
-    """Stands for `Memcache` without servers."""
-
-    configured = False
-
-    def get(self, key: str) -> None: ...
-
-    def get_many(self, keys: Any) -> dict[str, bytes]:
-        return {}
-
-    def set_many(self, items: Any) -> None: ...

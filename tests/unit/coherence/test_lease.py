@@ -11,7 +11,8 @@ from tests.unit.coherence.rooms import Room
 
 
 def looks(room: Room) -> int:
-    return room.count(room.first, "lease_looks")
+    """Without the one that a worker makes once more when the database has agreed to the log."""
+    return room.count(room.first, "lease_looks") - 1
 
 
 def test_a_look_serves_all_requests_of_the_next_50_ms(room: Room) -> None:

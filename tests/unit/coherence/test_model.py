@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.unit.coherence import mutations, scenes
-from tests.unit.coherence.scenes import SCENES, Scene, count_orders
+from tests.unit.coherence import mutations, scenes, strangers
+from tests.unit.coherence.scenes import Scene, count_orders
 from tests.unit.coherence.traffic import violations_of
 
 RUNS = int(os.environ.get("MODEL_RUNS", "20000"))
@@ -36,7 +36,9 @@ RULES: dict[Callable[[], Any], Scene] = {
     mutations.an_earlier_look_replaces_a_later_one: scenes.late_look_over_logout,
     mutations.a_lost_counter_begins_again: scenes.logout_after_restart,
     mutations.what_falls_out_does_not_move_the_beginning: scenes.changes_after_logout,
+    **strangers.RULES,
 }
+SCENES = (*scenes.SCENES, *strangers.SCENES)
 TOO_RARE_FOR_CHANCE = (
     mutations.clocks_run_alike,
     mutations.position_is_taken_after_the_read,

@@ -1,14 +1,20 @@
 """Simulated servers around the real package: each call pauses on its way there and on its way back."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from app.coherence import Coherence, Kind, Kinds, session_key, store, user_key
+from app.coherence.change import change_log
 from app.coherence.final import CLOCK_RATE_ERROR
+from app.coherence.log import ChangeLog
 from app.config import Caches, CacheTuning
 from app.errors import NotFinal, Unavailable
+from app.infra import log_record
+from app.infra.log_record import LogRecord
 from app.infra.memcache import CacheUnavailable
+from tests.unit.coherence.record import SimChange, SimRecord
 from tests.unit.coherence.scheduler import Scheduler
 
 R = TypeVar("R")
@@ -50,8 +56,8 @@ class Counts(dict[str, int]):
 class SimServer:
     """A memcached: `fate` says what becomes of each call; what is late happens after its caller has given up."""
 
-    def __init__(self, scheduler: Scheduler, fate: Callable[[], str]) -> None:
-        self.scheduler, self.fate = scheduler, fate
+    def __init__(self, scheduler: Scheduler, fate: Callable[[], str], name: str) -> None:
+        self.scheduler, self.fate, self.name = scheduler, fate, name
         self.data: dict[str, bytes] = {}
         self.down = False
         self.answers_s: Iterator[float] = iter(())
@@ -137,6 +143,19 @@ class SimMemcache:
             return default
 
 
+class Nowhere:
+    """Stands for `Memcache` without servers."""
+
+    configured = False
+
+    def get(self, key: str) -> None: ...
+
+    def get_many(self, keys: Any) -> dict[str, bytes]:
+        return {}
+
+    def set_many(self, items: Any) -> None: ...
+
+
 class SimDatabase:
     """The truth: whether session 1 lives, and the version of user 1; a commit adds its outbox row."""
 
@@ -147,6 +166,7 @@ class SimDatabase:
         self.reads = 0
         self.answer_s = 0.0
         self.down = False
+        self.record = SimRecord(scheduler)
         self._last_id = 0
 
     def read_session(self, session_id: int) -> str | None:
@@ -170,22 +190,42 @@ class SimDatabase:
 
     def all(self, statement: str, *params: Any) -> list[tuple[int, str]]:
         assert statement == store.LIST_OLDER_THAN
-        seconds, limit = params
-        return self._read(lambda: self._older_than(self.scheduler.now_ns - seconds * 1e9)[:limit])
+        counter, seconds, limit = params
+        return self._read(lambda: self._older_than(counter, self.scheduler.now_ns - seconds * 1e9)[:limit])
 
-    def run(self, statement: str, *params: Any) -> int:
-        rows = params[0] if statement == store.DELETE else [int(params[0])]
-        assert statement in (store.DELETE, store.DELETE_OF)
-        self.scheduler.pause()
-        return sum(self.outbox.pop(row_id, None) is not None for row_id in rows)
+    def one(self, statement: str, *params: Any) -> tuple[Any, ...]:
+        self._call()
+        if statement in (store.DELETE, store.DELETE_OF):
+            return self._delete(*params)
+        found = self.record.ask(statement, params)
+        if statement == log_record.CONFIRM:
+            self.scheduler.pause()
+        return found
 
-    def _older_than(self, time_ns: float) -> list[tuple[int, str]]:
-        return [(row_id, key) for row_id, (key, created_ns) in self.outbox.items() if created_ns < time_ns]
+    run = one
 
-    def _read(self, see: Callable[[], R]) -> R:
+    def transaction(self) -> AbstractContextManager[SimChange]:
+        self._call()
+        return self.record.transaction()
+
+    def _call(self) -> None:
         self.scheduler.pause()
         if self.down:
             raise Unavailable("PostgreSQL is down")
+
+    def _delete(self, counter: str, which: Sequence[int] | str | None) -> tuple[bool]:
+        agreed = self.record.columns.counter == counter
+        for row in ([int(which or 0)] if which is None or isinstance(which, str) else which) if agreed else ():
+            self.outbox.pop(row, None)
+        return (agreed,)
+
+    def _older_than(self, counter: str, time_ns: float) -> list[tuple[int, str]]:
+        if self.record.columns.counter != counter:
+            return []
+        return [(row_id, key) for row_id, (key, created_ns) in self.outbox.items() if created_ns < time_ns]
+
+    def _read(self, see: Callable[[], R]) -> R:
+        self._call()
         self.reads += 1
         seen = see()
         for _ in range(1 + self._slowness()):
@@ -200,7 +240,7 @@ class World:
 
     def __init__(self, scheduler: Scheduler, mood: "Mood", tuning: Caches) -> None:
         self.scheduler = scheduler
-        self.servers = [SimServer(scheduler, mood.fate) for _ in range(2)]
+        self.servers = [SimServer(scheduler, mood.fate, f"server {number}") for number in range(2)]
         self.database = SimDatabase(scheduler, mood.slowness)
         self.violations: list[str] = []
         self.ended = False
@@ -214,17 +254,27 @@ class World:
         """A worker to which sessions expire then."""
         return self.start_worker(Kinds(KINDS.users, replace(KINDS.sessions, expires_at=lambda _: expires_at)))
 
-    def start_worker(self, kinds: Kinds = KINDS) -> Coherence:
-        """Eras begin at falling numbers, so that old positions lie above new ones."""
-        memcache: Any = SimMemcache(self.servers, self._place)
+    def start_worker(self, kinds: Kinds = KINDS, servers: Sequence[int] = (0, 1)) -> Coherence:
+        """Eras begin at falling numbers, so that old positions lie above new ones; `servers` are all that it has."""
+        chosen = [self.servers[each] for each in servers]
+        memcache: Any = SimMemcache(chosen, self._place) if chosen else Nowhere()
         database: Any = self.database
         counters: Any = Counts()
         worker = Coherence(memcache, database, counters, self._tuning, kinds, self.scheduler.clock(self._rate()))
-        change_log = worker._publisher._log
-        assert change_log is not None
-        change_log._random_bits = self._begin_era
+        if worker.agreement.log is not None:
+            worker.agreement.log._random_bits = self._begin_era
         self.workers.append(worker)
         return worker
+
+    def change_log(self, to: str) -> None:
+        """What `python -m app log-identity` does; nothing where the former log does not answer."""
+        database: Any = self.database
+
+        def open_log(name: str) -> ChangeLog:
+            return ChangeLog(next(each for each in self.servers if each.name == name), self._begin_era)
+
+        with suppress(Unavailable):
+            change_log(LogRecord(database), to, open_log, clock=self.scheduler.clock(self._rate()))
 
     def check_session(self, worker: Coherence) -> None:
         """A request with the token of session 1; nobody may be accepted who asks after the 204."""
@@ -262,12 +312,16 @@ class World:
 
         xid = self.database.commit(change, user_key(1))
         before = unpublished(worker)
-        worker.final([user_key(1)], xid, security=False)
+        try:
+            worker.final([user_key(1)], xid, security=False)
+        except NotFinal:
+            return
         if unpublished(worker) == before:
             self.least_version = max(self.least_version, *versions)
 
     def change_something_else(self, worker: Coherence) -> None:
-        worker.final([user_key(2)], None, security=False)
+        with suppress(NotFinal):
+            worker.final([user_key(2)], None, security=False)
 
     def _end(self, worker: Coherence, key: str, xid: str) -> None:
         try:

@@ -47,7 +47,7 @@ class Keys:
 
 def shown(console: Console | None) -> dict[str, dict[str, float]]:
     """Values by metric and by their one label, empty where there is none."""
-    needs = Dependencies(cast(Any, None), cast(Any, console), cast(Any, Cache()), lambda: None)
+    needs = Dependencies(cast(Any, None), cast(Any, console), cast(Any, Cache()), lambda: None, str)
     metrics = list(DependenciesCollector(needs, cast(Any, Keys())).collect())
     return {
         each.name: {next(iter(sample.labels.values()), ""): sample.value for sample in each.samples} for each in metrics
@@ -86,7 +86,7 @@ def test_a_key_is_as_old_as_the_day_in_its_name() -> None:
 
 def test_who_asks_within_a_second_gets_the_same_answer() -> None:
     console = Console()
-    needs = Dependencies(cast(Any, None), cast(Any, console), cast(Any, Cache()), lambda: None)
+    needs = Dependencies(cast(Any, None), cast(Any, console), cast(Any, Cache()), lambda: None, str)
     collector = DependenciesCollector(needs, cast(Any, Keys()))
     first, second = list(collector.collect()), list(collector.collect())
     assert len(first) == len(second)
