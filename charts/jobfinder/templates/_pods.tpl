@@ -146,6 +146,37 @@ imagePullSecrets:
 {{- join "," $servers -}}
 {{- end }}
 
+{{/*
+The log of changes that the service's pods have: server 0 of their MEMCACHED_SERVERS, or none. Empty where that comes
+from elsewhere (extraEnvFrom): then the first pod records it, and who changes it says so (python -m app log-identity).
+*/}}
+{{- define "jobfinder.logIdentity" -}}
+{{- $servers := .Values.memcached.enabled | ternary (include "jobfinder.memcached.servers" .) "none" -}}
+{{- if and .Values.extraEnvFrom (not .Values.memcached.enabled) -}}{{- $servers = "" -}}{{- end -}}
+{{- range .Values.extraEnv -}}
+{{- if eq .name "MEMCACHED_SERVERS" -}}{{- $servers = hasKey . "value" | ternary (default "none" .value) "" -}}{{- end -}}
+{{- end -}}
+{{- first (splitList "," $servers) | trim -}}
+{{- end }}
+
+{{/*
+Pods of versions that do not know which log the database is used with would go on accepting sessions that pods with
+another log have ended. Those that do leave their log themselves once the migration has told them.
+*/}}
+{{- define "jobfinder.refuseAnotherLog" -}}
+{{- $own := include "jobfinder.logIdentity" . -}}
+{{- $live := lookup "apps/v1" "Deployment" .Release.Namespace (include "jobfinder.fullname" .) -}}
+{{- if and $own $live (not (dig "metadata" "annotations" "jobfinder.dev/log-of-changes" "" $live)) -}}
+{{- $former := "none" -}}
+{{- range $live.spec.template.spec.containers -}}{{- if eq .name "app" -}}{{- range .env -}}
+{{- if and (eq .name "MEMCACHED_SERVERS") .value -}}{{- $former = first (splitList "," .value) -}}{{- end -}}
+{{- end -}}{{- end -}}{{- end -}}
+{{- if ne $former $own -}}
+{{- fail (printf "\n\nThe pods that run are of an earlier version and have the log of changes %s, and those of this upgrade would have %s. While both run, a logout at one would not be known to the other.\nFirst upgrade without changing memcached:\n    helm -n %s upgrade %s ... --set memcached.enabled=%t\n    kubectl -n %s rollout status deployment/%s\nand then change it by another upgrade.\n" $former $own .Release.Namespace .Release.Name (ne $former "none") .Release.Namespace (include "jobfinder.fullname" .)) -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
 {{/* A value as text; whole numbers do not become 2.592e+06. */}}
 {{- define "jobfinder.text" -}}
 {{- if and (kindIs "float64" .) (eq (floor .) .) -}}{{ int64 . }}{{- else -}}{{ . }}{{- end -}}

@@ -136,6 +136,29 @@ def test_the_service_knows_every_memcached_by_its_ordinal() -> None:
     assert "MEMCACHED_SERVERS" not in environment(container(_app(BARE), "app"))
 
 
+FIRST = "jobfinder-memcached-0.jobfinder-memcached.jobs.svc.cluster.local:11211"
+SERVERS = {"name": "MEMCACHED_SERVERS", "value": "elsewhere:11211, another:11211"}
+
+
+@pytest.mark.parametrize(
+    ("values", "log"),
+    [
+        ({}, FIRST),
+        ({"memcached": {"replicas": 1}}, FIRST),
+        ({"clusterDomain": ""}, "jobfinder-memcached-0.jobfinder-memcached:11211"),
+        ({"memcached": {"enabled": False}}, "none"),
+        ({"memcached": {"enabled": False}, "extraEnv": [SERVERS]}, "elsewhere:11211"),
+        ({"memcached": {"enabled": False}, "extraEnvFrom": [{"configMapRef": {"name": "more"}}]}, None),
+    ],
+)
+def test_the_migration_changes_the_log_to_that_of_the_pods(values: Values, log: str | None) -> None:
+    manifests = render({**EXTERNAL, **values})
+    pod = named(manifests, "Job", "jobfinder-migrate")["spec"]["template"]
+    assert container(pod, "migrate")["args"][3:] == (["--log-identity", log] if log else [])
+    annotations = named(manifests, "Deployment", "jobfinder")["metadata"]["annotations"]
+    assert annotations["jobfinder.dev/log-of-changes"] == (log or "unknown")
+
+
 def test_settings_arrive_as_text() -> None:
     given = environment(container(_app(EVERYTHING), "app"))
     assert (given["REFRESH_TOKEN_SECONDS"], given["PREPARED_STATEMENTS"], given["LOG_REQUESTS"]) == (
@@ -173,7 +196,7 @@ def test_a_digest_counts_more_than_a_tag() -> None:
 
 def test_a_schema_for_an_external_database_comes_first() -> None:
     annotations = named(render(EXTERNAL), "Job", "jobfinder-migrate")["metadata"]["annotations"]
-    assert annotations["helm.sh/hook"] == "pre-install,pre-upgrade"
+    assert annotations["helm.sh/hook"] == "pre-install,pre-upgrade,pre-rollback"
     assert annotations["helm.sh/hook-delete-policy"] == "before-hook-creation,hook-succeeded"
 
 

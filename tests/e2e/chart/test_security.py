@@ -189,7 +189,7 @@ def _ports(pod: Manifest) -> dict[str, int]:
 def test_only_the_operator_reaches_the_console_and_only_clients_the_rest() -> None:
     manifests = render({**EVERYTHING, "postgresql": {"enabled": True}, "database": BUNDLED.get("database", {})})
     assert _who(manifests, "jobfinder", 6432) == {"operator"}
-    assert _who(manifests, "jobfinder-memcached", 11211) == {"app", "operator"}
+    assert _who(manifests, "jobfinder-memcached", 11211) == {"app", "operator", "migrate"}
     assert _who(manifests, "jobfinder-postgresql", 5432) == {"app", "migrate"}
     assert _who(manifests, "jobfinder", 8000) == {"ingress", "monitoring", "operator", "test"}
     for name, port in (("", 9127), ("-memcached", 9150), ("-operator", 9090)):

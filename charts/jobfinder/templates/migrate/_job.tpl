@@ -10,7 +10,7 @@
 
 {{/* Annotations of the Job as a hook, at weight "0", and of what it needs, below that. */}}
 {{- define "jobfinder.migrate.hook" -}}
-helm.sh/hook: pre-install,pre-upgrade
+helm.sh/hook: pre-install,pre-upgrade,pre-rollback
 helm.sh/hook-weight: {{ . | quote }}
 helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
 {{- end }}
@@ -44,7 +44,9 @@ spec:
     - name: migrate
       image: {{ include "jobfinder.image" (dict "root" . "image" .Values.image) }}
       imagePullPolicy: {{ .Values.image.pullPolicy }}
-      args: [migrate, --wait, {{ .Values.migrations.waitSeconds | quote }}]
+      # It also changes the log of changes where these pods have another one than the database is used with.
+      args: [migrate, --wait, {{ .Values.migrations.waitSeconds | quote }}
+        {{- with include "jobfinder.logIdentity" . }}, --log-identity, {{ . | quote }}{{ end }}]
       env:
         {{- include "jobfinder.databaseEnv" . | nindent 8 }}
         - {name: STATEMENT_TIMEOUT_MS, value: {{ .Values.database.statementTimeoutMilliseconds | int | quote }}}
