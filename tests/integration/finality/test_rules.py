@@ -72,10 +72,11 @@ def test_what_is_ended_by_sql_may_be_accepted_for_five_seconds_and_no_longer(kin
 @pytest.mark.parametrize("fault", ["silence", "outages"])
 def test_the_five_seconds_begin_anew_after_what_keeps_everybody_from_hearing(fault: str) -> None:
     ending, interval = operation(Kind.SQL_EPOCH, 20, 80, 204), Interval(HEARD_NS, 2 * HEARD_NS)
-    faults = Faults(**{fault: [interval]})
+    faults, later = Faults(), Faults()
+    getattr(faults, fault).append(interval)
     assert rules(login(PHONE), ending, read(3 * HEARD_NS, 4 * HEARD_NS), faults=faults) == []
     assert rules(login(PHONE), ending, read(3 * HEARD_NS + 1, 4 * HEARD_NS), faults=faults) == ENDED
-    later = Faults(**{fault: [replace(interval, start=2 * HEARD_NS, end=3 * HEARD_NS)]})
+    getattr(later, fault).append(replace(interval, start=2 * HEARD_NS, end=3 * HEARD_NS))
     assert rules(login(PHONE), ending, read(3 * HEARD_NS, 4 * HEARD_NS), faults=later) == ENDED
 
 

@@ -120,6 +120,7 @@ class Asking:
     """A public resource that asks memcached ten times."""
 
     public = True
+    counted = False
 
     def __init__(self, cache: Memcache) -> None:
         self._cache = cache

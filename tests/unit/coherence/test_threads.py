@@ -37,18 +37,22 @@ def look_beside_request(world: World) -> None:
 
 
 def publish_something_else(worker: Coherence) -> None:
-    change_log = worker._publisher._log
+    change_log = worker.agreement.log
     assert change_log is not None
     change_log.enter(change_log.take(), user_key(2))
 
 
 def two_looks_at_once(world: World) -> None:
-    """Looks from before and after the logout are answered at once; then a request reads the shared cache."""
+    """Looks from before and after the logout are answered at once; then a request reads the shared cache.
+
+    The looks that follow, once the database has agreed to the log, are answered at once and late.
+    """
     first, second = world.workers
     prepare(world, lambda: world.check_session(first))
     early = wait_for_answer(world, spawn(world, second, Coherence.leased), 0.0, 0.2)
     finish(world, spawn(world, first, world.log_out))
     late = wait_for_answer(world, spawn(world, second, world.check_session), 0.0, 0.2)
+    world.servers[0].answers_s = iter((0.0, 0.2))
     world.servers[1].answers_s = repeat(0.1)
     late.wake_ns = early.wake_ns
 
@@ -90,7 +94,7 @@ def count_orders(scene: Scene, switches: int = 1) -> tuple[int, str | None]:
             world.start_worker()
         scene(world)
 
-    functions = [*map(partial(getattr, Lease), ("current", "_since", "_board", "_fly", "_install"))]
+    functions = [*map(partial(getattr, Lease), ("current", "_since", "_board", "_fly", "_look", "_install"))]
     functions += [History.record, State.proves, LocalFact.holds, FactCache._accepts]
     with simulated_locks(lambda: running.scheduler, lease, flights, lru), switching(running.pause, *functions):
         for _ in running.every_order(start, switches):
@@ -164,8 +168,7 @@ def any_look_will_do(self: Lease, oldest_ns: int) -> State | None:
     """Who waits for the look of another does not ask when it started."""
     flight, leads = self._board()
     if leads:
-        assert self._log is not None
-        self._fly(flight, self._log)
+        self._fly(flight)
     else:
         flight.wait(lease.JOIN_LIMIT_S)
     return self.state

@@ -24,10 +24,12 @@ class Pod:
     database: Server = field(default_factory=Server)
     pooler: Server | None = field(default_factory=Server)
     problem: Exception | None = None
+    objection: str = ""
     now: float = 0.0
 
     def __post_init__(self) -> None:
-        needs = Dependencies(cast(Any, self.database), cast(Any, self.pooler), cast(Any, None), self.confirm)
+        servers = cast(Any, self.database), cast(Any, self.pooler), cast(Any, None)
+        needs = Dependencies(*servers, self.confirm, lambda: self.objection)
         self.service = HealthService(needs, lambda: self.now)
 
     def confirm(self) -> None:
@@ -46,6 +48,15 @@ def test_it_waits_for_the_database_and_keeps_the_pod_when_that_is_lost() -> None
     pod.problem = None
     assert pod.ready()
     pod.problem, pod.database.answers = Unavailable("gone"), False
+    assert pod.ready()
+
+
+def test_a_pod_with_another_log_than_the_database_is_out_for_as_long_as_that_is_so() -> None:
+    pod = Pod()
+    assert pod.ready()
+    pod.objection = "this process has another log of changes"
+    assert pod.service.readiness() == pod.objection
+    pod.objection = ""
     assert pod.ready()
 
 
