@@ -101,6 +101,8 @@ def _pod_ini(settings: PoolerSettings, connect_query: str, folder: Path) -> str:
         certificate = Path(settings.pgbouncer_tls_folder)
         values["client_tls_sslmode"] = "allow"  # for whom it is a must, hba.conf says
         values["client_tls_cert_file"], values["client_tls_key_file"] = certificate / "tls.crt", certificate / "tls.key"
+        # No client is asked for a certificate, but PgBouncer 1.26 does not start without authorities to check one by.
+        values["client_tls_ca_file"] = certificate / "tls.crt"
     return ini({SERVICE: server}, values)
 
 

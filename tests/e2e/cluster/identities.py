@@ -42,17 +42,21 @@ def create(folders: Folders) -> None:
 
 
 def create_authority(pki: Path, name: str) -> None:
-    """A self-signed certificate `<name>.crt` and its key `<name>.key` in the folder `pki`."""
+    """A self-signed certificate `<name>.crt` and its key `<name>.key` in the folder `pki`.
+
+    Python 3.13 and newer ask for what RFC 5280 wants of authorities and of what they sign, as kubeadm's have it.
+    """
     key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", pki / f"{name}.key")
-    run("openssl", "req", "-x509", *key, "-days", _DAYS, "-subj", f"/CN={name}", "-out", pki / f"{name}.crt")
+    use = ("-addext", "keyUsage=critical,digitalSignature,keyEncipherment,keyCertSign")
+    run("openssl", "req", "-x509", *key, "-days", _DAYS, "-subj", f"/CN={name}", *use, "-out", pki / f"{name}.crt")
 
 
 def create_certificate(pki: Path, name: str, subject: str, authority: str, extension: str) -> None:
-    """`<name>.crt` and `<name>.key`, signed by an authority of the same folder, with one X.509 extension."""
+    """`<name>.crt` and `<name>.key`, signed by an authority of the same folder, with one more X.509 extension."""
     key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", pki / f"{name}.key")
     request = run("openssl", "req", *key, "-subj", subject)
     extensions = pki / f"{name}.ext"
-    extensions.write_text(extension + "\n")
+    extensions.write_text(f"{extension}\nsubjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n")
     signer = ("-CA", pki / f"{authority}.crt", "-CAkey", pki / f"{authority}.key", "-CAcreateserial")
     out = ("-days", _DAYS, "-extfile", extensions, "-out", pki / f"{name}.crt")
     run("openssl", "x509", "-req", *signer, *out, given=request)
