@@ -33,7 +33,7 @@ class Agreement:
     """`terms` is None until the database has been asked, and while it says another log; `reason` tells which."""
 
     def __init__(self, own: str, change_log: ChangeLog | None, record: LogRecord) -> None:
-        self._own, self.log, self._record = own, change_log, record
+        self.own, self.log, self._record = own, change_log, record
         self.terms: Terms | None = None
         self.reason = ""
 
@@ -71,7 +71,7 @@ class Agreement:
 
     def ask(self) -> Terms:
         """Ask the database. Raises WrongLog with the reason, or Unavailable."""
-        found = self._record.confirm(self._own)
+        found = self._record.confirm(self.own)
         reason = self._objection(found)
         if reason:
             if reason != self.reason:
@@ -79,7 +79,7 @@ class Agreement:
             self.reason, self.terms = reason, None
             raise WrongLog(reason)
         if self.reason:
-            log.warning("the log of changes is agreed upon with the database: %s", self._own)
+            log.warning("the log of changes is agreed upon with the database: %s", self.own)
         changing = found.following is not None
         used = self.log.counted_by(found.counter) if self.log is not None and not changing else None
         terms = Terms(found.counter, used, changing)
@@ -92,17 +92,17 @@ class Agreement:
         if terms is None or terms.counter != self._record.counter():
             terms = self.ask()
         if terms.changing:
-            self._record.note_use(self._own)
-            self._record.complete_change(self._own, QUIET_S)
+            self._record.note_use(self.own)
+            self._record.complete_change(self.own, QUIET_S)
         return terms
 
     def _objection(self, found: Recorded) -> str:
         """Why this worker cannot agree; empty where it can."""
         if not found.in_force:
             return f"the log of changes is being changed to {found.following}; that is in force in some seconds"
-        if found.following is None and found.identity != self._own:
+        if found.following is None and found.identity != self.own:
             return (
-                f"this process has the log of changes {self._own} (server 0 of MEMCACHED_SERVERS), and the database is "
-                f"used with {found.identity}; to change that: python -m app log-identity {self._own}"
+                f"this process has the log of changes {self.own} (server 0 of MEMCACHED_SERVERS), and the database is "
+                f"used with {found.identity}; to change that: python -m app log-identity {self.own}"
             )
         return ""

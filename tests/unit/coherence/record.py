@@ -38,6 +38,7 @@ class SimRecord:
             return self._row(self.columns)
         if statement == log_record.FIND_COUNTER:
             return (self.columns.counter,)
+        self.wait()
         if statement == log_record.RECORD:
             if self.columns.identity is None:
                 self.columns = replace(self.columns, identity=params[0])

@@ -46,6 +46,10 @@ TOO_RARE_FOR_CHANCE = (
     mutations.a_miss_grants_a_lease,
     mutations.an_earlier_look_replaces_a_later_one,
     mutations.a_lost_counter_begins_again,
+    strangers.asking_does_not_wait_for_a_change,
+    strangers.nobody_asks_again,
+    strangers.the_outbox_does_not_say_which_log_is_used,
+    strangers.every_change_leaves_the_counter,
 )
 NO_RULES = (mutations.looks_overlap, mutations.a_short_history, mutations.entries_are_not_written)
 

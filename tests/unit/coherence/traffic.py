@@ -5,12 +5,16 @@ from collections.abc import Callable
 
 from app.coherence import Coherence
 from app.config import Caches
+from app.infra.log_record import NO_LOG
 from tests.unit.coherence.scheduler import RandomPolicy, Scheduler, Task, in_turn
 from tests.unit.coherence.world import FAST, FATES, SLOW, SMALL, Mood, World
 
 
 def play_randomly(seed: int, steps: int = 260) -> World:
-    """Two or three workers, a logout, edits, requests all the time, and up to three mishaps."""
+    """Two or three workers, a logout, edits, requests all the time, and up to three mishaps.
+
+    In some runs there is a worker without a log, or with another one, and the database's is changed.
+    """
     policy = RandomPolicy(seed)
     rng = policy.random
     scheduler = Scheduler(policy)
@@ -26,6 +30,8 @@ def play_randomly(seed: int, steps: int = 260) -> World:
     for _ in range(rng.choice((2, 2, 3))):
         worker = world.start_worker()
         spawn(world, worker, world.check_session)
+    if rng.random() < 0.4:
+        world.start_worker(servers=rng.choice(((), (1, 0))))
     starts = schedule(rng, world, steps)
     for number in range(steps):
         for start in starts.get(number, ()):
@@ -56,6 +62,12 @@ def schedule(rng: random.Random, world: World, steps: int) -> dict[int, list[Cal
         at(0, steps, write(Coherence.drain))
     for _ in range(rng.randrange(4)):
         at(20, steps * 2 // 3, rng.choice(mishaps(rng, world)))
+    if len({worker.agreement.own for worker in world.workers}) > 1:
+        for _ in range(rng.randrange(3)):
+            to = rng.choice((NO_LOG, *(each.name for each in world.servers)))
+            at(0, steps // 2, lambda to=to: world.scheduler.spawn(lambda: world.change_log(to)))  # type: ignore[misc]
+        for _ in range(8):
+            at(0, steps, write(Coherence.drain))
     return starts
 
 
