@@ -19,7 +19,7 @@ from app.infra.pgbouncer_ini import write_files
 
 log = logging.getLogger(__name__)
 
-LOOK_S, LOGIN_S, ANSWER_S = 2.0, 1.0, 2.0
+LOOK_S, LOGIN_S, ANSWER_S = 2.0, 1.0, 5.0
 HUNG = "hung"
 """The file beside PgBouncer's own that is there while it hangs: a probe of any image can look for it."""
 
