@@ -30,7 +30,7 @@ TUNED: dict[str, tuple[str, Any, Any]] = {
     "limits.requestsPerUser": ("limits.requests_per_user", 1_000_000, 0),
     "limits.openRequestsPerAddress": ("limits.open_requests_per_address", 1_000_000, 0),
     "limits.ipv6Prefix": ("limits.ipv6_prefix", 56, 64),
-    "accounts.sessionsPerUser": ("accounts.sessions_per_user", 50, 100),
+    "accounts.sessionsPerUser": ("accounts.sessions_per_user", 9_000, 10_000),
     "accounts.auditDays": ("accounts.audit_days", 90, 180),
     "passwords.bcryptCost": ("passwords.bcrypt_cost", 5, 4),
     "passwords.threads": ("passwords.threads", 2, 0),

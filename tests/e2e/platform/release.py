@@ -40,6 +40,7 @@ VALUES: dict[str, Any] = {
             "requests_per_user": 0,
             "open_requests_per_address": 0,
         },
+        "accounts": {"sessions_per_user": 10_000},  # the checker's people log in more often than anybody
         "passwords": {"bcrypt_cost": 4, "queue": 1000},
     },
 }

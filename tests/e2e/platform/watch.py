@@ -219,12 +219,16 @@ class Checker(threading.Thread):
 
 
 def asks(address: Address, users: int = USERS) -> Sequence[Ask]:
-    """What steady users ask for: mostly their own profile, now and then others', an edit, a login."""
+    """What steady users ask for: mostly their own profile, now and then others', an edit; and logins of visitors.
+
+    Who logs in again and again is somebody else, for the sessions of one user are bounded.
+    """
     connection, journal = Connection("", address.port, host=address.host), Journal()
     people = [person for _ in range(users) if (person := Person.register(connection, journal)) is not None]
+    visitors = [person for _ in range(users) if (person := Person.register(connection, journal)) is not None]
     sessions = [session for person in people if (session := person.log_in(connection, journal)) is not None]
     connection.close()
-    assert len(sessions) == users, journal.operations
+    assert len(sessions) == len(visitors) == users, journal.operations
     found: list[Ask] = []
     for number, session in enumerate(sessions):
         own = f'"id":{session.person.id},'
@@ -237,7 +241,7 @@ def asks(address: Address, users: int = USERS) -> Sequence[Ask]:
         if number % 2:
             found.append(_ask("PATCH", "/api/v1/users/me", session.token, {"headline": f"Walks {number}"}, own))
         else:
-            login = {"email": session.person.email, "password": session.person.secrets[0]}
+            login = {"email": visitors[number].email, "password": visitors[number].secrets[0]}
             found.append(_ask("POST", "/api/v1/auth/login", "", login, '"access_token":"'))
     return found
 

@@ -29,6 +29,7 @@ NO_LIMITS = {
     "requests_per_user": 0,
 }
 CHEAP = {"bcrypt_cost": 4, "queue": 1000}
+MANY_SESSIONS = {"sessions_per_user": 10_000}  # the checker's people log in more often than anybody
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Shared:
 
     def environment(self) -> dict[str, str]:
         path = self.folder / "tuning.json"
-        path.write_text(json.dumps({"limits": NO_LIMITS, "passwords": CHEAP, **self.tuning}))
+        path.write_text(json.dumps({"limits": NO_LIMITS, "accounts": MANY_SESSIONS, "passwords": CHEAP, **self.tuning}))
         return {
             "ENVIRONMENT": "development",
             "TUNING_FILE": str(path),
