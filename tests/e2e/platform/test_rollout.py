@@ -14,7 +14,11 @@ BUDGET, HEADROOM, FEWEST, MOST, MORE = 31, 5, 2, 6, 12
 def test_more_replicas_never_exceed_the_budget_on_their_way(release: Release) -> None:
     few = {"hpa": {"minReplicas": FEWEST, "maxReplicas": MOST}}
     database = {"connectionBudget": BUDGET, "headroom": HEADROOM, "maxPods": 2 * MOST + 1}
-    release.upgrade({**few, "database": database, "postgresql": {"maxConnections": 95}})  # PostgreSQL does not restart
+    # The release has a larger budget: first its pools become as small as those of this one, then the budget.
+    release.upgrade({**few, "database": {"maxPods": 37}, "postgresql": {"maxConnections": 95}})  # no restart of that
+    release.wait_until_rolled_out()
+    release.upgrade({"database": database})
+    release.wait_until_rolled_out()
     release.wait_until_healthy()
     slots = {"database": {"maxPods": 2 * MORE + 1}}
     with sampled(release) as samples, watched(release.address(), LOAD) as watch, greedy(release):
