@@ -2,7 +2,7 @@
 What an upgrade finds, as JSON, empty where nothing runs: operator (whether it shares), poolSize (the largest pool that a
 pod may have), floor (what pods may start with), pods (how many can exist at once, or do), maxPods (for how many the
 operator keeps floors), most (replicas), connectionBudget (what those that run may take together). It is looked up in the
-cluster, or said by database.running where there is none to look at.
+cluster, or said by database.running where there is none to look at. An autoscaler is found by what it scales: KEDA names its own.
 */}}
 {{- define "jobfinder.running" -}}
 {{- $name := include "jobfinder.fullname" . -}}
@@ -16,8 +16,10 @@ cluster, or said by database.running where there is none to look at.
 {{- with lookup "apps/v1" "Deployment" .Release.Namespace $name -}}
 {{- $size := include "jobfinder.poolSize" .spec.template.spec | int -}}
 {{- $most := dig "replicas" 1 .spec | int -}}
-{{- with lookup "autoscaling/v2" "HorizontalPodAutoscaler" $.Release.Namespace $name -}}
+{{- range (lookup "autoscaling/v2" "HorizontalPodAutoscaler" $.Release.Namespace "" | default dict).items -}}
+{{- if eq (printf "%s/%s" .spec.scaleTargetRef.kind .spec.scaleTargetRef.name) (printf "Deployment/%s" $name) -}}
 {{- $most = max $most .spec.maxReplicas | int -}}
+{{- end -}}
 {{- end -}}
 {{- $surge := include "jobfinder.surge" (dict "value" (dig "strategy" "rollingUpdate" "maxSurge" "25%" .spec) "replicas" $most) | int -}}
 {{- $count := 0 -}}

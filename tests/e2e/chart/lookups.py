@@ -135,13 +135,13 @@ def deployment(pool_size: int, surge: Any = 1, name: str = RELEASE, **environmen
     }
 
 
-def autoscaler(most: int) -> Manifest:
-    meta = {"name": RELEASE, "namespace": NAMESPACE}
+def autoscaler(most: int, name: str = RELEASE, kind: str = "Deployment", target: str = RELEASE) -> Manifest:
+    reference = {"apiVersion": "apps/v1", "kind": kind, "name": target}
     return {
         "apiVersion": "autoscaling/v2",
         "kind": "HorizontalPodAutoscaler",
-        "metadata": meta,
-        "spec": {"maxReplicas": most},
+        "metadata": {"name": name, "namespace": NAMESPACE},
+        "spec": {"maxReplicas": most, "scaleTargetRef": reference},
     }
 
 
