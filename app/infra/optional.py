@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from contextvars import ContextVar
+from functools import partial
 from typing import TypeVar
 
 R = TypeVar("R")
@@ -11,14 +12,11 @@ OPTIONAL_S = 0.25
 _spent_s: ContextVar[float | None] = ContextVar("spent_on_optional_work", default=None)
 
 
-def begin_request() -> None:
-    """The request of this greenlet or thread has spent nothing; where none has begun there is no bound."""
-    _spent_s.set(0.0)
-
-
-def end_request() -> None:
-    """What this greenlet or thread does from now on has no bound."""
-    _spent_s.set(None)
+# Every request calls these two, so they are the C function itself, without a Python frame around it.
+begin_request: Callable[[], object] = partial(_spent_s.set, 0.0)
+"""The request of this greenlet or thread has spent nothing; where none has begun there is no bound."""
+end_request: Callable[[], object] = partial(_spent_s.set, None)
+"""What this greenlet or thread does from now on has no bound."""
 
 
 def optionally(work: Callable[[], R], otherwise: R, clock: Callable[[], float] = time.monotonic) -> R:

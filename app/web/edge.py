@@ -45,9 +45,10 @@ _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 class Context:
     """`req.context`: what is known of this request."""
 
-    __slots__ = ("held_version", "identity", "request_id", "started", "traceparent")
+    __slots__ = ("conditional", "held_version", "identity", "request_id", "started", "traceparent")
 
     def __init__(self) -> None:
+        self.conditional = False
         self.identity: Any = None
         self.held_version: int | None = None
         self.request_id = ""
@@ -93,11 +94,12 @@ class Edge:
 
         Falcon answers 400 to a method that it has never heard of, as if the request were not well-formed.
         """
-        if req.method not in _KNOWN_METHODS:
-            raise falcon.HTTPMethodNotAllowed(allowed_methods(resource))
-        if req.method not in _READS:
+        method = req.method
+        if method not in _READS:
+            if method not in _KNOWN_METHODS:
+                raise falcon.HTTPMethodNotAllowed(allowed_methods(resource))
             self._may_write()
-        if req.method != "OPTIONS":
+        if method != "OPTIONS":
             if not resource.public:
                 self._admit_to(req, resp)
             elif resource.counted:
@@ -105,6 +107,7 @@ class Edge:
         if CONTENT_ENCODING in req.env:
             refuse_coding(req)
         if conditional(req):
+            req.context.conditional = True
             before_writing(req, resource, params)
 
     def _admit_to(self, req: falcon.Request, resp: falcon.Response) -> None:
@@ -119,7 +122,7 @@ class Edge:
     def process_response(self, req: falcon.Request, resp: falcon.Response, resource: Any, succeeded: bool) -> None:
         """Headers of every response."""
         headers, context = headers_of(resp), req.context
-        if succeeded and conditional(req):
+        if context.conditional and succeeded:
             after_reading(req, resp)
         headers["x-request-id"] = context.request_id
         headers["x-content-type-options"] = "nosniff"
