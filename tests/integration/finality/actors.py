@@ -180,9 +180,9 @@ class Actor:
         token = self._random.choice(session.refresh_tokens)
         self._end(Kind.REVOKE, session, Request("POST", REVOKE, {"token": token}, form=True), [session])
 
-    def end_by_sql(self, person: Person, session: Session) -> None:
-        """What an administrator does past the service."""
-        kind, statement = self._random.choice(list(BY_HAND.items()))
+    def end_by_sql(self, person: Person, session: Session, kind: Kind | None = None) -> None:
+        """What an administrator does past the service, of a random `kind` where none is named."""
+        kind = kind or self._random.choice(list(BY_HAND))
         if kind is Kind.SQL_DELETE:
             leaver = Person.register(self._any(), self._world.journal)
             opened = leaver.log_in(self._any(), self._world.journal) if leaver else None
@@ -193,7 +193,7 @@ class Actor:
         self._use_everywhere(session)
         assert self._world.sql is not None
         start = time.monotonic_ns()
-        committed = self._world.sql(statement, session.id if kind is Kind.SQL_REVOKE else person.id)
+        committed = self._world.sql(BY_HAND[kind], session.id if kind is Kind.SQL_REVOKE else person.id)
         answer = Answer(start, time.monotonic_ns(), 204 if committed else 503)
         self._note(kind, person, answer, session=session.id, secret=person.secrets[0])
         if committed:
