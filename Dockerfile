@@ -17,7 +17,7 @@ ENV PATH=/opt/venv/bin:$PATH \
 FROM python AS build
 # hadolint ignore=DL3008
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends gcc libc6-dev python3-dev python3-venv \
+    && apt-get install -y --no-install-recommends gcc libc6-dev patch python3-dev python3-venv \
     && rm -rf /var/lib/apt/lists/*
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 RUN python3 -m venv /opt/venv && mkdir /srv/packages

@@ -63,6 +63,7 @@ missing_packages() {
     if ! stamped meinheld "$meinheld_key"; then
         has_headers || echo python3-dev
         have gcc || echo gcc libc6-dev
+        have patch || echo patch
     fi
 }
 
@@ -123,8 +124,8 @@ install_python_packages() {
 
 install_meinheld() {
     if [ ! -e "$meinheld/build.py" ] || stamped meinheld "$meinheld_key"; then return 0; fi
-    if ! have gcc || ! has_headers; then
-        warn "meinheld is not built: gcc and Python's headers are needed (apt-get install gcc libc6-dev python3-dev)"
+    if ! have gcc || ! have patch || ! has_headers; then
+        warn "meinheld is not built: gcc, patch and Python's headers are needed (apt-get install gcc libc6-dev patch python3-dev)"
         return 0
     fi
     if [ "$purpose" != setup ] && stamped meinheld-failed "$meinheld_key"; then

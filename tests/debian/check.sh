@@ -8,7 +8,7 @@ cd "$(dirname "$0")/../.."
 
 root=${XDG_CACHE_HOME:-$HOME/.cache}/jobfinder/trixie
 here=$root/srv/jobfinder
-packages=python3,python3-dev,python3-venv,gcc,libc6-dev
+packages=python3,python3-dev,python3-venv,gcc,libc6-dev,patch
 tools='pytest|pytest-timeout|pluggy|iniconfig|packaging|pygments|setuptools'
 
 say() { printf '[python313] %s\n' "$*"; }

@@ -9,8 +9,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from app.server.meinheld import build
-from app.server.meinheld.repair import Repair, Replace
+from app.server.meinheld import build, series
 
 MEINHELD = Path(build.__file__).parent
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jobfinder" / "sanitized"
@@ -41,46 +40,28 @@ PARSE_A_COPY = """  char *copy = malloc(r);
   free(copy);
 """
 
+NO_FLAGS = 'extra_compile_args=["-Werror=implicit-function-declaration"],'
+COMPILED = f"extra_compile_args={list(FLAGS)},\n            extra_link_args=['-fsanitize=address,undefined'],"
+
 EDITS = (
-    Repair(
-        "sanitizers",
-        "Reading beyond the end, using what was freed and undefined behaviour stay unseen.",
-        "gcc(1), program instrumentation options",
-        (
-            Replace(
-                "setup.py",
-                '            # extra_compile_args=[""],\n',
-                f"            extra_compile_args={list(FLAGS)},\n"
-                "            extra_link_args=['-fsanitize=address,undefined'],\n",
-            ),
-        ),
-    ),
-    Repair(
-        "no pools",
-        "What a pool keeps is not freed, so that its use goes unseen.",
-        "AddressSanitizer's quarantine",
-        tuple(Replace(file, f"#define {name}\n", f"#define {name.split()[0]} 0\n") for file, name in POOLS),
-    ),
-    Repair(
-        "what was read ends where it ends",
-        "The parser reads from a buffer on the stack that is longer than what was received.",
-        "the stack is not instrumented",
-        (Replace("reading.h", "  size_t nread = execute_parse(client, buf, r);\n", PARSE_A_COPY),),
-    ),
+    ("setup.py", NO_FLAGS, COMPILED),
+    # What a pool keeps is not freed, so that its use would go unseen.
+    *((f"meinheld/server/{file}", f"#define {name}\n", f"#define {name.split()[0]} 0\n") for file, name in POOLS),
+    # The parser reads from a buffer on the stack that is longer than what was received.
+    ("meinheld/server/reading.h", "  size_t nread = execute_parse(client, buf, r);\n", PARSE_A_COPY),
 )
 
 
 def site(without: str = "") -> Path:
     """A folder for PYTHONPATH that holds the sanitized `meinheld`; built unless it is there for the same sources.
 
-    `without` names a repair that is left out.
+    `without` is the subject of a patch that is left out.
     """
-    repairs = tuple(repair for repair in build.REPAIRS if repair.name != without)
     folder = CACHE / _digest(without)
     if not folder.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=CACHE) as work:
-            wheel = build.build(Path(work) / "wheel", repairs=(*repairs, *EDITS))
+            wheel = build.build(Path(work) / "wheel", change=lambda root: _instrument(root, without))
             with zipfile.ZipFile(wheel) as archive:
                 archive.extractall(Path(work) / "site")
             shutil.rmtree(folder, ignore_errors=True)
@@ -100,6 +81,15 @@ def environment(without: str = "") -> dict[str, str]:
     }
 
 
+def _instrument(root: Path, without: str) -> None:
+    series.repair(root, without)
+    for file, old, new in EDITS:
+        text = (root / file).read_text()
+        if text.count(old) != 1:
+            raise build.BuildError(f"{file} does not hold {old!r} once")
+        (root / file).write_text(text.replace(old, new))
+
+
 def _library(name: str) -> Path:
     found = subprocess.run(["gcc", f"-print-file-name={name}"], text=True, capture_output=True, check=True)
     path = Path(found.stdout.strip()).resolve()
@@ -110,6 +100,7 @@ def _library(name: str) -> Path:
 
 def _digest(without: str) -> str:
     digest = hashlib.sha256(f"{sys.version} {without}".encode())
-    for path in sorted((*MEINHELD.rglob("*.py"), *MEINHELD.rglob("*.[ch]"), build.greenlet_header(), Path(__file__))):
+    sources = (path for path in MEINHELD.rglob("*") if path.is_file() and path.suffix != ".pyc")
+    for path in sorted((*sources, build.greenlet_header(), Path(__file__))):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

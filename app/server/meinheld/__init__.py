@@ -1,5 +1,14 @@
-"""The repaired meinheld: what is wrong with the published 1.0.2, repair by repair, and the build of the wheel.
+"""The repaired meinheld: patches of the published 1.0.2, C of our own, and the build of the wheel.
 
-`build.py` is the command; `repair.py` says what a repair is and applies it; every other module holds the repairs of one
-part of the server. `csource/` holds C of our own. Only the standard library is needed.
+`patches/` holds one patch for each defect, in the order of `patches/series`; `csource/` holds the C files that we add.
+`build.py` is the command; `series.py` reads, checks and applies the patches. Only the standard library and GNU patch
+are needed.
+
+To change a patch or add one, with quilt:
+
+    python -m app.server.meinheld.build --unpack DIR
+    cd DIR && export QUILT_PATCHES=<checkout>/app/server/meinheld/patches
+    quilt push -a; quilt new 0057-<name>.patch; quilt edit meinheld/server/<file>; quilt refresh -p ab --no-timestamps
+
+and begin the new patch with the header that `series.Patch` describes.
 """

@@ -9,50 +9,25 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
-from app.server.meinheld import (
-    bodies,
-    connections,
-    environment,
-    memory,
-    metadata,
-    parsing,
-    responses,
-    syntax,
-    waiting,
-)
-from app.server.meinheld.repair import Repair, apply
+from app.server.meinheld import series
 
 REQUIREMENT = "meinheld==1.0.2"
 SHA256 = "008c76937ac2117cc69e032dc69cea9f85fc605de9bac1417f447c41c16a56d6"
-
-REPAIRS: tuple[Repair, ...] = (
-    *parsing.REPAIRS,
-    *syntax.REPAIRS,
-    *environment.REPAIRS,
-    *waiting.REPAIRS,
-    *connections.REPAIRS,
-    *responses.REPAIRS,
-    *memory.REPAIRS,
-    *bodies.REPAIRS,
-    *metadata.REPAIRS,
-)
 
 
 class BuildError(Exception):
     """The wheel cannot be built; the message says why."""
 
 
-def build(out: Path, sdist: Path | None = None, repairs: tuple[Repair, ...] = REPAIRS) -> Path:
-    """Put the wheel into `out` and return its path; the source is downloaded when `sdist` is None."""
+def build(out: Path, sdist: Path | None = None, change: Callable[[Path], None] = series.repair) -> Path:
+    """Put the wheel into `out` and return its path; `change` gets the root of the source before it is compiled."""
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        source = sdist or download(Path(folder))
-        verify(source)
-        root = unpack(source, Path(folder))
-        shutil.copy(greenlet_header(), root / "meinheld" / "server" / "greenlet.h")
-        apply(repairs, root)
+        root = unpack(sdist, Path(folder))
+        change(root)
         _pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(Path(folder) / "wheel"), str(root))
         (wheel,) = (Path(folder) / "wheel").glob("*.whl")
         return Path(shutil.copy(wheel, out))
@@ -73,11 +48,14 @@ def verify(sdist: Path) -> None:
         raise BuildError(f"{sdist.name} has the SHA-256 {digest}, not {SHA256}")
 
 
-def unpack(sdist: Path, folder: Path) -> Path:
-    """The root of the unpacked source distribution."""
-    with tarfile.open(sdist) as archive:
+def unpack(sdist: Path | None, folder: Path) -> Path:
+    """The root of the source in `folder`, with the header of greenlet; it is downloaded when `sdist` is None."""
+    source = sdist or download(folder)
+    verify(source)
+    with tarfile.open(source) as archive:
         archive.extractall(folder)  # noqa: S202 - its hash was checked; Python 3.11.2 knows no filter
     (root,) = (each for each in folder.glob("meinheld-*") if each.is_dir())
+    shutil.copy(greenlet_header(), root / "meinheld" / "server" / "greenlet.h")
     return root
 
 
@@ -98,18 +76,28 @@ def _pip(*arguments: str) -> None:
         raise BuildError(f"pip {arguments[0]} failed:\n{done.stdout[-4000:]}{done.stderr[-4000:]}")
 
 
+def unpack_for_quilt(folder: Path, sdist: Path | None) -> Path:
+    """The root of the source in `folder` as it is before the first patch."""
+    folder.mkdir(parents=True)
+    root = unpack(sdist, folder)
+    series.add_files(root)
+    return root
+
+
 def main() -> int:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m app.server.meinheld.build", description=__doc__)
-    parser.add_argument("--out", type=Path, required=True, help="folder that gets the wheel")
+    task = parser.add_mutually_exclusive_group(required=True)
+    task.add_argument("--out", type=Path, help="folder that gets the wheel")
+    task.add_argument("--unpack", type=Path, help="new folder that gets the source before the first patch, for quilt")
     parser.add_argument("--sdist", type=Path, help="source distribution, if it is not to be downloaded")
     options = parser.parse_args()
     try:
-        wheel = build(options.out, options.sdist)
-    except (BuildError, OSError) as error:
+        made = build(options.out, options.sdist) if options.out else unpack_for_quilt(options.unpack, options.sdist)
+    except (BuildError, series.PatchError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    sys.stdout.write(f"{wheel}\n")
+    sys.stdout.write(f"{made}\n")
     return 0
 
 

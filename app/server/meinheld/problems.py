@@ -1,4 +1,4 @@
-"""The answers that the server gives by itself, as problem documents (RFC 9457)."""
+"""The answers that the server gives by itself, as problem documents (RFC 9457): in Python, and in C for meinheld."""
 
 import json
 from email.utils import formatdate
@@ -38,3 +38,33 @@ def head(status: int) -> str:
 def response(status: int, *, with_body: bool = True) -> bytes:
     """The whole response, without a body where the request was HEAD; the connection closes after it."""
     return f"{head(status)}{formatdate(usegmt=True)}\r\n\r\n".encode() + (problem(status) if with_body else b"")
+
+
+def error_pages() -> str:
+    """The C file that writes one of these answers; it never blocks, and the connection closes after it."""
+    cases = "".join(
+        f"    {f'case {status}' if status != 500 else 'default'}:\n      head = {_c_string(head(status))};\n"
+        f"      body = {_c_string(problem(status).decode())};\n      break;\n"
+        for status in PROBLEMS
+    )
+    return f"""void send_error_page(client_t *client) {{
+  char page[1024];
+  const char *head, *body;
+  int length;
+  if (client->header_done || client->response_closed) return;
+  switch (client->status_code) {{
+{cases}  }}
+  if (client->current_req && client->current_req->method == HTTP_HEAD) body = "";
+  length = snprintf(page, sizeof(page), "%s%s\\r\\n\\r\\n%s", head, (char *)http_time, body);
+  if (write(client->fd, page, length) < 0) {{
+    /* a client that does not read gets no answer */
+  }}
+  client->keep_alive = 0;
+  client->header_done = 1;
+}}
+
+"""
+
+
+def _c_string(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\r", "\\r").replace("\n", "\\n") + '"'

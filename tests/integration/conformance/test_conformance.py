@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.server.meinheld.build import REPAIRS
+from app.server.meinheld.series import load
 from tests.integration.conformance.cases import Await, Case, Gap
 from tests.integration.conformance.differences import KEPT, REPAIRED, reasons
 from tests.integration.conformance.servers import OURS, THREADS, Server, running
@@ -57,7 +57,7 @@ def test_the_table_is_large_and_every_row_has_a_name_of_its_own() -> None:
 
 
 def test_reasons_name_repairs_that_exist() -> None:
-    names = {repr(each.name) for each in REPAIRS}
+    names = {repr(each.subject) for each in load()}
     for each in REPAIRED:
         assert each.text.removeprefix("repair ") in names or Path(each.text).exists(), each.text
 
