@@ -18,6 +18,7 @@ TOUCH_SECONDS = 240.0
 
 SESSION_KIND: Kind[SessionFact] = Kind(
     "session",
+    SessionFact,
     encode=msgspec.json.Encoder().encode,
     decode=msgspec.json.Decoder(SessionFact).decode,
     keys=lambda session_id, fact: (session_key(session_id), user_key(fact.user_id)),

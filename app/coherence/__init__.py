@@ -27,11 +27,12 @@ the transaction `xid`, whose keys the caller names, are deleted here; None where
 
 A `Kind` says how values of one sort are kept:
 
-    USER_KIND = Kind("user", encode=encode_user, decode=decode_user, keys=lambda id, user: (user_key(id),))
-    SESSION_KIND = Kind("session", encode=..., decode=...,
+    USER_KIND = Kind("user", User, encode=encode_user, decode=decode_user, keys=lambda id, user: (user_key(id),))
+    SESSION_KIND = Kind("session", SessionFact, encode=..., decode=...,
                         keys=lambda id, fact: (session_key(id), user_key(fact.user_id)),
                         expires_at=lambda fact: fact.expires_at)
 
+The second argument is the type that is encoded: workers share values only with workers that know the same fields.
 `encode` gives bytes, `decode` takes them back (raising ValueError or msgspec.DecodeError for what it cannot read),
 `keys` names every change that would make the value false, `expires_at` is in seconds since 1970.
 """

@@ -1,9 +1,10 @@
 """Facts in memcached: value, position and expiry in one item, so that none can be had without the others."""
 
+import hashlib
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
@@ -18,9 +19,15 @@ LONGEST_TTL_S = 30 * 86_400
 
 @dataclass(frozen=True, slots=True)
 class Kind(Generic[V]):
-    """How values of one sort are kept; the package's docstring says what each callable gives."""
+    """How values of one sort are kept; the package's docstring says what each callable gives.
+
+    `shape` is the type that `encode` writes. Workers with another shape (an older or newer release, during a rollout)
+    read and write other keys, so that a value without a new field is a miss and never a wrong answer. Values whose
+    meaning changes while their shape stays need another `name`.
+    """
 
     name: str
+    shape: Any
     encode: Callable[[V], bytes]
     decode: Callable[[bytes], V]
     keys: Callable[[int, V], tuple[str, ...]]
@@ -49,6 +56,7 @@ class SharedFacts(Generic[V]):
 
     def __init__(self, kind: Kind[V], store: Store, wall_s: Callable[[], float]) -> None:
         self._kind, self._store, self._wall_s = kind, store, wall_s
+        self._prefix = f"fact:{kind.name}.{version_of(kind.shape)}:"
 
     def get(self, identifier: int) -> SharedFact[V] | None:
         """The fact; None when there is none, it has expired or it cannot be read."""
@@ -79,7 +87,7 @@ class SharedFacts(Generic[V]):
         self._store.set_many({self._name(identifier): (data, min(ttl_s, LONGEST_TTL_S))})
 
     def _name(self, identifier: int) -> str:
-        return f"fact:{self._kind.name}:{identifier}"
+        return f"{self._prefix}{identifier}"
 
     def _unpack(self, data: bytes) -> SharedFact[V] | None:
         try:
@@ -88,3 +96,10 @@ class SharedFacts(Generic[V]):
         except (struct.error, ValueError, msgspec.DecodeError):
             return None
         return SharedFact(value, position, expires_at) if expires_at > self._wall_s() else None
+
+
+def version_of(shape: Any) -> str:
+    """A name of `shape` that changes with its fields, their order, names and types, and those of what it holds."""
+    fields = getattr(shape, "__struct_fields__", ())  # the schema of an array names none
+    described = msgspec.json.encode((fields, msgspec.json.schema(shape)), order="sorted")
+    return hashlib.sha256(described).hexdigest()[:12]

@@ -69,6 +69,7 @@ _decode = msgspec.json.Decoder(User).decode
 
 USER_KIND: Kind[UserFact] = Kind(
     "user",
+    User,
     encode=lambda fact: fact.private_json,
     decode=lambda data: user_fact(_decode(data)),
     keys=lambda user_id, _fact: (user_key(user_id),),

@@ -11,8 +11,10 @@ from app.infra import log_record
 from app.infra.memcache import Memcache
 
 KINDS = Kinds(
-    users=Kind("user", str.encode, bytes.decode, lambda user_id, _: (user_key(user_id),)),
-    sessions=Kind("session", str.encode, bytes.decode, lambda session_id, _: (session_key(session_id), user_key(1))),
+    users=Kind("user", str, str.encode, bytes.decode, lambda user_id, _: (user_key(user_id),)),
+    sessions=Kind(
+        "session", str, str.encode, bytes.decode, lambda session_id, _: (session_key(session_id), user_key(1))
+    ),
 )
 TIMEOUT_MS = 250
 COUNTER = "ticket"

@@ -15,7 +15,7 @@ from app.local.memcached import Memcached
 from app.web.edge import Edge, Request
 from tests.relay import Relay
 
-KIND: Kind[bytes] = Kind("text", bytes, bytes, lambda identifier, _: (f"text:{identifier}",))
+KIND: Kind[bytes] = Kind("text", bytes, bytes, bytes, lambda identifier, _: (f"text:{identifier}",))
 EXCHANGE_S = 0.1
 
 

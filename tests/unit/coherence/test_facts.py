@@ -8,6 +8,7 @@ from greenlet import GreenletExit
 
 from app.coherence import user_key
 from app.coherence.clock import S_IN_NS
+from app.coherence.shared import version_of
 from app.config import CacheTuning
 from app.errors import Unavailable
 from tests.unit.coherence.rooms import Room
@@ -194,7 +195,7 @@ def test_a_fact_is_forgotten_before_what_it_tells_of_expires(room: Room) -> None
 @pytest.mark.parametrize("junk", [b"", b"short", b"\0" * 8 + b"\xff" * 8 + b"\xff\xfe"])
 def test_what_cannot_be_read_in_the_shared_cache_is_a_miss(room: Room, junk: bytes) -> None:
     room.run(room.first.leased)
-    room.world.servers[1].data["fact:user:1"] = junk
+    room.world.servers[1].data[f"fact:user.{version_of(str)}:1"] = junk
     assert room.run(lambda: room.first.users.load(1, room.database.read_user)) == ["1"]
 
 

@@ -24,7 +24,7 @@ FATES = ("answered", "lost", "unheard", "late")
 
 
 def text_kind(name: str, keys: Callable[[int], tuple[str, ...]]) -> Kind[str]:
-    return Kind(name, str.encode, bytes.decode, lambda identifier, _: keys(identifier))
+    return Kind(name, str, str.encode, bytes.decode, lambda identifier, _: keys(identifier))
 
 
 KINDS = Kinds(
