@@ -70,8 +70,8 @@ def _run(given: argparse.Namespace, rest: list[str]) -> int:
 
 
 def _serve(given: argparse.Namespace, rest: list[str]) -> int:
-    from app.infra.counters import Counters
-    from app.infra.workers import slots_of, worker_count
+    from app.infra.machine.workers import slots_of, worker_count
+    from app.infra.metrics.counters import Counters
     from app.main import check_secrets, create_app
     from app.routes import ROUTES, route_labels
     from app.server.gunicorn_app import serve
@@ -86,7 +86,7 @@ def _serve(given: argparse.Namespace, rest: list[str]) -> int:
 
 
 def _migrate(given: argparse.Namespace, rest: list[str]) -> int:
-    from app.infra.migrate import direct_url, migrate_within
+    from app.infra.postgres.migrate import direct_url, migrate_within
     from app.main import change_log_of, preparation
 
     settings = load_migration_settings()
@@ -97,7 +97,7 @@ def _migrate(given: argparse.Namespace, rest: list[str]) -> int:
 
 
 def _log_identity(given: argparse.Namespace, rest: list[str]) -> int:
-    from app.infra.migrate import direct_url
+    from app.infra.postgres.migrate import direct_url
     from app.main import change_log_of
 
     print(change_log_of(direct_url(load_migration_settings()), given.identity, lost=given.lost))
@@ -118,7 +118,7 @@ def _demo(given: argparse.Namespace, rest: list[str]) -> int:
 
 def _openapi(given: argparse.Namespace, rest: list[str]) -> int:
     from app.routes import ROUTES
-    from app.web.openapi import document
+    from app.web.openapi.description import document
 
     print(json.dumps(document(ROUTES), indent=2))
     return 0
@@ -139,7 +139,7 @@ def _connect_query(given: argparse.Namespace, rest: list[str]) -> int:
 
 
 def _pgbouncer_config(given: argparse.Namespace, rest: list[str]) -> int:
-    from app.infra.pgbouncer_watch import PgBouncerFiles, watch
+    from app.infra.pgbouncer.watch import PgBouncerFiles, watch
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # as the first process of a container it would be ignored
     files = PgBouncerFiles(load_pooler_settings, _own_connect_query(), given.out)

@@ -8,7 +8,7 @@ import falcon
 
 from app.auth import resources as auth
 from app.auth import store as auth_store
-from app.auth.access import AccessRules, Counting
+from app.auth.attempts import AccessRules, Counting
 from app.auth.audit import store as audit_store
 from app.auth.gate import SESSION_KIND, Gate
 from app.auth.guesses import Guesses, Refusals
@@ -18,38 +18,38 @@ from app.auth.service import AuthService, Facts
 from app.auth.tokens import AccessTokens
 from app.auth.upkeep import store as upkeep_store
 from app.coherence import DRAIN_EVERY_S, Coherence, Kinds
-from app.coherence.change import change_log
-from app.coherence.log import ChangeLog
+from app.coherence.log.change import change_log
+from app.coherence.log.change_log import ChangeLog
+from app.coherence.log.store import LogRecord
 from app.config import DatabaseTuning, Settings, Tuning, default_tuning
 from app.errors import ConfigError, Unavailable
 from app.health import resources as health
 from app.health.collector import DependenciesCollector
 from app.health.performance import PerformanceService
 from app.health.service import Dependencies, HealthService
-from app.infra.afterwards import Afterwards
-from app.infra.counters import Counters
-from app.infra.fitness import Place
-from app.infra.identity import check_identity, fingerprint
-from app.infra.keys import KeyRing
-from app.infra.log_record import LogRecord
-from app.infra.machine import memory_limit, resident_bytes
-from app.infra.memcache import Memcache, Server
-from app.infra.passwords import PasswordHasher
-from app.infra.postgres import Database
-from app.infra.schema import current_version, newest_version
-from app.infra.statements import Preparation
-from app.infra.ticker import Ticker
-from app.infra.tuning import LiveTuning
-from app.infra.workers import worker_count
+from app.infra.background.afterwards import Afterwards
+from app.infra.background.ticker import Ticker
+from app.infra.machine.memory import memory_limit, resident_bytes
+from app.infra.machine.workers import worker_count
+from app.infra.memcache.client import Memcache, Server
+from app.infra.metrics.counters import Counters
+from app.infra.postgres.database import Database
+from app.infra.postgres.schema import current_version, newest_version
+from app.infra.postgres.statements import Preparation
+from app.infra.secrets.identity import check_identity, fingerprint
+from app.infra.secrets.key_ring import KeyRing
+from app.infra.secrets.passwords import PasswordHasher
+from app.infra.tuning.fitness import Place
+from app.infra.tuning.live_tuning import LiveTuning
 from app.routes import ROUTES, add_routes, measured_routes
 from app.users import resources as users
 from app.users import store as users_store
 from app.users.service import USER_KIND, UserService
 from app.web.compression import Compress
-from app.web.edge import Edge, Measure, Request
 from app.web.errors import add_error_handlers
 from app.web.limits import RateLimiter
-from app.web.openapi import document
+from app.web.middleware import Edge, Measure, Request
+from app.web.openapi.description import document
 from app.web.resource import Resource
 
 _ONE_CONNECTION = DatabaseTuning(pool_min=1, pool_max=1, acquire_timeout_ms=1000)

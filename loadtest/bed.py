@@ -15,9 +15,9 @@ from typing import Any, Self
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from app.config import Passwords, Settings, Tuning, load_settings
-from app.infra.migrate import migrate
-from app.infra.passwords import PasswordHasher
-from app.infra.postgres import Database
+from app.infra.postgres.database import Database
+from app.infra.postgres.migrate import migrate
+from app.infra.secrets.passwords import PasswordHasher
 from app.local.development import secret_files
 from app.local.memcached import Memcached
 from app.local.pgbouncer import PgBouncer

@@ -64,7 +64,7 @@ def memcached() -> Iterator[tuple[Memcached, Memcached]]:
 @pytest.fixture(scope="session")
 def migrated(postgres: Postgres) -> str:
     """The name of a template database with the whole schema."""
-    from app.infra.migrate import migrate
+    from app.infra.postgres.migrate import migrate
     from app.main import preparation
 
     migrate(postgres.create_database(TEMPLATE), preparation())
@@ -77,7 +77,7 @@ _numbers = itertools.count(1)
 @pytest.fixture(scope="module")
 def database(postgres: Postgres, pgbouncer: PgBouncer, migrated: str) -> Iterator[LocalDatabase]:
     """A database of the module's own; no copy takes along the limits of its sessions, so they are set again."""
-    from app.infra.migrate import migrate
+    from app.infra.postgres.migrate import migrate
     from app.main import preparation
 
     name = f"test_{next(_numbers)}"

@@ -13,8 +13,8 @@ from contextlib import suppress
 from app.auth.audit.store import AuditStore
 from app.auth.schemas import Client
 from app.errors import RateLimited
-from app.infra.afterwards import Afterwards
-from app.infra.memcache import CacheUnavailable, Memcache
+from app.infra.background.afterwards import Afterwards
+from app.infra.memcache.client import CacheUnavailable, Memcache
 from app.web.limits import TRACKED_KEYS, WINDOW_SECONDS, Key, counter_name
 
 LOGIN_FAILURES = "login_failures"

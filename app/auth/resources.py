@@ -16,15 +16,15 @@ from app.auth.schemas import (
 from app.auth.service import AuthService
 from app.auth.tokens import AccessTokens, Claims
 from app.errors import BadRequest, Unauthenticated
-from app.infra.keys import KeyRing
+from app.infra.secrets.key_ring import KeyRing
 from app.users.resources import Me
 from app.users.schemas import User
 from app.users.service import UserService
 from app.web.bodies import FORM, read_form, read_json
 from app.web.client import client_address, client_agent
 from app.web.converters import ID_SCHEMA, parse_id
-from app.web.edge import bearer_token
-from app.web.operations import Operation, Parameter, operation
+from app.web.middleware import bearer_token
+from app.web.openapi.operations import Operation, Parameter, operation
 from app.web.resource import Resource, answer
 
 _GUESSING = (400, 415, 422, 429, 503)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from app.auth import store
-from app.auth.access import AccessRules
+from app.auth.attempts import AccessRules
 from app.auth.records import Account, Opened
 from app.auth.refresh import FAMILY_BYTES, RefreshTokens, successor, token_hash
 from app.auth.schemas import Client, Credentials, PasswordChange, Registration, Sessions, Tokens

@@ -11,8 +11,8 @@ from typing import Any
 from app.auth.records import Account, Asked, Family, Found, Opened
 from app.auth.schemas import Client, Session, SessionFact
 from app.infra.addresses import canonical_address
-from app.infra.afterwards import Afterwards
-from app.infra.postgres import Database, Statement, Transaction
+from app.infra.background.afterwards import Afterwards
+from app.infra.postgres.database import Database, Statement, Transaction
 from app.users.schemas import User
 from app.users.store import user_from_row, utc
 

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from app.config import Settings
 from app.errors import InvalidToken
-from app.infra.keys import KeyRing
+from app.infra.secrets.key_ring import KeyRing
 from app.web.converters import parse_id
 
 REMEMBERED_TOKENS = 10_000

@@ -38,10 +38,10 @@ The second argument is the type that is encoded: workers share values only with 
 """
 
 from app.coherence.facade import Coherence, Kinds
-from app.coherence.facts import FactCache
-from app.coherence.final import DRAIN_EVERY_S
-from app.coherence.history import Position
+from app.coherence.facts.fact_cache import FactCache
+from app.coherence.facts.shared import Kind
 from app.coherence.keys import session_key, user_key
-from app.coherence.shared import Kind
+from app.coherence.log.history import Position
+from app.coherence.publisher import DRAIN_EVERY_S
 
 __all__ = ["DRAIN_EVERY_S", "Coherence", "FactCache", "Kind", "Kinds", "Position", "session_key", "user_key"]

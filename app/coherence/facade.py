@@ -5,22 +5,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.coherence.agreement import Agreement
 from app.coherence.clock import SYSTEM_CLOCK, Clock
-from app.coherence.dead import DeadSessions
-from app.coherence.facts import FactCache
-from app.coherence.final import Publisher
-from app.coherence.history import Position
-from app.coherence.lease import Lease
-from app.coherence.log import ChangeLog
-from app.coherence.shared import Kind, SharedFacts
+from app.coherence.facts.ended_sessions import DeadSessions
+from app.coherence.facts.fact_cache import FactCache
+from app.coherence.facts.shared import Kind, SharedFacts
+from app.coherence.log.agreement import Agreement
+from app.coherence.log.change_log import ChangeLog
+from app.coherence.log.history import Position
+from app.coherence.log.lease import Lease
+from app.coherence.log.store import NO_LOG, LogRecord
+from app.coherence.publisher import Publisher
 from app.coherence.store import Outbox
 from app.config import Caches
 from app.errors import Unavailable
-from app.infra.counters import Counters
-from app.infra.log_record import NO_LOG, LogRecord
-from app.infra.memcache import CacheUnavailable, Memcache
-from app.infra.postgres import Database
+from app.infra.memcache.client import CacheUnavailable, Memcache
+from app.infra.metrics.counters import Counters
+from app.infra.postgres.database import Database
 
 log = logging.getLogger(__name__)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from app.infra.postgres import Database
+from app.infra.postgres.database import Database
 
 LIST_OLDER_THAN = """
 SELECT id, key FROM outbox

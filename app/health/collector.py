@@ -11,8 +11,8 @@ from app.config import VERSION
 from app.errors import Unavailable
 from app.health.service import Dependencies
 from app.health.shared import Shared
-from app.infra.keys import KeyRing
-from app.infra.pooler import PoolerStatistics, statistics
+from app.infra.pgbouncer.console import PoolerStatistics, statistics
+from app.infra.secrets.key_ring import KeyRing
 
 _POOLER_GAUGES = {
     "pool_size": "Server connections that PgBouncer may have now",

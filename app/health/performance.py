@@ -7,10 +7,10 @@ from prometheus_client.registry import Collector
 
 from app.health.schemas import Endpoint, Metrics, Performance, System
 from app.health.service import timestamp
-from app.infra.counters import Counters
-from app.infra.exposition import CountersCollector
-from app.infra.machine import memory_usage_percent
-from app.infra.statistics import RouteStatistics, Snapshot
+from app.infra.machine.memory import memory_usage_percent
+from app.infra.metrics.counters import Counters
+from app.infra.metrics.exposition import CountersCollector
+from app.infra.metrics.statistics import RouteStatistics, Snapshot
 
 
 class PerformanceService:

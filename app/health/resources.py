@@ -9,8 +9,8 @@ from app.errors import Unavailable
 from app.health.performance import PerformanceService
 from app.health.schemas import Alive, Metrics, Report
 from app.health.service import HealthService
-from app.web.docs import CONTENT_SECURITY_POLICY, page
-from app.web.operations import Operation, operation
+from app.web.openapi.operations import Operation, operation
+from app.web.openapi.page import CONTENT_SECURITY_POLICY, page
 from app.web.resource import Resource, answer
 
 _PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"

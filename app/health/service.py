@@ -8,8 +8,8 @@ from typing import Any
 
 from app.errors import ConfigError, Unavailable
 from app.health.shared import Shared
-from app.infra.memcache import Memcache
-from app.infra.postgres import Database
+from app.infra.memcache.client import Memcache
+from app.infra.postgres.database import Database
 
 CHECK_LIMIT_SECONDS = 1.0
 POOLER_LIMIT_SECONDS = 2.0

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psycopg2
 
-from app.infra.pgbouncer_ini import connection_string, ini, pool
+from app.infra.pgbouncer.ini import connection_string, ini, pool
 from app.local.account import PrivateFolder, hand_over, server_account
 from app.local.postgres import DATABASE, PORT, ROLE, GivenPostgres, Postgres
 from app.local.process import Command, LocalError, Server

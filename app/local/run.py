@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
+from app.coherence.log.store import NO_LOG
 from app.config import Settings, load_settings
 from app.errors import ConfigError, ProductError
-from app.infra.log_record import NO_LOG
-from app.infra.migrate import migrate
+from app.infra.postgres.migrate import migrate
 from app.local.development import only_instance, publish_environment, secret_files
 from app.local.memcached import Memcached
 from app.local.pgbouncer import PgBouncer

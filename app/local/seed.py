@@ -6,8 +6,8 @@ from pathlib import Path
 
 from app.config import default_tuning, load_settings
 from app.errors import ConfigError
-from app.infra.passwords import PasswordHasher
-from app.infra.postgres import Database
+from app.infra.postgres.database import Database
+from app.infra.secrets.passwords import PasswordHasher
 from app.local.development import running_environment
 from app.users.store import UserStore
 

@@ -16,7 +16,7 @@ from gunicorn.workers.base import Worker  # type: ignore[import-untyped]
 from app.config import Settings
 from app.errors import ConfigError
 from app.infra import cooperative
-from app.infra.workers import slots_of, worker_count
+from app.infra.machine.workers import slots_of, worker_count
 from app.server.bodies import BodyLimit
 from app.server.framing import Application, framed
 from app.server.proxy import trust_proxies

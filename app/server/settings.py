@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from app.config import Settings
-from app.infra.workers import worker_count
+from app.infra.machine.workers import worker_count
 
 DESCRIPTORS_MOST = 1_048_576
 HEARTBEAT_FOLDER = "/dev/shm"  # noqa: S108 - a heartbeat on a disk would wait for the disk

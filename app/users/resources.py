@@ -9,7 +9,7 @@ from app.users.schemas import Batch, Profile, ProfilePatch, PublicUser, User
 from app.users.service import UserService
 from app.web.bodies import JSON, MERGE_PATCH, read_one_of
 from app.web.converters import ID_SCHEMA, parse_id
-from app.web.operations import Operation, Parameter, operation
+from app.web.openapi.operations import Operation, Parameter, operation
 from app.web.resource import Resource, headers_of
 
 BATCH_LIMIT = 100

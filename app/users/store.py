@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from app.infra.postgres import Database, Statement
+from app.infra.postgres.database import Database, Statement
 from app.users.schemas import User
 
 _COLUMNS = "id, email::text, name, headline, created_at, updated_at, version"

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from msgspec.inspect import BoolType, IntType, Metadata, NoneType, StrType, StructType, Type, UnionType
 
-from app.web.operations import operations_of
+from app.web.openapi.operations import operations_of
 
 SMALL_BODY = 3072
 """Bytes of a body where nothing is known that would need more: no route, no shape, a short one."""

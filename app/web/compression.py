@@ -7,7 +7,7 @@ import brotli
 import falcon
 
 from app.config import Compression
-from app.infra.tuning import LiveTuning
+from app.infra.tuning.live_tuning import LiveTuning
 from app.web.conditions import coded_tag
 from app.web.resource import headers_of
 

@@ -15,7 +15,7 @@ from app.config import Limits
 from app.errors import RateLimited
 from app.infra.addresses import network_of
 from app.infra.cooperative import Event
-from app.infra.memcache import Memcache
+from app.infra.memcache.client import Memcache
 
 WINDOW_SECONDS = 60
 TRACKED_KEYS = 20_000

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from app.auth.tokens import AccessTokens
-from app.infra.keys import KeyRing
+from app.infra.secrets.key_ring import KeyRing
 from app.local.process import LocalError
 from loadtest.bed import ME, Bed, Service
 from loadtest.client import encoded

@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg2
 
-from app.infra.pgbouncer_ini import pool
+from app.infra.pgbouncer.ini import pool
 from app.local.pgbouncer import PgBouncer
 from app.local.postgres import DATABASE
 from app.local.process import LocalError, becomes_true

@@ -9,7 +9,7 @@ import pytest
 
 from app.config import DEVELOPMENT_TUNING, Settings, Tuning, load_settings
 from app.errors import ConfigError
-from app.infra.tuning import read_tuning
+from app.infra.tuning.live_tuning import read_tuning
 from app.local.readme import documented_settings
 
 GOOD = {"PEPPER": "p" * 32, "KEYS_DIR": "/keys", "DATABASE_URL": "postgresql://jobfinder@/jobfinder"}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from app.local.readme import generated
 from app.routes import ROUTES, route_labels
-from app.web.openapi import document
+from app.web.openapi.description import document
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 README = (CHECKOUT / "README.md").read_text()

@@ -1,7 +1,7 @@
 """SQL of the audit log."""
 
 from app.auth.schemas import Client
-from app.infra.postgres import Database, Statement
+from app.infra.postgres.database import Database, Statement
 
 RECORD_FAILED_LOGIN = Statement(
     "record_failed_login",

@@ -1,7 +1,7 @@
 """SQL that removes up to 1,000 rows of what nobody needs any more; of several workers each takes rows of its own."""
 
-from app.infra.postgres import Database
-from app.infra.tuning import LiveTuning
+from app.infra.postgres.database import Database
+from app.infra.tuning.live_tuning import LiveTuning
 
 PRUNE_SESSIONS = """
 DELETE FROM sessions WHERE id IN (

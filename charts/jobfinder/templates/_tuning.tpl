@@ -1,5 +1,5 @@
 {{/*
-Refuse live settings that the pods would refuse (app/infra/fitness.py, whose numbers files/tuning.json holds): floors
+Refuse live settings that the pods would refuse (app/infra/tuning/fitness.py, whose numbers files/tuning.json holds): floors
 outside development, and caches that do not fit into the memory of the container.
 */}}
 {{- define "jobfinder.tuning.check" -}}
@@ -37,7 +37,7 @@ outside development, and caches that do not fit into the memory of the container
 {{- end -}}
 {{- end }}
 
-{{/* Workers of a pod; where `workers` is 0, one for each core that the limit allows, and at least 1 (app/infra/workers.py). */}}
+{{/* Workers of a pod; where `workers` is 0, one for each core that the limit allows, and at least 1 (app/infra/machine/workers.py). */}}
 {{- define "jobfinder.workers" -}}
 {{- $cpu := dig "limits" "cpu" "1" .Values.resources | toString -}}
 {{- $cores := hasSuffix "m" $cpu | ternary (divf (trimSuffix "m" $cpu | float64) 1000) ($cpu | float64) -}}

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.infra.pgbouncer_watch import ANSWER_S, HUNG
+from app.infra.pgbouncer.watch import ANSWER_S, HUNG
 from tests.e2e.chart.rendering import (
     BARE,
     BUNDLED,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.infra.statistics import BUCKETS
+from app.infra.metrics.statistics import BUCKETS
 from tests.e2e.chart.rendering import CHART, NAMESPACE, refusal
 from tests.e2e.monitoring import rule_tests
 from tests.e2e.monitoring.rendering import EVERYTHING, FULLNAME, Rule, alerts, groups, records, render

@@ -6,7 +6,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from app.config import VERSION
 from app.routes import ROUTES
-from app.web.openapi import document
+from app.web.openapi.description import document
 from tests.api_client import Api, Person
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app.config import DatabaseTuning
-from app.infra.postgres import Database
+from app.infra.postgres.database import Database
 
 NEW_USER = "INSERT INTO users (email, password_hash, name) VALUES (%s, '', 'Ada') RETURNING id"
 NEW_SESSION = """

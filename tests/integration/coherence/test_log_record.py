@@ -6,15 +6,15 @@ from collections.abc import Iterator
 import pytest
 
 from app.coherence import user_key
-from app.coherence.agreement import LOG_KEY, Agreement
-from app.coherence.change import change_log
-from app.coherence.log import ChangeLog
+from app.coherence.log.agreement import LOG_KEY, Agreement
+from app.coherence.log.change import change_log
+from app.coherence.log.change_log import ChangeLog
+from app.coherence.log.store import NO_LOG, LogRecord
 from app.coherence.store import Outbox
 from app.config import DatabaseTuning
 from app.errors import Unavailable, WrongLog
-from app.infra.log_record import NO_LOG, LogRecord
-from app.infra.memcache import Server
-from app.infra.postgres import Database
+from app.infra.memcache.client import Server
+from app.infra.postgres.database import Database
 from app.local.memcached import Memcached
 from tests.conftest import LocalDatabase
 

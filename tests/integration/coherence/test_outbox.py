@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from app.coherence import Coherence, session_key, user_key
-from app.coherence.final import Publisher
-from app.coherence.log import TICKET
+from app.coherence.log.change_log import TICKET
+from app.coherence.publisher import Publisher
 from app.coherence.store import Outbox
 from app.config import Caches, DatabaseTuning
-from app.infra.memcache import Memcache
-from app.infra.postgres import Database
+from app.infra.memcache.client import Memcache
+from app.infra.postgres.database import Database
 from app.local.memcached import Memcached
 from tests.integration.coherence.workers import KINDS, TIMEOUT_MS, Counts, eventually
 

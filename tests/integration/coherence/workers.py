@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 from app.coherence import Coherence, Kind, Kinds, session_key, store, user_key
+from app.coherence.log import store as log_record
 from app.config import Caches
-from app.infra import log_record
-from app.infra.memcache import Memcache
+from app.infra.memcache.client import Memcache
 
 KINDS = Kinds(
     users=Kind("user", str, str.encode, bytes.decode, lambda user_id, _: (user_key(user_id),)),

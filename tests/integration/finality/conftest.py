@@ -24,7 +24,7 @@ def cache_servers() -> Iterator[list[Memcached]]:
 @pytest.fixture(scope="package")
 def shared(postgres: Postgres, migrated: str, open_folder: Path) -> Iterator[Shared]:
     """A database of the package's own; a connection is waited for 1 s at most."""
-    from app.infra.migrate import migrate
+    from app.infra.postgres.migrate import migrate
     from app.main import preparation
 
     name = f"finality_{next(_numbers)}"

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.coherence.change import change_log
-from app.coherence.log import ChangeLog
+from app.coherence.log.change import change_log
+from app.coherence.log.change_log import ChangeLog
+from app.coherence.log.store import NO_LOG, LogRecord
 from app.config import DatabaseTuning
-from app.infra.log_record import NO_LOG, LogRecord
-from app.infra.memcache import Server
-from app.infra.postgres import Database
+from app.infra.memcache.client import Server
+from app.infra.postgres.database import Database
 from app.local.memcached import Memcached
 from tests.integration.finality.clients import ME, Client, client_of, log_out
 from tests.integration.finality.connections import Answer, Request

@@ -26,14 +26,14 @@ SCENES = 5
 ACCEPTED = "an ended session was accepted"
 STALE = "a profile older than an acknowledged change was read"
 BROKEN = {
-    "answers before the leases have ended": ("app.coherence.final.Publisher._wait = lambda self: None", {ACCEPTED}),
+    "answers before the leases have ended": ("app.coherence.publisher.Publisher._wait = lambda self: None", {ACCEPTED}),
     "never publishes": (
-        "app.coherence.final.Publisher.final = lambda self, keys, xid, security: None",
+        "app.coherence.publisher.Publisher.final = lambda self, keys, xid, security: None",
         {ACCEPTED, STALE},
     ),
-    "never drains": ("app.coherence.final.Publisher.drain = lambda self: 0", {ACCEPTED}),
+    "never drains": ("app.coherence.publisher.Publisher.drain = lambda self: 0", {ACCEPTED}),
     "uses facts whatever has changed": (
-        "app.coherence.history.State.proves = lambda self, keys, position: True",
+        "app.coherence.log.history.State.proves = lambda self, keys, position: True",
         {ACCEPTED, STALE},
     ),
 }

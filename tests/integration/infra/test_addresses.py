@@ -10,8 +10,8 @@ import pytest
 from app.config import DatabaseTuning
 from app.errors import ConfigError
 from app.infra.cooperative import first_to_connect, sockets
-from app.infra.memcache import Memcache
-from app.infra.postgres import Database
+from app.infra.memcache.client import Memcache
+from app.infra.postgres.database import Database
 from app.local.memcached import Memcached
 from app.local.postgres import ROLE, Postgres
 from jobfinder_operator import memcached as operators_memcached

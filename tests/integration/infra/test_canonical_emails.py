@@ -8,9 +8,9 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import NullPool, create_engine
 
-from app.infra.migrate import migrate
-from app.infra.schema import MIGRATIONS
-from app.infra.statements import Preparation
+from app.infra.postgres.migrate import migrate
+from app.infra.postgres.schema import MIGRATIONS
+from app.infra.postgres.statements import Preparation
 from app.local.postgres import Postgres
 from tests.sql import ask
 

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from app.errors import ConfigError
-from app.infra.memcache import CacheUnavailable, Memcache, Server
+from app.infra.memcache.client import CacheUnavailable, Memcache, Server
 from app.local.memcached import Memcached
 
 TIMEOUT_MS = 250

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.infra.memcache import CacheUnavailable, Server
+from app.infra.memcache.client import CacheUnavailable, Server
 
 ANSWER = b"VA 4\r\n\r\nMN\r\nEN\r\nVA 0\r\n\r\nMN\r\n"
 KEYS = ["trap", "missing", "empty"]

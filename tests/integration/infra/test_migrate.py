@@ -9,11 +9,11 @@ import pytest
 
 from app.config import DatabaseTuning
 from app.errors import ConfigError, Unavailable
-from app.infra.identity import check_identity, fingerprint
-from app.infra.migrate import migrate
-from app.infra.postgres import Database, Statement
-from app.infra.schema import current_version, newest_version
-from app.infra.statements import Preparation
+from app.infra.postgres.database import Database, Statement
+from app.infra.postgres.migrate import migrate
+from app.infra.postgres.schema import current_version, newest_version
+from app.infra.postgres.statements import Preparation
+from app.infra.secrets.identity import check_identity, fingerprint
 from app.local.postgres import Postgres
 
 NOTHING = Preparation([Statement("one", (), "SELECT 1", readonly=True)])
@@ -23,8 +23,8 @@ ROOT = Path(__file__).parents[3]
 
 MIGRATE = """
 import sys
-from app.infra.migrate import migrate
-from app.infra.statements import Preparation
+from app.infra.postgres.migrate import migrate
+from app.infra.postgres.statements import Preparation
 sys.stdin.readline()
 migrate(sys.argv[1], Preparation([]))
 """

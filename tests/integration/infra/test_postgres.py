@@ -11,8 +11,8 @@ import pytest
 from app.config import DatabaseTuning
 from app.errors import ConfigError, Conflict, Unavailable
 from app.infra import cooperative
-from app.infra import postgres as module
-from app.infra.postgres import Database, Statement
+from app.infra.postgres import database as database_module
+from app.infra.postgres.database import Database, Statement
 from app.local.pgbouncer import PgBouncer
 from app.local.postgres import Postgres
 
@@ -228,8 +228,8 @@ def test_without_a_pooler_queries_fail_at_once_and_work_again_when_it_is_back(db
 def test_a_query_that_takes_too_long_is_given_up_with_its_connection(
     db: Database, monkeypatch: pytest.MonkeyPatch, outage: Outage, until: Until
 ) -> None:
-    monkeypatch.setattr(module, "QUERY_TIMEOUT_S", 0.1)
-    monkeypatch.setattr(module, "LEAST_QUERY_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(database_module, "QUERY_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(database_module, "LEAST_QUERY_TIMEOUT_S", 0.1)
     with pytest.raises(Unavailable):
         db.one(SLOW, 30.0)
     assert (db.stats().in_use, db.stats().idle) == (0, 0)
@@ -263,7 +263,7 @@ def test_a_pooler_that_stands_still_is_unavailable_in_time(
     try:
         with pytest.raises(Unavailable):
             db.ping(0.1)
-        monkeypatch.setattr("app.infra.postgres_link.CONNECT_TIMEOUT_S", 0.1)
+        monkeypatch.setattr("app.infra.postgres.connection.CONNECT_TIMEOUT_S", 0.1)
         with pytest.raises(Unavailable):
             db.one(ADD, 1, 1)
     finally:

@@ -8,11 +8,11 @@ import falcon.testing
 import pytest
 
 from app.coherence import Kind
-from app.coherence.shared import SharedFact, SharedFacts
-from app.infra.memcache import CacheUnavailable, Memcache
-from app.infra.optional import OPTIONAL_S, begin_request, end_request
+from app.coherence.facts.shared import SharedFact, SharedFacts
+from app.infra.memcache.client import CacheUnavailable, Memcache
+from app.infra.memcache.optional import OPTIONAL_S, begin_request, end_request
 from app.local.memcached import Memcached
-from app.web.edge import Edge, Request
+from app.web.middleware import Edge, Request
 from tests.relay import Relay
 
 KIND: Kind[bytes] = Kind("text", bytes, bytes, bytes, lambda identifier, _: (f"text:{identifier}",))

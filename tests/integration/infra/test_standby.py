@@ -9,9 +9,9 @@ import pytest
 
 from app.config import DatabaseTuning
 from app.errors import Unavailable
-from app.infra.migrate import migrate
-from app.infra.postgres import Database
-from app.infra.statements import REFUSE_STANDBY
+from app.infra.postgres.database import Database
+from app.infra.postgres.migrate import migrate
+from app.infra.postgres.statements import REFUSE_STANDBY
 from app.local.account import hand_over
 from app.local.pgbouncer import PgBouncer
 from app.local.postgres import Postgres

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 import psycopg2
 
-from app.infra.pgbouncer_ini import SERVICE
+from app.infra.pgbouncer.ini import SERVICE
 from app.local.account import PrivateFolder, hand_over, server_account
 from app.local.postgres import ROLE, Postgres
 from app.local.process import Command, Server

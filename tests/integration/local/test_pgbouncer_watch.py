@@ -13,8 +13,8 @@ import psycopg2
 import pytest
 
 from app.config import load_pooler_settings
-from app.infra.pgbouncer_ini import OPERATOR
-from app.infra.pgbouncer_watch import HUNG, PgBouncerFiles, hangs
+from app.infra.pgbouncer.ini import OPERATOR
+from app.infra.pgbouncer.watch import HUNG, PgBouncerFiles, hangs
 from app.local.account import server_account
 from app.local.postgres import Postgres
 from app.local.process import becomes_true

@@ -6,7 +6,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from app.infra.pgbouncer_ini import EXPORTER, OPERATOR, SERVICE
+from app.infra.pgbouncer.ini import EXPORTER, OPERATOR, SERVICE
 from app.local.postgres import Postgres
 from tests.conftest import LocalDatabase
 from tests.integration.local.pod_pgbouncer import SECRET, PodPgBouncer, ask, setting

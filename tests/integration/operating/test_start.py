@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from app.infra.migrate import migrate
+from app.infra.postgres.migrate import migrate
 from app.local.pgbouncer import PgBouncer
 from app.local.postgres import Postgres
 from app.main import preparation

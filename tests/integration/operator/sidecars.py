@@ -11,7 +11,7 @@ from typing import TypeVar
 import psycopg2
 
 from app.config import PoolerSettings
-from app.infra.pgbouncer_ini import SERVICE, write_files
+from app.infra.pgbouncer.ini import SERVICE, write_files
 from app.local.account import PrivateFolder, hand_over, server_account
 from app.local.postgres import ROLE, Postgres
 from app.local.process import Command, Server

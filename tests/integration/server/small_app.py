@@ -18,7 +18,7 @@ from greenlet import greenlet
 from app.config import DatabaseTuning, Settings
 from app.errors import Unavailable
 from app.infra import cooperative
-from app.infra.postgres import Database
+from app.infra.postgres.database import Database
 from app.server.framing import Environ, StartResponse
 from app.server.gunicorn_app import Service
 

@@ -5,16 +5,16 @@ from typing import cast
 
 import pytest
 
-from app.auth.access import AccessRules, Counting, weakness
+from app.auth.attempts import AccessRules, Counting, weakness
 from app.auth.audit.store import AuditStore
 from app.auth.guesses import Guesses, Refusals
 from app.config import Passwords, Tuning
 from app.errors import Unavailable
-from app.infra.afterwards import Afterwards
-from app.infra.memcache import Memcache
-from app.infra.passwords import PasswordHasher
-from app.infra.postgres import Database
-from app.infra.tuning import LiveTuning
+from app.infra.background.afterwards import Afterwards
+from app.infra.memcache.client import Memcache
+from app.infra.postgres.database import Database
+from app.infra.secrets.passwords import PasswordHasher
+from app.infra.tuning.live_tuning import LiveTuning
 from app.web.limits import RateLimiter
 
 PATIENCE_S = 10

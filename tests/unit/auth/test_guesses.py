@@ -11,8 +11,8 @@ from app.auth.audit.store import AuditStore
 from app.auth.guesses import NOTED_PER_MINUTE, Guesses, Refusals
 from app.auth.schemas import Client
 from app.errors import RateLimited, Unavailable
-from app.infra.afterwards import Afterwards
-from app.infra.memcache import CacheUnavailable, Memcache
+from app.infra.background.afterwards import Afterwards
+from app.infra.memcache.client import CacheUnavailable, Memcache
 from app.web.limits import Key
 
 LIMIT = 10

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from app.auth.tokens import REMEMBERED_TOKENS, AccessTokens
 from app.config import Settings
 from app.errors import InvalidToken
-from app.infra.keys import KeyRing
+from app.infra.secrets.key_ring import KeyRing
 from tests.unit.coherence.scheduler import Scheduler, in_turn
 from tests.unit.switches import Running, switching
 

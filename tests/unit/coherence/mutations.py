@@ -5,13 +5,15 @@ from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
-from app.coherence import final, lease, log, look
-from app.coherence.facts import FactCache
-from app.coherence.final import Publisher
-from app.coherence.history import History, State
-from app.coherence.lease import Lease
-from app.coherence.log import ChangeLog
-from app.coherence.look import Finding
+from app.coherence import publisher
+from app.coherence.facts.fact_cache import FactCache
+from app.coherence.log import change_log as log
+from app.coherence.log import lease, look
+from app.coherence.log.change_log import ChangeLog
+from app.coherence.log.history import History, State
+from app.coherence.log.lease import Lease
+from app.coherence.log.look import Finding
+from app.coherence.publisher import Publisher
 from tests.unit.coherence.world import World
 
 
@@ -73,7 +75,7 @@ def nobody_waits_for_leases() -> Any:
 
 def clocks_run_alike() -> Any:
     """The slack of a service whose clocks differ by less than 5 %."""
-    return patch.object(final, "SLACK_MS", 5)
+    return patch.object(publisher, "SLACK_MS", 5)
 
 
 def a_miss_grants_a_lease() -> Any:

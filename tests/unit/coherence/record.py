@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from app.infra import log_record
+from app.coherence.log import store as log_record
 from tests.unit.coherence.scheduler import Scheduler
 
 Row = tuple[Any, ...]

@@ -4,12 +4,13 @@ from functools import partial
 from typing import Any
 from unittest.mock import patch
 
-from app.coherence import Coherence, change
-from app.coherence.agreement import Agreement
-from app.coherence.lease import Lease
-from app.coherence.log import ChangeLog
+from app.coherence import Coherence
+from app.coherence.log import change
+from app.coherence.log.agreement import Agreement
+from app.coherence.log.change_log import ChangeLog
+from app.coherence.log.lease import Lease
+from app.coherence.log.store import NO_LOG
 from app.coherence.store import Outbox
-from app.infra.log_record import NO_LOG
 from tests.unit.coherence.record import SimRecord
 from tests.unit.coherence.scenes import later, prepare
 from tests.unit.coherence.scheduler import in_turn

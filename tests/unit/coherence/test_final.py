@@ -4,9 +4,9 @@ from typing import Any
 from unittest.mock import patch
 
 from app.coherence import Coherence, session_key, user_key
-from app.coherence.final import DRAIN_EVERY_S, LEFT_OVER_S, SLACK_MS
-from app.coherence.lease import LEASE_MAX_MS
-from app.coherence.log import REACH
+from app.coherence.log.change_log import REACH
+from app.coherence.log.lease import LEASE_MAX_MS
+from app.coherence.publisher import DRAIN_EVERY_S, LEFT_OVER_S, SLACK_MS
 from app.coherence.store import Outbox
 from app.errors import NotFinal
 from tests.unit.coherence.rooms import Room

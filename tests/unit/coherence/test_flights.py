@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from app.coherence.flights import Flight, Flights
+from app.coherence.facts.flights import Flight, Flights
 from app.errors import Unavailable
 
 
@@ -33,6 +33,6 @@ def test_who_has_not_waited_gets_a_flight_of_the_present() -> None:
 
 
 def test_a_flight_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.coherence.flights.JOIN_LIMIT_S", 0.01)
+    monkeypatch.setattr("app.coherence.facts.flights.JOIN_LIMIT_S", 0.01)
     with pytest.raises(Unavailable):
         Flight[str](threading.Event()).wait()

@@ -1,6 +1,6 @@
 """The rule, and the bound of what is remembered."""
 
-from app.coherence.history import History, State, ignorance
+from app.coherence.log.history import History, State, ignorance
 
 
 def known(history: History, position: int) -> State:

@@ -5,7 +5,7 @@ from unittest.mock import patch
 import pytest
 
 from app.coherence import user_key
-from app.coherence.log import ENTRY_TTL_S, REACH, TICKET
+from app.coherence.log.change_log import ENTRY_TTL_S, REACH, TICKET
 from app.errors import Unavailable
 from tests.unit.coherence.rooms import Room
 

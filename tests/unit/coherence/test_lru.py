@@ -1,6 +1,6 @@
 """The bounded map."""
 
-from app.coherence.lru import Bounded
+from app.coherence.facts.second_chance import Bounded
 
 
 class Item:

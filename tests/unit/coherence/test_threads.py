@@ -9,11 +9,13 @@ from unittest.mock import patch
 
 import pytest
 
-from app.coherence import Coherence, flights, lease, lru, user_key
-from app.coherence.facts import FactCache, LocalFact
-from app.coherence.history import History, State
-from app.coherence.lease import Lease
-from app.coherence.look import Finding
+from app.coherence import Coherence, user_key
+from app.coherence.facts import flights, second_chance
+from app.coherence.facts.fact_cache import FactCache, LocalFact
+from app.coherence.log import lease
+from app.coherence.log.history import History, State
+from app.coherence.log.lease import Lease
+from app.coherence.log.look import Finding
 from tests.unit.coherence.mutations import looks_overlap
 from tests.unit.coherence.scenes import Scene, later, prepare, requests_after_logout
 from tests.unit.coherence.scheduler import Scheduler, Task
@@ -96,7 +98,10 @@ def count_orders(scene: Scene, switches: int = 1) -> tuple[int, str | None]:
 
     functions = [*map(partial(getattr, Lease), ("current", "_since", "_board", "_fly", "_look", "_install"))]
     functions += [History.record, State.proves, LocalFact.holds, FactCache._accepts]
-    with simulated_locks(lambda: running.scheduler, lease, flights, lru), switching(running.pause, *functions):
+    with (
+        simulated_locks(lambda: running.scheduler, lease, flights, second_chance),
+        switching(running.pause, *functions),
+    ):
         for _ in running.every_order(start, switches):
             orders += 1
             assert world is not None

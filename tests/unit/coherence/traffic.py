@@ -4,8 +4,8 @@ import random
 from collections.abc import Callable
 
 from app.coherence import Coherence
+from app.coherence.log.store import NO_LOG
 from app.config import Caches
-from app.infra.log_record import NO_LOG
 from tests.unit.coherence.scheduler import RandomPolicy, Scheduler, Task, in_turn
 from tests.unit.coherence.world import FAST, FATES, SLOW, SMALL, Mood, World
 

@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from app.coherence import Coherence, Kind, Kinds, session_key, store, user_key
-from app.coherence.change import change_log
-from app.coherence.final import CLOCK_RATE_ERROR
-from app.coherence.log import ChangeLog
+from app.coherence.log import store as log_record
+from app.coherence.log.change import change_log
+from app.coherence.log.change_log import ChangeLog
+from app.coherence.log.store import LogRecord
+from app.coherence.publisher import CLOCK_RATE_ERROR
 from app.config import Caches, CacheTuning
 from app.errors import NotFinal, Unavailable
-from app.infra import log_record
-from app.infra.log_record import LogRecord
-from app.infra.memcache import CacheUnavailable
+from app.infra.memcache.client import CacheUnavailable
 from tests.unit.coherence.record import SimChange, SimRecord
 from tests.unit.coherence.scheduler import Scheduler
 

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from app.errors import Unavailable
-from app.infra.afterwards import Afterwards
+from app.infra.background.afterwards import Afterwards
 
 PATIENCE_S = 10
 
@@ -52,7 +52,7 @@ def test_nobody_waits_for_work_that_hangs_and_too_much_is_dropped() -> None:
 
 
 def test_it_begins_again_after_it_has_been_idle(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.infra.afterwards.IDLE_SECONDS", 0.0)
+    monkeypatch.setattr("app.infra.background.afterwards.IDLE_SECONDS", 0.0)
     afterwards = Afterwards()
     for _ in range(50):
         finished = threading.Event()

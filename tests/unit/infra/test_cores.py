@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.infra.cores import cpu_quota, usable_cores
+from app.infra.machine.cores import cpu_quota, usable_cores
 
 
 def write(path: Path, text: str) -> None:

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from app.infra.counters import Counters
-from app.infra.exposition import CountersCollector
+from app.infra.metrics.counters import Counters
+from app.infra.metrics.exposition import CountersCollector
 
 ROUTES = [("", ""), ("GET", "/api/v1/users/me"), ("POST", "/api/v1/auth/login")]
 GET, POST = 1, 2

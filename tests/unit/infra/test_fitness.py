@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from app.config import Limits, Tuning
-from app.infra.fitness import BLACKLISTED_KIB, LEAST_BCRYPT_COST, USER_KIB, WORKER_KIB, Place
-from app.infra.tuning import LiveTuning, read_tuning
+from app.infra.tuning.fitness import BLACKLISTED_KIB, LEAST_BCRYPT_COST, USER_KIB, WORKER_KIB, Place
+from app.infra.tuning.live_tuning import LiveTuning, read_tuning
 
 CHART = Path(__file__).parents[3] / "charts" / "jobfinder"
 MIB = 1024 * 1024

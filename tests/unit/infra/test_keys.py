@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from app.errors import ConfigError
-from app.infra.keys import KeyRing
+from app.infra.secrets.key_ring import KeyRing
 
 PKCS8 = (Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 

@@ -10,7 +10,7 @@ import pytest
 
 from app.config import Passwords
 from app.errors import Unavailable
-from app.infra.passwords import PasswordHasher, common_passwords
+from app.infra.secrets.passwords import PasswordHasher, common_passwords
 
 CHEAP = Passwords(bcrypt_cost=4, threads=2, queue=8)
 PEPPER = b"p" * 32

@@ -6,7 +6,7 @@ import pytest
 
 from app.config import PoolerSettings, load_pooler_settings
 from app.errors import ConfigError
-from app.infra.pgbouncer_ini import SERVICE, write_files
+from app.infra.pgbouncer.ini import SERVICE, write_files
 
 ODD = ["job finder", 'a"b', "a=b", "a;#b", "*", "naïve ☃", "o'clock", "pgbouncer", "[databases]", "a\\b", "x" * 63]
 

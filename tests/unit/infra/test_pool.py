@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from app.infra.pool import Pool, PoolTimeout
+from app.infra.cooperative.pool import Pool, PoolTimeout
 
 
 class FakeConnection:
@@ -197,7 +197,7 @@ def test_a_grant_to_a_caller_that_is_killed_goes_on_to_the_next(
             raise _Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr("app.infra.pool.Event", KillingEvent)
+        patch.setattr("app.infra.cooperative.pool.Event", KillingEvent)
         with pytest.raises(_Killed):
             pool.acquire(1)
     assert pool.acquire(1) is connection

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from app.infra.statements import Statement
+from app.infra.postgres.statements import Statement
 
 FIND = Statement("find", ("bigint", "text"), "SELECT 1\n  WHERE 1 = $1 AND 'x' LIKE $2 || '%'", readonly=True)
 

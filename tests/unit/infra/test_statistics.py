@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.infra.statistics import BUCKETS, RouteStatistics
+from app.infra.metrics.statistics import BUCKETS, RouteStatistics
 
 
 def statistics(*seconds: float) -> RouteStatistics:

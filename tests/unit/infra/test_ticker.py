@@ -2,7 +2,7 @@
 
 import threading
 
-from app.infra.ticker import Ticker
+from app.infra.background.ticker import Ticker
 
 
 def test_tasks_run_again_and_again_also_after_an_exception() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.config import DatabaseTuning, Tuning
-from app.infra.tuning import LiveTuning
+from app.infra.tuning.live_tuning import LiveTuning
 
 DEFAULT = Tuning(database=DatabaseTuning(pool_max=20))
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from app.infra import workers
-from app.infra.machine import memory_limit
-from app.infra.workers import WORKERS_MOST, worker_count
+from app.infra.machine import workers
+from app.infra.machine.memory import memory_limit
+from app.infra.machine.workers import WORKERS_MOST, worker_count
 
 MIB = 2**20
 

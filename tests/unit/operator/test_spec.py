@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app.config import Caches, CacheTuning, Tuning
-from app.infra.tuning import read_tuning
+from app.infra.tuning.live_tuning import read_tuning
 from jobfinder_operator.observed import Workload
 from jobfinder_operator.spec import SpecError, budget_config, problems, read_spec
 from jobfinder_operator.tuning import console_settings, tuning_file

@@ -7,7 +7,7 @@ from pathlib import Path
 from app.config import Settings, Tuning
 from app.routes import ROUTES
 from app.web.body_limits import largest_body
-from app.web.operations import operations_of
+from app.web.openapi.operations import operations_of
 
 PAGE = (Path(__file__).parents[3] / "app" / "server" / "README.md").read_text()
 NO_SETTINGS = {"POST", "GET", "HEAD", "RLIMIT_NOFILE"}

@@ -11,8 +11,8 @@ import pytest
 
 from app.config import Settings
 from app.errors import ConfigError
-from app.infra.counters import Counters
-from app.infra.workers import WORKERS_MOST, slots_of
+from app.infra.machine.workers import WORKERS_MOST, slots_of
+from app.infra.metrics.counters import Counters
 from app.server.gunicorn_app import Service, assign_slot, serve
 from app.server.settings import bind_address, options
 

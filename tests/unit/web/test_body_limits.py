@@ -11,7 +11,7 @@ from app.auth.schemas import Registration
 from app.routes import ROUTES
 from app.users.schemas import Profile
 from app.web.body_limits import SMALL_BODY, body_limits, largest_body
-from app.web.operations import operations_of
+from app.web.openapi.operations import operations_of
 
 LIMIT = body_limits(ROUTES)
 ASTRAL = "\N{GRINNING FACE}"

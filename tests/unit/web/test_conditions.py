@@ -8,9 +8,9 @@ import pytest
 
 from app.routes import ROUTES
 from app.web.conditions import after_reading, before_writing, coded_tag, conditional, entity_tag
-from app.web.edge import Request
 from app.web.errors import add_error_handlers
-from app.web.operations import operations_of
+from app.web.middleware import Request
+from app.web.openapi.operations import operations_of
 from app.web.resource import Resource, has_tag
 
 TAG = entity_tag(7, 3)

@@ -7,7 +7,7 @@ from typing import cast
 import pytest
 
 from app.errors import RateLimited
-from app.infra.memcache import Memcache
+from app.infra.memcache.client import Memcache
 from app.web.limits import Key, RateLimiter
 
 KEY: Key = ("user", 1)

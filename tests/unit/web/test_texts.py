@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.routes import ROUTES
-from app.web.openapi import document
+from app.web.openapi.description import document
 from app.web.texts import checked_text, people_text
 
 PATTERNS = {

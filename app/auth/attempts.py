@@ -1,0 +1,139 @@
+"""Rules before anything is stored: attempts that are counted, passwords that are too easy to guess."""
+
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from app.auth.audit.store import AuditStore
+from app.auth.guesses import LOGIN_FAILURES, Guesses, Refusals
+from app.auth.records import Account, Asked
+from app.auth.schemas import Client, Credentials
+from app.config import Limits
+from app.errors import FieldError, Invalid, RateLimited
+from app.infra.addresses import network_of
+from app.infra.background.afterwards import Afterwards
+from app.infra.secrets.passwords import PasswordHasher, common_passwords
+from app.infra.tuning.live_tuning import LiveTuning
+from app.web.limits import Key, RateLimiter
+
+LOGINS, REGISTRATIONS, REVOCATIONS, LOGOUTS = "logins", "registrations", "revocations", "logouts"
+_LEAST_RESEMBLANCE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Counting:
+    """Who counts what, and who notes what was refused."""
+
+    limiter: RateLimiter
+    guesses: Guesses
+    refusals: Refusals
+
+
+class AccessRules:
+    """Limits slow down who guesses; they never touch the sessions that an account has."""
+
+    def __init__(
+        self, hasher: PasswordHasher, counting: Counting, tuning: LiveTuning, audit: AuditStore,
+        afterwards: Afterwards,
+    ) -> None:  # fmt: skip
+        self._hasher, self._counting, self._tuning, self._afterwards = hasher, counting, tuning, afterwards
+        self.hash, self._record_failure = hasher.hash, audit.record_failed_login
+
+    def may_register(self, client: Client) -> None:
+        """Raises RateLimited."""
+        limit = self._limits.registrations_per_address
+        self._counting.limiter.take(REGISTRATIONS, ("network", self.network(client)), limit)
+
+    def may_revoke(self, client: Client) -> None:
+        """As often as logins, counted apart; raises RateLimited."""
+        limit = self._limits.logins_per_address
+        self._counting.limiter.take(REVOCATIONS, ("network", self.network(client)), limit)
+
+    def may_log_out(self, session_id: int) -> None:
+        """As often as anything that is open, counted for the session; raises RateLimited."""
+        self._counting.limiter.take(LOGOUTS, ("session", session_id), self._limits.open_requests_per_address)
+
+    def may_present(self, client: Client) -> None:
+        """Counts a token that is not valid for the client's network; raises RateLimited."""
+        self._counting.limiter.take_open(client.address, self._limits)
+
+    def may_log_in(self, client: Client) -> None:
+        """Counts for the client's network; raises RateLimited."""
+        key: Key = ("network", self.network(client))
+        try:
+            self._counting.limiter.take(LOGINS, key, self._limits.logins_per_address)
+        except RateLimited:
+            self._counting.refusals.note(LOGINS, key, None, client)
+            raise
+
+    def logs_in(self, given: Credentials, found: Asked, client: Client) -> bool:
+        """Whether the password is right, counted for the account, be it known or not; raises RateLimited.
+
+        A network from which the account has logged in is counted apart: who guesses elsewhere does not lock it out.
+        """
+        account = found.account
+        password_hash = account.password_hash if account else None
+        verify = partial(self._hasher.verify, given.password, password_hash, found.greatest_cost)
+        key: Key = ("email", given.email)
+        if account is not None and found.familiar:
+            key = ("account at network", f"{account.id} {self.network(client)}")
+        return self._guess(key, account, client, verify)
+
+    def confirms(self, session_id: int, password: str, account: Account | None, client: Client) -> bool:
+        """The same within a session, which slows down nobody but itself; raises RateLimited."""
+        verify = partial(self._hasher.verify, password, account.password_hash if account else None)
+        return self._guess(("session", session_id), account, client, verify)
+
+    def _guess(self, key: Key, account: Account | None, client: Client, verify: Callable[[], bool]) -> bool:
+        user_id = account.id if account else None
+        try:
+            right = self._counting.guesses.check(key, self._limits.login_failures_per_account, verify)
+        except RateLimited:
+            self._counting.refusals.note(LOGIN_FAILURES, key, user_id, client)
+            raise
+        if not right:
+            self._record_failure(user_id, client)
+        return right
+
+    def strengthen(self, password: str, password_hash: bytes, replace: Callable[[bytes], object]) -> None:
+        """Give `replace` a hash of the present cost where this one has a lower one, some time after the answer."""
+        if self._hasher.needs_rehash(password_hash):
+            self._afterwards.do(lambda: replace(self._hasher.hash(password)))
+
+    @staticmethod
+    def check_new_password(password: str, email: str, field: str) -> None:
+        """Raises Invalid for a password that is among the first that anybody would try."""
+        if problem := weakness(password, email):
+            raise Invalid([FieldError(field, *problem)])
+
+    def network(self, client: Client) -> str:
+        """What is counted of where a request comes from."""
+        return network_of(client.address, self._limits.ipv6_prefix)
+
+    @property
+    def most_sessions(self) -> int:
+        """How many live sessions a user may have."""
+        return self._tuning.current.accounts.sessions_per_user
+
+    @property
+    def _limits(self) -> Limits:
+        return self._tuning.current.limits
+
+
+def weakness(password: str, email: str) -> tuple[str, str] | None:
+    """(code, message) of what makes `password` easy to guess, None where nothing does."""
+    plain = unicodedata.normalize("NFKC", password).casefold()
+    if plain in common_passwords() or len(set(plain)) == 1:
+        return "common_password", "this password is among the most common ones"
+    local, _, domain = email.casefold().partition("@")
+    letters = _letters(plain)
+    for part in (email.casefold(), local, domain, domain.partition(".")[0]):
+        known = _letters(part)
+        if len(known) >= _LEAST_RESEMBLANCE and known in letters and len(letters) - len(known) < _LEAST_RESEMBLANCE:
+            return "resembles_email", "this password resembles the address"
+    return None
+
+
+def _letters(text: str) -> str:
+    return "".join(char for char in text if char.isalnum())

@@ -1,0 +1,1 @@
+"""Facts and ended sessions, in this process and in memcached."""

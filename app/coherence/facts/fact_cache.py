@@ -1,0 +1,204 @@
+"""The cache of one sort of facts: in this process, shared in memcached, and loaded once for all who ask at a time."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Generic, TypeVar
+
+from app.coherence.clock import S_IN_NS, Clock
+from app.coherence.facts.flights import Flight, Flights
+from app.coherence.facts.second_chance import Bounded
+from app.coherence.facts.shared import Kind, SharedFact, SharedFacts
+from app.coherence.log.change_log import REACH
+from app.coherence.log.history import Position, State
+from app.coherence.log.lease import Lease
+from app.config import CacheTuning
+from app.infra.metrics.counters import Counters
+
+V = TypeVar("V")
+
+
+class LocalFact(Generic[V]):
+    """A fact in this process; `position` moves on when the fact is proven to hold still."""
+
+    __slots__ = ("expires_ns", "keys", "position", "used", "value")
+
+    def __init__(self, value: V, keys: tuple[str, ...], position: Position, expires_ns: int) -> None:
+        self.value, self.keys, self.position, self.expires_ns = value, keys, position, expires_ns
+        self.used = False
+
+    def holds(self, state: State) -> bool:
+        """The rule, and the fact's own expiry; `state` tells the time well enough."""
+        position = self.position
+        if position != state.position:
+            if not state.proves(self.keys, position):
+                return False
+            self.position = state.position
+        return self.expires_ns > state.start_ns
+
+
+class FactCache(Generic[V]):
+    """A value is handed out only if the rule proves it to the caller's own lease, or if it was read for the caller."""
+
+    def __init__(
+        self, kind: Kind[V], shared: SharedFacts[V], lease: Lease, clock: Clock, counters: Counters
+    ) -> None:  # fmt: skip
+        self._kind, self._shared, self._lease, self._clock = kind, shared, lease, clock
+        self._current = lease.current
+        self._count = counters.add
+        self._local: Bounded[LocalFact[V]] = Bounded(1)
+        self._find = self._local.find
+        self._flights: Flights[V] = Flights(clock.signal)
+        self._ttl_s = 0
+
+    def __len__(self) -> int:
+        """How many facts are in this process."""
+        return len(self._local)
+
+    def apply(self, tuning: CacheTuning) -> None:
+        """Take new bounds at once; a shorter life also shortens that of the facts in this process."""
+        self._ttl_s = tuning.ttl_seconds
+        self._local.resize(tuning.capacity)
+        latest_ns = self._clock.now_ns() + tuning.ttl_seconds * S_IN_NS
+        for fact in self._local.values():
+            fact.expires_ns = min(fact.expires_ns, latest_ns)
+
+    def load(self, key: int, read: Callable[[int], V | None]) -> V | None:
+        """The value of `key`, from `read(key)` when no fact can be proven; None when `read` says so.
+
+        Those who miss the same key at the same time share one call of `read`, and what it raises.
+        """
+        state = self._current()
+        if state is not None:
+            fact = self._find(key)
+            if fact is not None and fact.holds(state):
+                fact.used = True
+                self._count("cache_hits")
+                return fact.value
+        return self._load(key, read, state)
+
+    def load_many(self, keys: Sequence[int], read: Callable[[list[int]], Mapping[int, V]]) -> dict[int, V]:
+        """Values in the order of `keys`; what `read` does not return is left out. One call of `read` at most."""
+        wanted = list(dict.fromkeys(keys))
+        known, ended = self._known(wanted)
+        missing = [key for key in wanted if key not in known and key not in ended]
+        if missing:
+            position = self._lease.position()
+            found = read(missing)
+            self._count("cache_misses", len(missing))
+            self._put_many(found, position)
+            known |= found
+        return {key: known[key] for key in wanted if key in known}
+
+    def get(self, key: int) -> V | None:
+        """The value of `key` when a fact about it can be proven."""
+        return self.get_many((key,)).get(key)
+
+    def get_many(self, keys: Sequence[int]) -> dict[int, V]:
+        """The values that can be proven, with one pipelined read of the shared cache."""
+        return self._known(list(dict.fromkeys(keys)))[0]
+
+    def put(self, key: int, value: V, position: Position | None) -> None:
+        """Keep a value that was read from PostgreSQL, or written, after this worker had reached `position`."""
+        self._put_many({key: value}, position)
+
+    def _put_many(self, values: Mapping[int, V], position: Position | None) -> None:
+        if position is not None:
+            facts = {key: SharedFact(value, position, self._expiry(value)) for key, value in values.items()}
+            for key, value in values.items():
+                self._keep(key, value, facts[key])
+            self._shared.set_many(facts)
+
+    def _load(self, key: int, read: Callable[[int], V | None], state: State | None) -> V | None:
+        """A flight that is under way began before this call, so its value needs proof; the one after it did not."""
+        flight, leads = self._flights.board(key)
+        if not leads:
+            flight.wait()
+            if state is not None and self._proven(key, flight):
+                return self._hit(flight.value)
+            flight, leads = self._flights.board(key, after=flight)
+            if not leads:
+                flight.wait()
+                if flight.fresh or (state is not None and self._proven(key, flight)):
+                    return self._hit(flight.value)
+                flight = self._flights.alone()
+        with self._flights.flying(key, flight):
+            self._fill(key, read, state, flight)
+        if flight.fresh and flight.value is not None and flight.position is not None:
+            self._shared.set_many({key: SharedFact(flight.value, flight.position, self._expiry(flight.value))})
+        return flight.value
+
+    def _fill(self, key: int, read: Callable[[int], V | None], state: State | None, flight: Flight[V]) -> None:
+        """Land `flight` with a proven fact of the shared cache, else with what PostgreSQL says."""
+        if state is not None:
+            fact = self._find(key)
+            if fact is not None and fact.holds(self._lease.state):
+                self._hit(flight.land(fact.value, fact.position, fresh=False))
+                return
+            shared = self._shared.get(key)
+            if shared is not None and self._accepts(key, shared):
+                self._hit(flight.land(shared.value, shared.position, fresh=shared.value is None))
+                return
+        position, value = self._read(key, read)
+        self._count("cache_misses")
+        if value is not None and position is not None:
+            self._keep(key, value, SharedFact(value, position, self._expiry(value)))
+        flight.land(value, position, fresh=True)
+
+    def _read(self, key: int, read: Callable[[int], V | None]) -> tuple[Position | None, V | None]:
+        """What PostgreSQL says, and the position at which it is known to hold: the one *before* it was asked."""
+        position = self._lease.position()
+        return position, read(key)
+
+    def _known(self, keys: list[int]) -> tuple[dict[int, V], set[int]]:
+        """What can be told without PostgreSQL: values, and what has ended for ever."""
+        state = self._current()
+        if state is None:
+            return {}, set()
+        known: dict[int, V] = {}
+        for key in keys:
+            fact = self._find(key)
+            if fact is not None and fact.holds(state):
+                fact.used = True
+                known[key] = fact.value
+        ended: set[int] = set()
+        if len(known) < len(keys):
+            for key, shared in self._shared.get_many([key for key in keys if key not in known]).items():
+                if shared.value is None:
+                    ended.add(key)
+                elif self._accepts(key, shared):
+                    known[key] = shared.value
+        self._count("cache_hits", len(known) + len(ended))
+        return known, ended
+
+    def _accepts(self, key: int, shared: SharedFact[V]) -> bool:
+        """Whether a shared fact is proven; one that is a little ahead of this worker is worth another look."""
+        value = shared.value
+        if value is None:
+            return True
+        state = self._lease.state
+        if 0 < shared.position - state.position <= REACH:
+            state = self._lease.renewed() or state
+        if not state.proves(self._kind.keys(key, value), shared.position):
+            return False
+        self._keep(key, value, shared)
+        return True
+
+    def _proven(self, key: int, flight: Flight[V]) -> bool:
+        """The rule for the value of a flight that began before its caller."""
+        value, position = flight.value, flight.position
+        if value is None or position is None:
+            return False
+        return self._lease.state.proves(self._kind.keys(key, value), position)
+
+    def _keep(self, key: int, value: V, fact: SharedFact[V]) -> None:
+        life_s = min(fact.expires_at - self._clock.wall_s(), self._ttl_s)
+        expires_ns = self._clock.now_ns() + int(life_s * S_IN_NS)
+        self._local.put(key, LocalFact(value, self._kind.keys(key, value), fact.position, expires_ns))
+
+    def _expiry(self, value: V) -> float:
+        """A fact is forgotten before what it tells of expires, which may have been prolonged meanwhile."""
+        latest = self._clock.wall_s() + self._ttl_s
+        return latest if self._kind.expires_at is None else min(latest, self._kind.expires_at(value) - 1.0)
+
+    def _hit(self, value: V | None) -> V | None:
+        self._count("cache_hits")
+        return value

@@ -1,0 +1,1 @@
+"""The log of changes, and what a worker knows of it."""

@@ -1,0 +1,102 @@
+"""The change log on memcached server 0: a counter, and one entry for each change.
+
+A writer publishes in two acknowledged steps, after its commit: it takes the next number, then it enters what changed
+under that number. Numbers are positions. What a loss does:
+
+- *Entry lost, or its writer died between the steps.* Readers find a gap and start a new history at the counter's
+  value (`lease.py`): facts from before the gap are unusable, and later ones were read after the commit.
+- *Counter lost* (restart, flush, eviction). The next one starts at a random number of 62 bits, so that positions of
+  two eras never meet, whatever the clocks of the machines say: facts of the old era are unusable in the new one. A
+  number taken in the old era and entered in the new one tells nobody anything, and need not: who has looked since the
+  loss uses only facts that were read after it, hence after the commit, and who has not looked has no lease once the
+  writer has waited (`publisher.py`).
+- *An acknowledgement lost.* The step is repeated; a number that is never entered is a gap, an entry set twice is
+  the same entry.
+"""
+
+import secrets
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from app.coherence.log.history import Position
+from app.infra.memcache.client import CacheUnavailable
+
+TICKET = "ticket"
+ENTRY_TTL_S = 3600
+REACH = 4096
+CHUNK = 512
+ERA_BITS = 62
+ATTEMPTS = 5
+
+
+class LogServer(Protocol):
+    """memcached server 0; every method raises `CacheUnavailable` unless the server has acknowledged."""
+
+    def get(self, key: str) -> bytes | None: ...
+    def get_many(self, keys: Sequence[str]) -> dict[str, bytes]: ...
+    def add(self, key: str, value: bytes, ttl_s: int) -> bool: ...
+    def incr(self, key: str, by: int = 1) -> int | None: ...
+    def set(self, key: str, value: bytes, ttl_s: int) -> object: ...
+
+
+class ChangeLog:
+    """Positions are compared within `REACH` only: a worker that is further behind forgets everything instead."""
+
+    def __init__(self, server: LogServer, random_bits: Callable[[int], int] = secrets.randbits) -> None:
+        self._server, self._random_bits = server, random_bits
+        self._counter = TICKET
+
+    def counted_by(self, counter: str) -> "ChangeLog":
+        """The log of that counter on the same server; readers of one hear nothing of what is published to another."""
+        made = ChangeLog(self._server, self._random_bits)
+        made._counter = counter
+        return made
+
+    def take(self) -> Position:
+        """First step of a publication: the next number. Raises CacheUnavailable."""
+        return self._advance(1)
+
+    def enter(self, position: Position, key: str) -> None:
+        """Second step: what has changed at that number. Raises CacheUnavailable."""
+        self._server.set(_entry(position), key.encode(), ENTRY_TTL_S)
+
+    def forget_everything(self) -> None:
+        """Publish a change of every key in one step: a jump that no reader follows. Raises CacheUnavailable."""
+        self._advance(REACH + 1)
+
+    def last(self) -> Position | None:
+        """The last number taken, None when the counter is lost. Raises CacheUnavailable."""
+        value = self._server.get(self._counter)
+        return None if value is None else _number(value)
+
+    def begin_era(self) -> None:
+        """Make the counter where there is none. Raises CacheUnavailable."""
+        self._server.add(self._counter, b"%d" % self._random_bits(ERA_BITS), 0)
+
+    def entries(self, after: Position, last: Position) -> dict[Position, str]:
+        """What changed after `after` up to `last`, without the entries that are missing. Raises CacheUnavailable."""
+        found: dict[Position, str] = {}
+        for first in range(after + 1, last + 1, CHUNK):
+            asked = {_entry(number): number for number in range(first, min(first + CHUNK, last + 1))}
+            for name, value in self._server.get_many(list(asked)).items():
+                found[asked[name]] = value.decode(errors="replace")
+        return found
+
+    def _advance(self, by: int) -> Position:
+        for _ in range(ATTEMPTS):
+            number = self._server.incr(self._counter, by)
+            if number is not None:
+                return number
+            self.begin_era()
+        raise CacheUnavailable("the counter vanishes as soon as it is made")
+
+
+def _entry(position: Position) -> str:
+    return f"e:{position}"
+
+
+def _number(value: bytes) -> Position:
+    try:
+        return int(value)
+    except ValueError as error:
+        raise CacheUnavailable("the counter is no number") from error

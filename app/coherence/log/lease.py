@@ -1,0 +1,158 @@
+"""The lease: the look at the log that a request makes, joins or finds recent enough."""
+
+import threading
+from collections.abc import Callable
+
+from app.coherence.clock import MS_IN_NS, S_IN_NS, Clock, Signal
+from app.coherence.log.agreement import LOG_KEY, Agreement, Terms
+from app.coherence.log.history import NEVER_NS, History, Position, State, ignorance
+from app.coherence.log.look import Finding, look
+from app.errors import Unavailable, WrongLog
+from app.infra.memcache.client import CacheUnavailable
+from app.infra.metrics.counters import Counters
+
+LEASE_MAX_MS = 50
+JOIN_LIMIT_S = 1.0
+ABSENCE_NS = 4 * S_IN_NS
+LOOKS = 4
+
+
+class Lease:
+    """What this worker knows of the log, and for whom that is recent enough.
+
+    A request may rely on a state whose look started less than `lease_ms` before the request asked. Every change that
+    was final by then was published, and its publisher has waited LEASE_MAX_MS, before the request asked: the look
+    started after the publication and knows of it. How long the look or the request takes does not matter.
+
+    `settle` is called before a look that follows an absence of 4 s from the log. It publishes what was stored while
+    nobody could publish (`publisher.py`), and may raise `Unavailable`, which the request that made the look gets.
+
+    A state grants no lease before the database has agreed to the log at a position that the state proves: after each
+    new history, and after a change of `LOG_KEY`, the database is asked, and the log looked at once more.
+    """
+
+    __slots__ = (
+        "_agreed_at",
+        "_agreement",
+        "_broken",
+        "_clock",
+        "_counters",
+        "_flight",
+        "_lease_ns",
+        "_mutex",
+        "_now_ns",
+        "_settle",
+        "state",
+    )
+
+    def __init__(
+        self, agreement: Agreement, clock: Clock, counters: Counters, settle: Callable[[], object]
+    ) -> None:  # fmt: skip
+        """Without an agreement to use a log nobody has a lease."""
+        self._agreement, self._clock, self._counters, self._settle = agreement, clock, counters, settle
+        self._agreed_at = 0
+        self._now_ns = clock.now_ns
+        self._lease_ns = LEASE_MAX_MS * MS_IN_NS
+        self._mutex = threading.Lock()
+        self._flight: Signal | None = None
+        self._broken = False
+        self.state = ignorance()
+
+    def apply(self, lease_ms: int) -> None:
+        """Lower the lease; 0 looks for each call of `current`."""
+        self._lease_ns = min(lease_ms, LEASE_MAX_MS) * MS_IN_NS
+
+    def current(self) -> State | None:
+        """A state that the caller may rely on, None when the log cannot be read now."""
+        state = self.state
+        oldest_ns = self._now_ns() - self._lease_ns
+        return state if state.start_ns > oldest_ns else self._since(oldest_ns)
+
+    def renewed(self) -> State | None:
+        """A state whose look starts after this call, None when the log cannot be read now."""
+        return self._since(self._now_ns())
+
+    def position(self) -> Position | None:
+        """Where this worker is on the log, None before its first look."""
+        return self.state.position or None
+
+    def _since(self, oldest_ns: int) -> State | None:
+        """A look under way may have started too early, the one after it has not; a third is for lost races only."""
+        if not self._agreement.leads_to_log:
+            return None
+        for _ in range(3):
+            flight, leads = self._board()
+            if leads:
+                self._fly(flight)
+            elif self._broken or not flight.wait(JOIN_LIMIT_S):
+                return None
+            if self.state.start_ns >= oldest_ns:
+                return self.state
+            if self._broken:
+                return None
+        return None
+
+    def _board(self) -> tuple[Signal, bool]:
+        """The look under way, or a new one that the caller has to make."""
+        with self._mutex:
+            if self._flight is not None:
+                return self._flight, False
+            self._flight = self._clock.signal()
+            return self._flight, True
+
+    def _fly(self, flight: Signal) -> None:
+        """While the log is known to be broken only the caller here waits for it; the others do without."""
+        try:
+            terms = self._agreement.require()
+            if self._now_ns() - self.state.start_ns > ABSENCE_NS:
+                self._settle()
+            self._look(terms)
+            self._broken = False
+        except (CacheUnavailable, WrongLog):
+            self._fail()
+        except Unavailable:
+            self._fail()
+            raise
+        finally:
+            with self._mutex:
+                self._flight = None
+            flight.set()
+
+    def _look(self, terms: Terms) -> None:
+        """Look until the state proves that the database has agreed; it is asked where that is not so."""
+        for _ in range(LOOKS):
+            if terms.log is None:
+                return
+            self._counters.add("lease_looks")
+            seen = self.state
+            self._install(seen, look(terms.log, seen, self._clock))
+            position = self.state.position
+            if self._agreed(self.state):
+                return
+            before, terms = terms, self._agreement.ask()
+            if terms.counter == before.counter:
+                self._agreed_at = position
+
+    def _agreed(self, state: State) -> bool:
+        return state.proves((LOG_KEY,), self._agreed_at)
+
+    def _fail(self) -> None:
+        self._broken = True
+        self._counters.add("lease_failures")
+
+    def _install(self, seen: State, found: Finding) -> None:
+        """In one step, and only when nothing was installed since the look began."""
+        with self._mutex:
+            if self.state is not seen:
+                return
+            if found.entries is None:
+                history = History(found.last)
+            else:
+                history = seen.history
+                history.record(found.entries)
+            state = State(history, found.last, found.start_ns)
+            if not self._agreed(state):
+                state.start_ns = NEVER_NS
+            self.state = state
+        if found.entries is None:
+            self._counters.add("histories_started")

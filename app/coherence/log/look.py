@@ -1,0 +1,50 @@
+"""The look: what has been published since a state was installed."""
+
+from dataclasses import dataclass
+
+from app.coherence.clock import Clock
+from app.coherence.log.change_log import REACH, ChangeLog
+from app.coherence.log.history import Position, State
+from app.infra.memcache.client import CacheUnavailable
+
+GAP_TRIES = 5
+GAP_PAUSE_S = 0.002
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`entries` lead from the state to `last`; None when there is no such way and a new history has to begin."""
+
+    last: Position
+    entries: dict[Position, str] | None
+    start_ns: int
+
+
+def look(log: ChangeLog, seen: State, clock: Clock) -> Finding:
+    """Ask the log. A missing counter is made and looked at again: a miss never grants a lease.
+
+    Raises CacheUnavailable.
+    """
+    for _ in range(2):
+        start_ns = clock.now_ns()
+        last = log.last()
+        if last is not None:
+            return Finding(last, _entries(log, seen.position, last, clock), start_ns)
+        log.begin_era()
+    raise CacheUnavailable("the counter vanishes as soon as it is made")
+
+
+def _entries(log: ChangeLog, after: Position, last: Position, clock: Clock) -> dict[Position, str] | None:
+    """All entries after `after` up to `last`; one that is missing may still be between its writer's two steps."""
+    wanted = last - after
+    if wanted == 0:
+        return {}
+    if not 0 < wanted <= REACH:
+        return None
+    for attempt in range(GAP_TRIES):
+        if attempt:
+            clock.sleep(GAP_PAUSE_S)
+        entries = log.entries(after, last)
+        if len(entries) == wanted:
+            return entries
+    return None

@@ -1,0 +1,148 @@
+"""Making writes final: published, waited for, and only then answered.
+
+A write commits together with its outbox rows, takes a number and enters its key under it, and waits LEASE_MAX_MS plus
+slack after the last acknowledgement. A request that begins after the answer relies on a look that started less than
+LEASE_MAX_MS before the request, that is after the acknowledgement. That look has found
+
+- the entry, which the history names from then on, so that what was read before the commit is unusable;
+- or a gap, another era or a jump: a new history, in which positions from before that look's number are unusable.
+  The number was taken after the commit, so that facts of greater positions were read after the commit.
+
+Before the answer the statement that deletes the outbox row also says whether the database is still used with the log on
+which the change was published (`agreement.py`). Where it is not, the row stays, for others to publish.
+
+Nothing but durations are compared, and only on one machine each: no clock may run faster or slower than real time by
+more than CLOCK_RATE_ERROR. The wait by a fast clock then is as long as a lease by a slow one.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from typing import ParamSpec, Protocol, TypeVar
+
+from app.coherence.clock import MS_IN_NS, S_IN_NS, Clock
+from app.coherence.log.agreement import Agreement, Terms
+from app.coherence.log.change_log import ChangeLog
+from app.coherence.log.lease import LEASE_MAX_MS
+from app.errors import NotFinal, Unavailable, WrongLog
+from app.infra.memcache.client import CacheUnavailable
+from app.infra.metrics.counters import Counters
+
+CLOCK_RATE_ERROR = 0.09  # chrony's largest slew is 1/12 (maxslewrate in chrony.conf(5)); a crystal adds some 0.01 %
+MARGIN_MS = 1
+SLACK_MS = LEASE_MAX_MS * ((1 + CLOCK_RATE_ERROR) / (1 - CLOCK_RATE_ERROR) - 1) + MARGIN_MS
+PATIENCE_S = 8
+PAUSES_S = (0.005, 0.01, 0.02, 0.05, 0.1)
+LEFT_OVER_S = 1.0
+DRAIN_EVERY_S = 2.0
+BATCH = 10_000
+ONE_BY_ONE = 100
+
+P = ParamSpec("P")
+R = TypeVar("R")
+log = logging.getLogger(__name__)
+
+
+class LeftOvers(Protocol):
+    """What is used of `store.Outbox`; each raises `Unavailable`."""
+
+    def older_than(self, seconds: float, limit: int, counter: str) -> list[tuple[int, str]]: ...
+    def delete(self, ids: Sequence[int], counter: str) -> bool: ...
+    def delete_of(self, xid: str | None, counter: str) -> bool: ...
+
+
+class Publisher:
+    """Writes of this worker, and outbox rows left over by writers that died or publish nothing, as SQL by hand does.
+
+    What is left over is final within LEFT_OVER_S, DRAIN_EVERY_S and a publication after its commit: 5 s at most.
+    """
+
+    def __init__(
+        self, agreement: Agreement, outbox: LeftOvers, clock: Clock, counters: Counters
+    ) -> None:  # fmt: skip
+        self._agreement, self._outbox, self._clock, self._counters = agreement, outbox, clock, counters
+
+    def final(self, keys: Iterable[str], xid: str | None, *, security: bool) -> None:
+        """Return when the committed change of `keys` by the transaction `xid` is final, at most about 8 s later.
+
+        Raises NotFinal for a `security` write that could not be published; another one is published later, before any
+        worker that has been without the log gets a lease again. Raises NotFinal for every write whose log is not, or no
+        longer, the one of the database.
+        """
+        deadline_ns = self._clock.now_ns() + PATIENCE_S * S_IN_NS
+        keys = list(keys)
+        try:
+            terms = self._agreement.require()
+            while not self._told(terms, keys, xid, deadline_ns):
+                terms = self._agreement.ask()
+        except CacheUnavailable as error:
+            self._counters.add("changes_unpublished")
+            if security:
+                raise NotFinal("the end is stored, but not every worker can be told of it now") from error
+        except WrongLog as error:
+            raise NotFinal("the change is stored, but this process cannot tell the others of it") from error
+        except Unavailable as error:
+            if security:
+                raise NotFinal("the end is stored, but the database did not say that it is final") from error
+            log.info("outbox rows left to be drained", extra={"reason": error.detail})
+
+    def settle(self) -> None:
+        """Publish what has been left over. Raises CacheUnavailable, without asking PostgreSQL, or Unavailable."""
+        terms = self._agreement.require()
+        if terms.log is not None:
+            terms.log.last()
+            self._publish(self._outbox.older_than(LEFT_OVER_S, BATCH, terms.counter), terms.log)
+
+    def drain(self) -> int:
+        """Make left-over rows final and delete them, returns how many. Raises CacheUnavailable or Unavailable."""
+        terms, drained = self._agreement.require(), 0
+        while rows := self._outbox.older_than(LEFT_OVER_S, BATCH, terms.counter):
+            if terms.log is not None:
+                self._publish(rows, terms.log)
+                self._wait()
+            if not self._outbox.delete([row_id for row_id, _ in rows], terms.counter):
+                break
+            drained += len(rows)
+        if drained:
+            self._counters.add("outbox_drained", drained)
+        return drained
+
+    def _told(self, terms: Terms, keys: Sequence[str], xid: str | None, deadline_ns: int) -> bool:
+        """Publish under `terms` and wait; False where the database has been used with another log meanwhile."""
+        if terms.log is not None:
+            for key in keys:
+                self._insist(key, terms.log, deadline_ns)
+            self._wait()
+        return self._outbox.delete_of(xid, terms.counter)
+
+    def _publish(self, rows: Sequence[tuple[int, str]], change_log: ChangeLog) -> None:
+        """To publish once more what somebody else publishes is harmless, so that nobody has to wait for a lock."""
+        keys = dict.fromkeys(key for _, key in rows)
+        if len(keys) > ONE_BY_ONE:
+            change_log.forget_everything()
+            return
+        for key in keys:
+            change_log.enter(change_log.take(), key)
+
+    def _insist(self, key: str, change_log: ChangeLog, deadline_ns: int) -> None:
+        """Publish `key`, each of the two steps tried until the deadline. Raises CacheUnavailable."""
+        position = self._until(deadline_ns, change_log.take)
+        self._until(deadline_ns, change_log.enter, position, key)
+        self._counters.add("changes_published")
+
+    def _until(self, deadline_ns: int, step: Callable[P, R], *args: P.args, **named: P.kwargs) -> R:
+        """What `step` returns when it succeeds. Raises CacheUnavailable when it still fails at the deadline."""
+        failures = 0
+        while True:
+            try:
+                return step(*args, **named)
+            except CacheUnavailable:
+                if self._clock.now_ns() >= deadline_ns:
+                    raise
+            self._clock.sleep(PAUSES_S[min(failures, len(PAUSES_S) - 1)])
+            failures += 1
+
+    def _wait(self) -> None:
+        """Let every lease end whose look started before now."""
+        until_ns = self._clock.now_ns() + int((LEASE_MAX_MS + SLACK_MS) * MS_IN_NS)
+        while (left_ns := until_ns - self._clock.now_ns()) > 0:
+            self._clock.sleep(left_ns / S_IN_NS)

@@ -1,0 +1,1 @@
+"""What this machine or container has, and what of it is used."""

@@ -1,0 +1,154 @@
+"""Statistics of all workers of a pod, in memory that they share.
+
+Each worker has a slot of its own, so that counting takes no lock: in CPython 3.11 a thread is never interrupted between
+the reading and the writing of `cells[i] += n`. A slot whose worker has died goes on counting with the next one.
+"""
+
+import fcntl
+import mmap
+import os
+import time
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Self
+
+from app.infra.metrics.statistics import BUCKETS, RouteStatistics, Snapshot
+
+COUNTERS: Mapping[str, str] = {
+    "cache_hits": "Reads answered without PostgreSQL",
+    "cache_misses": "Reads that had to ask PostgreSQL",
+    "lease_looks": "Looks at the log of changes",
+    "lease_failures": "Looks that found no lease",
+    "histories_started": "Times that the known changes had to be forgotten",
+    "changes_published": "Changes published to the log",
+    "changes_unpublished": "Changes that could not be published in time",
+    "outbox_drained": "Changes published from the outbox later",
+}
+GAUGES: Mapping[str, str] = {
+    "tuning_generation": "Generation of the tuning file that the worker applies",
+    "tuning_refused": "Tuning files that the worker has refused",
+    "log_refused": "Whether the worker refuses to write: the database is used with another log of changes",
+    "log_changing": "Whether the log of changes is being changed, and none is used meanwhile",
+    "resident_bytes": "Resident memory",
+    "database_connections_in_use": "Database connections in use",
+    "database_connections_idle": "Database connections idle",
+    "database_waiting": "Requests that wait for a database connection",
+    "database_waited_seconds": "Time that requests have waited for a database connection",
+    "database_timeouts": "Requests that waited in vain for a database connection",
+    "users_cached": "Users in the in-process cache",
+    "sessions_cached": "Sessions in the in-process cache",
+    "sessions_ended": "Ended sessions that are remembered in this process",
+}
+
+_PID, _EVER_USED, _NAMED = 0, 1, 2
+_STATUS_CLASSES = 5
+_SUM = _STATUS_CLASSES
+_FIRST_BUCKET = _SUM + 1
+_WIDTH = _FIRST_BUCKET + len(BUCKETS) + 1
+
+
+class Counters:
+    """Made once in the master before it forks; each worker then calls `claim`, until which slot 0 is used."""
+
+    def __init__(
+        self, routes: Sequence[tuple[str, str]], slots: int, counters: Sequence[str], gauges: Sequence[str]
+    ) -> None:
+        self.routes, self._slots = tuple(routes), slots
+        self.started_at = time.time()
+        self._counters = {name: _NAMED + number for number, name in enumerate(counters)}
+        self._gauges = {name: _NAMED + len(counters) + number for number, name in enumerate(gauges)}
+        self._routes_at = _NAMED + len(counters) + len(gauges)
+        self._length = self._routes_at + _WIDTH * len(self.routes)
+        self._file = os.memfd_create("counters", os.MFD_CLOEXEC)
+        os.ftruncate(self._file, 8 * self._length * slots)
+        self._all = memoryview(mmap.mmap(self._file, 8 * self._length * slots)).cast("d")
+        self._use(0)
+
+    @classmethod
+    def create(
+        cls,
+        routes: Sequence[tuple[str, str]],
+        slots: int,
+        counters: Sequence[str] = tuple(COUNTERS),
+        gauges: Sequence[str] = tuple(GAUGES),
+    ) -> Self:
+        """`routes` are (method, template), `record` is given their number; `slots` is how many workers can exist."""
+        return cls(routes, slots, counters, gauges)
+
+    def claim(self, slot: int | None = None) -> int:
+        """Take `slot`, or one that no living worker has, for this process; returns its number."""
+        with self._locked():
+            taken = self._free_slot() if slot is None else slot
+            self._use(taken)
+            self._cells[_PID] = os.getpid()
+            for at in self._gauges.values():
+                self._cells[at] = 0.0
+        return taken
+
+    def record(self, route: int, status: int, seconds: float) -> None:
+        """Count one request of route number `route`; 0.4 us."""
+        cells = self._cells
+        at = self._routes_at + _WIDTH * route
+        cells[at - 1 + status // 100] += 1.0
+        cells[at + _SUM] += seconds
+        cells[at + _FIRST_BUCKET + bisect_left(BUCKETS, seconds)] += 1.0
+
+    def add(self, name: str, n: int = 1) -> None:
+        """Add to one of the counters; raises KeyError for an unknown name."""
+        self._cells[self._counters[name]] += n
+
+    def gauge(self, name: str, value: float) -> None:
+        """Set this worker's value of one of the gauges; raises KeyError for an unknown name."""
+        self._cells[self._gauges[name]] = value
+
+    def snapshot(self) -> Snapshot:
+        """The sums over all workers, dead ones included; gauges of the living."""
+        slots = [self._slot(number) for number in range(self._slots)]
+        sums = [sum(column) for column in zip(*(slot for slot in slots if slot[_EVER_USED]), strict=True)]
+        routes = [self._route(number, sums) for number in range(len(self.routes))]
+        living = {number: slot for number, slot in enumerate(slots) if slot[_EVER_USED] and _lives(int(slot[_PID]))}
+        gauges = {name: {number: slot[at] for number, slot in living.items()} for name, at in self._gauges.items()}
+        counters = {name: int(sums[at]) for name, at in self._counters.items()}
+        return Snapshot(routes, counters, gauges, time.time() - self.started_at)
+
+    def _route(self, number: int, sums: Sequence[float]) -> RouteStatistics:
+        at = self._routes_at + _WIDTH * number
+        cells = sums[at : at + _WIDTH]
+        statuses = tuple(int(cell) for cell in cells[:_STATUS_CLASSES])
+        return RouteStatistics(*self.routes[number], statuses, cells[_SUM], tuple(map(int, cells[_FIRST_BUCKET:])))
+
+    def _use(self, number: int) -> None:
+        self._cells = self._slot(number)
+        self._cells[_EVER_USED] = 1.0
+
+    def _slot(self, number: int) -> "memoryview[float]":
+        return self._all[number * self._length : (number + 1) * self._length]
+
+    def _free_slot(self) -> int:
+        """More workers than slots share the last one."""
+        for number in range(self._slots - 1):
+            if not _lives(int(self._slot(number)[_PID])):
+                return number
+        return self._slots - 1
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        fcntl.lockf(self._file, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.lockf(self._file, fcntl.LOCK_UN)
+
+
+def _lives(pid: int) -> bool:
+    """Whether `pid` is a process; 0 is none."""
+    if pid == 0:
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

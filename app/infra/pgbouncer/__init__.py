@@ -1,0 +1,1 @@
+"""PgBouncer: its configuration, and what it tells on its console."""

@@ -1,0 +1,162 @@
+"""Keeps the files of a pod's PgBouncer true to the mounted secrets, has it read them anew, and tells if it hangs."""
+
+import logging
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any, NoReturn
+
+import psycopg2
+from psycopg2 import extensions
+
+from app.config import PoolerSettings
+from app.errors import ConfigError
+from app.infra.pgbouncer.ini import write_files
+
+log = logging.getLogger(__name__)
+
+LOOK_S, LOGIN_S, ANSWER_S = 2.0, 1.0, 5.0
+HUNG = "hung"
+"""The file beside PgBouncer's own that is there while it hangs: a probe of any image can look for it."""
+
+_SSL_REQUEST = struct.pack("!ii", 8, 80877103)
+Inputs = tuple[PoolerSettings, tuple[bytes, ...]]
+
+
+class PgBouncerFiles:
+    """`look` again and again: it writes the files when `load` or a certificate tells something new, then says RELOAD.
+
+    After it the pool is as large as the file says, which is what PgBouncer starts with: an operator grants more again.
+    New connections to PostgreSQL use the new password; those that are there close when their transaction has ended.
+    """
+
+    def __init__(self, load: Callable[[], PoolerSettings], connect_query: str, folder: Path) -> None:
+        self._load, self._connect_query, self._folder = load, connect_query, folder
+        self._written: Inputs | None = None
+        self._unread = False
+
+    def write(self) -> None:
+        """For the first time; raises ConfigError. A PgBouncer that already runs is to read them."""
+        settings = self._load()
+        Path(self._folder, HUNG).unlink(missing_ok=True)
+        self._write((settings, _certificates(settings)))
+        self._unread = _socket(settings).exists()
+
+    def look(self) -> None:
+        """What cannot be read, or is wrong, leaves the files as they are and is looked at again."""
+        try:
+            settings = self._load()
+            inputs = settings, _certificates(settings)
+        except ConfigError as error:
+            log.error("PgBouncer goes on with what it was told: %s", error)
+            return
+        if inputs != self._written:
+            self._write(inputs)
+            self._unread = True
+        if self._unread:
+            self._unread = not _reload(settings)
+
+    def tell_whether_it_hangs(self) -> None:
+        """By the file `HUNG`, which is there or not."""
+        mark = Path(self._folder, HUNG)
+        if self._written is not None and hangs(_socket(self._written[0])):
+            log.error("PgBouncer does not answer within %s s", ANSWER_S)
+            mark.touch()
+        else:
+            mark.unlink(missing_ok=True)
+
+    def _write(self, inputs: Inputs) -> None:
+        write_files(inputs[0], self._connect_query, self._folder)
+        self._written = inputs
+
+
+def watch(files: PgBouncerFiles) -> NoReturn:
+    """A thread of its own asks PgBouncer, because `look` waits for one that hangs while it is told to RELOAD."""
+    threading.Thread(target=_again_and_again, args=[files.tell_whether_it_hangs], daemon=True).start()
+    _again_and_again(files.look)
+
+
+def _again_and_again(act: Callable[[], None]) -> NoReturn:
+    while True:
+        time.sleep(LOOK_S)
+        act()
+
+
+def hangs(path: Path, answer_s: float = ANSWER_S) -> bool:
+    """Whether somebody listens at the Unix socket and says nothing to the shortest of questions.
+
+    The kernel accepts connections for a process that is stopped, until its queue is full (EAGAIN). A server that is
+    not there, or ends the connection, does not hang. https://www.postgresql.org/docs/current/protocol-flow.html
+    """
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(answer_s)
+        try:
+            connection.connect(str(path))
+            connection.sendall(_SSL_REQUEST)
+            connection.recv(1)
+        except (TimeoutError, BlockingIOError):
+            return True
+        except OSError:
+            return False
+    return False
+
+
+def _certificates(settings: PoolerSettings) -> tuple[bytes, ...]:
+    paths = [Path(settings.database_tls_ca_file)] if settings.database_tls_ca_file else []
+    if settings.pgbouncer_tls_folder:
+        paths += [Path(settings.pgbouncer_tls_folder, name) for name in ("tls.crt", "tls.key")]
+    try:
+        return tuple(path.read_bytes() for path in paths)
+    except OSError as error:
+        raise ConfigError(str(error)) from error
+
+
+def _reload(settings: PoolerSettings) -> bool:
+    """As `pgbouncer`, whom it admits to its console where the Unix socket's peer has its own account."""
+    try:
+        with closing(_console(settings)) as console:
+            console.autocommit = True
+            _let_logins_end(console)
+            console.cursor().execute("RELOAD")
+    except psycopg2.Error as error:
+        log.warning("PgBouncer does not read its new files yet: %s", str(error).strip())
+        return False
+    log.info("PgBouncer reads its files anew")
+    return True
+
+
+def _console(settings: PoolerSettings) -> extensions.connection:
+    return psycopg2.connect(
+        host=settings.pgbouncer_socket_folder,
+        port=settings.pgbouncer_port,
+        user="pgbouncer",
+        dbname="pgbouncer",
+        connect_timeout=2,
+    )
+
+
+def _let_logins_end(console: extensions.connection) -> None:
+    """A login to PostgreSQL that RELOAD meets half-way fails, and PgBouncer then refuses clients where it has no other
+    connection. So none is begun (the pool is as large as it is; RELOAD says anew how large it may be), and the last
+    has a second to end.
+    """
+    end = time.monotonic() + LOGIN_S
+    with console.cursor() as cursor:
+        cursor.execute(f"SET default_pool_size = {max(1, len(_servers(cursor)))}")
+        while "new" in _servers(cursor) and time.monotonic() < end:
+            time.sleep(0.005)
+
+
+def _servers(cursor: Any) -> list[str]:
+    """The state of each connection to PostgreSQL."""
+    cursor.execute("SHOW SERVERS")
+    state = [column.name for column in cursor.description].index("state")
+    return [row[state] for row in cursor.fetchall()]
+
+
+def _socket(settings: PoolerSettings) -> Path:
+    return Path(settings.pgbouncer_socket_folder, f".s.PGSQL.{settings.pgbouncer_port}")

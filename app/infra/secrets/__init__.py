@@ -1,0 +1,1 @@
+"""Token keys, password hashes, and the pepper that a database belongs to."""

@@ -1,0 +1,105 @@
+"""The live settings: read from a file, and read again whenever it is another one."""
+
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from app.config import Tuning
+from app.infra.machine.files import FileIdentity, file_identity
+
+log = logging.getLogger(__name__)
+
+Subscriber = Callable[[Tuning], object]
+Unfit = Callable[[Tuning], Sequence[str]]
+
+
+class LiveTuning:
+    """`current` is always whole and valid: a bad file is refused with a log line, and the last good one stays.
+
+    `default` holds where `path` is None, where there is no file, and for what the file leaves out. `unfit` tells why a
+    file that is well-formed cannot hold here.
+    """
+
+    def __init__(self, path: Path | None, default: Tuning, unfit: Unfit = lambda _tuning: ()) -> None:
+        self._path, self._default, self._unfit = path, default, unfit
+        self._subscribers: list[Subscriber] = []
+        self._identity: FileIdentity = None
+        self.current = default
+        self.refused = 0
+        if path is not None:
+            self._identity = file_identity(path)
+            if self._identity is None:
+                log.warning("there is no tuning file %s yet, the defaults hold", path)
+            else:
+                self._read(path)
+
+    @property
+    def generation(self) -> int:
+        """The number that the file gives itself."""
+        return self.current.generation
+
+    def subscribe(self, subscriber: Subscriber) -> None:
+        """Call `subscriber` with each later tuning."""
+        self._subscribers.append(subscriber)
+
+    def poll(self) -> bool:
+        """Look at the file; True when another tuning holds from now on."""
+        if self._path is None:
+            return False
+        identity = file_identity(self._path)
+        if identity == self._identity:
+            return False
+        self._identity = identity
+        return self._read(self._path)
+
+    def _read(self, path: Path) -> bool:
+        try:
+            tuning = self._fitting(path.read_bytes())
+        except (OSError, ValueError) as error:
+            self.refused += 1
+            log.warning("the tuning file %s is refused, generation %s stays: %s", path, self.generation, error)
+            return False
+        return self._apply(tuning)
+
+    def _fitting(self, text: bytes) -> Tuning:
+        tuning = read_tuning(text, self._default)
+        if problems := self._unfit(tuning):
+            raise ValueError("; ".join(problems))
+        return tuning
+
+    def _apply(self, tuning: Tuning) -> bool:
+        if tuning == self.current:
+            return False
+        self.current = tuning
+        for subscriber in self._subscribers:
+            try:
+                subscriber(tuning)
+            except Exception:
+                log.exception("generation %s of the tuning was not applied everywhere", tuning.generation)
+        log.info("generation %s of the tuning holds", tuning.generation)
+        return True
+
+
+def read_tuning(text: bytes, default: Tuning) -> Tuning:
+    """Decode a tuning file; what it leaves out keeps `default`. Raises ValueError with the place and the reason."""
+    try:
+        given = msgspec.json.decode(text)
+    except RecursionError:
+        raise ValueError("the tuning file is nested too deeply") from None
+    if not isinstance(given, dict):
+        raise ValueError("the tuning file must hold one JSON object")
+    tuning = msgspec.convert(_merged(msgspec.to_builtins(default), given), Tuning)
+    if tuning.database.pool_min > tuning.database.pool_max:
+        raise ValueError("database.pool_min is above database.pool_max")
+    return tuning
+
+
+def _merged(default: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(default)
+    for name, value in given.items():
+        both = isinstance(value, dict) and isinstance(default.get(name), dict)
+        merged[name] = _merged(default[name], value) if both else value
+    return merged

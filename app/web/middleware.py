@@ -1,0 +1,174 @@
+"""What every request passes on its way in and out: its id, its session, its limit, its measurement."""
+
+import itertools
+import logging
+import random
+import re
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import falcon
+
+from app.errors import InvalidToken, Unauthenticated
+from app.infra.memcache.optional import begin_request, end_request
+from app.infra.metrics.counters import Counters
+from app.infra.tuning.live_tuning import LiveTuning
+from app.web.bodies import CONTENT_ENCODING, refuse_coding
+from app.web.client import client_address
+from app.web.conditions import after_reading, before_writing, conditional
+from app.web.converters import shown
+from app.web.limits import WINDOW_SECONDS, RateLimiter
+from app.web.resource import allowed_methods, headers_of
+
+access_log = logging.getLogger("jobfinder.access")
+_KNOWN_METHODS = frozenset(falcon.COMBINED_METHODS)
+ESCAPED_PATH = "jobfinder.escaped_path"  # set by the server where the path had escapes
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}\Z")
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}\Z")
+
+
+class Identity(Protocol):
+    """Who is asking, as the session check that `web` is handed tells it."""
+
+    @property
+    def user_id(self) -> int: ...
+
+
+Admit = Callable[[str], Identity]
+MayWrite = Callable[[], object]
+"""Raises the error for a request that would change something, while this process must not."""
+_READS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class Context:
+    """`req.context`: what is known of this request."""
+
+    __slots__ = ("conditional", "held_version", "identity", "request_id", "started", "traceparent")
+
+    def __init__(self) -> None:
+        self.conditional = False
+        self.identity: Any = None
+        self.held_version: int | None = None
+        self.request_id = ""
+        self.traceparent = ""
+        self.started = 0.0
+
+
+class Request(falcon.Request):
+    """Falcon's request with our context."""
+
+    context_type = Context
+
+
+class Edge:
+    """Falcon middleware; routes are told apart by template, so that labels never hold raw paths."""
+
+    def __init__(self, admit: Admit, may_write: MayWrite, limiter: RateLimiter, tuning: LiveTuning) -> None:
+        self._admit, self._may_write, self._limiter, self._tuning = admit, may_write, limiter, tuning
+        self._prefix = secrets.token_hex(6)
+        self._numbers = itertools.count(1)
+
+    def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Give the request its id (the client's own, when it is well-formed) before anything can fail.
+
+        A path has one spelling, so that what is closed to some clients in front of the service has no other name: no
+        path of ours has escapes, and Falcon takes all slashes off the beginning.
+        """
+        context, env = req.context, req.env
+        context.started = time.perf_counter()
+        begin_request()
+        given = env.get("HTTP_X_REQUEST_ID")
+        known = given is not None and _REQUEST_ID.match(given)
+        context.request_id = given if known else f"{self._prefix}-{next(self._numbers):x}"
+        if ESCAPED_PATH in env or env["PATH_INFO"].startswith("//"):
+            raise falcon.HTTPRouteNotFound
+        if (trace := env.get("HTTP_TRACEPARENT")) is not None and _TRACEPARENT.match(trace):
+            context.traceparent = trace
+
+    def process_resource(
+        self, req: falcon.Request, resp: falcon.Response, resource: Any, params: dict[str, Any]
+    ) -> None:
+        """Every resource needs a session unless it says that it is public; requests are counted before they are read.
+
+        Falcon answers 400 to a method that it has never heard of, as if the request were not well-formed.
+        """
+        method = req.method
+        if method not in _READS:
+            if method not in _KNOWN_METHODS:
+                raise falcon.HTTPMethodNotAllowed(allowed_methods(resource))
+            self._may_write()
+        if method != "OPTIONS":
+            if not resource.public:
+                self._admit_to(req, resp)
+            elif resource.counted:
+                self._limiter.take_open(client_address(req), self._tuning.current.limits)
+        if CONTENT_ENCODING in req.env:
+            refuse_coding(req)
+        if conditional(req):
+            req.context.conditional = True
+            before_writing(req, resource, params)
+
+    def _admit_to(self, req: falcon.Request, resp: falcon.Response) -> None:
+        identity = req.context.identity = self._admit(bearer_token(req))
+        limit = self._tuning.current.limits.requests_per_user
+        if limit:
+            left, resets_in = self._limiter.take("user", ("user", identity.user_id), limit) or (0, 0)
+            headers = headers_of(resp)
+            headers["ratelimit-policy"] = f'"user";q={limit};w={WINDOW_SECONDS}'
+            headers["ratelimit"] = f'"user";r={left};t={resets_in}'
+
+    def process_response(self, req: falcon.Request, resp: falcon.Response, resource: Any, succeeded: bool) -> None:
+        """Headers of every response."""
+        headers, context = headers_of(resp), req.context
+        if context.conditional and succeeded:
+            after_reading(req, resp)
+        headers["x-request-id"] = context.request_id
+        headers["x-content-type-options"] = "nosniff"
+        if context.traceparent:
+            headers["traceparent"] = context.traceparent
+        headers.setdefault("cache-control", "no-store")
+        end_request()
+
+
+class Measure:
+    """Falcon middleware that counts each request by route template and logs a share of them."""
+
+    def __init__(self, counters: Counters, routes: Mapping[tuple[str, str], int], log_share: float) -> None:
+        self._record, self._routes, self._share = counters.record, routes, log_share
+        self._unmatched = routes["", ""]
+
+    def process_response(self, req: falcon.Request, resp: falcon.Response, resource: Any, succeeded: bool) -> None:
+        seconds = time.perf_counter() - req.context.started
+        status = resp.status_code
+        template = req.uri_template or ""
+        self._record(self._routes.get((req.method, template), self._unmatched), status, seconds)
+        if status >= 500 or (self._share and random.random() < self._share):  # noqa: S311 a sample, not a secret
+            self._log(req, status, template, seconds)
+
+    def _log(self, req: falcon.Request, status: int, template: str, seconds: float) -> None:
+        context = req.context
+        fields = {
+            "method": req.method,
+            "route": shown(template),
+            "status": status,
+            "ms": round(seconds * 1000, 3),
+            "request_id": context.request_id,
+            "traceparent": context.traceparent,
+            "user_id": getattr(context.identity, "user_id", None),
+        }
+        access_log.info("request", extra=fields)
+
+
+def bearer_token(req: falcon.Request) -> str:
+    """The token of the Authorization header (RFC 6750, 2.1); raises Unauthenticated without one."""
+    header = req.env.get("HTTP_AUTHORIZATION")
+    if not header:
+        raise Unauthenticated
+    scheme, _, token = header.partition(" ")
+    if scheme.lower() != "bearer":
+        raise Unauthenticated("the scheme must be Bearer")
+    if not token:
+        raise InvalidToken("the token is empty")
+    return str(token)

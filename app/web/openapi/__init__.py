@@ -1,0 +1,1 @@
+"""The API's description: OpenAPI, and the page that shows it."""
