@@ -18,9 +18,9 @@ from app.auth.service import AuthService, Facts
 from app.auth.tokens import AccessTokens
 from app.auth.upkeep import store as upkeep_store
 from app.coherence import DRAIN_EVERY_S, Coherence, Kinds
-from app.coherence.log.change import change_log
 from app.coherence.log.change_log import ChangeLog
 from app.coherence.log.store import LogRecord
+from app.coherence.replace_log import replace_log
 from app.config import DatabaseTuning, Settings, Tuning, default_tuning
 from app.errors import ConfigError, Unavailable
 from app.health import resources as health
@@ -191,7 +191,7 @@ def change_log_of(url: str, identity: str | None, *, lost: bool = False) -> str:
         record = LogRecord(database)
         if identity is None:
             return record.shown()
-        return change_log(record, identity, lambda address: ChangeLog(Server(address, LOG_TIMEOUT_S)), lost=lost)
+        return replace_log(record, identity, lambda address: ChangeLog(Server(address, LOG_TIMEOUT_S)), lost=lost)
     finally:
         database.close()
 

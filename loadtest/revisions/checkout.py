@@ -127,7 +127,7 @@ def _serving(
     port = free_port()
     path = "/hello" if not environment else "/api/v1/health/ready"
     given = [str(checkout.python), *(each.format(port=port) for each in arguments)]
-    variables = os.environ | {"PYTHONPATH": str(checkout.folder), "PORT": str(port)} | environment
+    variables = os.environ | {"PYTHONPATH": str(checkout.folder), "PORT": str(port), **environment}
     command = Command(given, log=folder / f"{arguments[1]}.log", environment=variables, folder=checkout.folder)
     process = Process(f"{arguments[1]} of {checkout.folder.name}", command)
     service = Service(process, port)

@@ -11,11 +11,11 @@ from app.infra.pgbouncer.ini import pool
 from app.local.pgbouncer import PgBouncer
 from app.local.postgres import DATABASE
 from app.local.process import LocalError, becomes_true
-from jobfinder_operator.budget import Decision, Shrink, decide
-from jobfinder_operator.config import Config
-from jobfinder_operator.ledger import Ledger
-from jobfinder_operator.observed import Observed, PodSeen, Reading
-from jobfinder_operator.shares import Demands, measure
+from jobfinder_operator.deciding.budget import Decision, Shrink, decide
+from jobfinder_operator.deciding.ledger import Ledger
+from jobfinder_operator.deciding.parameters import Config
+from jobfinder_operator.deciding.shares import Demands, measure
+from jobfinder_operator.deciding.snapshot import Observed, PodSeen, Reading
 
 SETTLE_S = 10.0
 MICRO = 1e-6

@@ -1,43 +1,120 @@
-"""The numbers that the budget protocol goes by."""
+"""The operator's own settings, read from the environment once at start."""
 
+import os
+import socket
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+
+from jobfinder_operator.clients.pgbouncer import ConsoleAccount
+
+# Every address, of both families; of IPv4 where the kernel has no IPv6.
+EVERY_ADDRESS = "::" if socket.has_dualstack_ipv6() else "0.0.0.0"  # noqa: S104 - probes and metrics of a pod
+_NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
-    """`linger_seconds`: statement_timeout plus client_connection_check_interval plus one, how long PostgreSQL may run
-    queries of a PgBouncer that has ended; `lost_seconds`: how much longer one on an unreachable node may go on after
-    its object is gone. `command_seconds`: a step that is not begun within half of it is dropped, and what was sent
-    takes effect within the other half or never.
-    `moves_per_minute` bounds the shrinks (each a RECONNECT) that only demand asks for. `acts` False: no steps.
-    `reserved`: connections of pods that are not the resource's own.
+class SettingsError(Exception):
+    """A variable of the environment is missing or wrong."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Ports are those of the pods that the operator looks after, but for `metrics_port` and `health_port`.
+
+    `command_timeout_s` is for each command on a console, `command_window_s` for all of a round: half of it to send
+    them in, and then none of them takes effect after the other half. `release`: whose Deployments are looked after,
+    by the label `app.kubernetes.io/instance`; empty: all of the namespace.
     """
 
-    budget: int
-    max_pods: int
-    headroom: int = 5
-    floor: int = 1
-    per_pod_max: int = 32
-    linger_seconds: float = 7.0
-    lost_seconds: float = 60.0
-    command_seconds: float = 5.0
-    moves_per_minute: int = 12
-    holder: str = ""
-    acts: bool = True
-    reserved: int = 0
+    namespace: str
+    pod_name: str
+    lease_name: str
+    pgbouncer_user: str
+    pgbouncer_password: str
+    pgbouncer_ca_file: str
+    pgbouncer_server_name: str
+    pgbouncer_port: int = 6432
+    app_port: int = 8000
+    memcached_port: int = 11211
+    metrics_port: int = 9090
+    health_port: int = 8080
+    log_level: str = "INFO"
+    interval_s: float = 3.0
+    release: str = ""
+    command_timeout_s: float = 2.0
+    command_window_s: float = 5.0
+    lease_s: float = 10.0
+
+    @property
+    def console_account(self) -> ConsoleAccount:
+        """Who enters the consoles."""
+        return ConsoleAccount(
+            self.pgbouncer_user,
+            self.pgbouncer_password,
+            self.pgbouncer_ca_file,
+            self.pgbouncer_server_name,
+            self.pgbouncer_port,
+        )
 
 
-def too_little(budget: int, floor: int, max_pods: int, headroom: int, reserved: int = 0) -> str:
-    """Why the floors of all pods do not fit, with the nearest values that would work; empty when they do."""
-    least = floor * max_pods + headroom + reserved
-    if least <= budget:
-        return ""
-    fewer, lower = (budget - headroom - reserved) // floor, (budget - headroom - reserved) // max_pods
-    others = [f"maxPods {fewer}"] if fewer > 0 else []
-    others += [f"floor {lower}"] if lower > 0 else []
-    others_hold = f" + {reserved} of other Deployments" if reserved else ""
-    return (
-        f"floor {floor} x maxPods {max_pods} + headroom {headroom}{others_hold} = {least} > connectionBudget {budget}; "
-        + ", or ".join([f"connectionBudget {least}", *others])
-        + " would work"
+def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the environment; raises SettingsError that names the variable."""
+    source = os.environ if environ is None else environ
+    return Settings(
+        namespace=_namespace(source),
+        pod_name=source.get("POD_NAME") or socket.gethostname(),
+        lease_name=source.get("LEASE_NAME") or "jobfinder-operator",
+        pgbouncer_user=source.get("PGBOUNCER_USER") or "jobfinder_operator",
+        pgbouncer_password=_secret(source, "PGBOUNCER_PASSWORD"),
+        pgbouncer_ca_file=_needed(source, "PGBOUNCER_CA_FILE", "the authority that signs PgBouncer's certificate"),
+        pgbouncer_server_name=source.get("PGBOUNCER_SERVER_NAME") or "jobfinder-pgbouncer",
+        pgbouncer_port=_number(source, "PGBOUNCER_PORT", Settings.pgbouncer_port),
+        app_port=_number(source, "APP_PORT", Settings.app_port),
+        memcached_port=_number(source, "MEMCACHED_PORT", Settings.memcached_port),
+        metrics_port=_number(source, "METRICS_PORT", Settings.metrics_port),
+        health_port=_number(source, "HEALTH_PORT", Settings.health_port),
+        log_level=source.get("LOG_LEVEL") or Settings.log_level,
+        release=source.get("RELEASE") or Settings.release,
     )
+
+
+def api_server(environ: Mapping[str, str] | None = None) -> str:
+    """The API server by its address, as the kubelet tells every pod; empty outside of a cluster.
+
+    Its name would need the cluster's DNS, which a pod that has just started may not be able to reach yet.
+    """
+    source = os.environ if environ is None else environ
+    host, port = source.get("KUBERNETES_SERVICE_HOST", ""), source.get("KUBERNETES_SERVICE_PORT", "443")
+    return f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}" if host else ""
+
+
+def _namespace(source: Mapping[str, str]) -> str:
+    if given := source.get("POD_NAMESPACE"):
+        return given
+    if _NAMESPACE_FILE.exists():
+        return _NAMESPACE_FILE.read_text().strip()
+    raise SettingsError("POD_NAMESPACE: the namespace to look after is needed")
+
+
+def _secret(source: Mapping[str, str], name: str) -> str:
+    if file := source.get(f"{name}_FILE"):
+        try:
+            return Path(file).read_text().strip()
+        except OSError as error:
+            raise SettingsError(f"{name}_FILE: {error}") from error
+    if name in source:
+        return source[name]
+    raise SettingsError(f"{name}_FILE: a file with the password of the PgBouncer consoles is needed")
+
+
+def _needed(source: Mapping[str, str], name: str, what: str) -> str:
+    if given := source.get(name):
+        return given
+    raise SettingsError(f"{name}: {what} is needed")
+
+
+def _number(source: Mapping[str, str], name: str, default: int) -> int:
+    text = source.get(name) or str(default)
+    if not text.isdecimal():
+        raise SettingsError(f"{name}: {text!r} is no number")
+    return int(text)

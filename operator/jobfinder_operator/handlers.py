@@ -9,8 +9,8 @@ from typing import Any
 
 import kopf
 
+from jobfinder_operator.config import api_server, load_settings
 from jobfinder_operator.runtime import Operator
-from jobfinder_operator.settings import api_server, load_settings
 
 COMPONENT = "app.kubernetes.io/component"
 

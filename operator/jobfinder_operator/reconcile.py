@@ -10,25 +10,27 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from jobfinder_operator import act, events, live_tuning, status
+from jobfinder_operator import act
 from jobfinder_operator.act import Until
-from jobfinder_operator.budget import Decision, decide
-from jobfinder_operator.claims import TargetTaken, check, recorded_elsewhere
-from jobfinder_operator.cluster import Cluster, ClusterError, Conflict, Notice, Resource
-from jobfinder_operator.events import Events
-from jobfinder_operator.lease import Leadership
-from jobfinder_operator.ledger import Ledger
-from jobfinder_operator.live_tuning import Refusals, TuningFile, TuningPlan
-from jobfinder_operator.metrics import Metrics
-from jobfinder_operator.objects import address
-from jobfinder_operator.observe import Observer, Sight, TargetError
-from jobfinder_operator.observed import Observed, Phase
-from jobfinder_operator.pgbouncer import Consoles
-from jobfinder_operator.samples import sample
-from jobfinder_operator.settings import Settings
-from jobfinder_operator.shares import Demands, measure
+from jobfinder_operator.clients.cluster import Cluster, ClusterError, Conflict, Notice, Resource
+from jobfinder_operator.clients.lease import Leadership
+from jobfinder_operator.clients.objects import address
+from jobfinder_operator.clients.pgbouncer import Consoles
+from jobfinder_operator.config import Settings
+from jobfinder_operator.deciding.budget import Decision, decide
+from jobfinder_operator.deciding.claims import TargetTaken, check, recorded_elsewhere
+from jobfinder_operator.deciding.ledger import Ledger
+from jobfinder_operator.deciding.shares import Demands, measure
+from jobfinder_operator.deciding.snapshot import Observed, Phase
+from jobfinder_operator.observer import Observer, Sight, TargetError
+from jobfinder_operator.reporting import events, status
+from jobfinder_operator.reporting.events import Events
+from jobfinder_operator.reporting.metrics import Metrics
+from jobfinder_operator.reporting.samples import sample
 from jobfinder_operator.spec import Spec, SpecError, budget_config, read_spec
-from jobfinder_operator.tuning import console_settings, tuning_file
+from jobfinder_operator.tuning import rollout
+from jobfinder_operator.tuning.contents import console_settings, tuning_file
+from jobfinder_operator.tuning.rollout import Refusals, TuningFile, TuningPlan
 
 log = logging.getLogger(__name__)
 
@@ -126,10 +128,10 @@ class Reconciler:
         around = self._around
         await self._sole(resource)
         sight = await self._observer.look(resource, spec.target)
-        file = live_tuning.understand(await around.cluster.config_map(live_tuning.name_of(sight.deployment)))
+        file = rollout.understand(await around.cluster.config_map(rollout.name_of(sight.deployment)))
         refusing = self._refusals.of(file.generation, sight.apps)
         self._demands = measure(self._demands, sight.observed.pods)
-        observed = replace(live_tuning.with_apps(sight, refusing), demands=self._demands.levels)
+        observed = replace(rollout.with_apps(sight, refusing), demands=self._demands.levels)
         observed = replace(observed, ended=frozenset(around.ended))
         at = around.clock()
         observed = replace(observed, recorded=await self._sole(resource))
@@ -138,7 +140,7 @@ class Reconciler:
         decision = decide(config, ledger, observed, at)
         wanted = tuning_file(spec, 0)
         wanted.pop("generation")
-        plan = live_tuning.plan(file, wanted, observed)
+        plan = rollout.plan(file, wanted, observed)
         return View(at, resource, spec, replace(sight, observed=observed), decision, file, plan)
 
     async def _sole(self, resource: Resource) -> Mapping[str, int]:
@@ -195,7 +197,7 @@ class Reconciler:
         if view.spec.memcached_megabytes is not None:
             notices += events.of_changes("MemorySet", await self._settle_memory(view, view.spec.memcached_megabytes))
         if around.leadership.holds:
-            await live_tuning.carry_out(around.cluster, view.file, view.tuning, view.sight, self._refusals)
+            await rollout.carry_out(around.cluster, view.file, view.tuning, view.sight, self._refusals)
             notices += [view.tuning.notice] if view.tuning.notice is not None else []
         await self._tell(view.resource, notices)
         return bool(notices)

@@ -7,13 +7,13 @@ from typing import Any, cast
 
 from lightkube.resources.core_v1 import Pod
 
-from jobfinder_operator import objects
-from jobfinder_operator.cluster import ClusterError, KubernetesCluster
-from jobfinder_operator.health import HealthServer, Pulse
-from jobfinder_operator.lease import Leadership
-from jobfinder_operator.metrics import Metrics
+from jobfinder_operator.clients import objects
+from jobfinder_operator.clients.cluster import ClusterError, KubernetesCluster
+from jobfinder_operator.clients.lease import Leadership
+from jobfinder_operator.config import Settings
 from jobfinder_operator.reconcile import Loop, Surroundings
-from jobfinder_operator.settings import Settings
+from jobfinder_operator.reporting.health import HealthServer, Pulse
+from jobfinder_operator.reporting.metrics import Metrics
 
 log = logging.getLogger(__name__)
 

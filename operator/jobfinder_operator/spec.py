@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
-from jobfinder_operator.config import Config, too_little
-from jobfinder_operator.observed import Observed, Workload, living
+from jobfinder_operator.deciding.parameters import Config, too_little
+from jobfinder_operator.deciding.snapshot import Observed, Workload, living
 
 HEADROOM, FLOOR, PER_POD_MAX = 5, 1, 32
 LINGER_SECONDS, QUERY_WAIT_SECONDS, IDLE_SECONDS, ACQUIRE_MILLISECONDS = 7, 8, 60, 8000

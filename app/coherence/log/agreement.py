@@ -4,8 +4,9 @@ A logout is final because every process hears of it on one log. Which one is rec
 of memcached server 0 or as `none`. That a worker has agreed is a fact like any other: it held at a position of the log
 and may be relied on while the history reaches back to it and names no change of `LOG_KEY` (`lease.py`). Whoever changes
 the record publishes that key on the former log before the commit, and asking waits for a change that is under way
-(`change.py`), so that no worker has a lease from a log that is no longer the one of the database. Whoever only writes
-is told by the statement that deletes outbox rows, which does so only under the counter that the worker has agreed to.
+(`replace_log.py`), so that no worker has a lease from a log that is no longer the one of the database. Whoever only
+writes is told by the statement that deletes outbox rows, which does so only under the counter that the worker has
+agreed to.
 """
 
 import logging

@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from jobfinder_operator.live_tuning import SEEN
+from jobfinder_operator.tuning.rollout import SEEN
 from tests.e2e.chart.rendering import EVERYTHING, EXTERNAL, NAMESPACE, Manifest, Values, named, objects, render
 
 NAME = f"{NAMESPACE}-jobfinder-operator"

@@ -7,9 +7,9 @@ import pytest
 
 from app.coherence import user_key
 from app.coherence.log.agreement import LOG_KEY, Agreement
-from app.coherence.log.change import change_log
 from app.coherence.log.change_log import ChangeLog
 from app.coherence.log.store import NO_LOG, LogRecord
+from app.coherence.replace_log import replace_log
 from app.coherence.store import Outbox
 from app.config import DatabaseTuning
 from app.errors import Unavailable, WrongLog
@@ -112,7 +112,7 @@ def test_a_change_is_told_on_the_former_log_and_completed_once_others_are_gone(
     used = former.ask().log
     assert used is not None
     position = used.take()
-    said = change_log(LogRecord(postgresql), memcached[1].address, open_log)
+    said = replace_log(LogRecord(postgresql), memcached[1].address, open_log)
     assert said.startswith(f"the log of changes: {memcached[0].address}, and {memcached[1].address} once")
     assert used.entries(position, position + 1) == {position + 1: LOG_KEY}
 
@@ -135,11 +135,11 @@ def test_a_former_log_that_does_not_answer_keeps_the_change_from_beginning(postg
     holder = agreement(postgresql, nowhere)
     holder.ask()
     with pytest.raises(Unavailable, match=r"cannot be told.*--lost"):
-        change_log(LogRecord(postgresql), NO_LOG, open_log)
+        replace_log(LogRecord(postgresql), NO_LOG, open_log)
     assert LogRecord(postgresql).shown() == nowhere
     assert holder.ask().counter == "ticket"
 
-    change_log(LogRecord(postgresql), NO_LOG, open_log, lost=True)
+    replace_log(LogRecord(postgresql), NO_LOG, open_log, lost=True)
     assert LogRecord(postgresql).shown() == f"{nowhere}, being changed to none"
     with pytest.raises(WrongLog, match="in force in some seconds"):
         holder.renew()
@@ -150,9 +150,9 @@ def test_a_former_log_that_does_not_answer_keeps_the_change_from_beginning(postg
 def test_a_change_can_be_taken_back(postgresql: Database) -> None:
     holder = agreement(postgresql, NO_LOG)
     before = holder.ask()
-    change_log(LogRecord(postgresql), "b:1", open_log)
-    change_log(LogRecord(postgresql), NO_LOG, open_log)
-    assert change_log(LogRecord(postgresql), NO_LOG, open_log).endswith("none already, once the change is complete")
+    replace_log(LogRecord(postgresql), "b:1", open_log)
+    replace_log(LogRecord(postgresql), NO_LOG, open_log)
+    assert replace_log(LogRecord(postgresql), NO_LOG, open_log).endswith("none already, once the change is complete")
     postgresql.run("UPDATE change_log SET since = since - interval '1 minute'")
     holder.renew()
     after = holder.renew()

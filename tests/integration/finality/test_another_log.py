@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.coherence.log.change import change_log
 from app.coherence.log.change_log import ChangeLog
 from app.coherence.log.store import NO_LOG, LogRecord
+from app.coherence.replace_log import replace_log
 from app.config import DatabaseTuning
 from app.infra.memcache.client import Server
 from app.infra.postgres.database import Database
@@ -86,7 +86,7 @@ def test_a_pod_follows_the_record_and_nothing_is_restarted(
     session, other = client.log_in(), client.log_in()
     assert client.statuses(session) == client.statuses(other) == {200}
     with Stranger("stranger", shared, [], kind=KINDS[0], workers=2) as stranger:
-        change_log(record, NO_LOG, lambda address: ChangeLog(Server(address, 0.5)))
+        replace_log(record, NO_LOG, lambda address: ChangeLog(Server(address, 0.5)))
         with client_of([*whole, stranger]) as everywhere:
             wait_for(lambda: stranger.ask(READY).status == 200, "the pod without a log works beside the others")
             assert everywhere.statuses(session) == {200}

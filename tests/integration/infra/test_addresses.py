@@ -14,7 +14,7 @@ from app.infra.memcache.client import Memcache
 from app.infra.postgres.database import Database
 from app.local.memcached import Memcached
 from app.local.postgres import ROLE, Postgres
-from jobfinder_operator import memcached as operators_memcached
+from jobfinder_operator.clients import memcached as operators_memcached
 from tests.relay import Relay
 
 NAME = "server.test"

@@ -10,7 +10,7 @@ from lightkube.resources.apps_v1 import Deployment, StatefulSet
 from lightkube.resources.autoscaling_v2 import HorizontalPodAutoscaler
 from lightkube.resources.core_v1 import ConfigMap, Pod
 
-from jobfinder_operator.cluster import ClusterError, Conflict, Notice, Resource
+from jobfinder_operator.clients.cluster import ClusterError, Conflict, Notice, Resource
 
 Object = dict[str, Any]
 Kind = TypeVar("Kind", bound=DictMixin)

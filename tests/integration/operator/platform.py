@@ -9,10 +9,10 @@ from typing import Any
 from app.local.memcached import Memcached
 from app.local.postgres import Postgres
 from app.local.process import becomes_true
-from jobfinder_operator.lease import Leadership, LeaseConflict, LeaseRecord
-from jobfinder_operator.metrics import Metrics
+from jobfinder_operator.clients.lease import Leadership, LeaseConflict, LeaseRecord
+from jobfinder_operator.config import Settings
 from jobfinder_operator.reconcile import Reconciler, Surroundings
-from jobfinder_operator.settings import Settings
+from jobfinder_operator.reporting.metrics import Metrics
 from tests.integration.operator import pods, sidecars
 from tests.integration.operator.fake_cluster import FakeCluster
 from tests.integration.operator.pods import StubService

@@ -16,8 +16,8 @@ from app.local.account import PrivateFolder, hand_over, server_account
 from app.local.postgres import ROLE, Postgres
 from app.local.process import Command, Server
 from app.local.programs import program
-from jobfinder_operator.observed import Reading
-from jobfinder_operator.pgbouncer import Console, ConsoleAccount, connect
+from jobfinder_operator.clients.pgbouncer import Console, ConsoleAccount, connect
+from jobfinder_operator.deciding.snapshot import Reading
 from tests.certificates import SERVER_NAME, Authority
 from tests.service import free_port
 

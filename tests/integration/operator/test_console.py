@@ -10,8 +10,8 @@ import pytest
 
 from app.local.postgres import Postgres
 from app.local.process import becomes_true
-from jobfinder_operator.observed import Reading
-from jobfinder_operator.pgbouncer import Console, ConsoleError, Consoles, connect
+from jobfinder_operator.clients.pgbouncer import Console, ConsoleError, Consoles, connect
+from jobfinder_operator.deciding.snapshot import Reading
 from tests.conftest import LocalDatabase
 from tests.integration.operator.load import saturated, transactions
 from tests.integration.operator.sidecars import ACCOUNT, TIMEOUT_S, Sidecar, on_console, read, setting

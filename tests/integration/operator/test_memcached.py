@@ -6,10 +6,10 @@ from collections.abc import Iterator
 import pytest
 
 from app.local.memcached import Memcached
-from jobfinder_operator import memcached
 from jobfinder_operator.act import settle_memory
-from jobfinder_operator.memcached import MEGABYTE, CacheReading, MemcachedError
-from jobfinder_operator.observed import MemcachedSeen
+from jobfinder_operator.clients import memcached
+from jobfinder_operator.clients.memcached import MEGABYTE, CacheReading, MemcachedError
+from jobfinder_operator.deciding.snapshot import MemcachedSeen
 
 TIMEOUT_S = 2.0
 

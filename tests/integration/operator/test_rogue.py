@@ -14,7 +14,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from jobfinder_operator.pgbouncer import ConsoleAccount, ConsoleError, connect
+from jobfinder_operator.clients.pgbouncer import ConsoleAccount, ConsoleError, connect
 from tests.certificates import SERVER_NAME, Authority
 
 PASSWORD = "the password of the operator"

@@ -4,8 +4,7 @@ from functools import partial
 from typing import Any
 from unittest.mock import patch
 
-from app.coherence import Coherence
-from app.coherence.log import change
+from app.coherence import Coherence, replace_log
 from app.coherence.log.agreement import Agreement
 from app.coherence.log.change_log import ChangeLog
 from app.coherence.log.lease import Lease
@@ -103,7 +102,7 @@ def strangers_may_write() -> Any:
 
 
 def nobody_is_told_of_a_change() -> Any:
-    return patch.object(change, "_end_leases", lambda present, open_log, clock: None)
+    return patch.object(replace_log, "_end_leases", lambda present, open_log, clock: None)
 
 
 def asking_does_not_wait_for_a_change() -> Any:

@@ -7,10 +7,10 @@ from typing import Any, TypeVar
 
 from app.coherence import Coherence, Kind, Kinds, session_key, store, user_key
 from app.coherence.log import store as log_record
-from app.coherence.log.change import change_log
 from app.coherence.log.change_log import ChangeLog
 from app.coherence.log.store import LogRecord
 from app.coherence.publisher import CLOCK_RATE_ERROR
+from app.coherence.replace_log import replace_log
 from app.config import Caches, CacheTuning
 from app.errors import NotFinal, Unavailable
 from app.infra.memcache.client import CacheUnavailable
@@ -274,7 +274,7 @@ class World:
             return ChangeLog(next(each for each in self.servers if each.name == name), self._begin_era)
 
         with suppress(Unavailable):
-            change_log(LogRecord(database), to, open_log, clock=self.scheduler.clock(self._rate()))
+            replace_log(LogRecord(database), to, open_log, clock=self.scheduler.clock(self._rate()))
 
     def check_session(self, worker: Coherence) -> None:
         """A request with the token of session 1; nobody may be accepted who asks after the 204."""

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from jobfinder_operator.config import Config
-from jobfinder_operator.ledger import Entry, Ledger
+from jobfinder_operator.deciding.ledger import Entry, Ledger
+from jobfinder_operator.deciding.parameters import Config
 from tests.unit.operator.sim_operator import ACTING, DECIDING, READING, READY, WRITING, Rules, SimOperator
 from tests.unit.operator.traffic import SMALL
 from tests.unit.operator.world import COMMAND, GRACE, LINGER, LOST, Move, Pod, World

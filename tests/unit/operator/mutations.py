@@ -9,12 +9,12 @@ from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
-from jobfinder_operator import budget, claims, evidence
-from jobfinder_operator.budget import Plan
-from jobfinder_operator.config import Config
-from jobfinder_operator.evidence import Account, Guess
-from jobfinder_operator.ledger import Entry, Ledger
-from jobfinder_operator.observed import Observed, Phase, PodSeen, Reading
+from jobfinder_operator.deciding import budget, claims, evidence
+from jobfinder_operator.deciding.budget import Plan
+from jobfinder_operator.deciding.evidence import Account, Guess
+from jobfinder_operator.deciding.ledger import Entry, Ledger
+from jobfinder_operator.deciding.parameters import Config
+from jobfinder_operator.deciding.snapshot import Observed, Phase, PodSeen, Reading
 from tests.unit.operator.sim_operator import Rules, SimOperator
 from tests.unit.operator.world import World
 

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from jobfinder_operator.budget import Decision, decide
-from jobfinder_operator.ledger import Ledger
-from jobfinder_operator.observed import AppReading, MemcachedSeen, Observed, PodSeen, Reading, Workload
+from jobfinder_operator.deciding.budget import Decision, decide
+from jobfinder_operator.deciding.ledger import Ledger
+from jobfinder_operator.deciding.snapshot import AppReading, MemcachedSeen, Observed, PodSeen, Reading, Workload
 from jobfinder_operator.spec import Spec, budget_config, read_spec
 
 MEGABYTE = 1024 * 1024

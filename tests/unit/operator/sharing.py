@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any, cast
 
-from jobfinder_operator import claims
-from jobfinder_operator.claims import Claim, TargetTaken
-from jobfinder_operator.config import Config
-from jobfinder_operator.ledger import Ledger
-from jobfinder_operator.observed import Observed
+from jobfinder_operator.deciding import claims
+from jobfinder_operator.deciding.claims import Claim, TargetTaken
+from jobfinder_operator.deciding.ledger import Ledger
+from jobfinder_operator.deciding.parameters import Config
+from jobfinder_operator.deciding.snapshot import Observed
 from tests.unit.operator.sim_operator import DECIDING, READY, RECORDING, WRITING, SimOperator
 from tests.unit.operator.world import COMMAND, GRACE, LINGER, LOST, Pod, Promise, World
 

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass, field, replace
 
-from jobfinder_operator import budget
-from jobfinder_operator.budget import Decision, Shrink, Step
-from jobfinder_operator.config import Config
-from jobfinder_operator.ledger import Ledger
-from jobfinder_operator.observed import Observed
+from jobfinder_operator.deciding import budget
+from jobfinder_operator.deciding.budget import Decision, Shrink, Step
+from jobfinder_operator.deciding.ledger import Ledger
+from jobfinder_operator.deciding.parameters import Config
+from jobfinder_operator.deciding.snapshot import Observed
 from tests.unit.operator.world import COMMAND, LEASE, Command, Move, Pod, World
 
 READY, READING, DECIDING, RECORDING = "ready", "reading", "deciding", "recording"

@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from jobfinder_operator import app_metrics
-from jobfinder_operator.app_metrics import AppMetrics, AppMetricsError
+from jobfinder_operator.clients import app_metrics
+from jobfinder_operator.clients.app_metrics import AppMetrics, AppMetricsError
 
 TEXT = """\
 # HELP jobfinder_tuning_generation the tuning file's own number

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from jobfinder_operator.budget import decide
-from jobfinder_operator.claims import Claim, TargetTaken, check, handed_on, recorded_elsewhere
-from jobfinder_operator.config import Config
-from jobfinder_operator.ledger import Entry, Ghost, Ledger
-from jobfinder_operator.observed import Observed, PodSeen, Reading, Workload
+from jobfinder_operator.deciding.budget import decide
+from jobfinder_operator.deciding.claims import Claim, TargetTaken, check, handed_on, recorded_elsewhere
+from jobfinder_operator.deciding.ledger import Entry, Ghost, Ledger
+from jobfinder_operator.deciding.parameters import Config
+from jobfinder_operator.deciding.snapshot import Observed, PodSeen, Reading, Workload
 from tests.unit.operator import mutations
 from tests.unit.operator.sharing import play
 

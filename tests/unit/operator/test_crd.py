@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from app.config import Tuning
-from jobfinder_operator.ledger import Entry, Ghost, Ledger
+from jobfinder_operator.deciding.ledger import Entry, Ghost, Ledger
+from jobfinder_operator.reporting.status import Situation, TuningState, build
 from jobfinder_operator.spec import read_spec
-from jobfinder_operator.status import Situation, TuningState, build
 from tests.unit.operator.resources import decided, pod, resource, seen, server, spec_of
 
 ROOT = Path(__file__).parents[3]

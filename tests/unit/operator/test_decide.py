@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from jobfinder_operator.budget import Decision, Grow, Shrink, decide
-from jobfinder_operator.config import Config
-from jobfinder_operator.ledger import UNASKED, Entry, Ghost, Ledger
-from jobfinder_operator.observed import Observed, Phase, PodSeen, Reading, Workload
+from jobfinder_operator.deciding.budget import Decision, Grow, Shrink, decide
+from jobfinder_operator.deciding.ledger import UNASKED, Entry, Ghost, Ledger
+from jobfinder_operator.deciding.parameters import Config
+from jobfinder_operator.deciding.snapshot import Observed, Phase, PodSeen, Reading, Workload
 
 NOW = 100.0
 CONFIG = Config(budget=16, max_pods=4, headroom=2, per_pod_max=8, holder="me")

@@ -3,9 +3,9 @@
 import asyncio
 from typing import Any, cast
 
-from jobfinder_operator import events
-from jobfinder_operator.cluster import Cluster, ClusterError, Notice, Resource
-from jobfinder_operator.events import QUIET_S, Events
+from jobfinder_operator.clients.cluster import Cluster, ClusterError, Notice, Resource
+from jobfinder_operator.reporting import events
+from jobfinder_operator.reporting.events import QUIET_S, Events
 
 
 def condition(kind: str, status: str, reason: str = "R", message: str = "m") -> dict[str, Any]:

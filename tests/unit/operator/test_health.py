@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from jobfinder_operator.health import HealthServer, Pulse
+from jobfinder_operator.reporting.health import HealthServer, Pulse
 
 
 class Clock:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from jobfinder_operator.lease import Leadership, LeaseConflict, LeaseRecord
+from jobfinder_operator.clients.lease import Leadership, LeaseConflict, LeaseRecord
 
 
 class Clock:

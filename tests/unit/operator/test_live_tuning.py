@@ -13,12 +13,12 @@ from lightkube.core.async_client import AsyncClient
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import ConfigMap, Pod
 
-from jobfinder_operator import live_tuning
-from jobfinder_operator.app_metrics import AppMetrics
-from jobfinder_operator.cluster import ClusterError, KubernetesCluster
-from jobfinder_operator.live_tuning import GOOD, KEY, PATIENCE_S, REFUSED, Refusals, TuningPlan
-from jobfinder_operator.observe import Sight
-from jobfinder_operator.observed import AppReading, Observed, PodSeen
+from jobfinder_operator.clients.app_metrics import AppMetrics
+from jobfinder_operator.clients.cluster import ClusterError, KubernetesCluster
+from jobfinder_operator.deciding.snapshot import AppReading, Observed, PodSeen
+from jobfinder_operator.observer import Sight
+from jobfinder_operator.tuning import rollout
+from jobfinder_operator.tuning.rollout import GOOD, KEY, PATIENCE_S, REFUSED, Refusals, TuningPlan
 
 OLD, NEW = {"limits": {"requests_per_user": 600}}, {"limits": {"requests_per_user": 900}}
 
@@ -36,7 +36,7 @@ def seen(*generations: int, refused: bool = False) -> Observed:
 
 
 def plan(found: ConfigMap | None, wanted: dict[str, Any], observed: Observed) -> TuningPlan:
-    return live_tuning.plan(live_tuning.understand(found), wanted, observed)
+    return rollout.plan(rollout.understand(found), wanted, observed)
 
 
 def test_what_is_new_is_written_with_a_greater_generation_and_told() -> None:
@@ -126,13 +126,13 @@ def test_a_pod_that_has_not_seen_the_file_yet_refuses_nothing() -> None:
 def carry_out(answer: Callable[[httpx2.Request], httpx2.Response]) -> None:
     """Write NEW to an API server that answers so, with one pod that lags."""
     sight = Sight(seen(4), "x", {"u": Pod(metadata=ObjectMeta(name="pod-a"))}, app(4, 0))
-    file = live_tuning.understand(config_map(OLD, good=OLD))
-    made = live_tuning.plan(file, NEW, sight.observed)
+    file = rollout.understand(config_map(OLD, good=OLD))
+    made = rollout.plan(file, NEW, sight.observed)
     config = KubeConfig.from_one(cluster=Cluster(server="http://api.test"), user=User(token="t")).get()
 
     async def run() -> None:
         cluster = KubernetesCluster(AsyncClient(config, namespace="test", transport=httpx2.MockTransport(answer)))
-        await live_tuning.carry_out(cluster, file, made, sight, Refusals(Clock()))
+        await rollout.carry_out(cluster, file, made, sight, Refusals(Clock()))
         await cluster.close()
 
     asyncio.run(run())

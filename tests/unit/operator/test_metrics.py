@@ -3,7 +3,7 @@
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from jobfinder_operator.metrics import ConfigSample, Metrics, PodSample, ServerSample
+from jobfinder_operator.reporting.metrics import ConfigSample, Metrics, PodSample, ServerSample
 
 SAMPLE = ConfigSample(
     budget=40,

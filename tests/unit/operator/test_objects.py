@@ -8,8 +8,8 @@ from lightkube.resources.apps_v1 import Deployment, StatefulSet
 from lightkube.resources.autoscaling_v2 import HorizontalPodAutoscaler
 from lightkube.resources.core_v1 import Pod
 
-from jobfinder_operator import objects
-from jobfinder_operator.observed import Phase
+from jobfinder_operator.clients import objects
+from jobfinder_operator.deciding.snapshot import Phase
 
 
 def pod(status: dict[str, Any] | None = None, **metadata: Any) -> Pod:

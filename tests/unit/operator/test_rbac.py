@@ -16,9 +16,9 @@ from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import ConfigMap
 
 from jobfinder_operator import handlers
-from jobfinder_operator.cluster import KubernetesCluster, Notice
-from jobfinder_operator.lease import LeaseRecord
-from jobfinder_operator.rbac import RULES
+from jobfinder_operator.clients.cluster import KubernetesCluster, Notice
+from jobfinder_operator.clients.lease import LeaseRecord
+from jobfinder_operator.clients.rbac import RULES
 
 ROOT = Path(__file__).parents[3]
 ROLE = ROOT / "charts/jobfinder/templates/operator/role.yaml"

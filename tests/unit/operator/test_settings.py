@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from jobfinder_operator.settings import SettingsError, load_settings
+from jobfinder_operator.config import SettingsError, load_settings
 
 LEAST = {"POD_NAMESPACE": "jobs", "PGBOUNCER_PASSWORD": "secret", "PGBOUNCER_CA_FILE": "/ca.crt"}
 

@@ -4,8 +4,8 @@ from random import Random
 
 import pytest
 
-from jobfinder_operator.observed import PodSeen, Reading
-from jobfinder_operator.shares import Claim, Demands, Rules, divide, measure, targets
+from jobfinder_operator.deciding.shares import Claim, Demands, Rules, divide, measure, targets
+from jobfinder_operator.deciding.snapshot import PodSeen, Reading
 
 
 def claims(*demands: float | None, size: int = 1) -> list[Claim]:

@@ -7,9 +7,9 @@ import pytest
 
 from app.config import Caches, CacheTuning, Tuning
 from app.infra.tuning.live_tuning import read_tuning
-from jobfinder_operator.observed import Workload
+from jobfinder_operator.deciding.snapshot import Workload
 from jobfinder_operator.spec import SpecError, budget_config, problems, read_spec
-from jobfinder_operator.tuning import console_settings, tuning_file
+from jobfinder_operator.tuning.contents import console_settings, tuning_file
 from tests.unit.operator.resources import pod, resource, seen, spec_of
 
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from jobfinder_operator.ledger import Entry, Ghost, Ledger
-from jobfinder_operator.observed import AppReading, Observed, Phase
+from jobfinder_operator.deciding.ledger import Entry, Ghost, Ledger
+from jobfinder_operator.deciding.snapshot import AppReading, Observed, Phase
+from jobfinder_operator.reporting.status import Situation, TuningState, build, without_times
 from jobfinder_operator.spec import Spec
-from jobfinder_operator.status import Situation, TuningState, build, without_times
 from tests.unit.operator.resources import MEGABYTE, decided, pod, resource, seen, server, spec_of
 
 AT, LATER = "2026-01-01T00:00:00Z", "2026-01-01T00:05:00Z"

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from random import Random
 
-from jobfinder_operator.config import Config
-from jobfinder_operator.ledger import GUESSED
+from jobfinder_operator.deciding.ledger import GUESSED
+from jobfinder_operator.deciding.parameters import Config
 from tests.unit.operator.sim_operator import READY, Rules, SimOperator
 from tests.unit.operator.world import COMMAND, GRACE, LINGER, LOST, Pod, World
 

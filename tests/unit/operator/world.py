@@ -10,10 +10,10 @@ from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from jobfinder_operator.budget import Decision
-from jobfinder_operator.config import Config
-from jobfinder_operator.ledger import Ledger
-from jobfinder_operator.observed import Observed, Phase, PodSeen, Reading, Workload
+from jobfinder_operator.deciding.budget import Decision
+from jobfinder_operator.deciding.ledger import Ledger
+from jobfinder_operator.deciding.parameters import Config
+from jobfinder_operator.deciding.snapshot import Observed, Phase, PodSeen, Reading, Workload
 
 LINGER, LOST, COMMAND, GRACE, LEASE = 4.0, 6.0, 4.0, 2.0, 4.0
 Move = tuple[Any, ...]

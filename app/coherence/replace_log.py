@@ -28,7 +28,7 @@ PAUSE_S = 0.5
 OpenLog = Callable[[str], ChangeLog]
 
 
-def change_log(
+def replace_log(
     record: LogRecord, to: str, open_log: OpenLog, *, lost: bool = False, clock: Clock = SYSTEM_CLOCK
 ) -> str:
     """Begin a change to the log `to`; returns what was done, in words.

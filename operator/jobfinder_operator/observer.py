@@ -10,15 +10,15 @@ from lightkube.resources.apps_v1 import Deployment, StatefulSet
 from lightkube.resources.autoscaling_v2 import HorizontalPodAutoscaler
 from lightkube.resources.core_v1 import Pod
 
-from jobfinder_operator import app_metrics, memcached, objects
-from jobfinder_operator.app_metrics import AppMetrics, AppMetricsError
-from jobfinder_operator.claims import Claim
-from jobfinder_operator.cluster import Cluster, Resource
-from jobfinder_operator.ledger import Ledger
-from jobfinder_operator.memcached import MemcachedError
-from jobfinder_operator.observed import MemcachedSeen, Observed, Phase, PodSeen, Reading
-from jobfinder_operator.pgbouncer import ConsoleError, Consoles
-from jobfinder_operator.settings import Settings
+from jobfinder_operator.clients import app_metrics, memcached, objects
+from jobfinder_operator.clients.app_metrics import AppMetrics, AppMetricsError
+from jobfinder_operator.clients.cluster import Cluster, Resource
+from jobfinder_operator.clients.memcached import MemcachedError
+from jobfinder_operator.clients.pgbouncer import ConsoleError, Consoles
+from jobfinder_operator.config import Settings
+from jobfinder_operator.deciding.claims import Claim
+from jobfinder_operator.deciding.ledger import Ledger
+from jobfinder_operator.deciding.snapshot import MemcachedSeen, Observed, Phase, PodSeen, Reading
 from jobfinder_operator.spec import PER_POD_MAX, Target, target_of
 
 log = logging.getLogger(__name__)

@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from jobfinder_operator.observed import PodSeen, Reading
+from jobfinder_operator.deciding.snapshot import PodSeen, Reading
 
 SMOOTHING_SECONDS = 10.0
 SIGNAL = 0.1  # mean connections in use per pod below which there is nothing to go by

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from jobfinder_operator.settings import EVERY_ADDRESS
+from jobfinder_operator.config import EVERY_ADDRESS
 
 
 class Pulse:

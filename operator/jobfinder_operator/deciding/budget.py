@@ -11,11 +11,20 @@ ended while PostgreSQL may still run its queries. `floor` is the largest size wi
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from jobfinder_operator.config import Config, too_little
-from jobfinder_operator.evidence import Account, Drift, Guess, absorb, inherited, settled, still_haunting, take_over
-from jobfinder_operator.ledger import GUESSED, UNASKED, Entry, Ledger
-from jobfinder_operator.observed import Observed, PodSeen, Reading, living
-from jobfinder_operator.shares import Claim, Rules, targets
+from jobfinder_operator.deciding.evidence import (
+    Account,
+    Drift,
+    Guess,
+    absorb,
+    inherited,
+    settled,
+    still_haunting,
+    take_over,
+)
+from jobfinder_operator.deciding.ledger import GUESSED, UNASKED, Entry, Ledger
+from jobfinder_operator.deciding.parameters import Config, too_little
+from jobfinder_operator.deciding.shares import Claim, Rules, targets
+from jobfinder_operator.deciding.snapshot import Observed, PodSeen, Reading, living
 
 MINUTE = 60.0
 NONE = -1  # connections that are left to grant while it is not known what is granted

@@ -4,10 +4,10 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from jobfinder_operator.budget import Decision
-from jobfinder_operator.memory import MEGABYTE, most_megabytes
-from jobfinder_operator.observed import Observed, living
-from jobfinder_operator.shares import PRESSED
+from jobfinder_operator.deciding.budget import Decision
+from jobfinder_operator.deciding.memory import MEGABYTE, most_megabytes
+from jobfinder_operator.deciding.shares import PRESSED
+from jobfinder_operator.deciding.snapshot import Observed, living
 from jobfinder_operator.spec import Spec
 
 USER_CAPACITY = 10_000  # the service's default

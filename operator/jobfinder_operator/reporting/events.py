@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from jobfinder_operator.cluster import Cluster, ClusterError, Notice, Resource
-from jobfinder_operator.evidence import Drift
+from jobfinder_operator.clients.cluster import Cluster, ClusterError, Notice, Resource
+from jobfinder_operator.deciding.evidence import Drift
 
 DRIFT = "Drift"
 QUIET_S = 60.0  # the same words are not said again within that time

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from jobfinder_operator.ledger import Ledger
+from jobfinder_operator.deciding.ledger import Ledger
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from lightkube.resources.apps_v1 import Deployment, StatefulSet
 from lightkube.resources.autoscaling_v2 import HorizontalPodAutoscaler
 from lightkube.resources.core_v1 import Pod
 
-from jobfinder_operator.observed import Phase, PodSeen, Workload
+from jobfinder_operator.deciding.snapshot import Phase, PodSeen, Workload
 
 SIDECAR, SIDECAR_CONFIG, MEMCACHED = "pgbouncer", "pgbouncer-config", "memcached"
 POOL_SIZE = "PGBOUNCER_POOL_SIZE"

@@ -1,6 +1,6 @@
 """How much memory memcached's items may take in a container."""
 
-from jobfinder_operator.observed import MemcachedSeen
+from jobfinder_operator.deciding.snapshot import MemcachedSeen
 
 MEGABYTE = 1024 * 1024
 MEMORY_SHARE = 0.8  # of the container's limit: the rest is memcached's own and its connections'

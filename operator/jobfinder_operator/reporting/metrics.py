@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, star
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from jobfinder_operator.settings import EVERY_ADDRESS
+from jobfinder_operator.config import EVERY_ADDRESS
 
 _PREFIX = "jobfinder_operator_"
 

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from jobfinder_operator.budget import Decision
-from jobfinder_operator.memory import MEGABYTE, too_much_memory
-from jobfinder_operator.observed import MemcachedSeen, Observed, Phase, PodSeen, living
+from jobfinder_operator.deciding.budget import Decision
+from jobfinder_operator.deciding.memory import MEGABYTE, too_much_memory
+from jobfinder_operator.deciding.snapshot import MemcachedSeen, Observed, Phase, PodSeen, living
 from jobfinder_operator.spec import Spec, problems
 
 

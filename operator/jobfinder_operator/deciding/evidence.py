@@ -9,9 +9,9 @@ has it.
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from jobfinder_operator.config import Config
-from jobfinder_operator.ledger import GUESSED, UNASKED, Entry, Ghost, Ledger
-from jobfinder_operator.observed import Observed, Phase, PodSeen, Reading, living
+from jobfinder_operator.deciding.ledger import GUESSED, UNASKED, Entry, Ghost, Ledger
+from jobfinder_operator.deciding.parameters import Config
+from jobfinder_operator.deciding.snapshot import Observed, Phase, PodSeen, Reading, living
 
 OVERDUE_SECONDS = 15.0
 

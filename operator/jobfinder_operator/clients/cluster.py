@@ -20,7 +20,7 @@ from lightkube.resources.coordination_v1 import Lease
 from lightkube.resources.core_v1 import ConfigMap, Event, Pod
 from lightkube.types import PatchType
 
-from jobfinder_operator.lease import LeaseConflict, LeaseRecord
+from jobfinder_operator.clients.lease import LeaseConflict, LeaseRecord
 
 GROUP, VERSION, KIND, PLURAL = "jobfinder.dev", "v1alpha1", "JobFinderConfig", "jobfinderconfigs"
 COMPONENT = "jobfinder-operator"

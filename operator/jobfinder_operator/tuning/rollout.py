@@ -12,11 +12,11 @@ from typing import Any
 
 from lightkube.resources.core_v1 import ConfigMap
 
-from jobfinder_operator.app_metrics import AppMetrics
-from jobfinder_operator.cluster import Cluster, Forbidden, Notice
-from jobfinder_operator.observe import Sight
-from jobfinder_operator.observed import AppReading, Observed, Phase
-from jobfinder_operator.status import TuningState
+from jobfinder_operator.clients.app_metrics import AppMetrics
+from jobfinder_operator.clients.cluster import Cluster, Forbidden, Notice
+from jobfinder_operator.deciding.snapshot import AppReading, Observed, Phase
+from jobfinder_operator.observer import Sight
+from jobfinder_operator.reporting.status import TuningState
 
 log = logging.getLogger(__name__)
 

@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from jobfinder_operator.budget import Decision
-from jobfinder_operator.claims import TargetTaken
-from jobfinder_operator.conditions import (
+from jobfinder_operator.deciding.budget import Decision
+from jobfinder_operator.deciding.claims import TargetTaken
+from jobfinder_operator.deciding.memory import MEGABYTE
+from jobfinder_operator.deciding.snapshot import MemcachedSeen, Observed, PodSeen, living
+from jobfinder_operator.reporting.conditions import (
     NOT_FOLLOWED,
     TAKEN,
     Condition,
@@ -16,9 +18,7 @@ from jobfinder_operator.conditions import (
     judge,
     refused,
 )
-from jobfinder_operator.memory import MEGABYTE
-from jobfinder_operator.observed import MemcachedSeen, Observed, PodSeen, living
-from jobfinder_operator.recommend import recommend
+from jobfinder_operator.reporting.recommend import recommend
 from jobfinder_operator.spec import Spec
 
 __all__ = ["Situation", "TuningState", "build", "is_ready", "without_times"]

@@ -1,8 +1,8 @@
 """What one round saw, for /metrics."""
 
-from jobfinder_operator.budget import Decision
-from jobfinder_operator.metrics import ConfigSample, PodSample, ServerSample
-from jobfinder_operator.observed import MemcachedSeen, Observed, PodSeen
+from jobfinder_operator.deciding.budget import Decision
+from jobfinder_operator.deciding.snapshot import MemcachedSeen, Observed, PodSeen
+from jobfinder_operator.reporting.metrics import ConfigSample, PodSample, ServerSample
 
 
 def sample(decision: Decision, observed: Observed) -> ConfigSample:

@@ -10,7 +10,7 @@ from typing import Any
 import psycopg2
 from psycopg2.extensions import POLL_OK, POLL_READ, POLL_WRITE
 
-from jobfinder_operator.observed import Reading
+from jobfinder_operator.deciding.snapshot import Reading
 
 CONSOLE = "pgbouncer"  # the console's own database; it has a pool in SHOW POOLS too
 

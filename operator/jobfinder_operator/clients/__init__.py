@@ -1,0 +1,1 @@
+"""Kubernetes, PgBouncer, memcached and the service, as the operator talks to them."""

@@ -1,0 +1,1 @@
+"""Decisions from what was seen: no clock, no cluster, no network."""

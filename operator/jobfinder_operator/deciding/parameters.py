@@ -1,0 +1,43 @@
+"""The numbers that the budget protocol goes by."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """`linger_seconds`: statement_timeout plus client_connection_check_interval plus one, how long PostgreSQL may run
+    queries of a PgBouncer that has ended; `lost_seconds`: how much longer one on an unreachable node may go on after
+    its object is gone. `command_seconds`: a step that is not begun within half of it is dropped, and what was sent
+    takes effect within the other half or never.
+    `moves_per_minute` bounds the shrinks (each a RECONNECT) that only demand asks for. `acts` False: no steps.
+    `reserved`: connections of pods that are not the resource's own.
+    """
+
+    budget: int
+    max_pods: int
+    headroom: int = 5
+    floor: int = 1
+    per_pod_max: int = 32
+    linger_seconds: float = 7.0
+    lost_seconds: float = 60.0
+    command_seconds: float = 5.0
+    moves_per_minute: int = 12
+    holder: str = ""
+    acts: bool = True
+    reserved: int = 0
+
+
+def too_little(budget: int, floor: int, max_pods: int, headroom: int, reserved: int = 0) -> str:
+    """Why the floors of all pods do not fit, with the nearest values that would work; empty when they do."""
+    least = floor * max_pods + headroom + reserved
+    if least <= budget:
+        return ""
+    fewer, lower = (budget - headroom - reserved) // floor, (budget - headroom - reserved) // max_pods
+    others = [f"maxPods {fewer}"] if fewer > 0 else []
+    others += [f"floor {lower}"] if lower > 0 else []
+    others_hold = f" + {reserved} of other Deployments" if reserved else ""
+    return (
+        f"floor {floor} x maxPods {max_pods} + headroom {headroom}{others_hold} = {least} > connectionBudget {budget}; "
+        + ", or ".join([f"connectionBudget {least}", *others])
+        + " would work"
+    )

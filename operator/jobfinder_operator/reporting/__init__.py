@@ -1,0 +1,1 @@
+"""What the operator tells: status, events, metrics, probes."""

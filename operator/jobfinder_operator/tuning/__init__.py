@@ -1,0 +1,1 @@
+"""The service's live tuning file: what it holds, and how it reaches the pods."""
