@@ -11,7 +11,7 @@ from typing import Any
 from unittest.mock import patch
 
 from app.coherence.clock import S_IN_NS
-from tests.unit.coherence.scheduler import BoundedPolicy, Scheduler, Task, following
+from tests.unit.coherence.model.scheduler import BoundedPolicy, Scheduler, Task, following
 
 FOREVER_S = 1e6
 

@@ -20,7 +20,7 @@ from tests.e2e.chart.rendering import (
     refusal,
     render,
 )
-from tests.unit.operator.chart_budget import Release, Running, rollout
+from tests.unit.operator.model.chart_budget import Release, Running, rollout
 
 WITHOUT = Running(operator=False, pool_size=5, floor=5, pods=13, max_pods=0, most=6, budget=70)
 WITH = Running(operator=True, pool_size=32, floor=1, pods=13, max_pods=13, most=6, budget=80)

@@ -1,7 +1,7 @@
 """The account of the README's tour, which can be made only once."""
 
 from tests.e2e.platform.clients import Address
-from tests.integration.finality.connections import Connection, Request
+from tests.integration.finality.harness.connections import Connection, Request
 
 ADA = {"email": "ada@example.com", "password": "a long walk in the rain"}
 

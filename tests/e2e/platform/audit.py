@@ -3,9 +3,9 @@
 from tests.e2e.platform.clients import ServiceConnections, Tally
 from tests.e2e.platform.release import NAME, Release
 from tests.e2e.platform.watch import WORKERS_MOST, Watch
-from tests.integration.finality.connections import Request
-from tests.integration.finality.pods import wait_for
-from tests.integration.finality.truth import LIVE_SESSIONS
+from tests.integration.finality.harness.connections import Request
+from tests.integration.finality.harness.pods import wait_for
+from tests.integration.finality.harness.truth import LIVE_SESSIONS
 
 AUDITED = 300
 UNPUBLISHED = "SELECT count(*) FROM outbox"

@@ -15,7 +15,7 @@ import yaml
 from tests.e2e.cluster.access import Cluster
 from tests.e2e.platform.clients import Address
 from tests.e2e.waiting import PATIENCE_S, wait_until
-from tests.integration.finality.pods import wait_for
+from tests.integration.finality.harness.pods import wait_for
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 CHART = CHECKOUT / "charts" / "jobfinder"
@@ -145,7 +145,7 @@ class Release:
 
     def health(self) -> str:
         """`ok`, `degraded` or `unavailable`, as one worker sees it."""
-        from tests.integration.finality.connections import Connection, Request
+        from tests.integration.finality.harness.connections import Connection, Request
 
         address = self.address()
         connection = Connection("", address.port, host=address.host)

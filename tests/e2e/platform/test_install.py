@@ -34,7 +34,7 @@ def test_the_tour_works_through_a_port_of_the_node(release: Release) -> None:
 
 
 def test_what_is_open_to_prometheus_is_there_inside(release: Release) -> None:
-    from tests.integration.finality.connections import Connection, Request
+    from tests.integration.finality.harness.connections import Connection, Request
 
     address = release.address()
     connection = Connection("", address.port, host=address.host)

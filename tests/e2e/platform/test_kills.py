@@ -11,8 +11,8 @@ from tests.e2e.platform.processes import first_process, kill, stop, workers
 from tests.e2e.platform.release import NAME, Pod, Release
 from tests.e2e.platform.report import NO_ANSWER
 from tests.e2e.platform.watch import Load, Watch, watched
-from tests.integration.finality.history import Interval
-from tests.integration.finality.pods import wait_for
+from tests.integration.finality.harness.history import Interval
+from tests.integration.finality.harness.pods import wait_for
 
 LOAD = Load(rate=500, connections=32, actors=4)
 CALM = 1500

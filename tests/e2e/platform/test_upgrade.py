@@ -11,8 +11,8 @@ import pytest
 from tests.e2e.cluster.access import Cluster
 from tests.e2e.platform.release import CHART, CHECKOUT, NAME, Release, installed
 from tests.e2e.platform.watch import Load, watched
-from tests.integration.finality.connections import Connection, Request
-from tests.integration.finality.people import Journal, Person
+from tests.integration.finality.harness.connections import Connection, Request
+from tests.integration.finality.harness.people import Journal, Person
 
 SECRETS = (NAME, f"{NAME}-keys")
 

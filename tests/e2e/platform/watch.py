@@ -15,12 +15,12 @@ from typing import IO, Self
 from loadtest.client import encoded
 from tests.e2e.platform.clients import Address, ServiceConnections, Tally
 from tests.e2e.platform.report import Ask, Plan, Report
-from tests.integration.finality.connections import Connection
-from tests.integration.finality.history import Faults, Operation, Violation
-from tests.integration.finality.load import drive, populate
-from tests.integration.finality.people import Journal, Person, World
-from tests.integration.finality.pods import wait_for
-from tests.integration.finality.rules import violations
+from tests.integration.finality.harness.connections import Connection
+from tests.integration.finality.harness.history import Faults, Operation, Violation
+from tests.integration.finality.harness.load import drive, populate
+from tests.integration.finality.harness.people import Journal, Person, World
+from tests.integration.finality.harness.pods import wait_for
+from tests.integration.finality.harness.rules import violations
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 USERS = 20

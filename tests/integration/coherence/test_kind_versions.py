@@ -8,8 +8,8 @@ import pytest
 
 from app.auth.gate import SESSION_KIND
 from app.coherence import Kind
-from app.coherence.shared import SharedFact, SharedFacts, version_of
-from app.infra.memcache import Memcache
+from app.coherence.facts.shared import SharedFact, SharedFacts, version_of
+from app.infra.memcache.client import Memcache
 from app.local.memcached import Memcached
 from app.users.service import USER_KIND
 

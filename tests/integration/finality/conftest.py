@@ -9,7 +9,7 @@ import pytest
 
 from app.local.memcached import Memcached
 from app.local.postgres import Postgres
-from tests.integration.finality.pods import KINDS, Pod, Shared
+from tests.integration.finality.harness.pods import KINDS, Pod, Shared
 
 _numbers = itertools.count(1)
 

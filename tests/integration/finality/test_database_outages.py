@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from app.local.postgres import Postgres
-from tests.integration.finality.clients import Client, client_of, in_flight, log_out
-from tests.integration.finality.connections import LIVE, Connection, Request
-from tests.integration.finality.pods import Pod, wait_for
+from tests.integration.finality.harness.clients import Client, client_of, in_flight, log_out
+from tests.integration.finality.harness.connections import LIVE, Connection, Request
+from tests.integration.finality.harness.pods import Pod, wait_for
 
 WAITING = 100
 PATIENCE_S = 20.0

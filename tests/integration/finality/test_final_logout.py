@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from app.local.memcached import Memcached
-from tests.integration.finality.chaos import Chaos, Odd
-from tests.integration.finality.connections import Connections, Request
-from tests.integration.finality.history import Kind
-from tests.integration.finality.load import drive, populate
-from tests.integration.finality.people import World
-from tests.integration.finality.pods import Pod, Shared, Stranger
-from tests.integration.finality.rules import violations
-from tests.integration.finality.truth import execute, live_sessions, wait_until_published
+from tests.integration.finality.harness.chaos import Chaos, Odd
+from tests.integration.finality.harness.connections import Connections, Request
+from tests.integration.finality.harness.history import Kind
+from tests.integration.finality.harness.load import drive, populate
+from tests.integration.finality.harness.people import World
+from tests.integration.finality.harness.pods import Pod, Shared, Stranger
+from tests.integration.finality.harness.rules import violations
+from tests.integration.finality.harness.truth import execute, live_sessions, wait_until_published
 
 OPERATIONS = int(os.environ.get("FINALITY_OPERATIONS", "10000"))
 AUDITED = 1000

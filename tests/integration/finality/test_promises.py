@@ -10,10 +10,10 @@ from contextlib import ExitStack
 import pytest
 
 from app.local.memcached import Memcached
-from tests.integration.finality.clients import ME, Client, client_of, in_flight, log_out
-from tests.integration.finality.connections import Connection, Request
-from tests.integration.finality.pods import CHECKOUT, Pod, Shared, wait_for
-from tests.integration.finality.truth import rows, wait_until_published, wait_until_revoked
+from tests.integration.finality.harness.clients import ME, Client, client_of, in_flight, log_out
+from tests.integration.finality.harness.connections import Connection, Request
+from tests.integration.finality.harness.pods import CHECKOUT, Pod, Shared, wait_for
+from tests.integration.finality.harness.truth import rows, wait_until_published, wait_until_revoked
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ from contextlib import contextmanager
 import psycopg2
 import pytest
 
-from tests.integration.finality.clients import Client, client_of, log_out
-from tests.integration.finality.connections import Answer, Connection, Request
-from tests.integration.finality.people import Session
-from tests.integration.finality.pods import Pod, Shared, wait_for
-from tests.integration.finality.truth import rows
+from tests.integration.finality.harness.clients import Client, client_of, log_out
+from tests.integration.finality.harness.connections import Answer, Connection, Request
+from tests.integration.finality.harness.people import Session
+from tests.integration.finality.harness.pods import Pod, Shared, wait_for
+from tests.integration.finality.harness.truth import rows
 
 CHANGE_PASSWORD = (
     "UPDATE users SET token_epoch = token_epoch + 1 WHERE id = %s",

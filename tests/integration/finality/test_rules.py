@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from tests.integration.finality.history import HEARD_NS, Faults, Interval, Kind, Operation, Violation
-from tests.integration.finality.rules import violations
+from tests.integration.finality.harness.history import HEARD_NS, Faults, Interval, Kind, Operation, Violation
+from tests.integration.finality.harness.rules import violations
 
 USER, PHONE, LAPTOP = 1, 11, 12
 

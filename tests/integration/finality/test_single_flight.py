@@ -9,10 +9,10 @@ import psycopg2
 import pytest
 
 from app.local.memcached import Memcached
-from tests.integration.finality.clients import ME, client_of
-from tests.integration.finality.connections import LIVE, Request
-from tests.integration.finality.people import Session
-from tests.integration.finality.pods import KINDS, Pod, Shared
+from tests.integration.finality.harness.clients import ME, client_of
+from tests.integration.finality.harness.connections import LIVE, Request
+from tests.integration.finality.harness.people import Session
+from tests.integration.finality.harness.pods import KINDS, Pod, Shared
 
 MISSES = 1000
 

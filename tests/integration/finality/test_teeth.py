@@ -11,13 +11,13 @@ from functools import partial
 import pytest
 
 from app.local.memcached import Memcached
-from tests.integration.finality.actors import BY_HAND, Actor
-from tests.integration.finality.connections import Connections
-from tests.integration.finality.load import drive, populate
-from tests.integration.finality.people import Person, Session, World
-from tests.integration.finality.pods import KINDS, Pod, Shared, wait_for
-from tests.integration.finality.rules import violations
-from tests.integration.finality.truth import execute
+from tests.integration.finality.harness.actors import BY_HAND, Actor
+from tests.integration.finality.harness.connections import Connections
+from tests.integration.finality.harness.load import drive, populate
+from tests.integration.finality.harness.people import Person, Session, World
+from tests.integration.finality.harness.pods import KINDS, Pod, Shared, wait_for
+from tests.integration.finality.harness.rules import violations
+from tests.integration.finality.harness.truth import execute
 
 ROUND, ROUNDS = 1000, 10
 WORKERS = 2

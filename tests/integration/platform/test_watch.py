@@ -6,8 +6,8 @@ import time
 
 from tests.e2e.platform.clients import Address
 from tests.e2e.platform.watch import Load, watched
-from tests.integration.finality.history import Interval
-from tests.integration.finality.pods import Pod, wait_for
+from tests.integration.finality.harness.history import Interval
+from tests.integration.finality.harness.pods import Pod, wait_for
 
 LOAD = Load(rate=400, connections=16, actors=3)
 ENOUGH = 1500

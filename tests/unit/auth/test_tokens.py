@@ -18,7 +18,7 @@ from app.auth.tokens import REMEMBERED_TOKENS, AccessTokens
 from app.config import Settings
 from app.errors import InvalidToken
 from app.infra.secrets.key_ring import KeyRing
-from tests.unit.coherence.scheduler import Scheduler, in_turn
+from tests.unit.coherence.model.scheduler import Scheduler, in_turn
 from tests.unit.switches import Running, switching
 
 NOW = int(time.time())

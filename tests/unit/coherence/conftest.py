@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.unit.coherence.rooms import Room
+from tests.unit.coherence.model.rooms import Room
 
 
 @pytest.fixture

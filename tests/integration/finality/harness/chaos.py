@@ -1,0 +1,177 @@
+"""Faults that are injected while the load runs, each undone before the next one; their times go to the checker."""
+
+import os
+import random
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from app.local.memcached import Memcached
+from app.local.postgres import Postgres
+from tests.integration.finality.harness.history import Faults, Interval
+from tests.integration.finality.harness.pods import Pod, Stranger, wait_for
+
+CALM_S = 1.0
+
+
+@dataclass(frozen=True)
+class Odd:
+    """`resized` is restarted with other numbers of servers, `stranger` comes and goes with another log."""
+
+    resized: Pod
+    stranger: Stranger
+
+
+class Chaos:
+    """`memcached[0]` holds the log."""
+
+    def __init__(
+        self, pods: list[Pod], memcached: list[Memcached], database: Postgres, odd: Odd, seed: int
+    ) -> None:  # fmt: skip
+        self._pods, self._memcached, self._database = pods, memcached, database
+        self._resized, self._stranger = odd.resized, odd.stranger
+        self._random = random.Random(seed)
+        self._sizes = 0
+        self.faults = Faults(strangers=frozenset({odd.stranger.name}))
+        self.schedule: tuple[Callable[[], None], ...] = (
+            self.pause_log,
+            self.kill_worker,
+            self.flush,
+            self.stall_worker,
+            self.kill_log,
+            self.restart_pooler,
+            self.pause_other,
+            self.kill_between_commit_and_publication,
+            self.reload,
+            self.resize,
+            self.let_one_without_log_in,
+            self.let_one_with_another_log_in,
+            self.restart_database,
+            self.kill_all_memcached,
+        )
+
+    def run(self, enough: threading.Event) -> None:
+        """The whole schedule at least once, then on until `enough`."""
+        rounds = 0
+        while not (enough.is_set() and rounds):
+            for fault in self.schedule:
+                if rounds and enough.is_set():
+                    return
+                fault()
+                time.sleep(CALM_S)
+            rounds += 1
+
+    def pause_log(self) -> None:
+        log = self._memcached[0]
+        log.pause()
+        with self._silence():
+            time.sleep(self._random.uniform(0.1, 1.5))
+        log.resume()
+
+    def kill_log(self) -> None:
+        log = self._memcached[0]
+        log.kill()
+        with self._silence():
+            time.sleep(self._random.uniform(0.0, 1.0))
+        log.start()
+
+    def kill_all_memcached(self) -> None:
+        for each in self._memcached:
+            each.kill()
+        with self._silence():
+            time.sleep(self._random.uniform(0.0, 1.0))
+        for each in reversed(self._memcached):
+            each.start()
+
+    def flush(self) -> None:
+        for each in self._memcached:
+            each.flush()
+
+    def pause_other(self) -> None:
+        other = self._memcached[1]
+        other.pause()
+        time.sleep(self._random.uniform(0.1, 1.0))
+        other.resume()
+        other.kill()
+        other.start()
+
+    def kill_worker(self) -> None:
+        pod = self._random.choice(self._pods)
+        with self._crash(pod):
+            self._kill_one(pod)
+
+    def kill_between_commit_and_publication(self) -> None:
+        """While the log is paused, ends are committed and wait to be published: there the worker dies."""
+        pod, log = self._random.choice(self._pods), self._memcached[0]
+        with self._crash(pod):
+            log.pause()
+            with self._silence():
+                time.sleep(0.3)
+                self._kill_one(pod)
+            log.resume()
+
+    def stall_worker(self) -> None:
+        """Stop a worker for longer than its lease, as a busy machine or a debugger would."""
+        pid = self._random.choice(self._random.choice(self._pods).workers())
+        os.kill(pid, signal.SIGSTOP)
+        time.sleep(self._random.uniform(0.05, 1.0))
+        os.kill(pid, signal.SIGCONT)
+
+    def restart_pooler(self) -> None:
+        self._random.choice(self._pods).pgbouncer.restart()
+
+    def reload(self) -> None:
+        """SIGHUP: new workers, while the former ones end what they have begun."""
+        pod = self._random.choice(self._pods)
+        before = set(pod.workers())
+        with self._crash(pod):
+            pod.send(signal.SIGHUP)
+            wait_for(lambda: not before & set(pod.workers()) and pod.complete(), f"new workers of pod {pod.name}")
+
+    def restart_database(self) -> None:
+        start = time.monotonic_ns()
+        self._database.restart()
+        self.faults.outages.append(Interval(start, time.monotonic_ns()))
+
+    def resize(self) -> None:
+        """Restart one pod with one, three or two memcached servers, beside others that keep theirs."""
+        self._sizes += 1
+        pod = self._resized
+        with self._crash(pod):
+            pod.stop()
+            pod.memcached = self._memcached[: (1, 3, 2)[self._sizes % 3]]
+            pod.start()
+
+    def let_one_without_log_in(self) -> None:
+        self._let_in([])
+
+    def let_one_with_another_log_in(self) -> None:
+        self._let_in(self._memcached[1:])
+
+    def _let_in(self, memcached: list[Memcached]) -> None:
+        """Run a pod that the database does not know by its log, beside the others, and end it again."""
+        with self._crash(self._stranger):
+            self._stranger.memcached = memcached
+            self._stranger.start()
+            time.sleep(self._random.uniform(0.5, 1.5))
+            self._stranger.stop()
+
+    def _kill_one(self, pod: Pod) -> None:
+        victim = self._random.choice(pod.workers())
+        os.kill(victim, signal.SIGKILL)
+        wait_for(lambda: victim not in pod.workers() and pod.complete(), f"a new worker of pod {pod.name}")
+
+    @contextmanager
+    def _silence(self) -> Iterator[None]:
+        start = time.monotonic_ns()
+        yield
+        self.faults.silence.append(Interval(start, time.monotonic_ns()))
+
+    @contextmanager
+    def _crash(self, pod: Pod) -> Iterator[None]:
+        start = time.monotonic_ns()
+        yield
+        self.faults.crashes.append(Interval(start, time.monotonic_ns(), pod.name))

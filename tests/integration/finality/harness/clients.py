@@ -1,0 +1,60 @@
+"""One account with sessions and a warm connection to every worker, for tests that set one scene."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+
+from tests.integration.finality.harness.connections import Answer, Connection, Connections, Request
+from tests.integration.finality.harness.people import Journal, Person, Session
+from tests.integration.finality.harness.pods import Pod, wait_for
+
+ME, LOGOUT = "/api/v1/users/me", "/api/v1/auth/logout"
+
+
+class Client:
+    """A person with connections of their own to all workers of `pods`."""
+
+    def __init__(self, pods: Sequence[Pod]) -> None:
+        self.connections = Connections({pod.name: pod.port for pod in pods}, workers=2)
+        person = Person.register(self.connections.all()[0], Journal())
+        assert person is not None, "no account could be made"
+        self.person = person
+
+    def log_in(self) -> Session:
+        session = self.person.log_in(self.connections.all()[0], Journal())
+        assert session is not None, "no session could be opened"
+        return session
+
+    def read(self, session: Session, connection: Connection | None = None) -> Answer:
+        return (connection or self.connections.all()[0]).send(Request("GET", ME, token=session.token))
+
+    def statuses(self, session: Session) -> set[int]:
+        """What the workers of all pods say to the session's token."""
+        return {self.read(session, each).status for each in self.connections.all()}
+
+    def wait_until(self, session: Session, status: int) -> None:
+        """Wait until every worker answers the session's token with `status`."""
+        wait_for(lambda: self.statuses(session) == {status}, f"{status} from every worker")
+
+    def close(self) -> None:
+        self.connections.close()
+
+
+@contextmanager
+def client_of(pods: Sequence[Pod]) -> Iterator[Client]:
+    client = Client(pods)
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def log_out(session: Session, scope: str = "") -> Request:
+    return Request("POST", LOGOUT + (f"?scope={scope}" if scope else ""), token=session.token)
+
+
+@contextmanager
+def in_flight(requests: Sequence[tuple[Connection, Request]]) -> Iterator[list["Future[Answer]"]]:
+    """Send them all at once, each on its own connection; the block ends when all are answered."""
+    with ThreadPoolExecutor(len(requests)) as executor:
+        yield [executor.submit(connection.send, request) for connection, request in requests]

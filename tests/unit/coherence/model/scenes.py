@@ -1,0 +1,180 @@
+"""Small scenes whose every order is tried: two workers, one of which ends the session that the other knows."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import cycle, repeat
+
+from app.coherence import Coherence
+from tests.unit.coherence.model.scheduler import BoundedPolicy, Scheduler, following, in_turn
+from tests.unit.coherence.model.traffic import spawn
+from tests.unit.coherence.model.world import FAST, SLOW, SMALL, Mood, World
+
+Scene = Callable[[World], None]
+
+
+def play_every_order(scene: Scene, switches: int, workers: int = 2) -> Iterator[World]:
+    """One world for each order in which the tasks of `scene` can run with so many switches between running tasks."""
+    script: list[int] | None = []
+    while script is not None:
+        policy = BoundedPolicy(script, switches)
+        world = World(Scheduler(policy), Mood(rate=rates(scene)), SMALL)
+        for _ in range(workers):
+            prepare(world, world.start_worker().agreement.ask)
+        scene(world)
+        while world.scheduler.step():
+            pass
+        prepare(world, *(partial(world.check_session, worker) for worker in world.workers))
+        yield world
+        script = following(policy)
+
+
+def rates(scene: Scene) -> Callable[[], float]:
+    """Of the clocks: where that matters, the worker that ends the session has a fast one and the other a slow one."""
+    return cycle((FAST, SLOW) if scene is request_right_after_logout else (1.0,)).__next__
+
+
+def prepare(world: World, *runs: Callable[[], object]) -> None:
+    """Let `runs` happen before the scene, each alone and without a choice."""
+    scheduler, policy = world.scheduler, world.scheduler._policy
+    scheduler._policy = BoundedPolicy([], 0)
+    for run in runs:
+        scheduler.spawn(run)
+        while scheduler.step():
+            pass
+    scheduler._policy, scheduler._last = policy, None
+
+
+def later(world: World, seconds: float, run: Callable[[Coherence], object]) -> Callable[[Coherence], None]:
+    def wait_and_run(worker: Coherence) -> None:
+        world.scheduler.sleep(seconds)
+        run(worker)
+
+    return wait_and_run
+
+
+def ask_twice(world: World, worker: Coherence) -> None:
+    world.check_session(worker)
+    world.scheduler.sleep(0.03)
+    world.check_session(worker)
+
+
+def logout_beside_requests(world: World) -> None:
+    """One worker ends the session while the other, which knows it, is asked before and after."""
+    first, second = world.workers
+    prepare(world, lambda: world.check_session(second))
+    spawn(world, first, world.log_out)
+    spawn(world, second, partial(ask_twice, world))
+
+
+def logout_beside_two_requests(world: World) -> None:
+    """Two requests of the worker that does not know of the logout miss the session at the same time."""
+    first, second = world.workers
+    spawn(world, first, world.log_out)
+    for _ in range(2):
+        spawn(world, second, world.check_session)
+
+
+def logout_beside_restart(world: World) -> None:
+    """Server 0 restarts at any moment of the logout and of the requests."""
+    first, second = world.workers
+    prepare(world, lambda: world.check_session(second), lambda: world.change_something_else(first))
+    spawn(world, first, world.log_out)
+    spawn(world, second, partial(ask_twice, world))
+    world.scheduler.spawn(in_turn(world.scheduler.pause, world.servers[0].restart))
+
+
+def logout_beside_shared_fact(world: World) -> None:
+    """The other worker has looked before the fact was made, and finds it in the shared cache only."""
+    first, second = world.workers
+    prepare(world, lambda: world.read_profile(second), lambda: world.check_session(first))
+    spawn(world, first, world.log_out)
+    for _ in range(2):
+        spawn(world, second, world.check_session)
+
+
+def logout_after_restart(world: World) -> None:
+    """As many changes after a restart as before it."""
+    first, second = world.workers
+    prepare(world, lambda: world.change_something_else(first), lambda: world.check_session(second))
+    world.servers[0].restart()
+    world.scheduler.spawn(in_turn(lambda: world.log_out(first), lambda: world.check_session(second)))
+
+
+def requests_after_logout(world: World) -> None:
+    """Two requests at the same time, of which one makes the look."""
+    first, second = world.workers
+    prepare(world, lambda: world.check_session(second), lambda: world.log_out(first))
+    for _ in range(2):
+        spawn(world, second, world.check_session)
+
+
+def slow_query_over_logout(world: World) -> None:
+    """A query is answered after the logout was, to a request that began before; another request waits for it."""
+    first, second = world.workers
+    prepare(world, lambda: world.read_profile(second))
+    world.database.answer_s = 0.2
+    spawn(world, second, world.check_session)
+    spawn(world, first, later(world, 0.01, world.log_out))
+    spawn(world, second, later(world, 0.12, world.check_session))
+
+
+def late_look_over_logout(world: World) -> None:
+    """The answer to a new worker's first look arrives after a later look, while a request reads the shared cache."""
+    first, second = world.workers
+    prepare(world, lambda: world.check_session(first))
+    world.servers[0].answers_s = iter((0.0, 0.2))
+    world.servers[1].answers_s = repeat(0.1)
+    spawn(world, second, world.read_profile)
+    spawn(world, first, later(world, 0.01, world.log_out))
+    spawn(world, second, later(world, 0.12, world.check_session))
+
+
+def request_right_after_logout(world: World) -> None:
+    """The other worker has looked just before the publication, and is asked as soon as the logout was answered."""
+    first, second = world.workers
+    prepare(world, lambda: world.check_session(first), lambda: world.check_session(second))
+    world.scheduler.spawn(in_turn(lambda: world.log_out(first), lambda: world.check_session(second)))
+    spawn(world, second, world.check_session)
+
+
+def changes_after_logout(world: World) -> None:
+    """More changes than the history can hold come after the logout."""
+    first, second = world.workers
+    prepare(world, lambda: world.check_session(second), lambda: world.log_out(first))
+    spawn(world, first, world.change_something_else)
+    spawn(world, second, partial(ask_twice, world))
+
+
+def logout_beside_gap(world: World) -> None:
+    """Another writer takes a number and dies."""
+    first, second = world.workers
+    prepare(world, lambda: world.check_session(second))
+    spawn(world, first, world.log_out)
+    spawn(world, second, partial(ask_twice, world))
+    assert first.agreement.log is not None
+    world.scheduler.spawn(first.agreement.log.take)
+
+
+SCENES = (
+    logout_beside_requests,
+    logout_beside_two_requests,
+    logout_beside_shared_fact,
+    logout_beside_restart,
+    logout_after_restart,
+    logout_beside_gap,
+    requests_after_logout,
+    slow_query_over_logout,
+    late_look_over_logout,
+    request_right_after_logout,
+    changes_after_logout,
+)
+
+
+def count_orders(scene: Scene, switches: int) -> tuple[int, str | None]:
+    """In how many orders `scene` was played, up to the first violation."""
+    orders = 0
+    for world in play_every_order(scene, switches):
+        orders += 1
+        if world.violations:
+            return orders, world.violations[0]
+    return orders, None

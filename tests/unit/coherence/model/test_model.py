@@ -1,0 +1,93 @@
+"""The model: the real package over simulated servers, in random orders and in every order of small scenes.
+
+MODEL_RUNS is the number of random runs, MODEL_SWITCHES how many times the scenes' running tasks are interrupted.
+"""
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from typing import Any
+
+import pytest
+
+from tests.unit.coherence.model import mutations, scenes, strangers
+from tests.unit.coherence.model.scenes import Scene, count_orders
+from tests.unit.coherence.model.traffic import violations_of
+
+RUNS = int(os.environ.get("MODEL_RUNS", "20000"))
+SWITCHES = int(os.environ.get("MODEL_SWITCHES", "2"))
+PORTION = 500
+pytestmark = pytest.mark.timeout(1200 + RUNS // 20)
+
+RULES: dict[Callable[[], Any], Scene] = {
+    mutations.positions_do_not_matter: scenes.logout_beside_requests,
+    mutations.later_positions_are_believed: scenes.logout_beside_restart,
+    mutations.history_has_no_beginning: scenes.logout_beside_gap,
+    mutations.changes_are_not_named: scenes.logout_beside_shared_fact,
+    mutations.lease_starts_before_the_entries_are_read: scenes.requests_after_logout,
+    mutations.missing_entries_are_skipped: scenes.logout_beside_requests,
+    mutations.position_is_taken_after_the_read: scenes.slow_query_over_logout,
+    mutations.any_flight_may_be_joined: scenes.slow_query_over_logout,
+    mutations.nobody_waits_for_leases: scenes.logout_beside_two_requests,
+    mutations.clocks_run_alike: scenes.request_right_after_logout,
+    mutations.a_miss_grants_a_lease: scenes.logout_beside_restart,
+    mutations.no_look_is_needed: scenes.requests_after_logout,
+    mutations.an_earlier_look_replaces_a_later_one: scenes.late_look_over_logout,
+    mutations.a_lost_counter_begins_again: scenes.logout_after_restart,
+    mutations.what_falls_out_does_not_move_the_beginning: scenes.changes_after_logout,
+    **strangers.RULES,
+}
+SCENES = (*scenes.SCENES, *strangers.SCENES)
+TOO_RARE_FOR_CHANCE = (
+    mutations.clocks_run_alike,
+    mutations.position_is_taken_after_the_read,
+    mutations.any_flight_may_be_joined,
+    mutations.a_miss_grants_a_lease,
+    mutations.an_earlier_look_replaces_a_later_one,
+    mutations.a_lost_counter_begins_again,
+    strangers.asking_does_not_wait_for_a_change,
+    strangers.nobody_asks_again,
+    strangers.the_outbox_does_not_say_which_log_is_used,
+    strangers.every_change_leaves_the_counter,
+)
+NO_RULES = (mutations.looks_overlap, mutations.a_short_history, mutations.entries_are_not_written)
+
+
+@pytest.fixture(scope="module")
+def processes() -> Iterator[ProcessPoolExecutor]:
+    with ProcessPoolExecutor(len(os.sched_getaffinity(0)), multiprocessing.get_context("spawn")) as pool:
+        yield pool
+
+
+def test_no_promise_is_broken_in_any_order_of_the_scenes(processes: ProcessPoolExecutor) -> None:
+    results = list(processes.map(count_orders, SCENES, [SWITCHES] * len(SCENES)))
+    assert [violation for _, violation in results] == [None] * len(SCENES)
+    assert all(orders >= 100 for orders, _ in results) or SWITCHES < 2
+
+
+def test_no_promise_is_broken_in_random_runs(processes: ProcessPoolExecutor) -> None:
+    portions = [range(first, min(first + PORTION, RUNS)) for first in range(0, RUNS, PORTION)]
+    assert [found for portion in processes.map(violations_of, portions) for found in portion] == []
+
+
+@pytest.mark.parametrize("mutation", RULES, ids=lambda mutation: mutation.__name__)
+def test_a_rule_left_out_is_found_in_a_scene(mutation: Callable[[], Any]) -> None:
+    with mutation():
+        _, violation = count_orders(RULES[mutation], switches=2)
+    assert violation
+
+
+@pytest.mark.parametrize(
+    "mutation", [rule for rule in RULES if rule not in TOO_RARE_FOR_CHANCE], ids=lambda mutation: mutation.__name__
+)
+def test_a_rule_left_out_is_found_by_chance(mutation: Callable[[], Any]) -> None:
+    with mutation():
+        assert any(violations_of(range(first, first + 50)) for first in range(0, 5000, 50))
+
+
+@pytest.mark.parametrize("change", NO_RULES, ids=lambda change: change.__name__)
+def test_what_is_no_rule_costs_no_promise(change: Callable[[], Any]) -> None:
+    with change():
+        assert [count_orders(scene, switches=1)[1] for scene in SCENES] == [None] * len(SCENES)
+        assert violations_of(range(200)) == []

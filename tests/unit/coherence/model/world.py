@@ -1,0 +1,349 @@
+"""Simulated servers around the real package: each call pauses on its way there and on its way back."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from app.coherence import Coherence, Kind, Kinds, session_key, store, user_key
+from app.coherence.log import store as log_record
+from app.coherence.log.change_log import ChangeLog
+from app.coherence.log.store import LogRecord
+from app.coherence.publisher import CLOCK_RATE_ERROR
+from app.coherence.replace_log import replace_log
+from app.config import Caches, CacheTuning
+from app.errors import NotFinal, Unavailable
+from app.infra.memcache.client import CacheUnavailable
+from tests.unit.coherence.model.record import SimChange, SimRecord
+from tests.unit.coherence.model.scheduler import Scheduler
+
+R = TypeVar("R")
+LIVE = "live"
+FAST, SLOW = 1 + CLOCK_RATE_ERROR, 1 - CLOCK_RATE_ERROR
+FATES = ("answered", "lost", "unheard", "late")
+
+
+def text_kind(name: str, keys: Callable[[int], tuple[str, ...]]) -> Kind[str]:
+    return Kind(name, str, str.encode, bytes.decode, lambda identifier, _: keys(identifier))
+
+
+KINDS = Kinds(
+    users=text_kind("user", lambda user_id: (user_key(user_id),)),
+    sessions=text_kind("session", lambda session_id: (session_key(session_id), user_key(1))),
+)
+
+
+@dataclass(frozen=True)
+class Mood:
+    """What becomes of a call to memcached, how long a query's answer is on its way, which of n servers has a fact.
+
+    `rate` tells how fast the clock of the next worker runs.
+    """
+
+    fate: Callable[[], str] = lambda: FATES[0]
+    slowness: Callable[[], int] = lambda: 0
+    place: Callable[[int], int] = lambda servers: servers - 1
+    rate: Callable[[], float] = lambda: 1.0
+
+
+class Counts(dict[str, int]):
+    """Stands for the counters of a worker."""
+
+    def add(self, name: str, n: int = 1) -> None:
+        self[name] = self.get(name, 0) + n
+
+
+class SimServer:
+    """A memcached: `fate` says what becomes of each call; what is late happens after its caller has given up."""
+
+    def __init__(self, scheduler: Scheduler, fate: Callable[[], str], name: str) -> None:
+        self.scheduler, self.fate, self.name = scheduler, fate, name
+        self.data: dict[str, bytes] = {}
+        self.down = False
+        self.answers_s: Iterator[float] = iter(())
+
+    def restart(self) -> None:
+        self.data = {}
+
+    def get(self, key: str) -> bytes | None:
+        return self._call(lambda data: data.get(key))
+
+    def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
+        """The answers are given one after the other, so that changes may come in between."""
+        middle = len(keys) // 2
+        found = self._call(lambda data: {key: data[key] for key in keys[:middle] if key in data}) if middle else {}
+        return found | self._call(lambda data: {key: data[key] for key in keys[middle:] if key in data})
+
+    def add(self, key: str, value: bytes, ttl_s: int) -> bool:
+        return self._call(lambda data: data.setdefault(key, value) is value)
+
+    def set(self, key: str, value: bytes, ttl_s: int) -> None:
+        self._call(lambda data: data.__setitem__(key, value))
+
+    def incr(self, key: str, by: int = 1) -> int | None:
+        def effect(data: dict[str, bytes]) -> int | None:
+            if key not in data:
+                return None
+            data[key] = b"%d" % (int(data[key]) + by)
+            return int(data[key])
+
+        return self._call(effect)
+
+    def _call(self, effect: Callable[[dict[str, bytes]], R]) -> R:
+        self.scheduler.pause()
+        fate = "lost" if self.down else self.fate()
+        if fate == "late":
+            self._later(self.data, effect)
+        if fate in ("late", "lost"):
+            raise CacheUnavailable(fate)
+        result = effect(self.data)
+        self.scheduler.pause()
+        if late_s := next(self.answers_s, 0.0):
+            self.scheduler.sleep(late_s)
+        if fate == "unheard":
+            raise CacheUnavailable(fate)
+        return result
+
+    def _later(self, instance: dict[str, bytes], effect: Callable[[dict[str, bytes]], object]) -> None:
+        """Connections end with their server, so that nothing reaches another instance."""
+
+        def run() -> None:
+            self.scheduler.sleep(0.02)
+            if self.data is instance:
+                effect(instance)
+
+        self.scheduler.spawn(run)
+
+
+class SimMemcache:
+    """`place` chooses a server for each call, as workers with different lists of servers do."""
+
+    configured = True
+
+    def __init__(self, servers: Sequence[SimServer], place: Callable[[int], int]) -> None:
+        self.primary, self._servers, self._place = servers[0], servers, place
+
+    def get(self, key: str) -> bytes | None:
+        return self._try(lambda server: server.get(key), None)
+
+    def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
+        return self._try(lambda server: server.get_many(keys), {})
+
+    def set_many(self, items: Mapping[str, tuple[bytes, int]]) -> None:
+        def store(server: SimServer) -> None:
+            for key, (value, ttl_s) in items.items():
+                server.set(key, value, ttl_s)
+
+        self._try(store, default=None)
+
+    def _try(self, call: Callable[[SimServer], R], default: R) -> R:
+        try:
+            return call(self._servers[self._place(len(self._servers))])
+        except CacheUnavailable:
+            return default
+
+
+class Nowhere:
+    """Stands for `Memcache` without servers."""
+
+    configured = False
+
+    def get(self, key: str) -> None: ...
+
+    def get_many(self, keys: Any) -> dict[str, bytes]:
+        return {}
+
+    def set_many(self, items: Any) -> None: ...
+
+
+class SimDatabase:
+    """The truth: whether session 1 lives, and the version of user 1; a commit adds its outbox row."""
+
+    def __init__(self, scheduler: Scheduler, slowness: Callable[[], int]) -> None:
+        self.scheduler, self._slowness = scheduler, slowness
+        self.live, self.version = True, 1
+        self.outbox: dict[int, tuple[str, int]] = {}
+        self.reads = 0
+        self.answer_s = 0.0
+        self.down = False
+        self.record = SimRecord(scheduler)
+        self._last_id = 0
+
+    def read_session(self, session_id: int) -> str | None:
+        return self._read(lambda: LIVE if self.live else None)
+
+    def read_user(self, user_id: int) -> str | None:
+        return self._read(lambda: str(self.version))
+
+    def read_users(self, user_ids: Sequence[int]) -> dict[int, str]:
+        value = self.read_user(1)
+        return {} if value is None else dict.fromkeys(user_ids, value)
+
+    def commit(self, change: Callable[[], None], key: str) -> str:
+        """The id of the transaction, which has one row."""
+        self.scheduler.pause()
+        change()
+        self._last_id += 1
+        self.outbox[self._last_id] = (key, self.scheduler.now_ns)
+        self.scheduler.pause()
+        return str(self._last_id)
+
+    def all(self, statement: str, *params: Any) -> list[tuple[int, str]]:
+        assert statement == store.LIST_OLDER_THAN
+        counter, seconds, limit = params
+        return self._read(lambda: self._older_than(counter, self.scheduler.now_ns - seconds * 1e9)[:limit])
+
+    def one(self, statement: str, *params: Any) -> tuple[Any, ...]:
+        self._call()
+        if statement in (store.DELETE, store.DELETE_OF):
+            return self._delete(*params)
+        found = self.record.ask(statement, params)
+        if statement == log_record.CONFIRM:
+            self.scheduler.pause()
+        return found
+
+    run = one
+
+    def transaction(self) -> AbstractContextManager[SimChange]:
+        self._call()
+        return self.record.transaction()
+
+    def _call(self) -> None:
+        self.scheduler.pause()
+        if self.down:
+            raise Unavailable("PostgreSQL is down")
+
+    def _delete(self, counter: str, which: Sequence[int] | str | None) -> tuple[bool]:
+        agreed = self.record.columns.counter == counter
+        for row in ([int(which or 0)] if which is None or isinstance(which, str) else which) if agreed else ():
+            self.outbox.pop(row, None)
+        return (agreed,)
+
+    def _older_than(self, counter: str, time_ns: float) -> list[tuple[int, str]]:
+        if self.record.columns.counter != counter:
+            return []
+        return [(row_id, key) for row_id, (key, created_ns) in self.outbox.items() if created_ns < time_ns]
+
+    def _read(self, see: Callable[[], R]) -> R:
+        self._call()
+        self.reads += 1
+        seen = see()
+        for _ in range(1 + self._slowness()):
+            self.scheduler.pause()
+        if self.answer_s:
+            self.scheduler.sleep(self.answer_s)
+        return seen
+
+
+class World:
+    """Workers, the truth, and what clients have been promised; `violations` lists promises that were broken."""
+
+    def __init__(self, scheduler: Scheduler, mood: "Mood", tuning: Caches) -> None:
+        self.scheduler = scheduler
+        self.servers = [SimServer(scheduler, mood.fate, f"server {number}") for number in range(2)]
+        self.database = SimDatabase(scheduler, mood.slowness)
+        self.violations: list[str] = []
+        self.ended = False
+        self.least_version = 1
+        self.answers = 0
+        self._place, self._rate, self._tuning = mood.place, mood.rate, tuning
+        self._era = 0
+        self.workers: list[Coherence] = []
+
+    def sessions_until(self, expires_at: float) -> Coherence:
+        """A worker to which sessions expire then."""
+        return self.start_worker(Kinds(KINDS.users, replace(KINDS.sessions, expires_at=lambda _: expires_at)))
+
+    def start_worker(self, kinds: Kinds = KINDS, servers: Sequence[int] = (0, 1)) -> Coherence:
+        """Eras begin at falling numbers, so that old positions lie above new ones; `servers` are all that it has."""
+        chosen = [self.servers[each] for each in servers]
+        memcache: Any = SimMemcache(chosen, self._place) if chosen else Nowhere()
+        database: Any = self.database
+        counters: Any = Counts()
+        worker = Coherence(memcache, database, counters, self._tuning, kinds, self.scheduler.clock(self._rate()))
+        if worker.agreement.log is not None:
+            worker.agreement.log._random_bits = self._begin_era
+        self.workers.append(worker)
+        return worker
+
+    def change_log(self, to: str) -> None:
+        """What `python -m app log-identity` does; nothing where the former log does not answer."""
+        database: Any = self.database
+
+        def open_log(name: str) -> ChangeLog:
+            return ChangeLog(next(each for each in self.servers if each.name == name), self._begin_era)
+
+        with suppress(Unavailable):
+            replace_log(LogRecord(database), to, open_log, clock=self.scheduler.clock(self._rate()))
+
+    def check_session(self, worker: Coherence) -> None:
+        """A request with the token of session 1; nobody may be accepted who asks after the 204."""
+        ended = self.ended
+        found = worker.sessions.load(1, self.database.read_session)
+        self.answers += 1
+        if ended and found is not None:
+            self.violations.append("accepted after the 204")
+        if found is None and self.database.live:
+            self.violations.append("a live session was refused")
+
+    def read_profile(self, worker: Coherence) -> None:
+        least = self.least_version
+        self._judge(worker.users.load(1, self.database.read_user), least)
+
+    def read_batch(self, worker: Coherence) -> None:
+        least = self.least_version
+        self._judge(worker.users.load_many((1, 1), self.database.read_users)[1], least)
+
+    def log_out(self, worker: Coherence) -> None:
+        xid = self.database.commit(lambda: setattr(self.database, "live", False), session_key(1))
+        self._end(worker, session_key(1), xid)
+
+    def log_out_everywhere(self, worker: Coherence) -> None:
+        xid = self.database.commit(lambda: setattr(self.database, "live", False), user_key(1))
+        self._end(worker, user_key(1), xid)
+
+    def edit_profile(self, worker: Coherence) -> None:
+        """An edit that could not be published is answered too; what then holds is a scenario of its own."""
+        versions: list[int] = []
+
+        def change() -> None:
+            self.database.version += 1
+            versions.append(self.database.version)
+
+        xid = self.database.commit(change, user_key(1))
+        before = unpublished(worker)
+        try:
+            worker.final([user_key(1)], xid, security=False)
+        except NotFinal:
+            return
+        if unpublished(worker) == before:
+            self.least_version = max(self.least_version, *versions)
+
+    def change_something_else(self, worker: Coherence) -> None:
+        with suppress(NotFinal):
+            worker.final([user_key(2)], None, security=False)
+
+    def _end(self, worker: Coherence, key: str, xid: str) -> None:
+        try:
+            worker.final([key], xid, security=True)
+        except NotFinal:
+            return
+        self.ended = True
+
+    def _judge(self, found: str | None, least: int) -> None:
+        self.answers += 1
+        if found is None or int(found) < least:
+            self.violations.append(f"version {found} after {least} was acknowledged")
+
+    def _begin_era(self, bits: int) -> int:
+        self._era += 1
+        return (1000 - self._era) * 10_000
+
+
+def unpublished(worker: Coherence) -> int:
+    """How many writes of the worker could not be published."""
+    counters: Any = worker._publisher._counters
+    return int(counters.get("changes_unpublished", 0))
+
+
+SMALL = Caches(user=CacheTuning(10, 3600), blacklist=CacheTuning(10, 3600))

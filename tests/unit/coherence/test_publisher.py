@@ -1,0 +1,149 @@
+"""Writes: published, waited for, answered; or not published, and then honest about it."""
+
+from typing import Any
+from unittest.mock import patch
+
+from app.coherence import Coherence, session_key, user_key
+from app.coherence.log.change_log import REACH
+from app.coherence.log.lease import LEASE_MAX_MS
+from app.coherence.publisher import DRAIN_EVERY_S, LEFT_OVER_S, SLACK_MS
+from app.coherence.store import Outbox
+from app.errors import NotFinal
+from tests.unit.coherence.model.rooms import Room
+from tests.unit.coherence.model.world import KINDS, SMALL, Counts, Nowhere
+
+
+def commit(room: Room, key: str) -> str:
+    (xid,) = room.run(lambda: room.database.commit(lambda: None, key))
+    return str(xid)
+
+
+def test_the_answer_waits_until_every_lease_has_ended_and_the_outbox_row_is_gone(room: Room) -> None:
+    xid = commit(room, session_key(1))
+    began_ms = room.now_ms
+    assert room.run(lambda: room.first.final([session_key(1)], xid, security=True)) == [None]
+    assert room.now_ms - began_ms >= 50 * 1.09 / 0.91
+    assert not room.database.outbox
+
+
+def test_simultaneous_writes_wait_together(room: Room) -> None:
+    began_ms = room.now_ms
+    room.run(*[lambda: room.first.final([session_key(1)], None, security=True)] * 50)
+    assert room.now_ms - began_ms < 110
+
+
+def test_a_security_write_that_cannot_be_published_is_not_final(room: Room) -> None:
+    xid = commit(room, session_key(1))
+    room.log_server.down = True
+    began_ms = room.now_ms
+    (result,) = room.run(lambda: room.first.final([session_key(1)], xid, security=True))
+    assert isinstance(result, NotFinal)
+    assert 8000 <= room.now_ms - began_ms < 9000
+    assert room.database.outbox
+
+
+def test_a_short_outage_is_sat_out(room: Room) -> None:
+    room.log_server.down = True
+
+    def recover() -> None:
+        room.scheduler.sleep(5)
+        room.log_server.down = False
+
+    assert room.run(lambda: room.first.final([session_key(1)], None, security=True), recover) == [None, None]
+
+
+def test_a_repeated_step_enters_under_the_number_that_was_taken(room: Room) -> None:
+    """A number for each try would be a gap for every reader."""
+    room.run(room.second.leased)
+    before = room.second.position()
+    assert before is not None
+    room.log_server.fate = iter(["answered", *["lost"] * 3, *["answered"] * 50]).__next__
+    room.run(lambda: room.first.final([user_key(1)], None, security=True))
+    room.run(room.second.leased)
+    assert room.second.position() == before + 1
+    assert room.count(room.second, "histories_started") == 1
+
+
+def test_an_edit_that_could_not_be_published_is_known_to_whoever_gets_a_lease_after_the_outage(room: Room) -> None:
+    assert stale_after_outage(room) == "2"
+
+
+def test_only_the_outbox_makes_it_known(room: Room) -> None:
+    with patch.object(Outbox, "older_than", lambda self, seconds, limit, counter: []):
+        assert stale_after_outage(room) == "1"
+
+
+def stale_after_outage(room: Room) -> Any:
+    room.run(lambda: room.second.users.load(1, room.database.read_user))
+    room.log_server.down = True
+    assert room.run(lambda: room.world.edit_profile(room.first)) == [None]
+    assert room.database.outbox
+    room.log_server.down = False
+    return room.run(lambda: room.second.users.load(1, room.database.read_user))[0]
+
+
+def test_what_a_killed_writer_leaves_is_drained_by_any_worker_once_it_is_old_enough(room: Room) -> None:
+    room.run(lambda: room.second.users.load(1, room.database.read_user))
+    position = room.second.position()
+    assert position is not None
+    commit(room, user_key(1))
+    room.run(room.first.drain)
+    assert room.database.outbox
+    room.pass_ms(LEFT_OVER_S * 1000 + 1)
+    room.run(room.first.drain)
+    assert not room.database.outbox
+    room.run(room.second.leased)
+    assert not room.second.usable((user_key(1),), position)
+    assert room.count(room.first, "outbox_drained") == 1
+
+
+def test_what_nobody_publishes_is_drained_in_time() -> None:
+    """Changes by SQL are heard within 5 s; the rest is left to slow ticks, queries and publications."""
+    assert LEFT_OVER_S + DRAIN_EVERY_S + (LEASE_MAX_MS + SLACK_MS) / 1000 <= 3.5
+
+
+def test_a_long_outbox_is_one_jump_for_everybody(room: Room) -> None:
+    room.run(room.second.leased)
+    position = room.second.position()
+    assert position is not None
+    for number in range(101):
+        commit(room, user_key(number))
+    room.pass_ms(LEFT_OVER_S * 1000 + 1)
+    room.run(room.first.drain)
+    assert not room.database.outbox
+    assert not any(name.startswith("e:") for name in room.log_server.data)
+    room.run(room.second.leased)
+    assert room.second.position() == position + REACH + 1
+    assert not room.second.usable((user_key(5000),), position)
+
+
+def test_draining_waits_quietly_for_better_times(room: Room) -> None:
+    commit(room, user_key(1))
+    room.pass_ms(LEFT_OVER_S * 1000 + 1)
+    room.log_server.down = True
+    assert room.run(room.first.drain) == [None]
+    room.database.down = True
+    assert room.run(room.first.drain) == [None]
+    assert room.database.outbox
+
+
+def test_draining_keeps_an_idle_worker_in_touch_with_the_log(room: Room) -> None:
+    for _ in range(5):
+        room.pass_ms(2000)
+        room.run(room.first.drain)
+    assert room.count(room.first, "histories_started") == 1
+    assert room.run(room.first.leased) == [True]
+
+
+def test_without_memcached_nobody_has_a_lease_and_a_write_is_final_at_its_commit(room: Room) -> None:
+    memcache, counters = Nowhere(), Counts()
+    database: Any = room.database
+    alone = Coherence(memcache, database, counters, SMALL, KINDS, room.scheduler.clock(1.0))  # type: ignore[arg-type]
+    xid = commit(room, session_key(1))
+    began_ms = room.now_ms
+    assert room.run(lambda: alone.final([session_key(1)], xid, security=True)) == [None]
+    assert room.now_ms == began_ms
+    assert not room.database.outbox
+    assert room.run(alone.leased, alone.position, alone.drain) == [False, None, None]
+    assert room.run(lambda: alone.users.load(1, room.database.read_user)) == ["1"]
+    assert not counters.get("lease_failures")

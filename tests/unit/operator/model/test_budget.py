@@ -1,0 +1,113 @@
+"""The protocol as a whole: the real `decide` in worlds where everything happens, in any order and in every order.
+
+BUDGET_STEPS is how many things happen in the random runs.
+"""
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from random import Random
+from typing import Any
+
+import pytest
+
+from tests.unit.operator.model import exhaustive, mutations
+from tests.unit.operator.model.exhaustive import SCENES, Scene, explore
+from tests.unit.operator.model.sim_operator import Rules
+from tests.unit.operator.model.traffic import Traffic, play, settle
+
+STEPS = int(os.environ.get("BUDGET_STEPS", "200000"))
+RUN = 500
+pytestmark = pytest.mark.timeout(600 + STEPS // 500)
+
+EXHAUSTED: dict[Callable[[], Any], Scene] = {
+    mutations.terminating_pods_are_forgotten: exhaustive.replaced_pods,
+    mutations.unborn_pods_are_forgotten: exhaustive.edited,
+    mutations.nothing_lingers: exhaustive.killed_sidecars,
+    mutations.a_deleted_pod_is_a_dead_one: exhaustive.forced_deletion,
+    mutations.unreachable_pods_are_forgotten: exhaustive.lost_node,
+    mutations.a_lost_node_is_a_dead_one: exhaustive.lost_node,
+    mutations.a_small_number_is_believed: exhaustive.killed_sidecars,
+    mutations.nothing_is_on_its_way: exhaustive.lost_commands,
+    mutations.one_connection_speaks_for_all: exhaustive.lost_commands,
+    mutations.shrinking_is_believed_before_it_is_seen: exhaustive.set_by_hand,
+    mutations.growing_is_not_recorded: exhaustive.four_pods,
+    mutations.a_new_operator_trusts_the_clock_of_the_old: exhaustive.crashes,
+    mutations.a_lost_ledger_is_an_empty_one: exhaustive.lost_ledger,
+}
+RARE = (
+    mutations.a_lost_node_is_a_dead_one,
+    mutations.nothing_is_on_its_way,
+    mutations.one_connection_speaks_for_all,
+    mutations.a_new_operator_trusts_the_clock_of_the_old,
+    mutations.floors_are_free,
+)
+ACTING_EXHAUSTED = {
+    "overwrites another's record": exhaustive.two_operators,
+    "acts without the Lease": exhaustive.late_operator,
+}
+
+
+@pytest.fixture(scope="module")
+def processes() -> Iterator[ProcessPoolExecutor]:
+    with ProcessPoolExecutor(len(os.sched_getaffinity(0)), multiprocessing.get_context("spawn")) as pool:
+        yield pool
+
+
+def test_the_budget_is_kept_whatever_happens(processes: ProcessPoolExecutor) -> None:
+    results = list(processes.map(play, range(STEPS // RUN), [RUN] * (STEPS // RUN), chunksize=10))
+    assert [violation for _, violation in results if violation] == []
+    assert sum(steps for steps, _ in results) == STEPS // RUN * RUN
+
+
+def test_the_budget_is_kept_in_every_order_of_small_scenes(processes: ProcessPoolExecutor) -> None:
+    outcomes = list(processes.map(explore, SCENES))
+    assert [
+        (scene.name, outcome.violation, outcome.path)
+        for scene, outcome in zip(SCENES, outcomes, strict=True)
+        if outcome.violation
+    ] == []
+    assert all(outcome.states >= 300 for outcome in outcomes), [outcome.states for outcome in outcomes]
+
+
+def test_when_the_world_is_quiet_what_is_wanted_is_granted() -> None:
+    for seed in range(40):
+        traffic = Traffic(Random(seed), Rules())
+        for _ in range(250):
+            assert not traffic.step()
+        settle(traffic)
+
+
+@pytest.mark.parametrize(
+    "mutation", [each for each in mutations.DECIDING if each not in RARE], ids=lambda each: each.__name__
+)
+def test_a_rule_of_deciding_left_out_is_found_by_chance(mutation: Callable[[], Any]) -> None:
+    with mutation():
+        assert found_by_chance(Rules())
+
+
+@pytest.mark.parametrize("name", sorted(mutations.ACTING.keys() - ACTING_EXHAUSTED.keys()))
+def test_a_rule_of_acting_left_out_is_found_by_chance(name: str) -> None:
+    assert found_by_chance(mutations.ACTING[name])
+
+
+@pytest.mark.parametrize("mutation", EXHAUSTED, ids=lambda each: each.__name__)
+def test_a_rule_left_out_is_found_in_a_scene(mutation: Callable[[], Any]) -> None:
+    with mutation():
+        assert explore(EXHAUSTED[mutation]).violation
+
+
+@pytest.mark.parametrize("name", ACTING_EXHAUSTED)
+def test_a_rule_of_acting_left_out_is_found_in_a_scene(name: str) -> None:
+    assert explore(ACTING_EXHAUSTED[name], mutations.ACTING[name]).violation
+
+
+@pytest.mark.parametrize("change", mutations.NO_RULES, ids=lambda each: each.__name__)
+def test_what_is_no_rule_costs_nothing(change: Callable[[], Any]) -> None:
+    with change():
+        assert [violation for seed in range(20) if (violation := play(seed, RUN)[1])] == []
+
+
+def found_by_chance(rules: Rules) -> str:
+    return next((violation for seed in range(400) if (violation := play(seed, RUN, rules)[1])), "")
