@@ -55,6 +55,13 @@ def _parser() -> argparse.ArgumentParser:
     end = sessions.add_subparsers(required=True, metavar="end").add_parser("end", help="end all of one account")
     end.add_argument("email", help="address of the account")
     end.set_defaults(command="sessions end")
+    admin = commands.add_parser("admin", help="who may use /api/v1/admin").add_subparsers(
+        required=True, metavar="grant|revoke"
+    )
+    for name in ("grant", "revoke"):
+        each = admin.add_parser(name, help=f"{name} it for one account")
+        each.add_argument("email", help="address of the account")
+        each.set_defaults(command=f"admin {name}")
     pooler = commands.add_parser("pgbouncer-config", help="write the files of the PgBouncer beside the service")
     pooler.add_argument("--out", type=Path, required=True, metavar="FOLDER")
     pooler.add_argument(
@@ -151,10 +158,19 @@ def _pgbouncer_config(given: argparse.Namespace, rest: list[str]) -> int:
 
 
 def _end_sessions(given: argparse.Namespace, rest: list[str]) -> int:
-    from app.main import end_sessions
+    from app.commands import end_sessions
 
     end_sessions(load_settings(), given.email, "python -m app sessions end")
     print(f"Every session of {given.email} has ended, and no worker accepts one of them any more.")
+    return 0
+
+
+def _set_admin(given: argparse.Namespace, rest: list[str]) -> int:
+    from app.commands import set_admin
+
+    granted = given.command == "admin grant"
+    set_admin(load_settings(), given.email, granted, f"python -m app {given.command}")
+    print(f"{given.email} may {'now' if granted else 'no longer'} administer the service.")
     return 0
 
 
@@ -175,6 +191,8 @@ COMMANDS = {
     "readme": _readme,
     "connect-query": _connect_query,
     "sessions end": _end_sessions,
+    "admin grant": _set_admin,
+    "admin revoke": _set_admin,
     "pgbouncer-config": _pgbouncer_config,
 }
 

@@ -128,6 +128,7 @@ class Caches(Struct, frozen=True, forbid_unknown_fields=True):
 
     user: CacheTuning = CacheTuning(10_000, 3600)
     blacklist: CacheTuning = CacheTuning(50_000, 86_400)
+    company: CacheTuning = CacheTuning(2_000, 3600)
     lease_ms: Annotated[int, Meta(ge=0, le=50)] = 50
 
 

@@ -6,6 +6,9 @@ from typing import Any
 
 import falcon
 
+from app.admin import resources as admin
+from app.admin.service import AdminService
+from app.admin.store import AdminStore
 from app.auth import resources as auth
 from app.auth import store as auth_store
 from app.auth.attempts import AccessRules, Counting
@@ -13,7 +16,6 @@ from app.auth.audit import store as audit_store
 from app.auth.gate import SESSION_KIND, Gate
 from app.auth.guesses import Guesses, Refusals
 from app.auth.refresh import RefreshTokens
-from app.auth.schemas import Client
 from app.auth.service import AuthService, Facts
 from app.auth.tokens import AccessTokens
 from app.auth.upkeep import store as upkeep_store
@@ -21,6 +23,9 @@ from app.coherence import DRAIN_EVERY_S, Coherence, Kinds
 from app.coherence.log.change_log import ChangeLog
 from app.coherence.log.store import LogRecord
 from app.coherence.replace_log import replace_log
+from app.companies import resources as companies
+from app.companies import store as companies_store
+from app.companies.service import COMPANY_KIND, CompanyService
 from app.config import DatabaseTuning, Settings, Tuning, default_tuning
 from app.errors import ConfigError, Unavailable
 from app.health import resources as health
@@ -59,7 +64,8 @@ log = logging.getLogger(__name__)
 
 def preparation() -> Preparation:
     """What PgBouncer has prepared on each of its connections."""
-    return Preparation((*users_store.PREPARED, *auth_store.PREPARED, *audit_store.PREPARED))
+    stores = (users_store, auth_store, audit_store, companies_store)
+    return Preparation([statement for each in stores for statement in each.PREPARED])
 
 
 class Application(falcon.App[Request, falcon.Response]):
@@ -89,11 +95,12 @@ class Parts:
         self.pooler = Database(console, _ONE_CONNECTION, prepared=False) if console else None
         self.keys = KeyRing(settings.keys_dir or Path(), settings.jwt_algorithm, settings.signing_kid)
         self.hasher = PasswordHasher(settings.pepper.encode(), tuning.passwords, workers)
-        kinds = Kinds(users=USER_KIND, sessions=SESSION_KIND)
+        kinds = Kinds(users=USER_KIND, sessions=SESSION_KIND, companies=COMPANY_KIND)
         self.coherence = Coherence(self.memcache, self.database, counters, tuning.cache, kinds)
         self.limiter = RateLimiter(self.memcache)
         self.tokens = AccessTokens(self.keys, settings)
         self.users = UserService(users_store.UserStore(self.database), self.coherence)
+        self.companies = CompanyService(companies_store.CompanyStore(self.database), self.coherence)
         self.afterwards = Afterwards()
         life = auth_store.SessionLife(settings.refresh_token_seconds, settings.session_seconds)
         self.accounts = auth_store.AuthStore(self.database, self.afterwards, life)
@@ -106,7 +113,11 @@ class Parts:
         counting = Counting(self.limiter, Guesses(self.memcache), Refusals(self.audit, self.afterwards))
         rules = AccessRules(self.hasher, counting, self.tuning, self.audit, self.afterwards)
         refresh = RefreshTokens(self.settings.pepper.encode())
-        return AuthService(self.accounts, rules, self.tokens, refresh, Facts(self.coherence, self.users))
+        facts = Facts(self.coherence, self.users, self.companies.may_go)
+        return AuthService(self.accounts, rules, self.tokens, refresh, facts)
+
+    def admin(self) -> AdminService:
+        return AdminService(AdminStore(self.database), self.coherence, self.auth(), self.companies)
 
     def stands_on(self) -> Dependencies:
         return Dependencies(self.database, self.pooler, self.memcache, self.confirm, self.coherence.agreement.objection)
@@ -138,6 +149,7 @@ class Parts:
         gauge("database_timeouts", pool.timeouts)
         gauge("users_cached", len(self.coherence.users))
         gauge("sessions_cached", len(self.coherence.sessions))
+        gauge("companies_cached", len(self.coherence.companies))
         gauge("sessions_ended", len(self.coherence.dead))
 
     def start_ticking(self) -> None:
@@ -218,16 +230,6 @@ def _check_secrets(settings: Settings, database: Database, keys: KeyRing) -> Non
     check_identity(database, fingerprint(settings.pepper.encode()), keys.fingerprints())
 
 
-def end_sessions(settings: Settings, email: str, command: str) -> None:
-    """What an administrator asks for by `command`; raises NotFound, NotFinal, Unavailable or ConfigError."""
-    parts = Parts(settings, Counters.create([], slots=1))
-    try:
-        parts.confirm()
-        parts.auth().end_sessions(email, Client(None, command, ""))
-    finally:
-        parts.close()
-
-
 def create_app(settings: Settings, counters: Counters, slot: int | None = None) -> Application:
     """Called in the worker, after the fork; `slot` is the worker's place in `counters`."""
     counters.claim(slot)
@@ -249,7 +251,7 @@ def create_app(settings: Settings, counters: Counters, slot: int | None = None) 
 
 def _resources(parts: Parts) -> list[Resource]:
     service, description, needs = parts.auth(), document(ROUTES), parts.stands_on()
-    checks = HealthService(needs)
+    checks, administration = HealthService(needs), parts.admin()
     performance = PerformanceService(parts.counters, parts.gauge, DependenciesCollector(needs, parts.keys))
     return [
         auth.Registrations(service),
@@ -264,6 +266,19 @@ def _resources(parts: Parts) -> list[Resource]:
         auth.SigningKeys(parts.keys),
         users.UserBatch(parts.users),
         users.PublicProfile(parts.users),
+        companies.OwnCompaniesList(parts.companies),
+        companies.Companies(parts.companies),
+        companies.OneCompany(parts.companies),
+        companies.CompanyBySlug(parts.companies),
+        companies.CompanyMembers(parts.companies),
+        companies.CompanyMember(parts.companies),
+        admin.AdminUsers(administration),
+        admin.AdminUser(administration),
+        admin.Disabling(administration),
+        admin.Enabling(administration),
+        admin.AdminSessions(administration),
+        admin.Verification(administration),
+        admin.Audit(administration),
         health.Health(checks),
         health.Live(checks),
         health.Ready(checks),

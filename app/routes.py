@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from app.admin.resources import AdminSessions, AdminUser, AdminUsers, Audit, Disabling, Enabling, Verification
 from app.auth.resources import (
     Account,
     Logins,
@@ -14,6 +15,14 @@ from app.auth.resources import (
     Registrations,
     Revocations,
     SigningKeys,
+)
+from app.companies.resources import (
+    Companies,
+    CompanyBySlug,
+    CompanyMember,
+    CompanyMembers,
+    OneCompany,
+    OwnCompaniesList,
 )
 from app.health.resources import Documentation, Health, Live, OpenApi, PerformanceMetrics, PrometheusMetrics, Ready
 from app.users.resources import PublicProfile, UserBatch
@@ -33,8 +42,21 @@ ROUTES: tuple[tuple[str, type[Resource]], ...] = (
     ("/api/v1/auth/sessions/{session_id:id}", OwnSession),
     ("/api/v1/auth/password", Password),
     ("/api/v1/users/me", Account),
+    ("/api/v1/users/me/companies", OwnCompaniesList),
     ("/api/v1/users/batch", UserBatch),
     ("/api/v1/users/{user_id:id}", PublicProfile),
+    ("/api/v1/companies", Companies),
+    ("/api/v1/companies/{company_id:id}", OneCompany),
+    ("/api/v1/companies/by-slug/{slug}", CompanyBySlug),
+    ("/api/v1/companies/{company_id:id}/members", CompanyMembers),
+    ("/api/v1/companies/{company_id:id}/members/{user_id:id}", CompanyMember),
+    ("/api/v1/admin/users", AdminUsers),
+    ("/api/v1/admin/users/{user_id:id}", AdminUser),
+    ("/api/v1/admin/users/{user_id:id}/disable", Disabling),
+    ("/api/v1/admin/users/{user_id:id}/enable", Enabling),
+    ("/api/v1/admin/users/{user_id:id}/sessions", AdminSessions),
+    ("/api/v1/admin/companies/{company_id:id}/verify", Verification),
+    ("/api/v1/admin/audit", Audit),
     ("/api/v1/health", Health),
     ("/api/v1/health/live", Live),
     ("/api/v1/health/ready", Ready),

@@ -3,7 +3,7 @@
 import http.client
 import itertools
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,15 +26,18 @@ class RawAnswer:
 
 
 class Api:
-    """The service at `url`; `query` runs SQL straight on its database."""
+    """The service at `url`; `query` runs SQL straight on its database, `variables` is its environment."""
 
-    def __init__(self, url: str, query: Callable[[str, tuple[Any, ...]], list[tuple[Any, ...]]]) -> None:
-        self.url, self.query = url, query
+    def __init__(
+        self, url: str, query: Callable[[str, tuple[Any, ...]], list[tuple[Any, ...]]],
+        variables: Mapping[str, str] | None = None,
+    ) -> None:  # fmt: skip
+        self.url, self.query, self.variables = url, query, dict(variables or {})
         self._session = requests.Session()
 
     def fresh(self) -> "Api":
         """The same service over a new connection, which any worker may accept."""
-        return Api(self.url, self.query)
+        return Api(self.url, self.query, self.variables)
 
     def root(self, path: str) -> requests.Response:
         return self._session.get(self.url + path, timeout=TIMEOUT_S)

@@ -13,6 +13,7 @@ class Account:
     id: int
     password_hash: bytes
     epoch: int
+    disabled: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,25 +22,13 @@ from app.users.schemas import User
 from app.users.service import UserService
 from app.web.bodies import FORM, read_form, read_json
 from app.web.client import client_address, client_agent
-from app.web.converters import ID_SCHEMA, parse_id
+from app.web.converters import ID_SCHEMA
 from app.web.middleware import bearer_token
 from app.web.openapi.operations import Operation, Parameter, operation
+from app.web.pages import PAGING, page_asked
 from app.web.resource import Resource, answer
 
 _GUESSING = (400, 415, 422, 429, 503)
-
-
-PAGE, PAGE_MAX = 20, 100
-_LIMIT = {"type": "integer", "minimum": 1, "maximum": PAGE_MAX, "default": PAGE}
-
-
-def _number(req: falcon.Request, name: str) -> int | None:
-    """A number from 1 on in the query, None where it is left out; raises BadRequest."""
-    given = req.params.get(name)
-    number = parse_id(given) if isinstance(given, str) else None
-    if given is not None and number is None:
-        raise BadRequest(f"{name} must be one whole number from 1 on")
-    return number
 
 
 def client_of(req: falcon.Request) -> Client:
@@ -75,7 +63,7 @@ class Logins(_AuthResource):
     public = True
     counted = False
 
-    @operation(Operation("Log in", {200: Tokens}, body=Credentials, errors=(401, *_GUESSING)))
+    @operation(Operation("Log in", {200: Tokens}, body=Credentials, errors=(401, 403, *_GUESSING)))
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         client = client_of(req)
         self._service.may_log_in(client)
@@ -164,18 +152,12 @@ class OwnSessions(_AuthResource):
             "List the live sessions",
             {200: Sessions},
             errors=(400, 401, 429, 503),
-            parameters=(
-                Parameter("limit", "query", _LIMIT, "at most so many on a page"),
-                Parameter("cursor", "query", ID_SCHEMA, "`next` of the page before"),
-            ),
+            parameters=PAGING,
         )
     )
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         identity = req.context.identity
-        limit, after = _number(req, "limit"), _number(req, "cursor")
-        if limit is not None and limit > PAGE_MAX:
-            raise BadRequest(f"limit must be at most {PAGE_MAX}")
-        answer(resp, self._service.sessions(identity.user_id, identity.session_id, after, limit or PAGE))
+        answer(resp, self._service.sessions(identity.user_id, identity.session_id, *page_asked(req)))
 
     on_head = on_get
 

@@ -101,3 +101,8 @@ class Client(Struct, frozen=True):
     address: str | None
     agent: str
     request_id: str
+
+    @property
+    def origin(self) -> tuple[str, str | None, str]:
+        """As the audit log's columns agent, address and request_id."""
+        return self.agent, self.address, self.request_id

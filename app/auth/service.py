@@ -2,6 +2,7 @@
 
 import hmac
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -41,12 +42,19 @@ class WrongPassword(Forbidden):
     code, title = "wrong_password", "The password is wrong"
 
 
+class AccountDisabled(Forbidden):
+    """Only who knows the password is told; a trigger keeps such an account from getting a session."""
+
+    code, title = "account_disabled", "The account is disabled"
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What workers remember of sessions and users, and the log that keeps it true."""
+    """What workers remember of sessions and users, and the log that keeps it true; `may_go` refuses a deletion."""
 
     coherence: Coherence
     users: UserService
+    may_go: Callable[[int], object]
 
 
 class AuthService:
@@ -59,7 +67,7 @@ class AuthService:
         self, accounts: AuthStore, rules: AccessRules, tokens: AccessTokens, refresh: RefreshTokens, facts: Facts
     ) -> None:
         self._store, self._rules, self._tokens, self._refresh = accounts, rules, tokens, refresh
-        self._coherence, self._users = facts.coherence, facts.users
+        self._coherence, self._users, self._may_go = facts.coherence, facts.users, facts.may_go
         self.may_register, self.may_log_in, self.may_revoke = rules.may_register, rules.may_log_in, rules.may_revoke
 
     def register(self, new: Registration, client: Client) -> UserFact:
@@ -72,11 +80,13 @@ class AuthService:
         return self._users.remember(user, position)
 
     def login(self, given: Credentials, client: Client) -> Tokens:
-        """One read and one guarded write, whatever the outcome; raises WrongCredentials or RateLimited."""
+        """One read and one guarded write; raises WrongCredentials, AccountDisabled or RateLimited."""
         found = self._store.find_account(given.email, self._rules.network(client))
         account = found.account
         if not self._rules.logs_in(given, found, client) or account is None:
             raise WrongCredentials
+        if account.disabled:
+            raise AccountDisabled
         tokens = self._open(account, client)
         old = account.password_hash
         self._rules.strengthen(given.password, old, partial(self._store.replace_hash, account.id, old))
@@ -192,8 +202,12 @@ class AuthService:
     def delete_account(
         self, user_id: int, session_id: int, password: str, version: int | None, client: Client
     ) -> None:  # fmt: skip
-        """Raises WrongPassword, NotFinal, or PreconditionFailed where `version` is no longer the present one."""
+        """Raises WrongPassword, NotFinal, or PreconditionFailed where `version` is no longer the present one.
+
+        Raises Conflict where something else needs the account.
+        """
         account = self._confirmed(user_id, session_id, password, client)
+        self._may_go(user_id)
         xid = self._store.delete_account(account, session_id, version, client)
         if xid is None:
             changed = "the account was changed by another request"

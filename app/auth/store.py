@@ -37,7 +37,7 @@ FIND_ACCOUNT = Statement(
     ("text", "text"),
     """
 SELECT (SELECT substring(password_hash, 5, 2) FROM users ORDER BY substring(password_hash, 5, 2) DESC LIMIT 1),
-       u.id, u.password_hash, u.token_epoch, EXISTS (
+       u.id, u.password_hash, u.token_epoch, u.disabled_at IS NOT NULL, EXISTS (
            SELECT FROM login_networks n
             WHERE n.user_id = u.id AND n.network = $2 AND n.last_login_at > now() - interval '30 days')
   FROM (SELECT) AS always LEFT JOIN users u ON u.email = $1::citext AND u.email::text = $1
@@ -208,7 +208,7 @@ class AuthStore:
 
     def find_account(self, email: str, network: str) -> Asked:
         greatest, *row, familiar = self._database.one(FIND_ACCOUNT, email, network) or (None, None, False)
-        account = None if row[0] is None else Account(row[0], bytes(row[1]), row[2])
+        account = None if row[0] is None else Account(row[0], bytes(row[1]), row[2], row[3])
         return Asked(account, int(bytes(greatest)) if greatest else 0, familiar)
 
     def find_account_by_id(self, user_id: int) -> Account | None:
@@ -217,14 +217,14 @@ class AuthStore:
 
     def insert_account(self, email: str, password_hash: bytes, name: str, client: Client) -> User | None:
         """The new user, None where the address is taken."""
-        row = self._database.one(INSERT_ACCOUNT, email, password_hash, name, *_origin(client))
+        row = self._database.one(INSERT_ACCOUNT, email, password_hash, name, *client.origin)
         return None if row is None else user_from_row(row)
 
     def open_session(self, account: Account, token: tuple[bytes, bytes], client: Client, network: str) -> Opened | None:
         """`token` is (family, hash); None where the epoch of the account is no longer the one that was read."""
         seconds = min(self._life.since_refresh, self._life.in_all)
         row = self._database.one(
-            OPEN_SESSION, account.id, account.epoch, *token, seconds, *_origin(client), network
+            OPEN_SESSION, account.id, account.epoch, *token, seconds, *client.origin, network
         )  # fmt: skip
         return (
             None
@@ -238,7 +238,7 @@ class AuthStore:
     def end_least_used(self, user_id: int, session_id: int, keep: int, client: Client) -> str | None:
         """End what is longest unused beyond `keep` live sessions, this one among them; the transaction's id."""
         row = self._database.one(
-            END_LEAST_USED, user_id, self._life.in_all, session_id, keep, *_origin(client)
+            END_LEAST_USED, user_id, self._life.in_all, session_id, keep, *client.origin
         )  # fmt: skip
         return _first(row)
 
@@ -261,7 +261,7 @@ class AuthStore:
 
     def revoke_session(self, user_id: int, session_id: int, event: str, client: Client) -> tuple[bool, str | None]:
         """(whether the user has such a session, the transaction's id where this has revoked it)."""
-        row = self._database.one(REVOKE_SESSION, session_id, user_id, event, *_origin(client))
+        row = self._database.one(REVOKE_SESSION, session_id, user_id, event, *client.origin)
         return row is not None, _first(row)
 
     def delete_account(
@@ -269,7 +269,7 @@ class AuthStore:
     ) -> str | None:  # fmt: skip
         """The transaction's id; None where the password has changed meanwhile, or the profile since `version`."""
         what = (account.id, account.password_hash, version, session_id)
-        return _first(self._database.one(DELETE_ACCOUNT, *what, *_origin(client)))
+        return _first(self._database.one(DELETE_ACCOUNT, *what, *client.origin))
 
     def lock_family(self, transaction: Transaction, session_id: int) -> Family | None:
         transaction.one(LOCK_SESSION, session_id)
@@ -278,7 +278,7 @@ class AuthStore:
 
     def rotate(self, transaction: Transaction, session_id: int, token_hash: bytes, client: Client) -> None:
         life = self._life
-        transaction.run(ROTATE, token_hash, life.since_refresh, life.in_all, session_id, *_origin(client))
+        transaction.run(ROTATE, token_hash, life.since_refresh, life.in_all, session_id, *client.origin)
 
     def live_sessions(self, transaction: Transaction, user_id: int, session_id: int) -> tuple[bool, bool]:
         """Whether this session lives and whether any of the user does, with the user locked against logins."""
@@ -288,7 +288,7 @@ class AuthStore:
 
 
 def revoke_within(transaction: Transaction, user_id: int, session_id: int, event: str, client: Client) -> str | None:
-    return _first(transaction.one(REVOKE_SESSION, session_id, user_id, event, *_origin(client)))
+    return _first(transaction.one(REVOKE_SESSION, session_id, user_id, event, *client.origin))
 
 
 def raise_epoch(
@@ -297,7 +297,7 @@ def raise_epoch(
 ) -> tuple[int, str] | None:  # fmt: skip
     """(new epoch, the transaction's id); with `password` (new hash, old hash) only where the old one still holds."""
     new, old = password or (None, None)
-    row = transaction.one(RAISE_EPOCH, new, user_id, old, event, session_id, *_origin(client))
+    row = transaction.one(RAISE_EPOCH, new, user_id, old, event, session_id, *client.origin)
     return None if row is None else (row[0], row[1])
 
 
@@ -308,7 +308,3 @@ def keep_session(transaction: Transaction, user_id: int, session_id: int, epoch:
 
 def _first(row: tuple[Any, ...] | None) -> str | None:
     return None if row is None or row[0] is None else str(row[0])
-
-
-def _origin(client: Client) -> tuple[str, str | None, str]:
-    return client.agent, client.address, client.request_id

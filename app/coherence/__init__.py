@@ -5,7 +5,8 @@ whether it may be used, so that losing or delaying anything here costs time, nev
 
 How the rest of the service uses it:
 
-    coherence = Coherence(memcache, database, counters, tuning.cache, Kinds(users=USER_KIND, sessions=SESSION_KIND))
+    kinds = Kinds(users=USER_KIND, sessions=SESSION_KIND, companies=COMPANY_KIND)
+    coherence = Coherence(memcache, database, counters, tuning.cache, kinds)
     coherence.apply(tuning.cache)                      # live tuning
     coherence.drain()                                  # from the ticker, every DRAIN_EVERY_S
 
@@ -21,9 +22,10 @@ How the rest of the service uses it:
     coherence.final([user_key(7)], xid, security=True)  # after the commit of transaction xid, before the answer
 
 `final` returns once no worker of any pod uses anything read before the commit; after 8 s without success it raises
-`errors.NotFinal` for security writes and returns for others, which are published later. Triggers of the tables insert
-into `outbox` what any transaction changes, so that also what others write by SQL is heard within about 3 s. The rows of
-the transaction `xid`, whose keys the caller names, are deleted here; None where nothing was changed, as in a retry.
+`errors.NotFinal` for `security` writes, which those of all that searches show are as well, and returns for others,
+which are published later. Triggers of the tables insert into `outbox` what any transaction changes, so that also what
+others write by SQL is heard within about 3 s. The rows of the transaction `xid`, whose keys the caller names, are
+deleted here; None where nothing was changed, as in a retry.
 
 A `Kind` says how values of one sort are kept:
 
@@ -40,8 +42,18 @@ The second argument is the type that is encoded: workers share values only with 
 from app.coherence.facade import Coherence, Kinds
 from app.coherence.facts.fact_cache import FactCache
 from app.coherence.facts.shared import Kind
-from app.coherence.keys import session_key, user_key
+from app.coherence.keys import company_key, session_key, user_key
 from app.coherence.log.history import Position
 from app.coherence.publisher import DRAIN_EVERY_S
 
-__all__ = ["DRAIN_EVERY_S", "Coherence", "FactCache", "Kind", "Kinds", "Position", "session_key", "user_key"]
+__all__ = [
+    "DRAIN_EVERY_S",
+    "Coherence",
+    "FactCache",
+    "Kind",
+    "Kinds",
+    "Position",
+    "company_key",
+    "session_key",
+    "user_key",
+]

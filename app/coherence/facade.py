@@ -31,6 +31,7 @@ class Kinds:
 
     users: Kind[Any]
     sessions: Kind[Any]
+    companies: Kind[Any]
 
 
 class Coherence:
@@ -42,6 +43,7 @@ class Coherence:
 
     users: FactCache[Any]
     sessions: FactCache[Any]
+    companies: FactCache[Any]
     dead: DeadSessions
 
     def __init__(
@@ -53,11 +55,12 @@ class Coherence:
         self.agreement = agreement = Agreement(own, change_log, LogRecord(database))
         self._publisher = Publisher(agreement, Outbox(database), clock, counters)
         self._lease = lease = Lease(agreement, clock, counters, self._publisher.settle)
-        shared_users, shared_sessions = (
-            SharedFacts(kind, memcache, clock.wall_s) for kind in (kinds.users, kinds.sessions)
+        shared_users, shared_sessions, shared_companies = (
+            SharedFacts(kind, memcache, clock.wall_s) for kind in (kinds.users, kinds.sessions, kinds.companies)
         )
         self.users = FactCache(kinds.users, shared_users, lease, clock, counters)
         self.sessions = FactCache(kinds.sessions, shared_sessions, lease, clock, counters)
+        self.companies = FactCache(kinds.companies, shared_companies, lease, clock, counters)
         self.dead = DeadSessions(shared_sessions, clock.now_ns)
         self.apply(tuning)
 
@@ -66,6 +69,7 @@ class Coherence:
         self._lease.apply(tuning.lease_ms)
         self.users.apply(tuning.user)
         self.sessions.apply(tuning.user)
+        self.companies.apply(tuning.company)
         self.dead.apply(tuning.blacklist)
 
     def leased(self) -> bool:

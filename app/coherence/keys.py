@@ -6,6 +6,11 @@ def user_key(user_id: int) -> str:
     return f"user:{user_id}"
 
 
+def company_key(company_id: int) -> str:
+    """Everything that is shown of a company; a posting shows it too."""
+    return f"company:{company_id}"
+
+
 def session_key(session_id: int) -> str:
     """One session alone."""
     return f"session:{session_id}"

@@ -64,9 +64,9 @@ class Publisher:
     def final(self, keys: Iterable[str], xid: str | None, *, security: bool) -> None:
         """Return when the committed change of `keys` by the transaction `xid` is final, at most about 8 s later.
 
-        Raises NotFinal for a `security` write that could not be published; another one is published later, before any
-        worker that has been without the log gets a lease again. Raises NotFinal for every write whose log is not, or no
-        longer, the one of the database.
+        Raises NotFinal for a `security` write, or one of what searches show, that could not be published; another one
+        is published later, before any worker that has been without the log gets a lease again. Raises NotFinal for
+        every write whose log is not, or no longer, the one of the database.
         """
         deadline_ns = self._clock.now_ns() + PATIENCE_S * S_IN_NS
         keys = list(keys)
@@ -77,12 +77,12 @@ class Publisher:
         except CacheUnavailable as error:
             self._counters.add("changes_unpublished")
             if security:
-                raise NotFinal("the end is stored, but not every worker can be told of it now") from error
+                raise NotFinal("the change is stored, but not every worker can be told of it now") from error
         except WrongLog as error:
             raise NotFinal("the change is stored, but this process cannot tell the others of it") from error
         except Unavailable as error:
             if security:
-                raise NotFinal("the end is stored, but the database did not say that it is final") from error
+                raise NotFinal("the change is stored, but the database did not say that it is final") from error
             log.info("outbox rows left to be drained", extra={"reason": error.detail})
 
     def settle(self) -> None:

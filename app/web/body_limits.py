@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
-from msgspec.inspect import BoolType, IntType, Metadata, NoneType, StrType, StructType, Type, UnionType
+from msgspec.inspect import BoolType, IntType, LiteralType, Metadata, NoneType, StrType, StructType, Type, UnionType
 
 from app.web.openapi.operations import operations_of
 
@@ -50,6 +50,8 @@ def _largest(kind: Type) -> int:
         return _AROUND + sum(_CHARACTER * len(f.encode_name) + _AROUND + _largest(f.type) for f in kind.fields)
     if isinstance(kind, StrType) and kind.max_length is not None:
         return _CHARACTER * kind.max_length
+    if isinstance(kind, LiteralType):
+        return _CHARACTER * max(len(str(value)) for value in kind.values)
     if type(kind) not in _PLAIN:
         raise TypeError(f"how many bytes has {kind}?")
     return _PLAIN[type(kind)]

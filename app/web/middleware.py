@@ -24,6 +24,7 @@ from app.web.resource import allowed_methods, headers_of
 
 access_log = logging.getLogger("jobfinder.access")
 _KNOWN_METHODS = frozenset(falcon.COMBINED_METHODS)
+AUTHORIZATION = "HTTP_AUTHORIZATION"
 ESCAPED_PATH = "jobfinder.escaped_path"  # set by the server where the path had escapes
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}\Z")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}\Z")
@@ -100,7 +101,7 @@ class Edge:
                 raise falcon.HTTPMethodNotAllowed(allowed_methods(resource))
             self._may_write()
         if method != "OPTIONS":
-            if not resource.public:
+            if not resource.public and (method not in resource.open_to_all or AUTHORIZATION in req.env):
                 self._admit_to(req, resp)
             elif resource.counted:
                 self._limiter.take_open(client_address(req), self._tuning.current.limits)
@@ -163,7 +164,7 @@ class Measure:
 
 def bearer_token(req: falcon.Request) -> str:
     """The token of the Authorization header (RFC 6750, 2.1); raises Unauthenticated without one."""
-    header = req.env.get("HTTP_AUTHORIZATION")
+    header = req.env.get(AUTHORIZATION)
     if not header:
         raise Unauthenticated
     scheme, _, token = header.partition(" ")

@@ -10,15 +10,21 @@ class Resource:
     """Needs a valid session unless a subclass says `public = True`.
 
     An open resource counts the requests of each client network, unless a subclass says `counted = False`: probes and
-    metrics count nothing, others count by themselves.
+    metrics count nothing, others count by themselves. The methods in `open_to_all` of another resource are open as
+    well; a token that comes with them has to be valid, and its user's requests are counted instead.
     """
 
     public = False
     counted = True
+    open_to_all: frozenset[str] = frozenset()
 
     def tag(self, req: falcon.Request, **params: object) -> str | None:
         """The entity tag of what the request would read or change now; conditions are evaluated where there is one."""
         return None
+
+
+READING = frozenset(("GET", "HEAD"))
+"""For `open_to_all`."""
 
 
 def has_tag(kind: object) -> bool:

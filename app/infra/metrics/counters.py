@@ -38,6 +38,7 @@ GAUGES: Mapping[str, str] = {
     "database_timeouts": "Requests that waited in vain for a database connection",
     "users_cached": "Users in the in-process cache",
     "sessions_cached": "Sessions in the in-process cache",
+    "companies_cached": "Companies in the in-process cache",
     "sessions_ended": "Ended sessions that are remembered in this process",
 }
 

@@ -129,7 +129,7 @@ def _operation(kind: Any, method: str, op: Operation) -> dict[str, Any]:
         | {str(status): _refusal(status) for status in _refusals(kind, op)},
     }
     if _authenticated(kind, op):
-        described_as["security"] = [{"bearer": []}]
+        described_as["security"] = [{"bearer": []}] + ([{}] if method.upper() in kind.open_to_all else [])
     if op.parameters:
         described_as["parameters"] = [_parameter(each) for each in op.parameters]
     if op.body is not None:

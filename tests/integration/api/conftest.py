@@ -52,7 +52,7 @@ def api(
     with Memcached() as first, Memcached() as second:
         variables["MEMCACHED_SERVERS"] = f"{first.address},{second.address}"
         with Service(folder, variables) as service:
-            yield Api(service.url, query)
+            yield Api(service.url, query, service.variables)
     postgres.drop_database(name)
 
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
-from app.coherence import Coherence, Kind, Kinds, session_key, store, user_key
+from app.coherence import Coherence, Kind, Kinds, company_key, session_key, store, user_key
 from app.coherence.log import store as log_record
 from app.config import Caches
 from app.infra.memcache.client import Memcache
@@ -15,6 +15,7 @@ KINDS = Kinds(
     sessions=Kind(
         "session", str, str.encode, bytes.decode, lambda session_id, _: (session_key(session_id), user_key(1))
     ),
+    companies=Kind("company", str, str.encode, bytes.decode, lambda company_id, _: (company_key(company_id),)),
 )
 TIMEOUT_MS = 250
 COUNTER = "ticket"

@@ -155,7 +155,17 @@ def logout_beside_gap(world: World) -> None:
     world.scheduler.spawn(first.agreement.log.take)
 
 
+def rename_beside_requests(world: World) -> None:
+    """One worker renames the company that the other knows, which is asked before and after."""
+    first, second = world.workers
+    prepare(world, lambda: world.read_company(second))
+    spawn(world, first, world.rename_company)
+    for read in (world.read_company, later(world, 0.03, world.read_company)):
+        spawn(world, second, read)
+
+
 SCENES = (
+    rename_beside_requests,
     logout_beside_requests,
     logout_beside_two_requests,
     logout_beside_shared_fact,

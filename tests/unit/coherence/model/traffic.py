@@ -37,7 +37,8 @@ def play_randomly(seed: int, steps: int = 260) -> World:
         for start in starts.get(number, ()):
             start()
         if rng.random() < 0.13:
-            request = rng.choice((world.check_session, world.check_session, world.read_profile, world.read_batch))
+            others = (world.read_profile, world.read_batch, world.read_company)
+            request = rng.choice((world.check_session, world.check_session, *others))
             spawn(world, rng.choice(world.workers), request)
         scheduler.step()
     scheduler.close()
@@ -56,7 +57,7 @@ def schedule(rng: random.Random, world: World, steps: int) -> dict[int, list[Cal
 
     at(20, steps // 2, write(rng.choice((world.log_out, world.log_out, world.log_out_everywhere))))
     for _ in range(rng.randrange(3)):
-        at(20, steps // 2, write(world.edit_profile))
+        at(20, steps // 2, write(rng.choice((world.edit_profile, world.rename_company))))
     for _ in range(rng.randrange(4)):
         at(0, steps // 2, write(world.change_something_else))
         at(0, steps, write(Coherence.drain))

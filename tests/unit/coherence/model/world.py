@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from app.coherence import Coherence, Kind, Kinds, session_key, store, user_key
+from app.coherence import Coherence, Kind, Kinds, company_key, session_key, store, user_key
 from app.coherence.log import store as log_record
 from app.coherence.log.change_log import ChangeLog
 from app.coherence.log.store import LogRecord
@@ -30,6 +30,7 @@ def text_kind(name: str, keys: Callable[[int], tuple[str, ...]]) -> Kind[str]:
 KINDS = Kinds(
     users=text_kind("user", lambda user_id: (user_key(user_id),)),
     sessions=text_kind("session", lambda session_id: (session_key(session_id), user_key(1))),
+    companies=text_kind("company", lambda company_id: (company_key(company_id),)),
 )
 
 
@@ -157,11 +158,11 @@ class Nowhere:
 
 
 class SimDatabase:
-    """The truth: whether session 1 lives, and the version of user 1; a commit adds its outbox row."""
+    """The truth: whether session 1 lives, the versions of user 1 and company 1; a commit adds its outbox row."""
 
     def __init__(self, scheduler: Scheduler, slowness: Callable[[], int]) -> None:
         self.scheduler, self._slowness = scheduler, slowness
-        self.live, self.version = True, 1
+        self.live, self.version, self.company_version = True, 1, 1
         self.outbox: dict[int, tuple[str, int]] = {}
         self.reads = 0
         self.answer_s = 0.0
@@ -174,6 +175,9 @@ class SimDatabase:
 
     def read_user(self, user_id: int) -> str | None:
         return self._read(lambda: str(self.version))
+
+    def read_company(self, company_id: int) -> str | None:
+        return self._read(lambda: str(self.company_version))
 
     def read_users(self, user_ids: Sequence[int]) -> dict[int, str]:
         value = self.read_user(1)
@@ -244,7 +248,7 @@ class World:
         self.database = SimDatabase(scheduler, mood.slowness)
         self.violations: list[str] = []
         self.ended = False
-        self.least_version = 1
+        self.least_version = self.least_company = 1
         self.answers = 0
         self._place, self._rate, self._tuning = mood.place, mood.rate, tuning
         self._era = 0
@@ -252,7 +256,8 @@ class World:
 
     def sessions_until(self, expires_at: float) -> Coherence:
         """A worker to which sessions expire then."""
-        return self.start_worker(Kinds(KINDS.users, replace(KINDS.sessions, expires_at=lambda _: expires_at)))
+        sessions = replace(KINDS.sessions, expires_at=lambda _: expires_at)
+        return self.start_worker(replace(KINDS, sessions=sessions))
 
     def start_worker(self, kinds: Kinds = KINDS, servers: Sequence[int] = (0, 1)) -> Coherence:
         """Eras begin at falling numbers, so that old positions lie above new ones; `servers` are all that it has."""
@@ -318,6 +323,23 @@ class World:
             return
         if unpublished(worker) == before:
             self.least_version = max(self.least_version, *versions)
+
+    def read_company(self, worker: Coherence) -> None:
+        least = self.least_company
+        self._judge(worker.companies.load(1, self.database.read_company), least)
+
+    def rename_company(self, worker: Coherence) -> None:
+        """What searches show is promised by its answer, whatever happens."""
+        versions: list[int] = []
+
+        def change() -> None:
+            self.database.company_version += 1
+            versions.append(self.database.company_version)
+
+        xid = self.database.commit(change, company_key(1))
+        with suppress(NotFinal):
+            worker.final([company_key(1)], xid, security=True)
+            self.least_company = max(self.least_company, *versions)
 
     def change_something_else(self, worker: Coherence) -> None:
         with suppress(NotFinal):

@@ -1,0 +1,188 @@
+"""HTTP of administration: the first line of each responder asks who is there."""
+
+import re
+from typing import Any
+
+import falcon
+
+from app.admin.schemas import Account, Accounts, AuditEntries
+from app.admin.service import AdminService
+from app.auth.resources import client_of
+from app.auth.schemas import Sessions
+from app.companies.schemas import Company, CompanyFact
+from app.errors import BadRequest
+from app.users.email import FORM, LENGTH_MAX
+from app.web.converters import ID_SCHEMA
+from app.web.openapi.operations import Operation, Parameter, operation
+from app.web.pages import PAGING, number_asked, page_asked
+from app.web.resource import Resource, answer, headers_of
+from app.web.texts import VISIBLE_TEXT, checked_text
+
+_USER = Parameter("user_id", "path", ID_SCHEMA, "", required=True)
+_COMPANY = Parameter("company_id", "path", ID_SCHEMA, "", required=True)
+_ERRORS = (401, 404, 429, 503)
+_IDS = ("actor_id", "company_id")
+_EMAIL = {"type": "string", "minLength": 3, "maxLength": LENGTH_MAX, "pattern": FORM}
+_NAME = {"type": "string", "minLength": 1, "maxLength": 100, "pattern": VISIBLE_TEXT}
+_EVENT = {"type": "string", "pattern": "^[a-z_]{1,40}$"}
+_event = re.compile("[a-z_]{1,40}").fullmatch
+
+
+class _AdminResource(Resource):
+    def __init__(self, admin: AdminService) -> None:
+        self._admin = admin
+
+    def _actor(self, req: falcon.Request) -> int:
+        """The administrator who asks; raises NotFound for everybody else."""
+        return self._admin.require(req.context.identity.user_id)
+
+
+class AdminUsers(_AdminResource):
+    """Accounts, found by what somebody knows of them."""
+
+    @operation(
+        Operation(
+            "Find accounts by one of `id`, `email` and a part of the `name`, or list all; administrators alone",
+            {200: Accounts},
+            errors=(400, *_ERRORS),
+            parameters=(
+                Parameter("id", "query", ID_SCHEMA, "of the account"),
+                Parameter("email", "query", _EMAIL, "in any spelling"),
+                Parameter("name", "query", _NAME, "in any case"),
+                *PAGING,
+            ),
+        )
+    )
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        self._actor(req)
+        email, name, user_id = _text(req, "email", LENGTH_MAX), _text(req, "name", 100), number_asked(req, "id")
+        if [email is None, name is None, user_id is None].count(False) > 1:
+            raise BadRequest("ask by one of id, email and name")
+        if user_id is not None:
+            answer(resp, self._admin.account_with(user_id))
+        elif email is not None:
+            answer(resp, self._admin.account_of(email))
+        else:
+            answer(resp, self._admin.accounts(name or "", *page_asked(req)))
+
+    on_head = on_get
+
+
+class AdminUser(_AdminResource):
+    """One account."""
+
+    @operation(Operation("Read an account; administrators alone", {200: Account}, errors=_ERRORS, parameters=(_USER,)))
+    def on_get(self, req: falcon.Request, resp: falcon.Response, user_id: int) -> None:
+        self._actor(req)
+        answer(resp, self._admin.account(user_id))
+
+    on_head = on_get
+
+
+class Disabling(_AdminResource):
+    """The end of all logins to an account, until it is enabled."""
+
+    @operation(
+        Operation(
+            "Disable an account; 200 means that no worker accepts a token of it; administrators alone",
+            {200: Account},
+            errors=(*_ERRORS, 409),
+            parameters=(_USER,),
+        )
+    )
+    def on_post(self, req: falcon.Request, resp: falcon.Response, user_id: int) -> None:
+        answer(resp, self._admin.disable(user_id, self._actor(req), client_of(req)))
+
+
+class Enabling(_AdminResource):
+    """The contrary."""
+
+    @operation(
+        Operation(
+            "Let logins to an account happen again; administrators alone",
+            {200: Account},
+            errors=_ERRORS,
+            parameters=(_USER,),
+        )
+    )
+    def on_post(self, req: falcon.Request, resp: falcon.Response, user_id: int) -> None:
+        answer(resp, self._admin.enable(user_id, self._actor(req), client_of(req)))
+
+
+class AdminSessions(_AdminResource):
+    """Where an account is logged in."""
+
+    @operation(
+        Operation(
+            "List the live sessions of an account; administrators alone",
+            {200: Sessions},
+            errors=(400, *_ERRORS),
+            parameters=(_USER, *PAGING),
+        )
+    )
+    def on_get(self, req: falcon.Request, resp: falcon.Response, user_id: int) -> None:
+        self._actor(req)
+        answer(resp, self._admin.sessions(user_id, *page_asked(req)))
+
+    on_head = on_get
+
+
+class Verification(_AdminResource):
+    """Whether somebody has made sure that a company is what it says."""
+
+    @operation(
+        Operation("Verify a company; administrators alone", {200: Company}, errors=_ERRORS, parameters=(_COMPANY,))
+    )
+    def on_post(self, req: falcon.Request, resp: falcon.Response, company_id: int) -> None:
+        _show(resp, self._admin.verify(company_id, True, self._actor(req), client_of(req)))
+
+    @operation(Operation("Take it back; administrators alone", {200: Company}, errors=_ERRORS, parameters=(_COMPANY,)))
+    def on_delete(self, req: falcon.Request, resp: falcon.Response, company_id: int) -> None:
+        _show(resp, self._admin.verify(company_id, False, self._actor(req), client_of(req)))
+
+
+class Audit(_AdminResource):
+    """The audit log."""
+
+    @operation(
+        Operation(
+            "Read the audit log, all of it or what matches every filter; administrators alone",
+            {200: AuditEntries},
+            errors=(400, *_ERRORS),
+            parameters=(
+                Parameter("user_id", "query", ID_SCHEMA, "whom it concerns"),
+                Parameter("actor_id", "query", ID_SCHEMA, "who did it"),
+                Parameter("company_id", "query", ID_SCHEMA, "the company that it concerns"),
+                Parameter("event", "query", _EVENT, "such as logged_in"),
+                *PAGING,
+            ),
+        )
+    )
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        self._actor(req)
+        event = _text(req, "event", 40)
+        if event is not None and not _event(event):
+            raise BadRequest("event must be a word such as logged_in")
+        given: dict[str, Any] = {name: number_asked(req, name) for name in _IDS} | {"event": event}
+        filters = {name: value for name, value in given.items() if value is not None}
+        answer(resp, self._admin.audit(number_asked(req, "user_id"), filters, *page_asked(req)))
+
+    on_head = on_get
+
+
+def _text(req: falcon.Request, name: str, most: int) -> str | None:
+    """A text in the query, None where it is left out; raises BadRequest for what is none."""
+    given = req.params.get(name)
+    if given is None:
+        return None
+    try:
+        if not isinstance(given, str) or not 1 <= len(given) <= most:
+            raise ValueError(f"one text of 1 to {most} characters is expected")
+        return checked_text(given)
+    except ValueError as error:
+        raise BadRequest(f"{name}: {error}") from None
+
+
+def _show(resp: falcon.Response, fact: CompanyFact) -> None:
+    headers_of(resp)["etag"] = fact.tag
+    resp.data = fact.json

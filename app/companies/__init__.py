@@ -1,0 +1,1 @@
+"""Companies: who offers jobs, and the accounts that act for them."""

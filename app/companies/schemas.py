@@ -1,0 +1,141 @@
+"""Shapes of companies and their members in requests and answers."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from app.users.schemas import Email, Id, Name
+from app.web.texts import people_lines, people_text
+from app.web.vocabulary import Country
+
+SLUG_MAX = 60
+SLUG = r"^[a-z0-9]+(?:-[a-z0-9]+)*$"
+_LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_ADDRESS = rf"^https?://{_LABEL}(?:\.{_LABEL})+(?::[0-9]{{1,5}})?(?:[/?#][!-~]*)?$"
+
+CompanyName = Annotated[str, people_text(1, 120, "Acme GmbH")]
+Slug = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=SLUG_MAX,
+        pattern=SLUG.replace("$", r"\Z"),
+        description="names the company in addresses: lower-case letters and digits, single hyphens between them",
+        examples=["acme"],
+    ),
+]
+Description = Annotated[str, people_lines(5_000, "We build things.\nSince 1949.")]
+Website = Annotated[
+    str,
+    Meta(
+        max_length=300,
+        pattern=_ADDRESS.replace("$", r"\Z"),
+        description="http or https, in ASCII",
+        examples=["https://acme.example"],
+    ),
+]
+Role = Literal["owner", "recruiter"]
+
+
+class Company(Struct, frozen=True):
+    """A company as everybody sees it; times are UTC."""
+
+    id: Id
+    slug: str
+    name: str
+    verified: bool
+    description: str
+    website: str | None
+    country: str | None
+    created_at: datetime
+    updated_at: datetime
+    version: int
+
+
+class CompanyBrief(Struct, frozen=True):
+    """What a posting shows of its company."""
+
+    id: Id
+    slug: str
+    name: str
+    verified: bool
+
+
+class NewCompany(Struct, forbid_unknown_fields=True):
+    """What is left out of `slug` is made of the name."""
+
+    name: CompanyName
+    slug: Slug | UnsetType = UNSET
+    description: Description = ""
+    website: Website | None = None
+    country: Country | None = None
+
+
+class CompanyPatch(Struct, forbid_unknown_fields=True):
+    """What an owner can change; what is left out stays, and null empties what can be empty (RFC 7396)."""
+
+    name: CompanyName | UnsetType = UNSET
+    description: Description | UnsetType | None = UNSET
+    website: Website | UnsetType | None = UNSET
+    country: Country | UnsetType | None = UNSET
+
+
+class Member(Struct, frozen=True):
+    """An account that acts for a company."""
+
+    user_id: Id
+    name: Name
+    role: Role
+    since: datetime
+
+
+class Members(Struct, frozen=True):
+    """By rising ids of the accounts; `next` is the cursor of the next page."""
+
+    members: list[Member]
+    next: str | None
+
+
+class Invitation(Struct, forbid_unknown_fields=True):
+    """Whom to make a member: the account of this address."""
+
+    email: Email
+    role: Role
+
+
+class RoleChange(Struct, forbid_unknown_fields=True):
+    """The role that a member is to have."""
+
+    role: Role
+
+
+class OwnCompany(Struct, frozen=True):
+    """A company that the user acts for."""
+
+    company: CompanyBrief
+    role: Role
+    since: datetime
+
+
+class OwnCompanies(Struct, frozen=True):
+    """By rising ids of the companies; `next` is the cursor of the next page."""
+
+    companies: list[OwnCompany]
+    next: str | None
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+class CompanyFact:
+    """A company as the caches keep it, encoded once: all of it, and what a posting shows."""
+
+    __slots__ = ("brief", "brief_json", "company", "json", "tag")
+
+    def __init__(self, company: Company, tag: str) -> None:
+        self.company, self.tag = company, tag
+        self.json = _encode(company)
+        self.brief = CompanyBrief(company.id, company.slug, company.name, company.verified)
+        self.brief_json = _encode(self.brief)

@@ -1,0 +1,277 @@
+"""Rules of companies: everybody may read them, members act for them, and what is shown of them is published."""
+
+import re
+import secrets
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+
+import msgspec
+from msgspec import UNSET
+
+from app.auth.schemas import Client
+from app.coherence import Coherence, FactCache, Kind, company_key
+from app.companies import store
+from app.companies.schemas import (
+    SLUG_MAX,
+    Company,
+    CompanyFact,
+    CompanyPatch,
+    Invitation,
+    Member,
+    Members,
+    NewCompany,
+    OwnCompanies,
+    Role,
+)
+from app.companies.store import CompanyStore
+from app.errors import Conflict, Forbidden, NotFound, PreconditionFailed
+from app.infra.postgres.database import Transaction
+from app.web.conditions import entity_tag
+
+OWNED_MAX = 50
+REMEMBERED_SLUGS = 10_000
+NAMED_MAX = 5
+_NO_NAME = "company"
+
+Follow = Callable[[Transaction, int], Sequence[str]]
+"""What is made of a company elsewhere follows its change in the same transaction; returns the keys of what changes."""
+
+
+class SlugTaken(Conflict):
+    """Another company, perhaps one that is closed, has this slug."""
+
+    code, title = "slug_taken", "There is a company with this slug"
+
+
+class TooManyCompanies(Conflict):
+    """The account owns as many companies as it may."""
+
+    code, title = "too_many_companies", "The account owns too many companies"
+
+
+class AlreadyMember(Conflict):
+    """Whoever is invited is there already, in whatever role."""
+
+    code, title = "already_member", "The account is a member already"
+
+
+class LastOwner(Conflict):
+    """A company needs an owner: it is to be handed over or closed first."""
+
+    code, title = "last_owner", "The company would have no owner"
+
+
+class NotAMember(Forbidden):
+    """Only members of this company may do this."""
+
+    code, title = "not_a_member", "Only members of the company may do this"
+
+
+class NotAnOwner(Forbidden):
+    """Only owners of this company may do this."""
+
+    code, title = "not_an_owner", "Only owners of the company may do this"
+
+
+def _nothing_follows(transaction: Transaction, company_id: int) -> Sequence[str]:
+    return ()
+
+
+class CompanyService:
+    """Memberships are no facts: each question asks PostgreSQL, so that they are final at their commit."""
+
+    def __init__(self, companies: CompanyStore, coherence: Coherence, follow: Follow = _nothing_follows) -> None:
+        self._store, self._coherence, self._follow = companies, coherence, follow
+        self._facts: FactCache[CompanyFact] = coherence.companies
+        self._id_of = lru_cache(REMEMBERED_SLUGS)(self._find_id)
+
+    def company(self, company_id: int) -> CompanyFact:
+        """Raises NotFound."""
+        fact = self._facts.load(company_id, self._read)
+        if fact is None:
+            raise NotFound("there is no such company")
+        return fact
+
+    def companies_many(self, company_ids: Sequence[int]) -> dict[int, CompanyFact]:
+        """Those that exist, from one pipelined read of the shared cache and at most one query."""
+        return self._facts.load_many(company_ids, self._read_many)
+
+    def by_slug(self, slug: str) -> CompanyFact:
+        """Raises NotFound. What slug a company has never changes, so that it is asked for once."""
+        fact = self.company(self._id_of(slug))
+        if fact.company.slug != slug:
+            self._id_of.cache_clear()
+            raise NotFound("there is no such company")
+        return fact
+
+    def membership(self, company_id: int, user_id: int) -> Role | None:
+        """The role of an account in a company, None where it has none, or there is no such company."""
+        return self._store.find_role(company_id, user_id)
+
+    def require(self, company_id: int, user_id: int, *, owner: bool = False) -> Role:
+        """The role; raises NotFound without such a company, NotAMember or NotAnOwner without the right."""
+        role = self.membership(company_id, user_id)
+        if role is None:
+            self.company(company_id)
+            raise NotAMember
+        if owner and role != "owner":
+            raise NotAnOwner
+        return role
+
+    def create(self, user_id: int, new: NewCompany, client: Client) -> CompanyFact:
+        """The creator is its owner; raises SlugTaken or TooManyCompanies."""
+        if self._store.count_owned(user_id) >= OWNED_MAX:
+            raise TooManyCompanies(f"at most {OWNED_MAX} for an account")
+        values = (new.name, new.description, new.website, new.country)
+        for slug in [new.slug] if isinstance(new.slug, str) else slugs_of(new.name):
+            made = self._store.insert(slug, values, user_id, client)
+            if made is not None:
+                return company_fact(made)
+        raise SlugTaken
+
+    def change(self, company_id: int, user_id: int, patch: CompanyPatch, version: int | None) -> CompanyFact:
+        """Raises what `require` does, PreconditionFailed where `version` is no longer the present one, or NotFinal."""
+        self.require(company_id, user_id, owner=True)
+        values = {name: value for name in store.CHANGEABLE if (value := getattr(patch, name)) is not UNSET}
+        if not values:
+            return self.company(company_id)
+        if values.get("description", "") is None:
+            values["description"] = ""
+        with self._store.transaction() as transaction:
+            changed = store.change(transaction, company_id, values, version)
+            keys = self._keys(transaction, company_id) if changed else []
+        if changed is None:
+            raise self._missed(version)
+        company, xid = changed
+        self._coherence.final(keys, xid, security=True)
+        return company_fact(company)
+
+    def verify(self, company_id: int, verified: bool, actor_id: int, client: Client) -> CompanyFact:
+        """What an administrator has found out; a retry publishes once more. Raises NotFound or NotFinal."""
+        with self._store.transaction() as transaction:
+            changed = store.verify(transaction, company_id, verified, actor_id, client)
+            keys = self._keys(transaction, company_id)
+        if changed is None:
+            self.company(company_id)
+        self._coherence.final(keys, changed[1] if changed else None, security=True)
+        return company_fact(changed[0]) if changed else self.company(company_id)
+
+    def close(self, company_id: int, user_id: int, version: int | None, client: Client) -> None:
+        """The end of a company, of its memberships, and of what follows it; raises what `change` does."""
+        self.require(company_id, user_id, owner=True)
+        with self._store.transaction() as transaction:
+            xid = store.close(transaction, company_id, version, user_id, client)
+            keys = self._keys(transaction, company_id) if xid else []
+        if xid is None:
+            raise self._missed(version)
+        self._coherence.final(keys, xid, security=True)
+
+    def own(self, user_id: int, after: int | None, limit: int) -> OwnCompanies:
+        """A page of the companies that an account acts for; `after` is the cursor of the page before."""
+        found = self._store.list_own(user_id, after or 0, limit + 1)
+        page = found[:limit]
+        return OwnCompanies(page, str(page[-1].company.id) if len(found) > limit else None)
+
+    def members(self, company_id: int, user_id: int, after: int | None, limit: int) -> Members:
+        """A page for a member; raises what `require` does."""
+        self.require(company_id, user_id)
+        found = self._store.list_members(company_id, after or 0, limit + 1)
+        page = found[:limit]
+        return Members(page, str(page[-1].user_id) if len(found) > limit else None)
+
+    def member(self, company_id: int, user_id: int, member_id: int) -> Member:
+        """Raises what `require` does, and NotFound where `member_id` is no member."""
+        self.require(company_id, user_id)
+        return self._member(company_id, member_id)
+
+    def invite(self, company_id: int, user_id: int, invitation: Invitation, client: Client) -> Member:
+        """Raises what `require` does, NotFound where nobody has the address, and AlreadyMember."""
+        self.require(company_id, user_id, owner=True)
+        invited = self._store.invite(company_id, invitation.email, invitation.role, user_id, client)
+        if invited is None:
+            raise NotFound("there is no account with this address")
+        account, member = invited
+        if member is None:
+            raise AlreadyMember(f"it is the account {account}, whose role can be changed")
+        return member
+
+    def set_role(self, company_id: int, user_id: int, member_id: int, role: Role, client: Client) -> Member:
+        """Raises what `require` does, NotFound where `member_id` is no member, and LastOwner."""
+        self.require(company_id, user_id, owner=True)
+        self._member(company_id, member_id)
+        try:
+            self._store.set_role(company_id, member_id, role, user_id, client)
+        except Conflict:
+            raise LastOwner("make another member an owner first") from None
+        return self._member(company_id, member_id)
+
+    def remove(self, company_id: int, user_id: int, member_id: int, client: Client) -> None:
+        """Owners remove anybody, and everybody may leave; raises as `set_role` does."""
+        self.require(company_id, user_id, owner=member_id != user_id)
+        try:
+            removed = self._store.remove(company_id, member_id, user_id, client)
+        except Conflict:
+            raise LastOwner("make another member an owner first, or close the company") from None
+        if not removed:
+            raise NotFound("there is no such member")
+
+    def may_go(self, user_id: int) -> None:
+        """Raises LastOwner where a company would have no owner without this account."""
+        slugs = self._store.list_owned_alone(user_id, NAMED_MAX + 1)
+        if slugs:
+            named = ", ".join(slugs[:NAMED_MAX]) + (" and others" if len(slugs) > NAMED_MAX else "")
+            raise LastOwner(f"hand over or close first: {named}")
+
+    def _member(self, company_id: int, member_id: int) -> Member:
+        member = self._store.find_member(company_id, member_id)
+        if member is None:
+            raise NotFound("there is no such member")
+        return member
+
+    def _keys(self, transaction: Transaction, company_id: int) -> list[str]:
+        return [company_key(company_id), *self._follow(transaction, company_id)]
+
+    @staticmethod
+    def _missed(version: int | None) -> PreconditionFailed | NotFound:
+        if version is not None:
+            return PreconditionFailed("the company has changed meanwhile")
+        return NotFound("there is no such company")
+
+    def _find_id(self, slug: str) -> int:
+        """What raises is not remembered."""
+        company_id = self._store.find_id(slug)
+        if company_id is None:
+            raise NotFound("there is no such company")
+        return company_id
+
+    def _read(self, company_id: int) -> CompanyFact | None:
+        company = self._store.find(company_id)
+        return None if company is None else company_fact(company)
+
+    def _read_many(self, company_ids: Sequence[int]) -> dict[int, CompanyFact]:
+        return {each: company_fact(company) for each, company in self._store.list_by_ids(company_ids).items()}
+
+
+def slugs_of(name: str) -> Iterator[str]:
+    """Slugs to try for a company of that name, the plainest first; the last is taken by nobody."""
+    plain = unicodedata.normalize("NFKD", name.casefold()).encode("ascii", "ignore").decode()
+    words = re.sub(r"[^a-z0-9]+", "-", plain).strip("-") or _NO_NAME
+    shortened = words[: SLUG_MAX - 10].strip("-")
+    yield from (shortened, f"{shortened}-2", f"{shortened}-3", f"{shortened}-{secrets.token_hex(4)}")
+
+
+def company_fact(company: Company) -> CompanyFact:
+    """The cached form of a company."""
+    return CompanyFact(company, entity_tag(company.id, company.version))
+
+
+_decode = msgspec.json.Decoder(Company).decode
+
+COMPANY_KIND: Kind[CompanyFact] = Kind(
+    "company",
+    Company,
+    encode=lambda fact: fact.json,
+    decode=lambda data: company_fact(_decode(data)),
+    keys=lambda company_id, _fact: (company_key(company_id),),
+)

@@ -1,0 +1,206 @@
+"""Administration: who may, what a disabled account can still do, and what is found in the audit log."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from tests.api_client import Api, Person
+from tests.integration.api.companies import make_company
+from tests.service import CHECKOUT
+
+
+@pytest.fixture(scope="module")
+def admin(api: Api) -> Person:
+    person = api.person()
+    api.query("UPDATE users SET admin = true WHERE id = %s", (person.id,))
+    return person
+
+
+def code(person: Person, method: str, path: str) -> tuple[int, str]:
+    answer = person.send(method, path)
+    return answer.status_code, answer.json()["code"]
+
+
+def audited(api: Api, user_id: int) -> list[tuple[str, int | None]]:
+    sql = "SELECT event, actor_id FROM audit_log WHERE user_id = %s AND actor_id IS NOT NULL ORDER BY id"
+    return [(row[0], row[1]) for row in api.query(sql, (user_id,))]
+
+
+def test_the_flag_holds_from_the_next_request_on(api: Api) -> None:
+    person = api.person()
+    for flag, status in ((True, 200), (False, 404)):
+        api.query("UPDATE users SET admin = %s WHERE id = %s", (flag, person.id))
+        assert person.get("admin/users").status_code == status
+    assert code(person, "GET", "admin/users") == code(person, "GET", "nothing/here") == (404, "not_found")
+
+
+def test_accounts_are_found_by_what_somebody_knows_of_them(api: Api, admin: Person) -> None:
+    person = api.person()
+    person.send("PATCH", "users/me", json={"name": f"Grace 100%_{person.id} Hopper"})
+    for query in (
+        {"id": person.id},
+        {"email": person.email.upper()},
+        {"name": f"100%_{person.id} hop"},
+    ):
+        found = admin.send("GET", "admin/users", params=query).json()
+        assert [(each["id"], each["email"]) for each in found["users"]] == [(person.id, person.email)], query
+        assert found["next"] is None
+        assert found["users"] == [admin.get(f"admin/users/{person.id}").json()]
+    one = admin.get(f"admin/users/{person.id}").json()
+    assert (one["admin"], one["disabled_at"]) == (False, None)
+
+
+@pytest.mark.parametrize("query", ["id=x", "id=0", "email=x", "name=%00", "id=1&name=a", "name=a&name=b", "limit=101"])
+def test_what_cannot_be_asked_is_refused(admin: Person, query: str) -> None:
+    assert code(admin, "GET", f"admin/users?{query}") == (400, "bad_request")
+
+
+def test_nobody_is_found_by_what_nobody_has(admin: Person) -> None:
+    for query in ("id=4611686018427387904", "email=nobody@example.com", "name=100%25_nobody"):
+        assert admin.get(f"admin/users?{query}").json() == {"users": [], "next": None}
+    assert code(admin, "GET", "admin/users/4611686018427387904") == (404, "not_found")
+
+
+def test_accounts_come_in_pages(api: Api, admin: Person) -> None:
+    name = f"Paged {admin.id}"
+    people = [api.register() for _ in range(3)]
+    api.query("UPDATE users SET name = %s || id WHERE id = ANY (%s)", (name, [each.id for each in people]))
+    for query in (f"name={name}&", ""):
+        first = admin.get(f"admin/users?{query}limit=2").json()
+        second = admin.get(f"admin/users?{query}limit=2&cursor={first['next']}").json()
+        ids = [each["id"] for each in first["users"] + second["users"]]
+        assert ids[:3] == sorted([each.id for each in people], reverse=True)
+
+
+def test_a_disabled_account_ends_finally_and_lets_nobody_in(api: Api, admin: Person) -> None:
+    person = api.person()
+    others = [person.elsewhere() for _ in range(3)]
+    answer = admin.send("POST", f"admin/users/{person.id}/disable")
+    assert answer.status_code == 200
+    assert answer.json()["disabled_at"]
+    for each in (person, *others):
+        assert Person.get(_fresh(each), "users/me").status_code == 401
+        assert each.refresh().status_code == 401
+    assert api.login(person.email, "wrong").json()["code"] == "wrong_credentials"
+    refused = api.login(person.email)
+    assert (refused.status_code, refused.json()["code"]) == (403, "account_disabled")
+    assert admin.get(f"admin/users/{person.id}/sessions").json()["sessions"] == []
+    assert admin.send("POST", f"admin/users/{person.id}/disable").json()["disabled_at"] == answer.json()["disabled_at"]
+    assert admin.send("POST", f"admin/users/{person.id}/enable").json()["disabled_at"] is None
+    assert others[0].get("users/me").status_code == 401
+    person.log_in()
+    assert person.get("users/me").status_code == 200
+    assert audited(api, person.id) == [
+        ("account_disabled", admin.id),
+        ("account_disabled", admin.id),
+        ("account_enabled", admin.id),
+    ]
+
+
+def _fresh(person: Person) -> Person:
+    other = Person(person.api.fresh(), person.id, person.email)
+    other.token = person.token
+    return other
+
+
+def test_the_database_gives_a_disabled_account_no_session(api: Api) -> None:
+    """Pods of the versions before do not look at the flag."""
+    person = api.register()
+    api.query("UPDATE users SET disabled_at = now() WHERE id = %s", (person.id,))
+    insert = """INSERT INTO sessions (user_id, epoch, family, refresh_hash, expires_at)
+                VALUES (%s, 0, decode(repeat('00', 16), 'hex'), '', now() + interval '1 day') RETURNING id"""
+    assert api.query(insert, (person.id,)) == []
+
+
+def test_nobody_disables_the_own_account(admin: Person) -> None:
+    assert code(admin, "POST", f"admin/users/{admin.id}/disable") == (409, "own_account")
+    assert admin.get("users/me").status_code == 200
+
+
+@pytest.mark.parametrize("act", ["disable", "enable"])
+def test_an_account_that_is_not_there_is_not_found(admin: Person, act: str) -> None:
+    assert code(admin, "POST", f"admin/users/4611686018427387904/{act}") == (404, "not_found")
+
+
+def test_live_sessions_of_others_are_listed(api: Api, admin: Person) -> None:
+    person = api.person()
+    person.elsewhere("a phone")
+    found = admin.get(f"admin/users/{person.id}/sessions").json()["sessions"]
+    assert [(each["agent"], each["current"]) for each in found] == [("a phone", False), ("the tests", False)]
+    assert admin.get("admin/users/4611686018427387904/sessions").status_code == 404
+
+
+def test_verification_is_seen_by_every_worker_at_once_and_audited_once(api: Api, admin: Person) -> None:
+    company = make_company(api.person())
+    path = f"companies/{company['id']}"
+    for method, verified in (("POST", True), ("POST", True), ("DELETE", False), ("DELETE", False)):
+        answer = admin.send(method, f"admin/{path}/verify")
+        assert (answer.status_code, answer.json()["verified"]) == (200, verified)
+        assert {api.fresh().get(path).json()["verified"] for _ in range(6)} == {verified}
+    assert api.get(path).json()["version"] == 3
+    entries = admin.get(f"admin/audit?company_id={company['id']}").json()["entries"]
+    assert [(each["event"], each["actor_id"]) for each in entries[:2]] == [
+        ("company_unverified", admin.id),
+        ("company_verified", admin.id),
+    ]
+    assert code(admin, "POST", "admin/companies/4611686018427387904/verify") == (404, "not_found")
+
+
+def test_the_audit_log_is_read_by_whom_it_concerns_and_by_what_happened(api: Api, admin: Person) -> None:
+    person = api.person()
+    person.elsewhere()
+
+    def events(query: str) -> list[str]:
+        found = admin.get(f"admin/audit?user_id={person.id}&{query}").json()
+        assert {each["user_id"] for each in found["entries"]} <= {person.id}
+        return [each["event"] for each in found["entries"]]
+
+    assert events("") == ["logged_in", "logged_in", "registered"]
+    assert events("event=registered") == ["registered"]
+    assert events(f"actor_id={admin.id}") == []
+    admin.send("POST", f"admin/users/{person.id}/disable")
+    assert events(f"actor_id={admin.id}") == ["account_disabled"]
+    first = admin.get(f"admin/audit?user_id={person.id}&limit=3").json()
+    second = admin.get(f"admin/audit?user_id={person.id}&limit=3&cursor={first['next']}").json()
+    ids = [each["id"] for each in first["entries"] + second["entries"]]
+    assert len(ids) == 4
+    assert ids == sorted(ids, reverse=True)
+    assert second["next"] is None
+    assert admin.get("admin/audit?event=LOGGED+IN").status_code == 400
+
+
+def test_a_page_looks_at_so_many_rows_and_the_next_goes_on_below(api: Api, admin: Person) -> None:
+    """What matches lies below more rows than a page looks at."""
+    api.query("INSERT INTO audit_log (event, user_id) VALUES ('rare', 7)", ())
+    api.query("INSERT INTO audit_log (event) SELECT 'many' FROM generate_series(1, 50001)", ())
+    first = admin.get("admin/audit?event=rare").json()
+    assert first["entries"] == []
+    second = admin.get(f"admin/audit?event=rare&cursor={first['next']}").json()
+    assert [each["event"] for each in second["entries"]] == ["rare"]
+    api.query("DELETE FROM audit_log WHERE event = 'many'", ())
+
+
+@pytest.fixture
+def command(api: Api) -> Callable[..., subprocess.CompletedProcess[str]]:
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "app", "admin", *arguments],
+            cwd=CHECKOUT, env=api.variables, capture_output=True, text=True, check=False, timeout=60,
+        )  # fmt: skip
+
+    return run
+
+
+def test_the_command_grants_and_revokes(api: Api, command: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+    person = api.person()
+    for act, status in (("grant", 200), ("revoke", 404)):
+        done = command(act, f" {person.email.upper()}")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert person.get("admin/audit").status_code == status
+    assert api.audited(person.id)[-2:] == ["admin_granted", "admin_revoked"]
+    for email, reason in (("nobody@example.com", "there is no account"), ("nonsense", "is no e-mail address")):
+        done = command("grant", email)
+        assert done.returncode == 2
+        assert reason in done.stderr

@@ -1,0 +1,119 @@
+"""Who gets what answer: every endpoint with an id, asked by everybody who might try."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from app.routes import route_labels
+from tests.api_client import Api, Person
+from tests.integration.api.companies import invite, make_company
+
+ASKERS = ("nobody", "candidate", "member of another company", "recruiter", "owner", "admin")
+
+
+@dataclass(frozen=True)
+class Row:
+    """The status for each of ASKERS, and the body of what each of them sends."""
+
+    statuses: tuple[int, int, int, int, int, int]
+    body: dict[str, Any] | None = None
+
+
+EVERYBODY = (200, 200, 200, 200, 200, 200)
+ANY_ACCOUNT = (401, 200, 200, 200, 200, 200)
+MEMBERS = (401, 403, 403, 200, 200, 403)
+ADMINS = (401, 404, 404, 404, 404, 200)
+
+
+def owners(status: int) -> tuple[int, int, int, int, int, int]:
+    return (401, 403, 403, 403, status, 403)
+
+
+MATRIX = {
+    "DELETE /api/v1/auth/sessions/{session_id}": Row((401, 404, 404, 404, 404, 404)),
+    "GET /api/v1/users/{user_id}": Row(ANY_ACCOUNT),
+    "GET /api/v1/companies/{company_id}": Row(EVERYBODY),
+    "PATCH /api/v1/companies/{company_id}": Row(owners(200), {"name": "Renamed"}),
+    "DELETE /api/v1/companies/{company_id}": Row(owners(204)),
+    "GET /api/v1/companies/by-slug/{slug}": Row(EVERYBODY),
+    "GET /api/v1/companies/{company_id}/members": Row(MEMBERS),
+    "POST /api/v1/companies/{company_id}/members": Row(owners(201), {"email": "{email}", "role": "owner"}),
+    "GET /api/v1/companies/{company_id}/members/{user_id}": Row(MEMBERS),
+    "PUT /api/v1/companies/{company_id}/members/{user_id}": Row(owners(200), {"role": "owner"}),
+    "DELETE /api/v1/companies/{company_id}/members/{user_id}": Row(owners(204)),
+    "GET /api/v1/admin/users/{user_id}": Row(ADMINS),
+    "POST /api/v1/admin/users/{user_id}/disable": Row(ADMINS),
+    "POST /api/v1/admin/users/{user_id}/enable": Row(ADMINS),
+    "GET /api/v1/admin/users/{user_id}/sessions": Row(ADMINS),
+    "POST /api/v1/admin/companies/{company_id}/verify": Row(ADMINS),
+    "DELETE /api/v1/admin/companies/{company_id}/verify": Row(ADMINS),
+}
+"""What stands for an id is of a company that owner and recruiter act for, and of an account that is none of ASKERS.
+
+The account is another recruiter of that company; where it is invited, it is no member yet.
+"""
+
+LIST_COMPANY = """
+SELECT name, version, verified, closed_at, (SELECT array_agg((user_id, role)::text ORDER BY user_id)
+  FROM company_members WHERE company_id = id) FROM companies WHERE id = %s
+"""
+LIST_ACCOUNT = """
+SELECT token_epoch, disabled_at, (SELECT count(*) FROM sessions s WHERE s.user_id = u.id AND revoked_at IS NULL)
+  FROM users u WHERE id = %s
+"""
+
+
+class Cast:
+    """The people, for all rows; what is asked for is made anew for each question."""
+
+    def __init__(self, api: Api) -> None:
+        self.api = api
+        self.people = {name: api.person() for name in ASKERS[1:]}
+        make_company(self.people["member of another company"])
+        api.query("UPDATE users SET admin = true WHERE id = %s", (self.people["admin"].id,))
+
+    def ask(self, asker: str, label: str, row: Row) -> int:
+        """The status; what is refused has changed nothing."""
+        api, owner, account = self.api, self.people["owner"], self.api.person()
+        company = make_company(owner)
+        assert invite(owner, company["id"], self.people["recruiter"]).status_code == 201
+        if "/members/" in label:
+            assert invite(owner, company["id"], account).status_code == 201
+        sql = "SELECT max(id) FROM sessions WHERE user_id = %s"
+        names = {
+            "company_id": company["id"],
+            "slug": company["slug"],
+            "user_id": account.id,
+            "session_id": api.query(sql, (account.id,))[0][0],
+        }
+        method, path = label.split(" ")
+        before = self._state(company["id"], account)
+        body = row.body and {name: value.format(email=account.email) for name, value in row.body.items()}
+        token = self.people[asker].token if asker in self.people else None
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        answer = api.send(method, path.format(**names).removeprefix("/api/v1/"), json=body, headers=headers)
+        assert answer.status_code < 400 or self._state(company["id"], account) == before
+        api.query("UPDATE companies SET closed_at = now() WHERE id = %s", (company["id"],))
+        return answer.status_code
+
+    def _state(self, company_id: int, account: Person) -> list[Any]:
+        return self.api.query(LIST_COMPANY, (company_id,)) + self.api.query(LIST_ACCOUNT, (account.id,))
+
+
+@pytest.fixture(scope="module")
+def cast(api: Api) -> Cast:
+    return Cast(api)
+
+
+def test_every_endpoint_with_an_id_has_its_row() -> None:
+    with_id = {f"{method} {path}" for method, path in route_labels() if "{" in path and method != "HEAD"}
+    assert with_id == set(MATRIX)
+
+
+@pytest.mark.parametrize("label", MATRIX)
+def test_everybody_gets_the_answer_of_the_matrix(cast: Cast, label: str) -> None:
+    row = MATRIX[label]
+    assert dict(zip(ASKERS, (cast.ask(asker, label, row) for asker in ASKERS), strict=True)) == dict(
+        zip(ASKERS, row.statuses, strict=True)
+    )
