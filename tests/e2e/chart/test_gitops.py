@@ -1,20 +1,7 @@
 """The page on GitOps says what renders without a cluster, and what else of the chart is written there."""
 
-import re
-from typing import Any
-
-import yaml
-
 from tests.e2e.chart.rendering import Manifest, render
-from tests.e2e.cluster.config import ROOT
-
-PAGE = (ROOT / "docs" / "gitops.md").read_text()
-
-
-def block(title: str) -> Any:
-    found = re.search(rf"```yaml\n# {re.escape(title)}.*?\n(.*?)```", PAGE, re.DOTALL)
-    assert found, f"the page has no {title}"
-    return yaml.safe_load(found[1])
+from tests.e2e.gitops_page import block
 
 
 def of_kind(manifests: list[Manifest], kind: str, part: str = "") -> list[Manifest]:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.e2e.cluster.access import Cluster
+from tests.e2e.platform.by_hand import Database, running_database
 from tests.e2e.platform.clients import Address
 from tests.e2e.platform.release import Release, installed
 from tests.e2e.platform.routing import INGRESS_NAMESPACE, ROUTED
@@ -17,6 +18,7 @@ HERE = Path(__file__).parent
 ORDER = (
     "install",
     "ingress",
+    "gitops",
     "network_policies",
     "production",
     "planned_changes",
@@ -42,6 +44,12 @@ def release(cluster: Cluster, shared: Share) -> Release:
 def ingress_port(cluster: Cluster, shared: Share) -> Address:
     """Where the ingress controller listens."""
     return shared(HERE).enter_context(_ingress_controller(cluster))
+
+
+@pytest.fixture(scope="session")
+def database(cluster: Cluster, shared: Share, tmp_path_factory: pytest.TempPathFactory) -> Database:
+    """Elsewhere than any release."""
+    return shared(HERE).enter_context(running_database(cluster, tmp_path_factory.mktemp("pki")))
 
 
 @contextmanager
