@@ -54,6 +54,7 @@ missing_packages() {
         have haproxy || echo haproxy
         have nginx || echo nginx
     fi
+    case $purpose in test | e2e) have curl || echo curl ;; esac
     if [ "$purpose" = bench ]; then have wrk || echo wrk; fi
     if [ "$purpose" = e2e ]; then
         have promtool || echo prometheus
