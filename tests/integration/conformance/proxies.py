@@ -15,6 +15,8 @@ from tests.integration.conformance.servers import Process, Server, eventually
 
 MARK = "X-Forwarded-Once"
 FORWARDED = re.compile(MARK.encode() + rb": ?[0-9A-Fa-f-]{32,36}\r\n", re.IGNORECASE)
+BEGUN = re.compile(rb"[^\r\n]+ HTTP/1\.1\r\n(?:[^\r\n]+\r\n)*")
+"""All that a proxy sent of a request which the worker refused by its first line; HAProxy 3 sends that line alone."""
 ANSWERED = re.compile(rb"HTTP/1\.1 [2-5]\d\d [^\r\n]*\r\nServer: jobfinder\r\n")
 
 HAPROXY = """global
@@ -96,7 +98,7 @@ class _Stream:
 
     def count(self) -> None:
         """Take the bytes so far into the counts; only while nothing is under way."""
-        self.forwarded_count += len(FORWARDED.findall(self.sent))
+        self.forwarded_count += len(FORWARDED.findall(self.sent)) or bool(BEGUN.fullmatch(self.sent))
         self.answer_count += len(ANSWERED.findall(self.answered))
         self.sent.clear()
         self.answered.clear()
