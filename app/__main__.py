@@ -48,8 +48,8 @@ def _parser() -> argparse.ArgumentParser:
     demo = commands.add_parser("demo", help="a tour through the API of a running service")
     demo.add_argument("--url", default="http://127.0.0.1:8000")
     commands.add_parser("openapi", help="print the OpenAPI document")
-    readme = commands.add_parser("readme", help="write the generated parts of README.md anew")
-    readme.add_argument("--path", type=Path, default=Path("README.md"))
+    readme = commands.add_parser("readme", help="update the generated tables of README.md and docs/")
+    readme.add_argument("--root", type=Path, default=Path(), help="folder of the checkout")
     commands.add_parser("connect-query", help="print the connect_query of PgBouncer")
     sessions = commands.add_parser("sessions", help="what an administrator may do to the sessions of others")
     end = sessions.add_subparsers(required=True, metavar="end").add_parser("end", help="end all of one account")
@@ -134,7 +134,7 @@ def _openapi(given: argparse.Namespace, rest: list[str]) -> int:
 def _readme(given: argparse.Namespace, rest: list[str]) -> int:
     from app.local.readme import rewrite
 
-    rewrite(given.path)
+    rewrite(given.root)
     return 0
 
 

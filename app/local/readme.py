@@ -1,4 +1,4 @@
-"""The parts of README.md that are made from the code, between `<!-- name -->` and `<!-- /name -->`."""
+"""Tables of the documentation that are made from the code, between `<!-- name -->` and `<!-- /name -->`."""
 
 from collections.abc import Iterator
 from dataclasses import MISSING, Field, fields
@@ -12,13 +12,19 @@ from app.config import MigrationSettings, PoolerSettings, Settings, Tuning
 _UNITS = {"ge": "at least", "le": "at most"}
 
 
-def rewrite(path: Path) -> None:
-    """Write the generated parts of `path` anew."""
-    path.write_text(generated(path.read_text()))
+def pages(root: Path) -> list[Path]:
+    """Documents below `root` that may have generated tables."""
+    return [root / "README.md", *sorted((root / "docs").glob("*.md"))]
+
+
+def rewrite(root: Path) -> None:
+    """Bring the generated tables of all documents up to date."""
+    for path in pages(root):
+        path.write_text(generated(path.read_text()))
 
 
 def generated(text: str) -> str:
-    """`text` with its generated parts as they should be."""
+    """`text` with up-to-date tables; tables that it has no markers for are left out."""
     parts = {
         "settings": _settings(Settings),
         "pod": _settings(MigrationSettings, PoolerSettings),
@@ -26,8 +32,9 @@ def generated(text: str) -> str:
     }
     for name, content in parts.items():
         begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
-        before, _, rest = text.partition(begin)
-        text = before + begin + content + end + rest.partition(end)[2]
+        before, found, rest = text.partition(begin)
+        if found:
+            text = before + begin + content + end + rest.partition(end)[2]
     return text
 
 

@@ -10,7 +10,6 @@ from tests.prose import FOLDERS, collected, files
 
 ROOT = Path(__file__).parents[2]
 PAGES = [path.relative_to(ROOT).as_posix() for path in files() if path.suffix == ".md"]
-GUIDES = [name for name in PAGES if "/" not in name or name.startswith("docs/")]
 
 
 def prose_of(page: Path) -> str:
@@ -38,13 +37,16 @@ def broken_links(page: Path) -> list[str]:
 
 
 def missing_names(text: str) -> list[str]:
-    """What stands in `backticks` as a path of the project, or as `path: Class.method`, and does not exist."""
+    """Names that do not exist: `path` or `path: Class.method` in backticks, and path::test anywhere."""
     missing = []
     tops = "|".join(re.escape(top) for top in FOLDERS)
     for path, name in re.findall(rf"`((?:{tops})/[\w/.-]*)(?:: ([\w.]+))?`", text):
         file = ROOT / path
         if not file.exists() or (name and name not in defined_in(file)):
             missing.append(f"{path}: {name}" if name else path)
+    for path, name in re.findall(r"(tests/[\w/.-]+\.py)::(\w+)", text):
+        if not (ROOT / path).exists() or name not in defined_in(ROOT / path):
+            missing.append(f"{path}::{name}")
     return missing
 
 
@@ -72,9 +74,15 @@ def test_links_resolve(name: str) -> None:
     assert broken_links(ROOT / name) == []
 
 
-@pytest.mark.parametrize("name", GUIDES)
+@pytest.mark.parametrize("name", PAGES)
 def test_named_paths_exist(name: str) -> None:
     assert missing_names((ROOT / name).read_text()) == []
+
+
+def test_contributing_has_a_recipe_for_each_kind_of_change() -> None:
+    kinds = ("setting", "live setting", "limit", "field", "domain", "migration", "alert", "repair", "option")
+    headings = re.findall(r"^### Add an? (.+)$", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)
+    assert [kind for kind in kinds if not any(heading.startswith(kind) for heading in headings)] == []
 
 
 def test_checks_find_broken_links_and_missing_names(tmp_path: Path) -> None:
@@ -82,7 +90,8 @@ def test_checks_find_broken_links_and_missing_names(tmp_path: Path) -> None:
     page.write_text("# A `title`, here\n[a](#a-title-here) [b](#elsewhere) [c](none.md) [d](https://example.com/x)\n")
     assert broken_links(page) == ["#elsewhere", "none.md"]
     text = "`app/main.py` `app/none.py` `app/main.py: create_app` `app/main.py: Parts.close` `app/main.py: Parts.open`"
-    assert missing_names(text) == ["app/none.py", "app/main.py: Parts.open"]
+    text += " tests/prose.py::main tests/prose.py::test_nothing"
+    assert missing_names(text) == ["app/none.py", "app/main.py: Parts.open", "tests/prose.py::test_nothing"]
 
 
 def test_prose_is_collected_of_every_kind() -> None:
