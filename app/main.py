@@ -150,7 +150,7 @@ class Parts:
         gauge("users_cached", len(self.coherence.users))
         gauge("sessions_cached", len(self.coherence.sessions))
         gauge("companies_cached", len(self.coherence.companies))
-        gauge("sessions_ended", len(self.coherence.dead))
+        gauge("sessions_ended", len(self.coherence.ended_sessions))
 
     def start_ticking(self) -> None:
         """Do beside the requests what has to be done again and again."""

@@ -43,12 +43,12 @@ class Gate:
         clock: Callable[[], float] = time.time,
     ) -> None:  # fmt: skip
         self._store, self._tokens, self._coherence, self._users, self._clock = store, tokens, coherence, users, clock
-        self._sessions, self._dead = coherence.sessions, coherence.dead
+        self._sessions, self._ended_sessions = coherence.sessions, coherence.ended_sessions
 
     def admit(self, token: str) -> Identity:
         claims = self._tokens.verify(token)
         session_id = claims.session_id
-        if session_id in self._dead:
+        if session_id in self._ended_sessions:
             raise InvalidToken("the session has ended")
         identity = Identity(claims.user_id, session_id)
         fact = self._sessions.load(session_id, lambda key: self._find(key, identity))
@@ -70,5 +70,5 @@ class Gate:
 
     def _bury(self, claims: Claims, fact: SessionFact | None) -> None:
         if fact is None:
-            self._dead.add(claims.session_id)
+            self._ended_sessions.add(claims.session_id)
         raise InvalidToken("the session has ended")

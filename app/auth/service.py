@@ -270,7 +270,7 @@ class AuthService:
                 raise
 
     def _final_session(self, session_id: int, xid: str | None) -> None:
-        self._coherence.dead.add(session_id)
+        self._coherence.ended_sessions.add(session_id)
         self._coherence.final([session_key(session_id)], xid, security=True)
 
     def _final_user(self, user_id: int, xid: str | None) -> None:

@@ -16,8 +16,8 @@ How the rest of the service uses it:
     coherence.users.put(7, value, position)            # ... to keep what was read; does nothing for position None
     coherence.users.get(7), .get_many(ids)             # what can be had without PostgreSQL
 
-    session_id in coherence.dead                       # known to have ended; says nothing about others
-    coherence.dead.add(session_id)                     # only of what can never live again
+    session_id in coherence.ended_sessions             # known to have ended; says nothing about others
+    coherence.ended_sessions.add(session_id)           # only of what can never live again
 
     coherence.final([user_key(7)], xid, security=True)  # after the commit of transaction xid, before the answer
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.coherence.clock import SYSTEM_CLOCK, Clock
-from app.coherence.facts.ended_sessions import DeadSessions
+from app.coherence.facts.ended_sessions import EndedSessions
 from app.coherence.facts.fact_cache import FactCache
 from app.coherence.facts.shared import Kind, SharedFacts
 from app.coherence.log.agreement import Agreement
@@ -44,7 +44,7 @@ class Coherence:
     users: FactCache[Any]
     sessions: FactCache[Any]
     companies: FactCache[Any]
-    dead: DeadSessions
+    ended_sessions: EndedSessions
 
     def __init__(
         self, memcache: Memcache, database: Database, counters: Counters, tuning: Caches, kinds: Kinds,
@@ -61,7 +61,7 @@ class Coherence:
         self.users = FactCache(kinds.users, shared_users, lease, clock, counters)
         self.sessions = FactCache(kinds.sessions, shared_sessions, lease, clock, counters)
         self.companies = FactCache(kinds.companies, shared_companies, lease, clock, counters)
-        self.dead = DeadSessions(shared_sessions, clock.now_ns)
+        self.ended_sessions = EndedSessions(shared_sessions, clock.now_ns)
         self.apply(tuning)
 
     def apply(self, tuning: Caches) -> None:
@@ -70,7 +70,7 @@ class Coherence:
         self.users.apply(tuning.user)
         self.sessions.apply(tuning.user)
         self.companies.apply(tuning.company)
-        self.dead.apply(tuning.blacklist)
+        self.ended_sessions.apply(tuning.blacklist)
 
     def leased(self) -> bool:
         """Whether this worker knows, at the time of the call, every change that is final; looks when it has to."""

@@ -5,7 +5,7 @@ from typing import Generic, TypeVar
 
 from app.coherence.clock import S_IN_NS, Clock
 from app.coherence.facts.flights import Flight, Flights
-from app.coherence.facts.second_chance import Bounded
+from app.coherence.facts.second_chance import SecondChanceCache
 from app.coherence.facts.shared import Kind, SharedFact, SharedFacts
 from app.coherence.log.change_log import REACH
 from app.coherence.log.history import Position, State
@@ -44,7 +44,7 @@ class FactCache(Generic[V]):
         self._kind, self._shared, self._lease, self._clock = kind, shared, lease, clock
         self._current = lease.current
         self._count = counters.add
-        self._local: Bounded[LocalFact[V]] = Bounded(1)
+        self._local: SecondChanceCache[LocalFact[V]] = SecondChanceCache(1)
         self._find = self._local.find
         self._flights: Flights[V] = Flights(clock.signal)
         self._ttl_s = 0

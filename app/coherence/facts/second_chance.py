@@ -13,7 +13,7 @@ class Entry(Protocol):
 E = TypeVar("E", bound=Entry)
 
 
-class Bounded(Generic[E]):
+class SecondChanceCache(Generic[E]):
     """Second chance (the CLOCK algorithm): the oldest entry goes, unless it was used since it became the oldest.
 
     `find` is the plain `dict.get`; the other methods may be called by several threads.

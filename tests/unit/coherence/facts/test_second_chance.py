@@ -1,6 +1,6 @@
 """The bounded map."""
 
-from app.coherence.facts.second_chance import Bounded
+from app.coherence.facts.second_chance import SecondChanceCache
 
 
 class Item:
@@ -8,8 +8,8 @@ class Item:
         self.used = False
 
 
-def filled(capacity: int, keys: range) -> tuple[Bounded[Item], dict[int, Item]]:
-    bounded: Bounded[Item] = Bounded(capacity)
+def filled(capacity: int, keys: range) -> tuple[SecondChanceCache[Item], dict[int, Item]]:
+    bounded: SecondChanceCache[Item] = SecondChanceCache(capacity)
     items = {key: Item() for key in keys}
     for key, item in items.items():
         bounded.put(key, item)
