@@ -11,7 +11,7 @@ from app.admin.service import AdminService
 from app.admin.store import AdminStore
 from app.auth import resources as auth
 from app.auth import store as auth_store
-from app.auth.attempts import AccessRules, Counting
+from app.auth.attempts import AttemptRules, Counting
 from app.auth.audit import store as audit_store
 from app.auth.gate import SESSION_KIND, Gate
 from app.auth.guesses import Guesses, Refusals
@@ -111,7 +111,7 @@ class Parts:
 
     def auth(self) -> AuthService:
         counting = Counting(self.limiter, Guesses(self.memcache), Refusals(self.audit, self.afterwards))
-        rules = AccessRules(self.hasher, counting, self.tuning, self.audit, self.afterwards)
+        rules = AttemptRules(self.hasher, counting, self.tuning, self.audit, self.afterwards)
         refresh = RefreshTokens(self.settings.pepper.encode())
         facts = Facts(self.coherence, self.users, self.companies.may_go)
         return AuthService(self.accounts, rules, self.tokens, refresh, facts)

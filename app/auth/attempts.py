@@ -30,7 +30,7 @@ class Counting:
     refusals: Refusals
 
 
-class AccessRules:
+class AttemptRules:
     """Limits slow down who guesses; they never touch the sessions that an account has."""
 
     def __init__(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from app.auth import store
-from app.auth.attempts import AccessRules
+from app.auth.attempts import AttemptRules
 from app.auth.records import Account, Opened
 from app.auth.refresh import FAMILY_BYTES, RefreshTokens, successor, token_hash
 from app.auth.schemas import Client, Credentials, PasswordChange, Registration, Sessions, Tokens
@@ -64,7 +64,7 @@ class AuthService:
     """
 
     def __init__(
-        self, accounts: AuthStore, rules: AccessRules, tokens: AccessTokens, refresh: RefreshTokens, facts: Facts
+        self, accounts: AuthStore, rules: AttemptRules, tokens: AccessTokens, refresh: RefreshTokens, facts: Facts
     ) -> None:
         self._store, self._rules, self._tokens, self._refresh = accounts, rules, tokens, refresh
         self._coherence, self._users, self._may_go = facts.coherence, facts.users, facts.may_go

@@ -5,7 +5,7 @@ from typing import cast
 
 import pytest
 
-from app.auth.attempts import AccessRules, Counting, weakness
+from app.auth.attempts import AttemptRules, Counting, weakness
 from app.auth.audit.store import AuditStore
 from app.auth.guesses import Guesses, Refusals
 from app.config import Passwords, Tuning
@@ -66,7 +66,7 @@ def test_an_old_hash_is_made_anew_after_the_answer_or_at_a_later_login() -> None
     hasher, replaced, done = Busy(), list[bytes](), threading.Event()
     memcache, audit, afterwards = Memcache((), 100), AuditStore(cast("Database", None)), Afterwards()
     counting = Counting(RateLimiter(memcache), Guesses(memcache), Refusals(audit, afterwards))
-    rules = AccessRules(hasher, counting, LiveTuning(None, Tuning()), audit, afterwards)
+    rules = AttemptRules(hasher, counting, LiveTuning(None, Tuning()), audit, afterwards)
 
     def replace(new: bytes) -> None:
         replaced.append(new)
