@@ -53,7 +53,7 @@ from app.users.service import USER_KIND, UserService
 from app.web.compression import Compress
 from app.web.errors import add_error_handlers
 from app.web.limits import RateLimiter
-from app.web.middleware import Edge, Measure, Request
+from app.web.middleware import MeasureMiddleware, Request, RequestMiddleware
 from app.web.openapi.description import document
 from app.web.resource import Resource
 
@@ -237,9 +237,9 @@ def create_app(settings: Settings, counters: Counters, slot: int | None = None) 
     gate = Gate(parts.accounts, parts.tokens, parts.coherence, parts.users)
     numbers = {route: number for number, route in enumerate(measured_routes())}
     middleware: list[Any] = [
-        Measure(counters, numbers, settings.log_requests),
+        MeasureMiddleware(counters, numbers, settings.log_requests),
         Compress(parts.tuning),
-        Edge(gate.admit, parts.coherence.agreement.require, parts.limiter, parts.tuning),
+        RequestMiddleware(gate.admit, parts.coherence.agreement.require, parts.limiter, parts.tuning),
     ]
     app = Application(middleware=middleware, request_type=Request, independent_middleware=True)
     app.parts = parts

@@ -63,7 +63,7 @@ class Request(falcon.Request):
     context_type = Context
 
 
-class Edge:
+class RequestMiddleware:
     """Falcon middleware; routes are told apart by template, so that labels never hold raw paths."""
 
     def __init__(self, admit: Admit, may_write: MayWrite, limiter: RateLimiter, tuning: LiveTuning) -> None:
@@ -133,7 +133,7 @@ class Edge:
         end_request()
 
 
-class Measure:
+class MeasureMiddleware:
     """Falcon middleware that counts each request by route template and logs a share of them."""
 
     def __init__(self, counters: Counters, routes: Mapping[tuple[str, str], int], log_share: float) -> None:

@@ -12,7 +12,7 @@ from app.coherence.facts.shared import SharedFact, SharedFacts
 from app.infra.memcache.client import CacheUnavailable, Memcache
 from app.infra.memcache.optional import OPTIONAL_S, begin_request, end_request
 from app.local.memcached import Memcached
-from app.web.middleware import Edge, Request
+from app.web.middleware import Request, RequestMiddleware
 from tests.relay import Relay
 
 KIND: Kind[bytes] = Kind("text", bytes, bytes, bytes, lambda identifier, _: (f"text:{identifier}",))
@@ -136,8 +136,8 @@ def test_each_request_has_the_time_anew_however_the_one_before_ended() -> None:
     server: Any = SlowServer()
     cache = Memcache(("127.0.0.1:1",), 250, lambda: server.now)
     cache._servers = [server]
-    edge = Edge(cast("Any", None), cast("Any", None), cast("Any", None), cast("Any", None))
-    app = falcon.App(middleware=[edge], request_type=Request)
+    middleware = RequestMiddleware(cast("Any", None), cast("Any", None), cast("Any", None), cast("Any", None))
+    app = falcon.App(middleware=[middleware], request_type=Request)
     app.add_route("/", Asking(cache))
     client = falcon.testing.TestClient(app)
     assert [client.simulate_get("/", params=params).status_code for params in ({}, {"fail": "1"}, {})] == [

@@ -53,7 +53,7 @@ class Untagged(Versioned):
 
 
 class Conditions:
-    """As the edge calls them."""
+    """As the middleware calls them."""
 
     def process_resource(self, req: Any, resp: Any, resource: Any, params: dict[str, Any]) -> None:
         if conditional(req):

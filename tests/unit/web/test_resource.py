@@ -1,4 +1,4 @@
-"""Which resources count nothing at the edge."""
+"""Which resources count nothing in the middleware."""
 
 from app.auth.resources import Logins, Logouts, Registrations, Revocations
 from app.health.resources import Health, Live, PerformanceMetrics, PrometheusMetrics, Ready
