@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 
 from app.admin.resources import AdminSessions, AdminUser, AdminUsers, Audit, Disabling, Enabling, Verification
 from app.auth.resources import (
-    Account,
     Logins,
     Logouts,
     OwnSession,
@@ -25,7 +24,7 @@ from app.companies.resources import (
     OwnCompaniesList,
 )
 from app.health.resources import Documentation, Health, Live, OpenApi, PerformanceMetrics, PrometheusMetrics, Ready
-from app.users.resources import PublicProfile, UserBatch
+from app.users.resources import Account, PublicProfile, UserBatch
 from app.web.converters import IdConverter, shown
 from app.web.resource import Resource
 

@@ -5,7 +5,6 @@ import falcon
 from app.auth.schemas import (
     Client,
     Credentials,
-    Deletion,
     PasswordChange,
     Refresh,
     Registration,
@@ -17,9 +16,7 @@ from app.auth.service import AuthService
 from app.auth.tokens import AccessTokens, Claims
 from app.errors import BadRequest, Unauthenticated
 from app.infra.secrets.key_ring import KeyRing
-from app.users.resources import Me
-from app.users.schemas import User
-from app.users.service import UserService
+from app.users.schemas import Deletion, User
 from app.web.bodies import FORM, read_form, read_json
 from app.web.client import client_address, client_agent
 from app.web.converters import ID_SCHEMA
@@ -212,19 +209,15 @@ class SigningKeys(Resource):
     on_head = on_get
 
 
-class Account(Me):
-    """The user's own profile, and the end of the account."""
+class AccountDeletion:
+    """Deletes the account of whoever sends the request; its sessions end with it."""
 
-    def __init__(self, users: UserService, service: AuthService) -> None:
-        super().__init__(users)
+    def __init__(self, service: AuthService) -> None:
         self._service = service
 
-    @operation(
-        Operation("Delete the account", {204: None}, body=Deletion, errors=(400, 401, 403, 409, 415, 422, 429, 503))
-    )
-    def on_delete(self, req: falcon.Request, resp: falcon.Response) -> None:
+    def __call__(self, req: falcon.Request) -> None:
+        """Raises what `AuthService.delete_account` raises, and for a body that is not a `Deletion`."""
         identity = req.context.identity
         password = read_json(req, Deletion).password
         client, version = client_of(req), req.context.held_version
         self._service.delete_account(identity.user_id, identity.session_id, password, version, client)
-        resp.status = 204

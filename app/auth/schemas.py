@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from app.users.schemas import Email, Id, Name
+from app.users.schemas import AnyPassword, Email, Id, Name
 
 NewPassword = Annotated[
     str,
@@ -16,7 +16,6 @@ NewPassword = Annotated[
         examples=["a long walk in the rain"],
     ),
 ]
-AnyPassword = Annotated[str, Meta(min_length=1, max_length=256)]
 RefreshToken = Annotated[str, Meta(min_length=1, max_length=200)]
 
 
@@ -52,12 +51,6 @@ class PasswordChange(Struct, forbid_unknown_fields=True):
 
     current: AnyPassword
     new: NewPassword
-
-
-class Deletion(Struct, forbid_unknown_fields=True):
-    """Deleting an account asks for its password."""
-
-    password: AnyPassword
 
 
 class Tokens(Struct, frozen=True):

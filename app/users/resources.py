@@ -1,11 +1,12 @@
 """HTTP of users."""
 
+from collections.abc import Callable
 from typing import Any
 
 import falcon
 
 from app.errors import BadRequest
-from app.users.schemas import Batch, Profile, ProfilePatch, PublicUser, User
+from app.users.schemas import Batch, Deletion, Profile, ProfilePatch, PublicUser, User
 from app.users.service import UserService
 from app.web.bodies import JSON, MERGE_PATCH, read_one_of
 from app.web.converters import ID_SCHEMA, parse_id
@@ -16,11 +17,11 @@ BATCH_LIMIT = 100
 _CHANGES: dict[str, type[Profile | ProfilePatch]] = {JSON: Profile, MERGE_PATCH: ProfilePatch}
 
 
-class Me(Resource):
-    """The user's own profile."""
+class Account(Resource):
+    """The user's own profile, and the end of the account, which `delete` brings about and answers for."""
 
-    def __init__(self, users: UserService) -> None:
-        self._users = users
+    def __init__(self, users: UserService, delete: Callable[[falcon.Request], object]) -> None:
+        self._users, self._delete = users, delete
 
     def tag(self, req: falcon.Request, **params: object) -> str:
         identity = req.context.identity
@@ -61,6 +62,13 @@ class Me(Resource):
         fact = self._users.change(user_id, profile, req.context.held_version)
         resp.set_header("ETag", fact.tag)
         resp.data = fact.private_json
+
+    @operation(
+        Operation("Delete the account", {204: None}, body=Deletion, errors=(400, 401, 403, 409, 415, 422, 429, 503))
+    )
+    def on_delete(self, req: falcon.Request, resp: falcon.Response) -> None:
+        self._delete(req)
+        resp.status = 204
 
 
 class PublicProfile(Resource):

@@ -23,6 +23,7 @@ Email = Annotated[
 ]
 Name = Annotated[str, people_text(1, 100, "Ada")]
 Headline = Annotated[str, people_text(0, 200, "Analyst of engines")]
+AnyPassword = Annotated[str, Meta(min_length=1, max_length=256)]
 Id = Annotated[int, Meta(ge=1, le=GREATEST_ID, extra_json_schema={"format": "int64"})]
 
 
@@ -59,6 +60,12 @@ class ProfilePatch(Struct, forbid_unknown_fields=True):
 
     name: Name | UnsetType = UNSET
     headline: Headline | UnsetType | None = UNSET
+
+
+class Deletion(Struct, forbid_unknown_fields=True):
+    """Deleting an account asks for its password."""
+
+    password: AnyPassword
 
 
 class Batch(Struct, frozen=True):
