@@ -11,6 +11,7 @@ import struct
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from app.auth.records import Family
 from app.errors import InvalidToken
 
 FAMILY_BYTES = 16
@@ -36,6 +37,21 @@ class RefreshTokens:
     def mac(self, family: bytes, number: int) -> bytes:
         """256 bits that only the holder of the key can compute."""
         return hmac.digest(self._key, family + number.to_bytes(8, "big"), "sha256")
+
+    def made(self, given: Presented, family: bytes) -> bool:
+        """Whether this service has made the token."""
+        return hmac.compare_digest(given.mac, self.mac(family, given.number))
+
+    def next_number(self, given: Presented, family: Family) -> int | None:
+        """The number of the token that the holder of `given` gets, None where that is reuse.
+
+        Raises InvalidToken for a token that this service has not made.
+        """
+        if not self.made(given, family.family):
+            raise InvalidToken("the refresh token is not valid")
+        if given.number == family.counter and not hmac.compare_digest(token_hash(given.mac), family.token_hash):
+            return None
+        return successor(given.number, family.counter, family.ages)
 
     @staticmethod
     def spell(session_id: int, number: int, mac: bytes) -> str:

@@ -1,15 +1,13 @@
 """Rules of accounts and sessions: who gets in, and how everything that ends becomes final before it is answered."""
 
-import hmac
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from app.auth import store
 from app.auth.attempts import AttemptRules
 from app.auth.records import Account, Opened
-from app.auth.refresh import FAMILY_BYTES, RefreshTokens, successor, token_hash
+from app.auth.refresh import FAMILY_BYTES, RefreshTokens, token_hash
 from app.auth.schemas import Client, Credentials, PasswordChange, Registration, Sessions, Tokens
 from app.auth.store import AuthStore
 from app.auth.tokens import AccessTokens, Claims
@@ -93,19 +91,17 @@ class AuthService:
         return tokens
 
     def refresh(self, token: str, client: Client) -> Tokens:
-        """Rotate; one that `successor` gives nothing for ends its family (RFC 9700, 4.14.2). Raises InvalidToken."""
+        """Rotate; reuse ends the session (RFC 9700, 4.14.2). Raises InvalidToken."""
         given = self._refresh.parse(token)
         xid = None
         with self._store.transaction() as transaction:
             family = self._store.lock_family(transaction, given.session_id)
-            if family is None or not hmac.compare_digest(given.mac, self._refresh.mac(family.family, given.number)):
+            if family is None:
                 raise InvalidToken("the refresh token is not valid")
-            number = successor(given.number, family.counter, family.ages)
-            if given.number == family.counter and not hmac.compare_digest(token_hash(given.mac), family.token_hash):
-                number = None
+            number = self._refresh.next_number(given, family)
             mac = self._refresh.mac(family.family, number or 0)
             if family.live and number is None:
-                xid = store.revoke_within(transaction, family.user_id, given.session_id, "refresh_reused", client)
+                xid = self._store.revoke_within(transaction, family.user_id, given.session_id, "refresh_reused", client)
             elif family.live and number != family.counter:
                 self._store.rotate(transaction, given.session_id, token_hash(mac), client)
         if xid is not None:
@@ -137,7 +133,7 @@ class AuthService:
             self._revoke_access(token, client)
             return
         owner = self._store.find_owner(given.session_id)
-        if owner is not None and hmac.compare_digest(given.mac, self._refresh.mac(owner[1], given.number)):
+        if owner is not None and self._refresh.made(given, owner[1]):
             self._end(owner[0], given.session_id, "token_revoked", client)
 
     def logout_everywhere(self, claims: Claims, client: Client) -> None:
@@ -153,7 +149,7 @@ class AuthService:
                 raise InvalidToken("the session has ended")
             raised = None
             if alive:
-                raised = store.raise_epoch(
+                raised = self._store.raise_epoch(
                     transaction, claims.user_id, claims.session_id, "logged_out_everywhere", client
                 )
         self._final_user(claims.user_id, raised[1] if raised else None)
@@ -167,7 +163,7 @@ class AuthService:
         raised = None
         if account is not None:
             with self._store.transaction() as transaction:
-                raised = store.raise_epoch(transaction, account.id, None, "sessions_ended", client)
+                raised = self._store.raise_epoch(transaction, account.id, None, "sessions_ended", client)
         if account is None or raised is None:
             raise NotFound(f"there is no account with the address {email}")
         self._final_user(account.id, raised[1])
@@ -192,11 +188,11 @@ class AuthService:
         self._rules.check_new_password(change.new, self._users.profile(user_id).user.email, field="new")
         hashes = (self._rules.hash(change.new), account.password_hash)
         with self._store.transaction() as transaction:
-            raised = store.raise_epoch(transaction, user_id, session_id, "password_changed", client, hashes)
+            raised = self._store.raise_epoch(transaction, user_id, session_id, "password_changed", client, hashes)
             if raised is None:
                 raise Conflict("the password was changed by another request")
             epoch, xid = raised
-            store.keep_session(transaction, user_id, session_id, epoch)
+            self._store.keep_session(transaction, user_id, session_id, epoch)
         self._final_user(user_id, xid)
 
     def delete_account(

@@ -286,24 +286,24 @@ class AuthStore:
         row = transaction.one(COUNT_LIVE, session_id, user_id, self._life.in_all)
         return (False, False) if row is None else (row[0] > 0, row[1] > 0)
 
+    def revoke_within(
+        self, transaction: Transaction, user_id: int, session_id: int, event: str, client: Client
+    ) -> str | None:
+        """The transaction's id where this has revoked the session."""
+        return _first(transaction.one(REVOKE_SESSION, session_id, user_id, event, *client.origin))
 
-def revoke_within(transaction: Transaction, user_id: int, session_id: int, event: str, client: Client) -> str | None:
-    return _first(transaction.one(REVOKE_SESSION, session_id, user_id, event, *client.origin))
+    def raise_epoch(
+        self, transaction: Transaction, user_id: int, session_id: int | None, event: str, client: Client,
+        password: tuple[bytes, bytes] | None = None,
+    ) -> tuple[int, str] | None:  # fmt: skip
+        """(new epoch, transaction id); with `password` (new hash, old hash) only where the old one still holds."""
+        new, old = password or (None, None)
+        row = transaction.one(RAISE_EPOCH, new, user_id, old, event, session_id, *client.origin)
+        return None if row is None else (row[0], row[1])
 
-
-def raise_epoch(
-    transaction: Transaction, user_id: int, session_id: int | None, event: str, client: Client,
-    password: tuple[bytes, bytes] | None = None,
-) -> tuple[int, str] | None:  # fmt: skip
-    """(new epoch, the transaction's id); with `password` (new hash, old hash) only where the old one still holds."""
-    new, old = password or (None, None)
-    row = transaction.one(RAISE_EPOCH, new, user_id, old, event, session_id, *client.origin)
-    return None if row is None else (row[0], row[1])
-
-
-def keep_session(transaction: Transaction, user_id: int, session_id: int, epoch: int) -> None:
-    """Carry one live session over into the new epoch."""
-    transaction.run(KEEP_SESSION, epoch, session_id, user_id, epoch - 1)
+    def keep_session(self, transaction: Transaction, user_id: int, session_id: int, epoch: int) -> None:
+        """Carry one live session over into the new epoch."""
+        transaction.run(KEEP_SESSION, epoch, session_id, user_id, epoch - 1)
 
 
 def _first(row: tuple[Any, ...] | None) -> str | None:

@@ -1,10 +1,11 @@
-"""The spelling of refresh tokens."""
+"""The spelling of refresh tokens, and what each is exchanged for."""
 
 import string
 
 import pytest
 
-from app.auth.refresh import RefreshTokens, successor, token_hash
+from app.auth.records import Family
+from app.auth.refresh import Presented, RefreshTokens, successor, token_hash
 from app.errors import InvalidToken
 
 TOKENS = RefreshTokens(b"k" * 32)
@@ -59,3 +60,25 @@ def test_a_second_spelling_of_the_same_token_is_refused() -> None:
 )
 def test_what_a_token_is_exchanged_for(number: int, present: int, ages: list[float], given: int | None) -> None:
     assert successor(number, present, ages) == given
+
+
+def presented(number: int, family: bytes = FAMILY) -> Presented:
+    return Presented(1, number, TOKENS.mac(family, number))
+
+
+def family_at(number: int, made: bytes = FAMILY) -> Family:
+    return Family(2, FAMILY, number, token_hash(TOKENS.mac(made, number)), [], live=True)
+
+
+def test_the_present_token_and_its_parent_are_exchanged() -> None:
+    assert TOKENS.next_number(presented(3), family_at(3)) == 4
+    assert TOKENS.next_number(presented(2), family_at(3)) == 3
+
+
+def test_a_present_token_whose_hash_is_not_the_recorded_one_is_reuse() -> None:
+    assert TOKENS.next_number(presented(3), family_at(3, made=b"g" * 16)) is None
+
+
+def test_a_token_of_another_family_is_not_valid() -> None:
+    with pytest.raises(InvalidToken):
+        TOKENS.next_number(presented(3, b"g" * 16), family_at(3))
