@@ -13,7 +13,7 @@ from app.local.postgres import DATABASE
 from app.local.process import LocalError, becomes_true
 from jobfinder_operator.deciding.budget import Decision, Shrink, decide
 from jobfinder_operator.deciding.ledger import Ledger
-from jobfinder_operator.deciding.parameters import Config
+from jobfinder_operator.deciding.parameters import Parameters
 from jobfinder_operator.deciding.shares import Demands, measure
 from jobfinder_operator.deciding.snapshot import Observed, PodSeen, Reading
 
@@ -74,7 +74,7 @@ class Division:
     """The operator's rounds over `pods`, without a cluster: `ledger` stands for what it records."""
 
     pods: Sequence[Pod]
-    config: Config
+    parameters: Parameters
     ledger: Ledger
     demands: Demands = Demands()  # noqa: RUF009 - it holds nothing and is never changed
 
@@ -83,7 +83,7 @@ class Division:
         seen = tuple(PodSeen(pod.name, pod.name, born_with=1, reading=pod.read()) for pod in self.pods)
         self.demands = measure(self.demands, seen)
         now = time.monotonic()
-        decision = decide(self.config, self.ledger, Observed(now, seen, demands=self.demands.levels), now)
+        decision = decide(self.parameters, self.ledger, Observed(now, seen, demands=self.demands.levels), now)
         self.ledger = decision.ledger
         by_name = {pod.name: pod for pod in self.pods}
         for step in sorted(decision.steps, key=lambda step: not isinstance(step, Shrink)):
@@ -101,9 +101,9 @@ def equal_shares(pods: Sequence[Pod], budget: int) -> Mapping[str, int]:
 
 def division(pods: Sequence[Pod], budget: int) -> Division:
     """Begins with what the pods have now."""
-    config = Config(budget, len(pods), headroom=0, per_pod_max=budget, holder="benchmark", moves_per_minute=60)
-    known = decide(config, Ledger("benchmark"), _seen(pods), time.monotonic())
-    return Division(pods, config, replace(known.ledger, moves=()))
+    parameters = Parameters(budget, len(pods), headroom=0, per_pod_max=budget, holder="benchmark", moves_per_minute=60)
+    known = decide(parameters, Ledger("benchmark"), _seen(pods), time.monotonic())
+    return Division(pods, parameters, replace(known.ledger, moves=()))
 
 
 def _seen(pods: Sequence[Pod]) -> Observed:

@@ -27,7 +27,7 @@ from jobfinder_operator.reporting import events, status
 from jobfinder_operator.reporting.events import Events
 from jobfinder_operator.reporting.metrics import Metrics
 from jobfinder_operator.reporting.samples import sample
-from jobfinder_operator.spec import Spec, SpecError, budget_config, read_spec
+from jobfinder_operator.spec import Spec, SpecError, budget_parameters, read_spec
 from jobfinder_operator.tuning import rollout
 from jobfinder_operator.tuning.contents import console_settings, tuning_file
 from jobfinder_operator.tuning.rollout import Refusals, TuningFile, TuningPlan
@@ -135,9 +135,9 @@ class Reconciler:
         observed = replace(observed, ended=frozenset(around.ended))
         at = around.clock()
         observed = replace(observed, recorded=await self._sole(resource))
-        config = budget_config(spec, observed, around.process, around.settings.command_window_s)
+        parameters = budget_parameters(spec, observed, around.process, around.settings.command_window_s)
         ledger = Ledger.from_dict((resource.get("status") or {}).get("ledger"))
-        decision = decide(config, ledger, observed, at)
+        decision = decide(parameters, ledger, observed, at)
         wanted = tuning_file(spec, 0)
         wanted.pop("generation")
         plan = rollout.plan(file, wanted, observed)

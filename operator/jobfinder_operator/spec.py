@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
-from jobfinder_operator.deciding.parameters import Config, too_little
+from jobfinder_operator.deciding.parameters import Parameters, too_little
 from jobfinder_operator.deciding.snapshot import Observed, Workload, living
 
 HEADROOM, FLOOR, PER_POD_MAX = 5, 1, 32
@@ -138,10 +138,10 @@ def _contradictions(database: DatabaseSpec) -> Iterator[str]:
         yield message
 
 
-def budget_config(spec: Spec, observed: Observed, holder: str, command_seconds: float = 5.0) -> Config:
+def budget_parameters(spec: Spec, observed: Observed, holder: str, command_seconds: float = 5.0) -> Parameters:
     """What `decide` is given. Where maxPods does not cover the workload, the larger number is counted with."""
     database = spec.database
-    return Config(
+    return Parameters(
         budget=database.connection_budget,
         max_pods=max(database.max_pods or 0, observed.workload.pods_at_most),
         headroom=database.headroom,

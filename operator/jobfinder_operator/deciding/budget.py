@@ -22,7 +22,7 @@ from jobfinder_operator.deciding.evidence import (
     take_over,
 )
 from jobfinder_operator.deciding.ledger import GUESSED, UNASKED, Entry, Ledger
-from jobfinder_operator.deciding.parameters import Config, too_little
+from jobfinder_operator.deciding.parameters import Parameters, too_little
 from jobfinder_operator.deciding.shares import Claim, Rules, targets
 from jobfinder_operator.deciding.snapshot import Observed, PodSeen, Reading, living
 
@@ -112,7 +112,7 @@ class Decision:
 class Plan:
     """Steps and the entries that have to be recorded before them; `room` is what may yet be granted."""
 
-    config: Config
+    parameters: Parameters
     floor: int
     room: int
     now: float
@@ -134,57 +134,57 @@ class Plan:
 
     def _asked(self, entry: Entry, reading: Reading, to: int) -> None:
         """While something said on another connection may be on its way, this one's answers prove nothing yet."""
-        alone = settled(self.config, entry, reading)
+        alone = settled(self.parameters, entry, reading)
         session = reading.session if alone else ""
         self.entries[entry.uid] = replace(entry, wanted=to, session=session, asked_at=self.now)
 
 
-def decide(config: Config, ledger: Ledger | None, observed: Observed, now: float) -> Decision:
+def decide(parameters: Parameters, ledger: Ledger | None, observed: Observed, now: float) -> Decision:
     """`ledger` must be what is recorded *now* (a consistent read), None when there is none; `now` is a time of the
     operator's monotonic clock, not before `observed.at`.
     """
-    account = _account(config, ledger, observed, now)
-    config = replace(config, reserved=_reserved(account, observed))
-    floor = _floor(config, observed)
-    sums = _sums(config, floor, account, observed)
-    infeasible = too_little(config.budget, floor, config.max_pods, config.headroom, config.reserved)
+    account = _account(parameters, ledger, observed, now)
+    parameters = replace(parameters, reserved=_reserved(account, observed))
+    floor = _floor(parameters, observed)
+    sums = _sums(parameters, floor, account, observed)
+    infeasible = too_little(parameters.budget, floor, parameters.max_pods, parameters.headroom, parameters.reserved)
     claims, fixed = _claims(account, observed, floor)
-    moves = [at for at in (ledger.moves if ledger and ledger.holder == config.holder else ()) if at > now - MINUTE]
+    moves = [at for at in (ledger.moves if ledger and ledger.holder == parameters.holder else ()) if at > now - MINUTE]
     free = sums.budget - sums.headroom - sums.reserved - floor * (sums.slots - len(claims)) - fixed
-    rules = Rules(free, floor, max(floor, config.per_pod_max), max(0, config.moves_per_minute - len(moves)))
-    if infeasible and _holding(sums, account) <= config.budget:
+    rules = Rules(free, floor, max(floor, parameters.per_pod_max), max(0, parameters.moves_per_minute - len(moves)))
+    if infeasible and _holding(sums, account) <= parameters.budget:
         wanted, moved = {claim.uid: claim.size for claim in claims}, 0
     else:
         wanted, moved = targets(claims, rules)
     growing = now >= account.blind_until
-    plan = Plan(config, floor, sums.room if growing else NONE, now, account.entries)
-    if config.acts:
+    plan = Plan(parameters, floor, sums.room if growing else NONE, now, account.entries)
+    if parameters.acts:
         _plan_steps(plan, wanted, observed)
         moves += [now] * moved if plan.steps else []
     recorded = Ledger(
-        config.holder, 0.0 if growing else account.blind_until, plan.entries, tuple(account.ghosts), tuple(moves)
+        parameters.holder, 0.0 if growing else account.blind_until, plan.entries, tuple(account.ghosts), tuple(moves)
     )
     return Decision(
         recorded,
         tuple(plan.steps),
         tuple(account.drifts),
-        _sums(config, floor, account, observed),
+        _sums(parameters, floor, account, observed),
         {uid: wanted.get(uid, entry.cap) for uid, entry in plan.entries.items()},
         bool(plan.steps) or _unsettled(account, observed),
-        _wake_at(config, account, now),
+        _wake_at(parameters, account, now),
         infeasible,
     )
 
 
-def _account(config: Config, ledger: Ledger | None, observed: Observed, now: float) -> Account:
+def _account(parameters: Parameters, ledger: Ledger | None, observed: Observed, now: float) -> Account:
     """The ledger as it is after everything that was seen."""
     lost = ledger is None or not ledger.holder
     if ledger is None or lost:
-        ledger = inherited(ledger, config, now)
-    ledger = take_over(ledger, config.holder, now, config.linger_seconds)
-    account = Account(config, now, ledger.blind_until)
-    account.ghosts += still_haunting(ledger, observed, config, now)
-    guess = Guess(max(config.per_pod_max, ledger.most), ledger.most) if lost else Guess()
+        ledger = inherited(ledger, parameters, now)
+    ledger = take_over(ledger, parameters.holder, now, parameters.linger_seconds)
+    account = Account(parameters, now, ledger.blind_until)
+    account.ghosts += still_haunting(ledger, observed, parameters, now)
+    guess = Guess(max(parameters.per_pod_max, ledger.most), ledger.most) if lost else Guess()
     absorb(account, ledger.pods, observed, guess)
     return account
 
@@ -203,23 +203,23 @@ def _caps(account: Account) -> list[int]:
     return entries + [ghost.cap for ghost in account.ghosts if not ghost.foreign]
 
 
-def _floor(config: Config, observed: Observed) -> int:
+def _floor(parameters: Parameters, observed: Observed) -> int:
     born = [pod.born_with or 0 for pod in living(observed.pods)]
-    return max(config.floor, observed.workload.born_with or 0, *born, 1)
+    return max(parameters.floor, observed.workload.born_with or 0, *born, 1)
 
 
-def _sums(config: Config, floor: int, account: Account, observed: Observed) -> Sums:
+def _sums(parameters: Parameters, floor: int, account: Account, observed: Observed) -> Sums:
     caps = _caps(account)
     return Sums(
-        budget=config.budget,
-        headroom=config.headroom,
+        budget=parameters.budget,
+        headroom=parameters.headroom,
         floor=floor,
-        slots=max(config.max_pods, len(caps)),
+        slots=max(parameters.max_pods, len(caps)),
         holders=len(caps),
         above_floor=sum(max(0, cap - floor) for cap in caps),
         granted=sum(caps),
         used=sum(pod.reading.servers for pod in living(observed.pods) if pod.reading),
-        reserved=config.reserved,
+        reserved=parameters.reserved,
     )
 
 
@@ -279,10 +279,10 @@ def _unsettled(account: Account, observed: Observed) -> bool:
     )
 
 
-def _wake_at(config: Config, account: Account, now: float) -> float | None:
+def _wake_at(parameters: Parameters, account: Account, now: float) -> float | None:
     times: Iterable[float] = [
         *(ghost.until for ghost in account.ghosts),
         account.blind_until,
-        *(each.asked_at + config.command_seconds for each in account.entries.values()),
+        *(each.asked_at + parameters.command_seconds for each in account.entries.values()),
     ]
     return min((at for at in times if at > now), default=None)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from jobfinder_operator.deciding.ledger import GUESSED, UNASKED, Entry, Ghost, Ledger
-from jobfinder_operator.deciding.parameters import Config
+from jobfinder_operator.deciding.parameters import Parameters
 from jobfinder_operator.deciding.snapshot import Observed, Phase, PodSeen, Reading, living
 
 OVERDUE_SECONDS = 15.0
@@ -30,7 +30,7 @@ class Drift:
 class Account:
     """A ledger that is being brought up to date. Pods `in_doubt` may run a process that is not the recorded one."""
 
-    config: Config
+    parameters: Parameters
     now: float
     blind_until: float
     entries: dict[str, Entry] = field(default_factory=dict)
@@ -60,22 +60,22 @@ def take_over(ledger: Ledger, holder: str, now: float, linger_seconds: float) ->
     return Ledger(holder, blind, entries, ghosts)
 
 
-def inherited(ledger: Ledger | None, config: Config, now: float) -> Ledger:
+def inherited(ledger: Ledger | None, parameters: Parameters, now: float) -> Ledger:
     """As nothing, or as another resource's last copy, has to be read: nobody knows what was granted since."""
-    blind = now + config.command_seconds + config.linger_seconds
+    blind = now + parameters.command_seconds + parameters.linger_seconds
     if ledger is None:
-        return Ledger(config.holder, blind)
-    copied = take_over(ledger, config.holder, now, config.linger_seconds)
-    most = max(config.per_pod_max, ledger.most)
+        return Ledger(parameters.holder, blind)
+    copied = take_over(ledger, parameters.holder, now, parameters.linger_seconds)
+    most = max(parameters.per_pod_max, ledger.most)
     entries = {uid: replace(each, cap=max(each.cap, most), wanted=GUESSED) for uid, each in copied.pods.items()}
     return replace(copied, blind_until=blind, pods=entries, most=most)
 
 
-def still_haunting(ledger: Ledger, observed: Observed, config: Config, now: float) -> list[Ghost]:
+def still_haunting(ledger: Ledger, observed: Observed, parameters: Parameters, now: float) -> list[Ghost]:
     """Those of which it is heard only later that they had really ended wait no longer than the others."""
-    until = now + config.linger_seconds
+    until = now + parameters.linger_seconds
     heard = (
-        replace(each, until=min(each.until, until), seconds=min(each.seconds, config.linger_seconds))
+        replace(each, until=min(each.until, until), seconds=min(each.seconds, parameters.linger_seconds))
         if each.uid in observed.ended
         else each
         for each in ledger.ghosts
@@ -113,11 +113,11 @@ def _afterlife(account: Account, entry: Entry, *, told: bool) -> float:
     """How long what it had counts: an object that is deleted by force goes before its containers do, which have the
     rest of their grace period, and a lost node's may go on for a while.
     """
-    linger_seconds = account.config.linger_seconds
+    linger_seconds = account.parameters.linger_seconds
     if told and entry.reachable:
         return linger_seconds
     if not entry.reachable or _is_overdue(account, entry):
-        return linger_seconds + max(entry.grace_seconds, account.config.lost_seconds)
+        return linger_seconds + max(entry.grace_seconds, account.parameters.lost_seconds)
     begun = account.now if entry.leaving_at is None else entry.leaving_at
     return linger_seconds + max(0.0, begun + entry.grace_seconds - account.now)
 
@@ -161,7 +161,7 @@ def _judged(account: Account, entry: Entry, pod: PodSeen) -> Entry:
     reading = pod.reading
     if reading is None:
         return entry
-    certain = settled(account.config, entry, reading)
+    certain = settled(account.parameters, entry, reading)
     if entry.wanted == GUESSED:
         return _learned(account, entry, reading) if certain else entry
     if _may_be_another(entry, pod, reading):
@@ -172,11 +172,11 @@ def _judged(account: Account, entry: Entry, pod: PodSeen) -> Entry:
     return _same(account, replace(entry, process=pod.process), reading, certain)
 
 
-def settled(config: Config, entry: Entry, reading: Reading) -> bool:
+def settled(parameters: Parameters, entry: Entry, reading: Reading) -> bool:
     """Whether everything that was ever sent to the pod has had its effect when `reading` began."""
     if reading.session == entry.session:
         return reading.at >= entry.asked_at
-    return reading.at >= entry.asked_at + config.command_seconds
+    return reading.at >= entry.asked_at + parameters.command_seconds
 
 
 def _bound(reading: Reading) -> int:
@@ -195,13 +195,13 @@ def _may_be_another(entry: Entry, pod: PodSeen, reading: Reading) -> bool:
 
 def _learned(account: Account, entry: Entry, reading: Reading) -> Entry:
     """The first proof after a lost ledger; if it has just restarted, what ended is in no ledger."""
-    account.blind_until = max(account.blind_until, account.now + account.config.linger_seconds)
+    account.blind_until = max(account.blind_until, account.now + account.parameters.linger_seconds)
     wanted = UNASKED if reading.pool_size == entry.born_with else reading.pool_size
     return replace(entry, cap=_bound(reading), wanted=wanted, size=reading.pool_size, session=reading.session)
 
 
 def _restarted(account: Account, entry: Entry, pod: PodSeen, reading: Reading) -> Entry:
-    account.bury(entry, account.config.linger_seconds)
+    account.bury(entry, account.parameters.linger_seconds)
     account.drifted("restarted", f"{entry.name}'s PgBouncer is another process with a pool of {reading.pool_size}")
     return replace(
         entry,

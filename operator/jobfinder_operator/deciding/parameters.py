@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Config:
+class Parameters:
     """`linger_seconds`: statement_timeout plus client_connection_check_interval plus one, how long PostgreSQL may run
     queries of a PgBouncer that has ended; `lost_seconds`: how much longer one on an unreachable node may go on after
     its object is gone. `command_seconds`: a step that is not begun within half of it is dropped, and what was sent

@@ -5,7 +5,7 @@ from typing import Any
 from jobfinder_operator.deciding.budget import Decision, decide
 from jobfinder_operator.deciding.ledger import Ledger
 from jobfinder_operator.deciding.snapshot import AppReading, MemcachedSeen, Observed, PodSeen, Reading, Workload
-from jobfinder_operator.spec import Spec, budget_config, read_spec
+from jobfinder_operator.spec import Spec, budget_parameters, read_spec
 
 MEGABYTE = 1024 * 1024
 
@@ -38,8 +38,8 @@ def server(name: str = "memcached-0", **more: Any) -> MemcachedSeen:
 def decided(spec: Spec, observed: Observed, rounds: int = 1, ledger: Ledger | None = None) -> Decision:
     """With everything known before; each further round sees what the one before it has recorded."""
     ledger = ledger or Ledger("me")
-    config = budget_config(spec, observed, "me")
-    decision = decide(config, ledger, observed, 100.0)
+    parameters = budget_parameters(spec, observed, "me")
+    decision = decide(parameters, ledger, observed, 100.0)
     for _ in range(rounds - 1):
-        decision = decide(config, decision.ledger, observed, 100.0)
+        decision = decide(parameters, decision.ledger, observed, 100.0)
     return decision

@@ -8,7 +8,7 @@ import pytest
 from app.config import Caches, CacheTuning, Tuning
 from app.infra.tuning.live_tuning import read_tuning
 from jobfinder_operator.deciding.snapshot import Workload
-from jobfinder_operator.spec import SpecError, budget_config, problems, read_spec
+from jobfinder_operator.spec import SpecError, budget_parameters, problems, read_spec
 from jobfinder_operator.tuning.contents import console_settings, tuning_file
 from tests.unit.operator.resources import pod, resource, seen, spec_of
 
@@ -68,13 +68,13 @@ def test_an_autoscaler_that_max_pods_does_not_cover_is_a_problem_that_is_counted
     assert problems(spec, observed) == (
         "2 x HPA max 8 + surge 1 = 17 pods can exist at once > maxPods 5; maxPods 17, or HPA max 2, would work",
     )
-    assert budget_config(spec, observed, "me").max_pods == 17
+    assert budget_parameters(spec, observed, "me").max_pods == 17
     assert problems(spec, seen(hpa_max=2)) == ()
 
 
 def test_without_max_pods_the_workload_says_how_many() -> None:
     spec = spec_of(database={"connectionBudget": 80})
-    assert budget_config(spec, seen(hpa_max=6), "me").max_pods == 13
+    assert budget_parameters(spec, seen(hpa_max=6), "me").max_pods == 13
     assert Workload(replicas=3, surge=2).pods_at_most == 8
 
 

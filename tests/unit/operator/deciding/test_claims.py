@@ -13,14 +13,14 @@ import pytest
 from jobfinder_operator.deciding.budget import decide
 from jobfinder_operator.deciding.claims import Claim, TargetTaken, check, handed_on, recorded_elsewhere
 from jobfinder_operator.deciding.ledger import Entry, Ghost, Ledger
-from jobfinder_operator.deciding.parameters import Config
+from jobfinder_operator.deciding.parameters import Parameters
 from jobfinder_operator.deciding.snapshot import Observed, PodSeen, Reading, Workload
 from tests.unit.operator.model import mutations
 from tests.unit.operator.model.sharing import play
 
 RUNS, STEPS = int(os.environ.get("SHARING_RUNS", "30")), 400
 NOW = 100.0
-CONFIG = Config(budget=30, max_pods=2, headroom=2, per_pod_max=4, holder="me")
+PARAMETERS = Parameters(budget=30, max_pods=2, headroom=2, per_pod_max=4, holder="me")
 pytestmark = pytest.mark.timeout(600 + 2 * RUNS)
 
 
@@ -74,30 +74,30 @@ def test_who_is_not_the_owner_keeps_a_copy_of_its_ledger() -> None:
 
 def test_a_copied_ledger_lets_nothing_grow_before_all_of_it_is_proven() -> None:
     copied = handed_on(None, claim("a", 1, ledger=Ledger("op", pods={"p": entry("p", 9)}), per_pod_max=16))
-    first = decide(CONFIG, copied, seen(pod("p", 1), pod("q")), NOW)
+    first = decide(PARAMETERS, copied, seen(pod("p", 1), pod("q")), NOW)
     assert {uid: each.cap for uid, each in first.ledger.pods.items()} == {"p": 16, "q": 16}
     assert first.ledger.blind_until > NOW
     assert not first.steps
     assert first.ledger.holder == "me"
-    later = first.ledger.blind_until + CONFIG.linger_seconds
+    later = first.ledger.blind_until + PARAMETERS.linger_seconds
     sizes = replace(seen(pod("p", 3, later), pod("q", 1, later)), at=later)
-    proven = decide(CONFIG, first.ledger, sizes, later)
+    proven = decide(PARAMETERS, first.ledger, sizes, later)
     assert {uid: each.cap for uid, each in proven.ledger.pods.items()} == {"p": 3, "q": 1}
 
 
 def test_pods_of_other_deployments_count_and_are_told_nothing() -> None:
-    ledger, config = Ledger("me", pods={"n": entry("n", 6)}), replace(CONFIG, per_pod_max=32)
+    ledger, parameters = Ledger("me", pods={"n": entry("n", 6)}), replace(PARAMETERS, per_pod_max=32)
     around = seen(pod("p", 1), neighbours=(pod("n"), pod("m")), neighbour_floors=3, recorded={"m": 4})
-    decision = decide(config, ledger, around, NOW)
+    decision = decide(parameters, ledger, around, NOW)
     assert decision.sums.reserved == 3 + (6 - 1) + (4 - 1)
     assert {step.uid for step in decision.steps} == {"p"}
     assert decision.sums.total == decision.sums.budget == 30
-    gone = decide(config, decision.ledger, replace(around, neighbours=(pod("m"),)), NOW)
+    gone = decide(parameters, decision.ledger, replace(around, neighbours=(pod("m"),)), NOW)
     assert gone.sums.reserved == 3 + (4 - 1) + 6, "its backends linger"
 
 
 def test_other_deployments_can_leave_no_room() -> None:
-    decision = decide(CONFIG, Ledger("me"), seen(pod("p", 1), neighbour_floors=27), NOW)
+    decision = decide(PARAMETERS, Ledger("me"), seen(pod("p", 1), neighbour_floors=27), NOW)
     assert decision.infeasible.startswith(
         "floor 1 x maxPods 2 + headroom 2 + 27 of other Deployments = 31 > connectionBudget 30"
     )

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 from jobfinder_operator.deciding.budget import Decision, Grow, Shrink, decide
 from jobfinder_operator.deciding.ledger import UNASKED, Entry, Ghost, Ledger
-from jobfinder_operator.deciding.parameters import Config
+from jobfinder_operator.deciding.parameters import Parameters
 from jobfinder_operator.deciding.snapshot import Observed, Phase, PodSeen, Reading, Workload
 
 NOW = 100.0
-CONFIG = Config(budget=16, max_pods=4, headroom=2, per_pod_max=8, holder="me")
+PARAMETERS = Parameters(budget=16, max_pods=4, headroom=2, per_pod_max=8, holder="me")
 
 
 def entry(name: str, cap: int, **more: object) -> Entry:
@@ -24,8 +24,8 @@ def pod(name: str, size: int, servers: int | None = None, session: str = "", **m
     return replace(PodSeen(name, name, process="p", born_with=1, reading=reading), **more)  # type: ignore[arg-type]
 
 
-def decided(recorded: Ledger | None, *pods: PodSeen, config: Config = CONFIG, **demands: float) -> Decision:
-    return decide(config, recorded, Observed(NOW, pods, Workload(born_with=1), demands=demands), NOW)
+def decided(recorded: Ledger | None, *pods: PodSeen, parameters: Parameters = PARAMETERS, **demands: float) -> Decision:
+    return decide(parameters, recorded, Observed(NOW, pods, Workload(born_with=1), demands=demands), NOW)
 
 
 def test_what_is_granted_is_in_the_ledger_that_has_to_be_recorded_first() -> None:
@@ -39,12 +39,12 @@ def test_what_is_granted_is_in_the_ledger_that_has_to_be_recorded_first() -> Non
 
 
 def test_a_shrink_makes_no_room_before_it_is_seen() -> None:
-    recorded, config = ledger(entry("a", 8), entry("b", 1, wanted=UNASKED)), replace(CONFIG, budget=13)
-    first = decided(recorded, pod("a", 8), pod("b", 1), config=config)
+    recorded, parameters = ledger(entry("a", 8), entry("b", 1, wanted=UNASKED)), replace(PARAMETERS, budget=13)
+    first = decided(recorded, pod("a", 8), pod("b", 1), parameters=parameters)
     assert [(type(step), step.uid, step.to) for step in first.steps] == [(Shrink, "a", 5)]
     assert [each.cap for each in first.ledger.pods.values()] == [8, 1]
     assert first.sums.room == 0
-    then = decided(first.ledger, pod("a", 5), pod("b", 1), config=config)
+    then = decided(first.ledger, pod("a", 5), pod("b", 1), parameters=parameters)
     assert [(type(step), step.uid, step.to) for step in then.steps] == [(Grow, "b", 4)]
     assert [each.cap for each in then.ledger.pods.values()] == [5, 4]
 
@@ -91,7 +91,7 @@ def test_how_long_a_pod_counts_that_is_gone() -> None:
         "lost": entry("lost", 3, reachable=False),
     }
     observed = Observed(NOW, ended=frozenset({"told"}))
-    ghosts = decide(CONFIG, ledger(*entries.values()), observed, NOW).ledger.ghosts
+    ghosts = decide(PARAMETERS, ledger(*entries.values()), observed, NOW).ledger.ghosts
     assert {ghost.uid: ghost.until - NOW for ghost in ghosts} == {
         "told": 7,
         "forced": 37,
@@ -104,7 +104,7 @@ def test_how_long_a_pod_counts_that_is_gone() -> None:
 def test_the_end_of_a_pod_may_be_heard_of_later() -> None:
     recorded = ledger(ghosts=(Ghost("a", "a", 5, NOW + 30, 37),))
     observed = Observed(NOW, ended=frozenset({"a"}))
-    assert [ghost.until for ghost in decide(CONFIG, recorded, observed, NOW).ledger.ghosts] == [NOW + 7]
+    assert [ghost.until for ghost in decide(PARAMETERS, recorded, observed, NOW).ledger.ghosts] == [NOW + 7]
 
 
 def test_a_pool_that_was_raised_by_hand_counts_at_once_and_is_put_right() -> None:
@@ -127,7 +127,7 @@ def test_after_a_lost_ledger_nothing_grows_until_all_is_known() -> None:
     assert first.steps == ()
     observed = Observed(NOW + 6, (pod("a", 6), pod("b", 1)), Workload(born_with=1))
     later = tuple(replace(each, reading=replace(each.reading, at=NOW + 6)) for each in observed.pods if each.reading)
-    second = decide(CONFIG, first.ledger, replace(observed, pods=later), NOW + 6)
+    second = decide(PARAMETERS, first.ledger, replace(observed, pods=later), NOW + 6)
     assert [each.cap for each in second.ledger.pods.values()] == [6, 1]
     assert second.ledger.blind_until == NOW + 6 + 7
     assert not [step for step in second.steps if isinstance(step, Grow)]
@@ -135,7 +135,7 @@ def test_after_a_lost_ledger_nothing_grows_until_all_is_known() -> None:
 
 def test_another_operator_reads_all_times_as_its_own() -> None:
     recorded = ledger(entry("a", 6, asked_at=10_000.0), ghosts=(Ghost("x", "x", 4, 20_000.0, 7.0),))
-    decision = decided(recorded, pod("a", 4), config=replace(CONFIG, holder="another"))
+    decision = decided(recorded, pod("a", 4), parameters=replace(PARAMETERS, holder="another"))
     assert decision.ledger.holder == "another"
     assert decision.ledger.pods["a"].cap == 6
     assert decision.ledger.pods["a"].asked_at == NOW
@@ -144,12 +144,12 @@ def test_another_operator_reads_all_times_as_its_own() -> None:
 
 def test_a_larger_pod_template_is_counted_for_every_pod_that_may_come() -> None:
     observed = Observed(NOW, (pod("a", 1), pod("b", 1)), Workload(born_with=3))
-    sums = decide(CONFIG, ledger(entry("a", 1), entry("b", 1)), observed, NOW).sums
+    sums = decide(PARAMETERS, ledger(entry("a", 1), entry("b", 1)), observed, NOW).sums
     assert (sums.floor, sums.floor * sums.slots) == (3, 12)
 
 
 def test_observing_asks_for_nothing() -> None:
-    decision = decided(ledger(), pod("a", 1), pod("b", 1), config=replace(CONFIG, acts=False))
+    decision = decided(ledger(), pod("a", 1), pod("b", 1), parameters=replace(PARAMETERS, acts=False))
     assert decision.steps == ()
     assert decision.targets == {"a": 6, "b": 6}
     assert [each.cap for each in decision.ledger.pods.values()] == [1, 1]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from jobfinder_operator.deciding.ledger import Entry, Ledger
-from jobfinder_operator.deciding.parameters import Config
+from jobfinder_operator.deciding.parameters import Parameters
 from tests.unit.operator.model.sim_operator import ACTING, DECIDING, READING, READY, WRITING, Rules, SimOperator
 from tests.unit.operator.model.traffic import SMALL
 from tests.unit.operator.model.world import COMMAND, GRACE, LINGER, LOST, Move, Pod, World
@@ -35,7 +35,7 @@ class Scene:
     may: Mapping[str, int]
     pods: int = 2
     operators: int = 1
-    config: Config = TIGHT
+    parameters: Parameters = TIGHT
     busy: tuple[int, ...] = (0,)
     then: tuple[int, ...] = (1,)
     template: int = 1
@@ -64,7 +64,7 @@ class State:
         return (
             tuple(sorted(self.may.items())),
             self.busy,
-            world.config,
+            world.parameters,
             world.promises,
             world.overrun,
             tuple(_of_pod(pod, now) for pod in world.pods),
@@ -125,7 +125,7 @@ def _ago(at: float, now: float) -> float:
 
 def begin(scene: Scene, rules: Rules) -> State:
     """The pods are there, and the first operator has granted what it grants."""
-    world = World(scene.config, template=scene.template, greedy=True)
+    world = World(scene.parameters, template=scene.template, greedy=True)
     for _ in range(scene.pods):
         world.born()
     operators = [SimOperator(place, place, rules, clock=50.0 * place) for place in range(scene.operators)]
@@ -166,7 +166,7 @@ def moves(state: State) -> Iterator[Move]:
             yield "drain", pod.uid
         yield from ((name, pod.uid) for name in _pod_moves(pod, world.recorded) if state.may.get(name))
     for name in ("tick", "birth", "shift", "loss", "poorer", "floor"):
-        if state.may.get(name) and not (name == "birth" and len(world.pods) >= world.config.max_pods):
+        if state.may.get(name) and not (name == "birth" and len(world.pods) >= world.parameters.max_pods):
             yield (name,)
 
 
@@ -217,9 +217,9 @@ def _make(state: State, move: Move) -> None:
         case "loss":
             world.recorded, world.version = None, world.version + 1
         case "poorer":
-            world.edit(budget=world.config.budget - 2)
+            world.edit(budget=world.parameters.budget - 2)
         case "floor":
-            world.edit(floor=world.config.floor + 1)
+            world.edit(floor=world.parameters.floor + 1)
         case _:
             _happen_to(world, name, next(pod for pod in world.pods if pod.uid == move[1]))
 
@@ -247,7 +247,7 @@ def _happen_to(world: World, name: str, pod: Pod) -> None:
             world.end(pod)
             world.start(pod)
         case "hand":
-            world.set_by_hand(pod, world.config.per_pod_max)
+            world.set_by_hand(pod, world.parameters.per_pod_max)
         case "delete":
             pod.terminating = True
             pod.dies_at = world.now + GRACE if pod.reachable else None
@@ -298,19 +298,19 @@ def _unrolled(path: Any) -> list[Move]:
 
 
 assert COMMAND / 2 == TICK
-lost_commands = Scene("lost commands", {"tick": 3, "shift": 2, "lose": 1}, busy=(), config=NARROW)
+lost_commands = Scene("lost commands", {"tick": 3, "shift": 2, "lose": 1}, busy=(), parameters=NARROW)
 crashes = Scene("crashes", {"tick": 2, "shift": 1, "kill": 1, "crash": 1})
 killed_sidecars = Scene("killed sidecars", {"tick": 3, "shift": 1, "kill": 1, "fail": 1})
 replaced_pods = Scene("replaced pods", {"tick": 3, "delete": 1, "gone": 1, "birth": 1})
 forced_deletion = Scene("forced deletion", {"tick": 4, "force": 1, "shift": 1})
 lost_node = Scene("a lost node", {"tick": 5, "cut": 1, "force": 1})
-two_operators = Scene("two operators", {"tick": 3, "shift": 1}, operators=2, busy=(), config=NARROW, shifted=True)
+two_operators = Scene("two operators", {"tick": 3, "shift": 1}, operators=2, busy=(), parameters=NARROW, shifted=True)
 late_operator = replace(two_operators, name="a late operator", may={"tick": 4, "shift": 1})
 set_by_hand = Scene("set by hand", {"tick": 2, "shift": 1, "hand": 1})
 lost_ledger = Scene("a lost ledger", {"tick": 6, "loss": 1, "kill": 1})
 edited = Scene("edited", {"tick": 2, "poorer": 1, "floor": 1, "birth": 1})
 larger_template = Scene("a larger template", {"tick": 2, "shift": 1, "birth": 1}, template=2)
-four_pods = Scene("four pods", {"tick": 2, "kill": 1, "shift": 1}, pods=4, config=LARGE)
+four_pods = Scene("four pods", {"tick": 2, "kill": 1, "shift": 1}, pods=4, parameters=LARGE)
 SCENES = (
     lost_commands,
     crashes,

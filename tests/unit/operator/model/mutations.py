@@ -13,7 +13,7 @@ from jobfinder_operator.deciding import budget, claims, evidence
 from jobfinder_operator.deciding.budget import Plan
 from jobfinder_operator.deciding.evidence import Account, Guess
 from jobfinder_operator.deciding.ledger import Entry, Ledger
-from jobfinder_operator.deciding.parameters import Config
+from jobfinder_operator.deciding.parameters import Parameters
 from jobfinder_operator.deciding.snapshot import Observed, Phase, PodSeen, Reading
 from tests.unit.operator.model.sim_operator import Rules, SimOperator
 from tests.unit.operator.model.world import World
@@ -53,8 +53,8 @@ def _uids(pods: tuple[PodSeen, ...]) -> set[str]:
 
 
 def unborn_pods_are_forgotten() -> Any:
-    def sums(config: Config, *rest: Any) -> Any:
-        return real(replace(config, max_pods=0), *rest)
+    def sums(parameters: Parameters, *rest: Any) -> Any:
+        return real(replace(parameters, max_pods=0), *rest)
 
     real = budget._sums
     return patch.object(budget, "_sums", sums)
@@ -67,7 +67,7 @@ def nothing_lingers() -> Any:
 
 def a_deleted_pod_is_a_dead_one() -> Any:
     """By force, too."""
-    return patch.object(evidence, "_afterlife", lambda account, entry, told: account.config.linger_seconds)
+    return patch.object(evidence, "_afterlife", lambda account, entry, told: account.parameters.linger_seconds)
 
 
 def a_lost_node_is_a_dead_one() -> Any:
@@ -84,7 +84,7 @@ def a_small_number_is_believed() -> Any:
 
 
 def nothing_is_on_its_way() -> Any:
-    return patch.object(evidence, "settled", lambda config, entry, reading: True)
+    return patch.object(evidence, "settled", lambda parameters, entry, reading: True)
 
 
 def one_connection_speaks_for_all() -> Any:
@@ -141,8 +141,8 @@ def a_new_operator_trusts_the_clock_of_the_old() -> Any:
 
 
 def a_lost_ledger_is_an_empty_one() -> Any:
-    def account(config: Config, ledger: Ledger | None, *rest: Any) -> Account:
-        return real(config, ledger or Ledger(config.holder), *rest)
+    def account(parameters: Parameters, ledger: Ledger | None, *rest: Any) -> Account:
+        return real(parameters, ledger or Ledger(parameters.holder), *rest)
 
     real = budget._account
     return patch.object(budget, "_account", account)
@@ -150,7 +150,7 @@ def a_lost_ledger_is_an_empty_one() -> Any:
 
 def sidecars_start_with_the_floor() -> Any:
     """Whatever their pods say."""
-    return patch.object(budget, "_floor", lambda config, seen: config.floor)
+    return patch.object(budget, "_floor", lambda parameters, seen: parameters.floor)
 
 
 def floors_are_free() -> Any:
@@ -224,8 +224,8 @@ def whoever_asks_owns() -> Any:
 
 
 def a_copied_ledger_is_believed() -> Any:
-    def inherited(ledger: Ledger | None, config: Config, now: float) -> Ledger:
-        return real(ledger, config, now) if ledger is None else replace(ledger, holder=config.holder)
+    def inherited(ledger: Ledger | None, parameters: Parameters, now: float) -> Ledger:
+        return real(ledger, parameters, now) if ledger is None else replace(ledger, holder=parameters.holder)
 
     real = evidence.inherited
     return patch.object(budget, "inherited", inherited)

@@ -11,13 +11,13 @@ from typing import Any, cast
 from jobfinder_operator.deciding import claims
 from jobfinder_operator.deciding.claims import Claim, TargetTaken
 from jobfinder_operator.deciding.ledger import Ledger
-from jobfinder_operator.deciding.parameters import Config
+from jobfinder_operator.deciding.parameters import Parameters
 from jobfinder_operator.deciding.snapshot import Observed
 from tests.unit.operator.model.sim_operator import DECIDING, READY, RECORDING, WRITING, SimOperator
 from tests.unit.operator.model.world import COMMAND, GRACE, LINGER, LOST, Pod, Promise, World
 
 DEPLOYMENTS, PODS_EACH = ("one", "two"), 3
-SHARED = Config(
+SHARED = Parameters(
     budget=24,
     max_pods=PODS_EACH,
     headroom=2,
@@ -36,7 +36,7 @@ class Resource:
 
     world: World
     homes: dict[str, str]
-    config: Config
+    parameters: Parameters
     deployment: str
     age: tuple[str, str]
     recorded: Ledger | None = None
@@ -56,7 +56,7 @@ class Resource:
     @property
     def claim(self) -> Claim:
         things = frozenset({f"Deployment {self.deployment}", "PostgreSQL"})
-        return Claim(self.name, self.age, things, self.recorded, self.config.per_pod_max)
+        return Claim(self.name, self.age, things, self.recorded, self.parameters.per_pod_max)
 
     def observe(self) -> Observed:
         every = self.world.observe()
@@ -139,9 +139,11 @@ class Sharing:
         if len(self.loops) >= 3:
             return
         age = (f"{int(self.world.now):06}", f"{self.random.randrange(10**6):06}")
-        config = replace(SHARED, per_pod_max=self.random.choice((4, 8, 16)))
+        parameters = replace(SHARED, per_pod_max=self.random.choice((4, 8, 16)))
         deployment = DEPLOYMENTS[0] if self.alike else self.random.choice(DEPLOYMENTS)
-        made = Resource(self.world, self.homes, config, deployment, age, diligence=self.random.choice((0.1, 0.5, 2.0)))
+        made = Resource(
+            self.world, self.homes, parameters, deployment, age, diligence=self.random.choice((0.1, 0.5, 2.0))
+        )
         self.numbers += 1
         self.loops.append((made, SimOperator(0, self.numbers)))
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from jobfinder_operator.deciding import budget
 from jobfinder_operator.deciding.budget import Decision, Shrink, Step
 from jobfinder_operator.deciding.ledger import Ledger
-from jobfinder_operator.deciding.parameters import Config
+from jobfinder_operator.deciding.parameters import Parameters
 from jobfinder_operator.deciding.snapshot import Observed
 from tests.unit.operator.model.world import COMMAND, LEASE, Command, Move, Pod, World
 
@@ -40,7 +40,7 @@ class SimOperator:
     connections: int = 0
     unread: tuple[str, ...] = ()
     observed: Observed | None = None
-    config: Config | None = None
+    parameters: Parameters | None = None
     found: Ledger | None = None
     version: int = -1
     decision: Decision | None = None
@@ -116,11 +116,11 @@ class SimOperator:
 
     def _decide(self, world: World) -> None:
         assert self.observed is not None
-        self.config = world.config
+        self.parameters = world.parameters
         self.found, self.version, self.decided_at = world.recorded, world.version, world.now
-        config = replace(world.config, holder=f"operator-{self.number}")
+        parameters = replace(world.parameters, holder=f"operator-{self.number}")
         observed = replace(self.observed, demands=self.demands)
-        self.decision = budget.decide(config, self.found, observed, world.now + self.clock)
+        self.decision = budget.decide(parameters, self.found, observed, world.now + self.clock)
         self.steps = self.decision.steps
         self.phase = RECORDING
         if not self.rules.records_first:
@@ -134,7 +134,7 @@ class SimOperator:
         ledger = self.decision.ledger
         if ledger != self.found:
             world.record(ledger)
-        if self.config == world.config:
+        if self.parameters == world.parameters:
             assert self.observed is not None
             world.recorded_by(self.observed, self.decision, self.began_at)
         self.phase = ACTING if self.steps else READY

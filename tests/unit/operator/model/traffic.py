@@ -5,11 +5,11 @@ from dataclasses import dataclass, field, replace
 from random import Random
 
 from jobfinder_operator.deciding.ledger import GUESSED
-from jobfinder_operator.deciding.parameters import Config
+from jobfinder_operator.deciding.parameters import Parameters
 from tests.unit.operator.model.sim_operator import READY, Rules, SimOperator
 from tests.unit.operator.model.world import COMMAND, GRACE, LINGER, LOST, Pod, World
 
-SMALL = Config(
+SMALL = Parameters(
     budget=16,
     max_pods=4,
     headroom=2,
@@ -96,14 +96,14 @@ class Traffic:
 
     def on_birth(self) -> None:
         """Now and then more than there should be."""
-        if sum(pod.exists for pod in self.world.pods) < self.world.config.max_pods + (self.random.random() < 0.02):
+        if sum(pod.exists for pod in self.world.pods) < self.world.parameters.max_pods + (self.random.random() < 0.02):
             self.world.born()
 
     def on_rollout(self) -> None:
         """Whether an operator looks or not."""
         old = [pod for pod in self.world.pods if pod.exists and not pod.terminating]
         for pod in old:
-            if sum(each.exists for each in self.world.pods) < self.world.config.max_pods:
+            if sum(each.exists for each in self.world.pods) < self.world.parameters.max_pods:
                 self.world.born()
             self._delete(pod)
 
@@ -208,7 +208,7 @@ class Traffic:
     def on_loss(self) -> None:
         """The record of what was granted is gone, and with it who had more than perPod.max allows now."""
         processes = [pod.process for pod in self.world.pods if pod.process is not None]
-        if all(max(each.size, each.backends) <= self.world.config.per_pod_max for each in processes):
+        if all(max(each.size, each.backends) <= self.world.parameters.per_pod_max for each in processes):
             self.world.recorded = None
             self.world.version += 1
 
@@ -261,8 +261,10 @@ def play(seed: int, steps: int, rules: Rules | None = None) -> tuple[int, str]:
 def settle(traffic: Traffic) -> None:
     """Nothing happens any more but that one operator goes on: it must grant what there is, and come to rest."""
     world = traffic.world
-    config = replace(SMALL, holder=world.config.holder)
-    world.edit(**{name: getattr(config, name) for name in ("budget", "max_pods", "headroom", "floor", "per_pod_max")})
+    parameters = replace(SMALL, holder=world.parameters.holder)
+    world.edit(
+        **{name: getattr(parameters, name) for name in ("budget", "max_pods", "headroom", "floor", "per_pod_max")}
+    )
     world.template = 1
     for pod in list(world.pods):
         if pod.terminating or pod.failed or not pod.reachable or pod.born > 1 or not pod.exists:
@@ -271,7 +273,7 @@ def settle(traffic: Traffic) -> None:
                 world.remove(pod, 0)
         elif pod.process is None:
             world.start(pod)
-    while len(world.pods) > config.max_pods:
+    while len(world.pods) > parameters.max_pods:
         world.end(world.pods[0])
         world.remove(world.pods[0], 0)
     while len(world.pods) < 2:
@@ -295,5 +297,5 @@ def settle(traffic: Traffic) -> None:
     assert not decision.steps, decision
     assert not decision.unsettled, decision
     assert sizes == decision.targets == {uid: entry.cap for uid, entry in decision.ledger.pods.items()}
-    most = config.budget - config.headroom - config.floor * (config.max_pods - len(sizes))
-    assert sum(sizes.values()) == min(most, config.per_pod_max * len(sizes)), (sizes, decision)
+    most = parameters.budget - parameters.headroom - parameters.floor * (parameters.max_pods - len(sizes))
+    assert sum(sizes.values()) == min(most, parameters.per_pod_max * len(sizes)), (sizes, decision)

@@ -12,7 +12,7 @@ from typing import Any
 
 from jobfinder_operator.deciding.budget import Decision
 from jobfinder_operator.deciding.ledger import Ledger
-from jobfinder_operator.deciding.parameters import Config
+from jobfinder_operator.deciding.parameters import Parameters
 from jobfinder_operator.deciding.snapshot import Observed, Phase, PodSeen, Reading, Workload
 
 LINGER, LOST, COMMAND, GRACE, LEASE = 4.0, 6.0, 4.0, 2.0, 4.0
@@ -83,7 +83,7 @@ class World:
     an operator has recorded.
     """
 
-    config: Config
+    parameters: Parameters
     template: int = 1
     greedy: bool = False
     now: float = 100.0
@@ -100,7 +100,7 @@ class World:
     ended: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
-        self.promises = (self._promise(self.config.floor),)
+        self.promises = (self._promise(self.parameters.floor),)
 
     def clone(self) -> "World":
         """Shares nothing that changes."""
@@ -211,9 +211,9 @@ class World:
 
     def edit(self, **changes: Any) -> None:
         """Also a write of the object that holds the ledger."""
-        self.config = replace(self.config, **changes)
+        self.parameters = replace(self.parameters, **changes)
         self.version += 1
-        self.promises += (self._promise(self.config.floor),)
+        self.promises += (self._promise(self.parameters.floor),)
 
     def recorded_by(self, seen: Observed, decision: Decision, since: float) -> None:
         """An operator that began to look `since` has recorded what it has decided about the resource as it is now."""
@@ -222,7 +222,7 @@ class World:
         room = decision.sums.room
         if room >= 0:
             born = [pod.born_with or 0 for pod in seen.pods]
-            self.promises = (self._promise(max(self.config.floor, seen.workload.born_with or 0, *born)),)
+            self.promises = (self._promise(max(self.parameters.floor, seen.workload.born_with or 0, *born)),)
             self.overrun = 0
         for pod in seen.pods:
             process = getattr(self.find(pod.uid), "process", None)
@@ -233,7 +233,7 @@ class World:
                 self.overrun = max(self.overrun, -room)
 
     def _promise(self, floor: int) -> Promise:
-        return Promise(self.config.budget - self.config.headroom, floor, self.config.max_pods)
+        return Promise(self.parameters.budget - self.parameters.headroom, floor, self.parameters.max_pods)
 
     # What must hold
 
