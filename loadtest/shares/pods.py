@@ -15,7 +15,7 @@ from jobfinder_operator.deciding.budget import Decision, Shrink, decide
 from jobfinder_operator.deciding.ledger import Ledger
 from jobfinder_operator.deciding.parameters import Parameters
 from jobfinder_operator.deciding.shares import Demands, measure
-from jobfinder_operator.deciding.snapshot import Observed, PodSeen, Reading
+from jobfinder_operator.deciding.snapshot import PodSeen, Reading, Snapshot
 
 SETTLE_S = 10.0
 MICRO = 1e-6
@@ -83,7 +83,7 @@ class Division:
         seen = tuple(PodSeen(pod.name, pod.name, born_with=1, reading=pod.read()) for pod in self.pods)
         self.demands = measure(self.demands, seen)
         now = time.monotonic()
-        decision = decide(self.parameters, self.ledger, Observed(now, seen, demands=self.demands.levels), now)
+        decision = decide(self.parameters, self.ledger, Snapshot(now, seen, demands=self.demands.levels), now)
         self.ledger = decision.ledger
         by_name = {pod.name: pod for pod in self.pods}
         for step in sorted(decision.steps, key=lambda step: not isinstance(step, Shrink)):
@@ -106,6 +106,6 @@ def division(pods: Sequence[Pod], budget: int) -> Division:
     return Division(pods, parameters, replace(known.ledger, moves=()))
 
 
-def _seen(pods: Sequence[Pod]) -> Observed:
+def _seen(pods: Sequence[Pod]) -> Snapshot:
     at = time.monotonic()
-    return Observed(at, tuple(PodSeen(pod.name, pod.name, born_with=1, reading=pod.read()) for pod in pods))
+    return Snapshot(at, tuple(PodSeen(pod.name, pod.name, born_with=1, reading=pod.read()) for pod in pods))

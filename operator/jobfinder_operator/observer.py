@@ -18,7 +18,7 @@ from jobfinder_operator.clients.pgbouncer import ConsoleError, Consoles
 from jobfinder_operator.config import Settings
 from jobfinder_operator.deciding.claims import Claim
 from jobfinder_operator.deciding.ledger import Ledger
-from jobfinder_operator.deciding.snapshot import MemcachedSeen, Observed, Phase, PodSeen, Reading
+from jobfinder_operator.deciding.snapshot import MemcachedSeen, Phase, PodSeen, Reading, Snapshot
 from jobfinder_operator.spec import PER_POD_MAX, Target, target_of
 
 log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ class TargetError(Exception):
 class Sight:
     """`apps` by the pod's uid, `servers` maps a memcached pod to its address, `pods` are the objects themselves."""
 
-    observed: Observed
+    observed: Snapshot
     deployment: str
     pods: Mapping[str, Pod] = field(default_factory=dict)
     apps: Mapping[str, AppMetrics] = field(default_factory=dict)
@@ -72,7 +72,7 @@ class Observer:
         if target.hpa and (autoscaler is None or autoscaler.metadata is None or autoscaler.metadata.name != wanted):
             raise TargetError(f"there is no HorizontalPodAutoscaler {target.hpa} that scales the Deployment {name}")
         return Sight(
-            observed=Observed(
+            observed=Snapshot(
                 at=at,
                 pods=tuple(each for each, _ in seen),
                 workload=objects.workload(deployment, autoscaler),

@@ -21,7 +21,7 @@ from jobfinder_operator.deciding.budget import Decision, decide
 from jobfinder_operator.deciding.claims import TargetTaken, check, recorded_elsewhere
 from jobfinder_operator.deciding.ledger import Ledger
 from jobfinder_operator.deciding.shares import Demands, measure
-from jobfinder_operator.deciding.snapshot import Observed, Phase
+from jobfinder_operator.deciding.snapshot import Phase, Snapshot
 from jobfinder_operator.observer import Observer, Sight, TargetError
 from jobfinder_operator.reporting import events, status
 from jobfinder_operator.reporting.events import Events
@@ -215,7 +215,7 @@ class Reconciler:
     async def _report(self, resource: Resource, error: Exception) -> None:
         """A resource that cannot be followed: its status says why, and nothing is touched."""
         old, reason = resource.get("status") or {}, status.reason_of(error)
-        situation = status.Situation(None, Observed(self._around.clock()), None, error=str(error), reason=reason)
+        situation = status.Situation(None, Snapshot(self._around.clock()), None, error=str(error), reason=reason)
         new = status.build(situation, resource, _now())
         if "ledger" in old:
             new["ledger"] = old["ledger"]

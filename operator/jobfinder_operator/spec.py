@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
 from jobfinder_operator.deciding.parameters import Parameters, too_little
-from jobfinder_operator.deciding.snapshot import Observed, Workload, living
+from jobfinder_operator.deciding.snapshot import Snapshot, Workload, living
 
 HEADROOM, FLOOR, PER_POD_MAX = 5, 1, 32
 LINGER_SECONDS, QUERY_WAIT_SECONDS, IDLE_SECONDS, ACQUIRE_MILLISECONDS = 7, 8, 60, 8000
@@ -138,7 +138,7 @@ def _contradictions(database: DatabaseSpec) -> Iterator[str]:
         yield message
 
 
-def budget_parameters(spec: Spec, observed: Observed, holder: str, command_seconds: float = 5.0) -> Parameters:
+def budget_parameters(spec: Spec, observed: Snapshot, holder: str, command_seconds: float = 5.0) -> Parameters:
     """What `decide` is given. Where maxPods does not cover the workload, the larger number is counted with."""
     database = spec.database
     return Parameters(
@@ -154,7 +154,7 @@ def budget_parameters(spec: Spec, observed: Observed, holder: str, command_secon
     )
 
 
-def problems(spec: Spec, observed: Observed) -> tuple[str, ...]:
+def problems(spec: Spec, observed: Snapshot) -> tuple[str, ...]:
     """What one object alone cannot say: whether maxPods covers the autoscaler, and the floor the pods' template."""
     return tuple(each for each in (_uncovered(spec.database, observed.workload), _other_floor(spec, observed)) if each)
 
@@ -173,7 +173,7 @@ def _uncovered(database: DatabaseSpec, workload: Workload) -> str:
     )
 
 
-def _other_floor(spec: Spec, observed: Observed) -> str:
+def _other_floor(spec: Spec, observed: Snapshot) -> str:
     born_with = max([observed.workload.born_with or 0, *(pod.born_with or 0 for pod in living(observed.pods))])
     if born_with <= spec.database.floor:
         return ""

@@ -24,7 +24,7 @@ from jobfinder_operator.deciding.evidence import (
 from jobfinder_operator.deciding.ledger import GUESSED, UNASKED, Entry, Ledger
 from jobfinder_operator.deciding.parameters import Parameters, too_little
 from jobfinder_operator.deciding.shares import Claim, Rules, targets
-from jobfinder_operator.deciding.snapshot import Observed, PodSeen, Reading, living
+from jobfinder_operator.deciding.snapshot import PodSeen, Reading, Snapshot, living
 
 MINUTE = 60.0
 NONE = -1  # connections that are left to grant while it is not known what is granted
@@ -139,7 +139,7 @@ class Plan:
         self.entries[entry.uid] = replace(entry, wanted=to, session=session, asked_at=self.now)
 
 
-def decide(parameters: Parameters, ledger: Ledger | None, observed: Observed, now: float) -> Decision:
+def decide(parameters: Parameters, ledger: Ledger | None, observed: Snapshot, now: float) -> Decision:
     """`ledger` must be what is recorded *now* (a consistent read), None when there is none; `now` is a time of the
     operator's monotonic clock, not before `observed.at`.
     """
@@ -176,7 +176,7 @@ def decide(parameters: Parameters, ledger: Ledger | None, observed: Observed, no
     )
 
 
-def _account(parameters: Parameters, ledger: Ledger | None, observed: Observed, now: float) -> Account:
+def _account(parameters: Parameters, ledger: Ledger | None, observed: Snapshot, now: float) -> Account:
     """The ledger as it is after everything that was seen."""
     lost = ledger is None or not ledger.holder
     if ledger is None or lost:
@@ -189,7 +189,7 @@ def _account(parameters: Parameters, ledger: Ledger | None, observed: Observed, 
     return account
 
 
-def _reserved(account: Account, observed: Observed) -> int:
+def _reserved(account: Account, observed: Snapshot) -> int:
     """Of pods that are not the resource's own, born and unborn."""
     foreign = [entry for entry in account.entries.values() if entry.foreign]
     floors = max(observed.neighbour_floors, sum(entry.born_with for entry in foreign))
@@ -203,12 +203,12 @@ def _caps(account: Account) -> list[int]:
     return entries + [ghost.cap for ghost in account.ghosts if not ghost.foreign]
 
 
-def _floor(parameters: Parameters, observed: Observed) -> int:
+def _floor(parameters: Parameters, observed: Snapshot) -> int:
     born = [pod.born_with or 0 for pod in living(observed.pods)]
     return max(parameters.floor, observed.workload.born_with or 0, *born, 1)
 
 
-def _sums(parameters: Parameters, floor: int, account: Account, observed: Observed) -> Sums:
+def _sums(parameters: Parameters, floor: int, account: Account, observed: Snapshot) -> Sums:
     caps = _caps(account)
     return Sums(
         budget=parameters.budget,
@@ -228,7 +228,7 @@ def _holding(sums: Sums, account: Account) -> int:
     return sums.above_floor + sums.floor * sums.holders + sums.headroom + sums.reserved
 
 
-def _claims(account: Account, observed: Observed, floor: int) -> tuple[list[Claim], int]:
+def _claims(account: Account, observed: Snapshot, floor: int) -> tuple[list[Claim], int]:
     """The pods that can be told something, and what all other holders have above their floors."""
     readings = _open(account, observed)
     claims = [_claim(account.entries[pod.uid], pod, reading, observed) for pod, reading in readings]
@@ -236,7 +236,7 @@ def _claims(account: Account, observed: Observed, floor: int) -> tuple[list[Clai
     return claims, sum(max(0, cap - floor) for cap in every) - sum(max(0, cap - floor) for cap in told)
 
 
-def _open(account: Account, observed: Observed) -> list[tuple[PodSeen, Reading]]:
+def _open(account: Account, observed: Snapshot) -> list[tuple[PodSeen, Reading]]:
     """Pods that answer, and of whose process there is no doubt."""
     return [
         (pod, pod.reading)
@@ -248,7 +248,7 @@ def _open(account: Account, observed: Observed) -> list[tuple[PodSeen, Reading]]
     ]
 
 
-def _claim(entry: Entry, pod: PodSeen, reading: Reading, observed: Observed) -> Claim:
+def _claim(entry: Entry, pod: PodSeen, reading: Reading, observed: Snapshot) -> Claim:
     return Claim(
         uid=entry.uid,
         size=entry.wanted or entry.born_with or reading.pool_size,
@@ -259,7 +259,7 @@ def _claim(entry: Entry, pod: PodSeen, reading: Reading, observed: Observed) -> 
     )
 
 
-def _plan_steps(plan: Plan, wanted: dict[str, int], observed: Observed) -> None:
+def _plan_steps(plan: Plan, wanted: dict[str, int], observed: Snapshot) -> None:
     readings = {pod.uid: pod.reading for pod in observed.pods if pod.reading is not None}
     for uid, target in wanted.items():
         reading = readings[uid]
@@ -270,7 +270,7 @@ def _plan_steps(plan: Plan, wanted: dict[str, int], observed: Observed) -> None:
             plan.grow(plan.entries[uid], readings[uid], target)
 
 
-def _unsettled(account: Account, observed: Observed) -> bool:
+def _unsettled(account: Account, observed: Snapshot) -> bool:
     """Whether something is on its way."""
     readings = {pod.uid: pod.reading for pod in living(observed.pods)}
     return any(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from jobfinder_operator.deciding.ledger import GUESSED, UNASKED, Entry, Ghost, Ledger
 from jobfinder_operator.deciding.parameters import Parameters
-from jobfinder_operator.deciding.snapshot import Observed, Phase, PodSeen, Reading, living
+from jobfinder_operator.deciding.snapshot import Phase, PodSeen, Reading, Snapshot, living
 
 OVERDUE_SECONDS = 15.0
 
@@ -71,7 +71,7 @@ def inherited(ledger: Ledger | None, parameters: Parameters, now: float) -> Ledg
     return replace(copied, blind_until=blind, pods=entries, most=most)
 
 
-def still_haunting(ledger: Ledger, observed: Observed, parameters: Parameters, now: float) -> list[Ghost]:
+def still_haunting(ledger: Ledger, observed: Snapshot, parameters: Parameters, now: float) -> list[Ghost]:
     """Those of which it is heard only later that they had really ended wait no longer than the others."""
     until = now + parameters.linger_seconds
     heard = (
@@ -93,7 +93,7 @@ class Guess:
     foreign: int = 0
 
 
-def absorb(account: Account, recorded: Mapping[str, Entry], observed: Observed, guess: Guess) -> None:
+def absorb(account: Account, recorded: Mapping[str, Entry], observed: Snapshot, guess: Guess) -> None:
     """Fill `account` with every pod that is there; who is gone becomes a ghost."""
     every, foreign = observed.pods + observed.neighbours, {pod.uid for pod in observed.neighbours}
     pods = {pod.uid: pod for pod in living(every)}

@@ -31,7 +31,7 @@ class Demands:
 
     @property
     def levels(self) -> dict[str, float]:
-        """For `Observed.demands`."""
+        """For `Snapshot.demands`."""
         return {uid: each.level for uid, each in self.pods.items() if each.level is not None}
 
 

@@ -109,7 +109,7 @@ class Workload:
 
 
 @dataclass(frozen=True, slots=True)
-class Observed:
+class Snapshot:
     """`pods` is the answer to a LIST that was sent at `at` and not served from a cache: who is missing is gone.
 
     `ended`: uids of pods that are gone and whose last state (that of the watch's DELETED event) showed the sidecar's

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from jobfinder_operator.deciding.budget import Decision
 from jobfinder_operator.deciding.memory import MEGABYTE, too_much_memory
-from jobfinder_operator.deciding.snapshot import MemcachedSeen, Observed, Phase, PodSeen, living
+from jobfinder_operator.deciding.snapshot import MemcachedSeen, Phase, PodSeen, Snapshot, living
 from jobfinder_operator.spec import Spec, problems
 
 
@@ -24,7 +24,7 @@ class Round:
     """What is known in a round in which a decision could be made."""
 
     spec: Spec
-    observed: Observed
+    observed: Snapshot
     decision: Decision
     tuning: TuningState
 

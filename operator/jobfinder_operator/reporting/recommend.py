@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from jobfinder_operator.deciding.budget import Decision
 from jobfinder_operator.deciding.memory import MEGABYTE, most_megabytes
 from jobfinder_operator.deciding.shares import PRESSED
-from jobfinder_operator.deciding.snapshot import Observed, living
+from jobfinder_operator.deciding.snapshot import Snapshot, living
 from jobfinder_operator.spec import Spec
 
 USER_CAPACITY = 10_000  # the service's default
@@ -25,7 +25,7 @@ class Recommendation:
     reason: str
 
 
-def recommend(spec: Spec, observed: Observed, decision: Decision) -> tuple[Recommendation, ...]:
+def recommend(spec: Spec, observed: Snapshot, decision: Decision) -> tuple[Recommendation, ...]:
     """In a fixed order; empty when nothing speaks for a change."""
     return (
         *_budget(decision, observed),
@@ -36,7 +36,7 @@ def recommend(spec: Spec, observed: Observed, decision: Decision) -> tuple[Recom
     )
 
 
-def _budget(decision: Decision, observed: Observed) -> Iterator[Recommendation]:
+def _budget(decision: Decision, observed: Snapshot) -> Iterator[Recommendation]:
     """What square root staffing would give to those that are short."""
     sums, entries = decision.sums, decision.ledger.pods
     short = {
@@ -56,7 +56,7 @@ def _budget(decision: Decision, observed: Observed) -> Iterator[Recommendation]:
         )
 
 
-def _max_pods(spec: Spec, observed: Observed) -> Iterator[Recommendation]:
+def _max_pods(spec: Spec, observed: Snapshot) -> Iterator[Recommendation]:
     declared, most = spec.database.max_pods, observed.workload.pods_at_most
     if declared is None or most == declared:
         return
@@ -68,7 +68,7 @@ def _max_pods(spec: Spec, observed: Observed) -> Iterator[Recommendation]:
         yield Recommendation("database.maxPods", declared, most, why)
 
 
-def _per_pod_max(spec: Spec, observed: Observed, decision: Decision) -> Iterator[Recommendation]:
+def _per_pod_max(spec: Spec, observed: Snapshot, decision: Decision) -> Iterator[Recommendation]:
     most, room = spec.database.per_pod_max, decision.sums.room
     full = [
         entry.name
@@ -80,7 +80,7 @@ def _per_pod_max(spec: Spec, observed: Observed, decision: Decision) -> Iterator
         yield Recommendation("database.perPod.max", most, most + math.ceil(room / len(full)), why)
 
 
-def _memcached(spec: Spec, observed: Observed) -> Iterator[Recommendation]:
+def _memcached(spec: Spec, observed: Snapshot) -> Iterator[Recommendation]:
     servers = [server for server in observed.memcached if server.up and server.limit_bytes]
     if not servers:
         return
@@ -102,7 +102,7 @@ def _memcached(spec: Spec, observed: Observed) -> Iterator[Recommendation]:
         yield Recommendation("cache.memcachedMegabytes", current, max(64, current // 2), why)
 
 
-def _users(spec: Spec, observed: Observed) -> Iterator[Recommendation]:
+def _users(spec: Spec, observed: Snapshot) -> Iterator[Recommendation]:
     apps = [pod.app for pod in living(observed.pods) if pod.app is not None and pod.app.generations]
     reads = sum(app.cache_hits + app.cache_misses for app in apps)
     if not apps or reads < READS_AT_LEAST:

@@ -1,11 +1,11 @@
 """What one round saw, for /metrics."""
 
 from jobfinder_operator.deciding.budget import Decision
-from jobfinder_operator.deciding.snapshot import MemcachedSeen, Observed, PodSeen
+from jobfinder_operator.deciding.snapshot import MemcachedSeen, PodSeen, Snapshot
 from jobfinder_operator.reporting.metrics import ConfigSample, PodSample, ServerSample
 
 
-def sample(decision: Decision, observed: Observed) -> ConfigSample:
+def sample(decision: Decision, observed: Snapshot) -> ConfigSample:
     sums = decision.sums
     return ConfigSample(
         budget=sums.budget,

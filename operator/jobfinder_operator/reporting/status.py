@@ -7,7 +7,7 @@ from typing import Any
 from jobfinder_operator.deciding.budget import Decision
 from jobfinder_operator.deciding.claims import TargetTaken
 from jobfinder_operator.deciding.memory import MEGABYTE
-from jobfinder_operator.deciding.snapshot import MemcachedSeen, Observed, PodSeen, living
+from jobfinder_operator.deciding.snapshot import MemcachedSeen, PodSeen, Snapshot, living
 from jobfinder_operator.reporting.conditions import (
     NOT_FOLLOWED,
     TAKEN,
@@ -47,7 +47,7 @@ class Situation:
     """
 
     spec: Spec | None
-    observed: Observed
+    observed: Snapshot
     decision: Decision | None
     tuning: TuningState = UNTUNED
     error: str = ""

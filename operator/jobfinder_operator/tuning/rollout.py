@@ -14,7 +14,7 @@ from lightkube.resources.core_v1 import ConfigMap
 
 from jobfinder_operator.clients.app_metrics import AppMetrics
 from jobfinder_operator.clients.cluster import Cluster, Forbidden, Notice
-from jobfinder_operator.deciding.snapshot import AppReading, Observed, Phase
+from jobfinder_operator.deciding.snapshot import AppReading, Phase, Snapshot
 from jobfinder_operator.observer import Sight
 from jobfinder_operator.reporting.status import TuningState
 
@@ -105,7 +105,7 @@ def understand(found: ConfigMap | None) -> TuningFile:
     )
 
 
-def with_apps(sight: Sight, refusing: set[str]) -> Observed:
+def with_apps(sight: Sight, refusing: set[str]) -> Snapshot:
     """What was seen, with what the pods' services say of themselves."""
     pods = tuple(
         replace(pod, app=_reading(sight.apps[pod.uid], pod.uid in refusing)) if pod.uid in sight.apps else pod
@@ -114,7 +114,7 @@ def with_apps(sight: Sight, refusing: set[str]) -> Observed:
     return replace(sight.observed, pods=pods)
 
 
-def plan(file: TuningFile, wanted: Contents, observed: Observed) -> TuningPlan:
+def plan(file: TuningFile, wanted: Contents, observed: Snapshot) -> TuningPlan:
     """What to do about the file, and what the resource's status says once it is done; `wanted` has no generation."""
     refusing = sorted(pod.name for pod in observed.pods if pod.app is not None and pod.app.refused)
     seen = [number for pod in observed.pods if pod.app is not None for number in pod.app.generations]
@@ -166,7 +166,7 @@ async def _nudge(cluster: Cluster, generation: int, sight: Sight) -> None:
             await cluster.annotate_pod(pod.name, {SEEN: str(generation)})
 
 
-def _applied(generation: int, observed: Observed) -> bool:
+def _applied(generation: int, observed: Snapshot) -> bool:
     pods = [pod for pod in observed.pods if pod.phase is Phase.RUNNING and pod.ready]
     return bool(pods) and all(
         pod.app is not None and bool(pod.app.generations) and set(pod.app.generations) == {generation} for pod in pods

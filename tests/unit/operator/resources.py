@@ -4,7 +4,7 @@ from typing import Any
 
 from jobfinder_operator.deciding.budget import Decision, decide
 from jobfinder_operator.deciding.ledger import Ledger
-from jobfinder_operator.deciding.snapshot import AppReading, MemcachedSeen, Observed, PodSeen, Reading, Workload
+from jobfinder_operator.deciding.snapshot import AppReading, MemcachedSeen, PodSeen, Reading, Snapshot, Workload
 from jobfinder_operator.spec import Spec, budget_parameters, read_spec
 
 MEGABYTE = 1024 * 1024
@@ -26,8 +26,8 @@ def pod(name: str, size: int = 1, *, servers: int | None = None, waiting: int = 
     return PodSeen(name, name, **given)
 
 
-def seen(*pods: PodSeen, hpa_max: int = 2, **more: Any) -> Observed:
-    return Observed(100.0, pods, Workload("app", 2, 1, 1, hpa_max, 1), **more)
+def seen(*pods: PodSeen, hpa_max: int = 2, **more: Any) -> Snapshot:
+    return Snapshot(100.0, pods, Workload("app", 2, 1, 1, hpa_max, 1), **more)
 
 
 def server(name: str = "memcached-0", **more: Any) -> MemcachedSeen:
@@ -35,7 +35,7 @@ def server(name: str = "memcached-0", **more: Any) -> MemcachedSeen:
     return MemcachedSeen(name, **given)
 
 
-def decided(spec: Spec, observed: Observed, rounds: int = 1, ledger: Ledger | None = None) -> Decision:
+def decided(spec: Spec, observed: Snapshot, rounds: int = 1, ledger: Ledger | None = None) -> Decision:
     """With everything known before; each further round sees what the one before it has recorded."""
     ledger = ledger or Ledger("me")
     parameters = budget_parameters(spec, observed, "me")

@@ -14,7 +14,7 @@ from jobfinder_operator.deciding.budget import decide
 from jobfinder_operator.deciding.claims import Claim, TargetTaken, check, handed_on, recorded_elsewhere
 from jobfinder_operator.deciding.ledger import Entry, Ghost, Ledger
 from jobfinder_operator.deciding.parameters import Parameters
-from jobfinder_operator.deciding.snapshot import Observed, PodSeen, Reading, Workload
+from jobfinder_operator.deciding.snapshot import PodSeen, Reading, Snapshot, Workload
 from tests.unit.operator.model import mutations
 from tests.unit.operator.model.sharing import play
 
@@ -37,8 +37,8 @@ def pod(name: str, size: int | None = None, at: float = NOW, **more: Any) -> Pod
     return PodSeen(name, name, born_with=1, reading=reading, **more)
 
 
-def seen(*pods: PodSeen, **more: Any) -> Observed:
-    return Observed(NOW, pods, Workload(born_with=1), **more)
+def seen(*pods: PodSeen, **more: Any) -> Snapshot:
+    return Snapshot(NOW, pods, Workload(born_with=1), **more)
 
 
 @pytest.mark.parametrize(

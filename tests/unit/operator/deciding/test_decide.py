@@ -5,7 +5,7 @@ from dataclasses import replace
 from jobfinder_operator.deciding.budget import Decision, Grow, Shrink, decide
 from jobfinder_operator.deciding.ledger import UNASKED, Entry, Ghost, Ledger
 from jobfinder_operator.deciding.parameters import Parameters
-from jobfinder_operator.deciding.snapshot import Observed, Phase, PodSeen, Reading, Workload
+from jobfinder_operator.deciding.snapshot import Phase, PodSeen, Reading, Snapshot, Workload
 
 NOW = 100.0
 PARAMETERS = Parameters(budget=16, max_pods=4, headroom=2, per_pod_max=8, holder="me")
@@ -25,7 +25,7 @@ def pod(name: str, size: int, servers: int | None = None, session: str = "", **m
 
 
 def decided(recorded: Ledger | None, *pods: PodSeen, parameters: Parameters = PARAMETERS, **demands: float) -> Decision:
-    return decide(parameters, recorded, Observed(NOW, pods, Workload(born_with=1), demands=demands), NOW)
+    return decide(parameters, recorded, Snapshot(NOW, pods, Workload(born_with=1), demands=demands), NOW)
 
 
 def test_what_is_granted_is_in_the_ledger_that_has_to_be_recorded_first() -> None:
@@ -90,7 +90,7 @@ def test_how_long_a_pod_counts_that_is_gone() -> None:
         "overdue": entry("overdue", 3, leaving_at=NOW - 90),
         "lost": entry("lost", 3, reachable=False),
     }
-    observed = Observed(NOW, ended=frozenset({"told"}))
+    observed = Snapshot(NOW, ended=frozenset({"told"}))
     ghosts = decide(PARAMETERS, ledger(*entries.values()), observed, NOW).ledger.ghosts
     assert {ghost.uid: ghost.until - NOW for ghost in ghosts} == {
         "told": 7,
@@ -103,7 +103,7 @@ def test_how_long_a_pod_counts_that_is_gone() -> None:
 
 def test_the_end_of_a_pod_may_be_heard_of_later() -> None:
     recorded = ledger(ghosts=(Ghost("a", "a", 5, NOW + 30, 37),))
-    observed = Observed(NOW, ended=frozenset({"a"}))
+    observed = Snapshot(NOW, ended=frozenset({"a"}))
     assert [ghost.until for ghost in decide(PARAMETERS, recorded, observed, NOW).ledger.ghosts] == [NOW + 7]
 
 
@@ -125,7 +125,7 @@ def test_after_a_lost_ledger_nothing_grows_until_all_is_known() -> None:
     first = decided(None, pod("a", 6), pod("b", 1))
     assert [each.cap for each in first.ledger.pods.values()] == [8, 8]
     assert first.steps == ()
-    observed = Observed(NOW + 6, (pod("a", 6), pod("b", 1)), Workload(born_with=1))
+    observed = Snapshot(NOW + 6, (pod("a", 6), pod("b", 1)), Workload(born_with=1))
     later = tuple(replace(each, reading=replace(each.reading, at=NOW + 6)) for each in observed.pods if each.reading)
     second = decide(PARAMETERS, first.ledger, replace(observed, pods=later), NOW + 6)
     assert [each.cap for each in second.ledger.pods.values()] == [6, 1]
@@ -143,7 +143,7 @@ def test_another_operator_reads_all_times_as_its_own() -> None:
 
 
 def test_a_larger_pod_template_is_counted_for_every_pod_that_may_come() -> None:
-    observed = Observed(NOW, (pod("a", 1), pod("b", 1)), Workload(born_with=3))
+    observed = Snapshot(NOW, (pod("a", 1), pod("b", 1)), Workload(born_with=3))
     sums = decide(PARAMETERS, ledger(entry("a", 1), entry("b", 1)), observed, NOW).sums
     assert (sums.floor, sums.floor * sums.slots) == (3, 12)
 

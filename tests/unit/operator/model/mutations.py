@@ -14,7 +14,7 @@ from jobfinder_operator.deciding.budget import Plan
 from jobfinder_operator.deciding.evidence import Account, Guess
 from jobfinder_operator.deciding.ledger import Entry, Ledger
 from jobfinder_operator.deciding.parameters import Parameters
-from jobfinder_operator.deciding.snapshot import Observed, Phase, PodSeen, Reading
+from jobfinder_operator.deciding.snapshot import Phase, PodSeen, Reading, Snapshot
 from tests.unit.operator.model.sim_operator import Rules, SimOperator
 from tests.unit.operator.model.world import World
 
@@ -31,7 +31,7 @@ def unreachable_pods_are_forgotten() -> Any:
 def _living(lives: Callable[[PodSeen], bool]) -> Any:
     """And who is not counted leaves nothing behind."""
 
-    def absorb(account: Account, recorded: Mapping[str, Entry], seen: Observed, guess: Guess) -> None:
+    def absorb(account: Account, recorded: Mapping[str, Entry], seen: Snapshot, guess: Guess) -> None:
         pods = tuple(pod for pod in seen.pods if lives(pod))
         uids = {pod.uid for pod in seen.pods}
         absorb_all(

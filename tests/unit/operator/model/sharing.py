@@ -12,7 +12,7 @@ from jobfinder_operator.deciding import claims
 from jobfinder_operator.deciding.claims import Claim, TargetTaken
 from jobfinder_operator.deciding.ledger import Ledger
 from jobfinder_operator.deciding.parameters import Parameters
-from jobfinder_operator.deciding.snapshot import Observed
+from jobfinder_operator.deciding.snapshot import Snapshot
 from tests.unit.operator.model.sim_operator import DECIDING, READY, RECORDING, WRITING, SimOperator
 from tests.unit.operator.model.world import COMMAND, GRACE, LINGER, LOST, Pod, Promise, World
 
@@ -58,7 +58,7 @@ class Resource:
         things = frozenset({f"Deployment {self.deployment}", "PostgreSQL"})
         return Claim(self.name, self.age, things, self.recorded, self.parameters.per_pod_max)
 
-    def observe(self) -> Observed:
+    def observe(self) -> Snapshot:
         every = self.world.observe()
         own = tuple(pod for pod in every.pods if self.homes[pod.uid] == self.deployment)
         others = tuple(pod for pod in every.pods if pod not in own)

@@ -6,7 +6,7 @@ from jobfinder_operator.deciding import budget
 from jobfinder_operator.deciding.budget import Decision, Shrink, Step
 from jobfinder_operator.deciding.ledger import Ledger
 from jobfinder_operator.deciding.parameters import Parameters
-from jobfinder_operator.deciding.snapshot import Observed
+from jobfinder_operator.deciding.snapshot import Snapshot
 from tests.unit.operator.model.world import COMMAND, LEASE, Command, Move, Pod, World
 
 READY, READING, DECIDING, RECORDING = "ready", "reading", "deciding", "recording"
@@ -39,7 +39,7 @@ class SimOperator:
     sessions: dict[str, tuple[str, int]] = field(default_factory=dict)
     connections: int = 0
     unread: tuple[str, ...] = ()
-    observed: Observed | None = None
+    observed: Snapshot | None = None
     parameters: Parameters | None = None
     found: Ledger | None = None
     version: int = -1

@@ -13,7 +13,7 @@ from typing import Any
 from jobfinder_operator.deciding.budget import Decision
 from jobfinder_operator.deciding.ledger import Ledger
 from jobfinder_operator.deciding.parameters import Parameters
-from jobfinder_operator.deciding.snapshot import Observed, Phase, PodSeen, Reading, Workload
+from jobfinder_operator.deciding.snapshot import Phase, PodSeen, Reading, Snapshot, Workload
 
 LINGER, LOST, COMMAND, GRACE, LEASE = 4.0, 6.0, 4.0, 2.0, 4.0
 Move = tuple[Any, ...]
@@ -113,10 +113,10 @@ class World:
 
     # What the operator reads and writes
 
-    def observe(self) -> Observed:
+    def observe(self) -> Snapshot:
         """The list of pods alone; consoles are read later."""
         listed = tuple(self._seen(pod) for pod in self.pods if pod.exists)
-        return Observed(self.now, listed, Workload("app", born_with=self.template), ended=self.ended)
+        return Snapshot(self.now, listed, Workload("app", born_with=self.template), ended=self.ended)
 
     def _seen(self, pod: Pod) -> PodSeen:
         phase = Phase.FINISHED if pod.failed else Phase.TERMINATING if pod.terminating else Phase.RUNNING
@@ -215,7 +215,7 @@ class World:
         self.version += 1
         self.promises += (self._promise(self.parameters.floor),)
 
-    def recorded_by(self, seen: Observed, decision: Decision, since: float) -> None:
+    def recorded_by(self, seen: Snapshot, decision: Decision, since: float) -> None:
         """An operator that began to look `since` has recorded what it has decided about the resource as it is now."""
         if decision.ledger.blind_until:
             return

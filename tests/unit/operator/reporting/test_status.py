@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from jobfinder_operator.deciding.ledger import Entry, Ghost, Ledger
-from jobfinder_operator.deciding.snapshot import AppReading, Observed, Phase
+from jobfinder_operator.deciding.snapshot import AppReading, Phase, Snapshot
 from jobfinder_operator.reporting.status import Situation, TuningState, build, without_times
 from jobfinder_operator.spec import Spec
 from tests.unit.operator.resources import MEGABYTE, decided, pod, resource, seen, server, spec_of
@@ -19,7 +19,7 @@ def ledger(*sizes: tuple[str, int], **more: Any) -> Ledger:
     return Ledger("me", pods={n: Entry(n, n, cap, cap, cap, f"s-{n}", born_with=1) for n, cap in sizes}, **more)
 
 
-def status(spec: Spec, observed: Observed, kept: Ledger | None = None, **more: Any) -> dict[str, Any]:
+def status(spec: Spec, observed: Snapshot, kept: Ledger | None = None, **more: Any) -> dict[str, Any]:
     old = more.pop("old", {})
     decision = decided(spec, observed, ledger=kept)
     situation = Situation(spec, observed, decision, more.pop("tuning", TuningState(7)))
@@ -163,7 +163,7 @@ def test_observing_says_what_would_be_done() -> None:
 
 def test_a_resource_that_cannot_be_followed_keeps_the_last_numbers() -> None:
     old = status(spec_of(), QUIET, QUIET_LEDGER)
-    found = build(Situation(None, Observed(0), None, error="no budget"), resource() | {"status": old}, LATER)
+    found = build(Situation(None, Snapshot(0), None, error="no budget"), resource() | {"status": old}, LATER)
     assert condition(found, "Ready") == ("False", "NotFollowed", "no budget. Nothing is changed until then.")
     assert condition(found, "BudgetConverged")[0] == "Unknown"
     assert found["budget"] == old["budget"]

@@ -15,7 +15,7 @@ from lightkube.resources.core_v1 import ConfigMap, Pod
 
 from jobfinder_operator.clients.app_metrics import AppMetrics
 from jobfinder_operator.clients.cluster import ClusterError, KubernetesCluster
-from jobfinder_operator.deciding.snapshot import AppReading, Observed, PodSeen
+from jobfinder_operator.deciding.snapshot import AppReading, PodSeen, Snapshot
 from jobfinder_operator.observer import Sight
 from jobfinder_operator.tuning import rollout
 from jobfinder_operator.tuning.rollout import GOOD, KEY, PATIENCE_S, REFUSED, Refusals, TuningPlan
@@ -31,11 +31,11 @@ def config_map(contents: dict[str, Any] | None, generation: int = 4, **notes: di
     return ConfigMap(metadata=ObjectMeta(name="x-tuning", annotations=annotations), data=data)
 
 
-def seen(*generations: int, refused: bool = False) -> Observed:
-    return Observed(0.0, pods=(PodSeen("u", "pod-a", app=AppReading(tuple(generations), refused)),))
+def seen(*generations: int, refused: bool = False) -> Snapshot:
+    return Snapshot(0.0, pods=(PodSeen("u", "pod-a", app=AppReading(tuple(generations), refused)),))
 
 
-def plan(found: ConfigMap | None, wanted: dict[str, Any], observed: Observed) -> TuningPlan:
+def plan(found: ConfigMap | None, wanted: dict[str, Any], observed: Snapshot) -> TuningPlan:
     return rollout.plan(rollout.understand(found), wanted, observed)
 
 
