@@ -1,7 +1,6 @@
 """The real service as a child process, for tests that talk to it over HTTP."""
 
 import os
-import socket
 import sys
 import urllib.error
 import urllib.request
@@ -9,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from app.local.development import secret_files
+from app.local.postgres import free_port
 from app.local.process import Command, Server
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -43,10 +43,3 @@ class Service(Server):
                 return bool(answer.status == 200)
         except (OSError, urllib.error.HTTPError):
             return False
-
-
-def free_port() -> int:
-    """A TCP port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -2,9 +2,11 @@
 
 import hashlib
 import os
+import secrets
 import shutil
 import signal
 import socket
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg2
@@ -26,6 +28,7 @@ _SAFE = {
     "log_min_messages": "warning",
     "log_line_prefix": "%m [%p] ",
 }
+_PORTS = range(12_000, 30_000)
 _PGBOUNCER_SERVER = ("host", "port", "dbname", "user", "password")
 _PGBOUNCER_TLS = {"sslmode": "server_tls_sslmode", "sslrootcert": "server_tls_ca_file"}
 _THROWAWAY = {"fsync": "off", "full_page_writes": "off", "max_wal_senders": "0"}
@@ -189,9 +192,15 @@ class Postgres(Server):
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listened on a moment ago."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
+    """A TCP port of 127.0.0.1 that nobody listened on a moment ago.
+
+    It is below those that Linux gives to outgoing connections, one of which could take it before a server starts on it,
+    or while a server that keeps its port is restarted.
+    """
+    while True:
+        port = secrets.choice(_PORTS)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def _data_folder(folder: Path) -> Path:

@@ -9,11 +9,10 @@ import psycopg2
 
 from app.infra.pgbouncer.ini import SERVICE
 from app.local.account import PrivateFolder, hand_over, server_account
-from app.local.postgres import ROLE, Postgres
+from app.local.postgres import ROLE, Postgres, free_port
 from app.local.process import Command, Server
 from app.local.programs import program
 from tests.certificates import Authority
-from tests.service import free_port
 
 SECRET = 'it\'s a "quoted" secret'
 

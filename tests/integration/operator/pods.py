@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from tests.service import free_port
+from app.local.postgres import free_port
 
 PORT = free_port()
 

@@ -13,13 +13,12 @@ import psycopg2
 from app.config import PoolerSettings
 from app.infra.pgbouncer.ini import SERVICE, write_files
 from app.local.account import PrivateFolder, hand_over, server_account
-from app.local.postgres import ROLE, Postgres
+from app.local.postgres import ROLE, Postgres, free_port
 from app.local.process import Command, Server
 from app.local.programs import program
 from jobfinder_operator.clients.pgbouncer import Console, ConsoleAccount, connect
 from jobfinder_operator.deciding.snapshot import Reading
 from tests.certificates import SERVER_NAME, Authority
-from tests.service import free_port
 
 PASSWORD = "a 'secret' of \"the\" operator"
 PORT = free_port()
