@@ -1,21 +1,24 @@
 """Every setting with its default: `Settings` and its kin from the environment, `Tuning` from the live tuning file."""
 
 import os
-import types
+import re
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from msgspec import Meta, Struct
 
 from app.errors import ConfigError
+from app.variables import Network, parse_variable, read_variable
 
 VERSION = "0.1.0"
-Network = IPv4Network | IPv6Network
 _LINE_END = {"\n", "\r", "\0"}
+_ORIGIN = re.compile(
+    r"\*|[a-z][a-z0-9+.-]{0,30}://([a-z0-9.-]{1,253}|\[[0-9a-f:.]{2,45}\])(:[0-9]{1,5})?"
+)  # as browsers spell it
+_PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 
 
 def setting(default: Any, doc: str) -> Any:
@@ -46,6 +49,13 @@ class Settings:
     max_requests_jitter: int = setting(0, "random addition to `MAX_REQUESTS`")
     trusted_proxies: tuple[Network, ...] = setting(
         (), "networks whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed, comma-separated"
+    )
+    path_prefix: str = setting(
+        "", "what the clients' paths begin with, such as `/jobs`; the service answers with and without it"
+    )
+    cors_origins: tuple[str, ...] = setting(
+        (),
+        "origins whose pages may call the API, such as `https://app.example`, comma-separated; `*`: any; none: no CORS",
     )
     database_url: str = setting("", "PostgreSQL through the local PgBouncer, a libpq connection string")
     pgbouncer_console_url: str = setting(
@@ -222,9 +232,9 @@ def _load(kind: type[Kind], environ: Mapping[str, str] | None, complaints: Calla
     for each in fields(kind):  # type: ignore[arg-type]
         name = each.name.upper()
         try:
-            text = _read(source, name)
+            text = read_variable(source, name)
             if text is not None:
-                values[each.name] = _parse(text, hints[each.name])
+                values[each.name] = parse_variable(text, hints[each.name])
         except (ValueError, OSError) as error:
             problems.append(f"{name}: {error}")
     loaded = kind(**values)
@@ -232,41 +242,6 @@ def _load(kind: type[Kind], environ: Mapping[str, str] | None, complaints: Calla
     if problems:
         raise ConfigError("\n".join(problems))
     return loaded
-
-
-def _read(source: Mapping[str, str], name: str) -> str | None:
-    if file := source.get(f"{name}_FILE"):
-        if name in source:
-            raise ValueError(f"set either {name} or {name}_FILE, not both")
-        return Path(file).read_text().strip()
-    return source.get(name)
-
-
-def _parse(text: str, kind: Any) -> Any:
-    """Turn `text` into a value of the annotated `kind`; raises ValueError with the reason."""
-    text = text.strip()
-    origin, args = typing.get_origin(kind), typing.get_args(kind)
-    if origin is Literal:
-        if text not in args:
-            raise ValueError(f"{text!r} is not one of {', '.join(args)}")
-        return text
-    if origin is tuple:
-        item = _network if args[0] is not str else str
-        return tuple(item(part.strip()) for part in text.split(",") if part.strip())
-    if origin is types.UnionType:
-        return Path(text) if text else None
-    if kind is bool:
-        if text.lower() not in ("true", "false", "1", "0"):
-            raise ValueError(f"{text!r} is neither true nor false")
-        return text.lower() in ("true", "1")
-    number = kind(text)
-    if kind in (int, float) and number < 0:
-        raise ValueError(f"{text} is negative")
-    return number
-
-
-def _network(text: str) -> Network:
-    return ip_network(text, strict=False)
 
 
 def _unsafe(settings: Settings) -> list[str]:
@@ -277,6 +252,13 @@ def _unsafe(settings: Settings) -> list[str]:
         "DATABASE_URL: the connection string of PostgreSQL behind PgBouncer is needed": settings.database_url,
         "SESSION_SECONDS: less than ACCESS_TOKEN_SECONDS": settings.session_seconds >= settings.access_token_seconds,
         "LOG_REQUESTS: a share between 0 and 1 is needed": 0 <= settings.log_requests <= 1,
+        "PATH_PREFIX: a path such as /jobs is needed, with no slash at its end": _PREFIX.fullmatch(
+            settings.path_prefix
+        ),
+    }
+    rules |= {
+        f"CORS_ORIGINS: {origin!r} is neither * nor an origin such as https://app.example": _ORIGIN.fullmatch(origin)
+        for origin in settings.cors_origins
     }
     return [problem for problem, kept in rules.items() if not kept]
 

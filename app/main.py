@@ -51,6 +51,7 @@ from app.users import resources as users
 from app.users import store as users_store
 from app.users.service import USER_KIND, UserService
 from app.web.compression import Compress
+from app.web.cors import CorsMiddleware
 from app.web.errors import add_error_handlers
 from app.web.limits import RateLimiter
 from app.web.middleware import MeasureMiddleware, Request, RequestMiddleware
@@ -241,6 +242,8 @@ def create_app(settings: Settings, counters: Counters, slot: int | None = None) 
         Compress(parts.tuning),
         RequestMiddleware(gate.admit, parts.coherence.agreement.require, parts.limiter, parts.tuning),
     ]
+    if settings.cors_origins:
+        middleware.insert(0, CorsMiddleware(settings.cors_origins))
     app = Application(middleware=middleware, request_type=Request, independent_middleware=True)
     app.parts = parts
     add_error_handlers(app)
@@ -250,7 +253,7 @@ def create_app(settings: Settings, counters: Counters, slot: int | None = None) 
 
 
 def _resources(parts: Parts) -> list[Resource]:
-    service, description, needs = parts.auth(), document(ROUTES), parts.stands_on()
+    service, description, needs = parts.auth(), document(ROUTES, parts.settings.path_prefix), parts.stands_on()
     checks, administration = HealthService(needs), parts.admin()
     performance = PerformanceService(parts.counters, parts.gauge, DependenciesCollector(needs, parts.keys))
     return [
@@ -285,5 +288,6 @@ def _resources(parts: Parts) -> list[Resource]:
         health.PerformanceMetrics(performance),
         health.PrometheusMetrics(performance),
         health.OpenApi(description),
+        health.Start(),
         health.Documentation(description),
     ]

@@ -23,7 +23,16 @@ from app.companies.resources import (
     OneCompany,
     OwnCompaniesList,
 )
-from app.health.resources import Documentation, Health, Live, OpenApi, PerformanceMetrics, PrometheusMetrics, Ready
+from app.health.resources import (
+    Documentation,
+    Health,
+    Live,
+    OpenApi,
+    PerformanceMetrics,
+    PrometheusMetrics,
+    Ready,
+    Start,
+)
 from app.users.resources import Account, PublicProfile, UserBatch
 from app.web.converters import IdConverter, shown
 from app.web.resource import Resource
@@ -62,6 +71,7 @@ ROUTES: tuple[tuple[str, type[Resource]], ...] = (
     ("/api/v1/health/metrics", PerformanceMetrics),
     ("/metrics", PrometheusMetrics),
     ("/openapi.json", OpenApi),
+    ("/", Start),
     ("/docs", Documentation),
     ("/.well-known/jwks.json", SigningKeys),
 )

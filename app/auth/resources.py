@@ -23,7 +23,7 @@ from app.web.converters import ID_SCHEMA
 from app.web.middleware import bearer_token
 from app.web.openapi.operations import Operation, Parameter, operation
 from app.web.pages import PAGING, page_asked
-from app.web.resource import Resource, answer
+from app.web.resource import Resource, answer, locate
 
 _GUESSING = (400, 415, 422, 429, 503)
 
@@ -51,7 +51,7 @@ class Registrations(_AuthResource):
         self._service.may_register(client)
         fact = self._service.register(read_json(req, Registration), client)
         resp.data, resp.status = fact.private_json, 201
-        resp.set_header("Location", f"/api/v1/users/{fact.user.id}")
+        locate(req, resp, f"/api/v1/users/{fact.user.id}")
 
 
 class Logins(_AuthResource):

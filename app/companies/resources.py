@@ -23,7 +23,7 @@ from app.web.bodies import JSON, MERGE_PATCH, read_json, read_one_of
 from app.web.converters import ID_SCHEMA
 from app.web.openapi.operations import Operation, Parameter, operation
 from app.web.pages import PAGING, page_asked
-from app.web.resource import READING, Resource, answer, headers_of
+from app.web.resource import READING, Resource, answer, headers_of, locate
 
 _COMPANY = Parameter("company_id", "path", ID_SCHEMA, "", required=True)
 _MEMBER = Parameter("user_id", "path", ID_SCHEMA, "the member's account", required=True)
@@ -60,7 +60,7 @@ class Companies(_CompanyResource):
         fact = self._companies.create(req.context.identity.user_id, read_json(req, NewCompany), client_of(req))
         _show(resp, fact)
         resp.status = 201
-        resp.set_header("Location", f"/api/v1/companies/{fact.company.id}")
+        locate(req, resp, f"/api/v1/companies/{fact.company.id}")
 
 
 class OneCompany(_CompanyResource):
@@ -170,7 +170,7 @@ class CompanyMembers(_CompanyResource):
         user_id = req.context.identity.user_id
         member = self._companies.invite(company_id, user_id, read_json(req, Invitation), client_of(req))
         answer(resp, member, 201)
-        resp.set_header("Location", f"/api/v1/companies/{company_id}/members/{member.user_id}")
+        locate(req, resp, f"/api/v1/companies/{company_id}/members/{member.user_id}")
 
 
 class CompanyMember(_CompanyResource):

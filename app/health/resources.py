@@ -7,10 +7,10 @@ import msgspec
 
 from app.errors import Unavailable
 from app.health.performance import PerformanceService
-from app.health.schemas import Alive, Metrics, Report
+from app.health.schemas import Alive, Links, Metrics, Report
 from app.health.service import HealthService
 from app.web.openapi.operations import Operation, operation
-from app.web.openapi.page import CONTENT_SECURITY_POLICY, page
+from app.web.openapi.page import CONTENT_SECURITY_POLICY, page, start_page
 from app.web.resource import Resource, answer
 
 _PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
@@ -98,6 +98,25 @@ class OpenApi(Resource):
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         resp.data = self._document
         resp.set_header("Cache-Control", "public, max-age=300")
+
+    on_head = on_get
+
+
+class Start(Resource):
+    """Where somebody is who knows the host alone."""
+
+    public = True
+
+    @operation(Operation("Where to go from here, as JSON; a page for browsers", {200: Links}, errors=(429,)))
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        links = Links(*(req.root_path + path for path in ("/docs", "/openapi.json", "/.well-known/jwks.json")))
+        resp.set_header("Cache-Control", "public, max-age=300")
+        resp.append_header("Vary", "Accept")
+        if req.client_prefers((falcon.MEDIA_JSON, falcon.MEDIA_HTML)) != falcon.MEDIA_HTML:
+            answer(resp, links)
+            return
+        resp.data, resp.content_type = start_page(links.docs, links.openapi), falcon.MEDIA_HTML
+        resp.set_header("Content-Security-Policy", CONTENT_SECURITY_POLICY)
 
     on_head = on_get
 

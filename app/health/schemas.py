@@ -64,3 +64,11 @@ class Metrics(Struct, frozen=True):
     endpoints: dict[str, Endpoint]
     system: System
     timestamp: str
+
+
+class Links(Struct, frozen=True):
+    """Paths on this host."""
+
+    docs: str
+    openapi: str
+    jwks: str

@@ -19,6 +19,8 @@ from app.infra import cooperative
 from app.infra.machine.workers import slots_of, worker_count
 from app.server.bodies import BodyLimit
 from app.server.framing import Application, framed
+from app.server.meinheld.problems import origin_lines
+from app.server.prefix import limit_under_prefix, under_prefix
 from app.server.proxy import trust_proxies
 from app.server.settings import options
 
@@ -45,7 +47,9 @@ class Service(BaseApplication):  # type: ignore[misc]
     """gunicorn's view of the service; workers find the settings here."""
 
     def __init__(self, settings: Settings, build_app: BuildApp, body_limit: BodyLimit) -> None:
-        self.settings, self.build_app, self.body_limit = settings, build_app, body_limit
+        self.settings, self.build_app = settings, build_app
+        self.body_limit = limit_under_prefix(body_limit, settings.path_prefix)
+        self.refusal_lines = origin_lines(settings.cors_origins)
         self.slot = 0
         self.connections = Connections(slots_of(worker_count(settings.workers)))
         self.application: Application | None = None
@@ -72,7 +76,9 @@ class Service(BaseApplication):  # type: ignore[misc]
     def load(self) -> Application:
         """The application of this worker, with what belongs between it and the worker."""
         self.application = self.build_app(self.slot)
-        wrapped = trust_proxies(self.application, self.settings.trusted_proxies)
+        wrapped = trust_proxies(
+            under_prefix(self.application, self.settings.path_prefix), self.settings.trusted_proxies
+        )
         if self.settings.worker == "gthread":
             from app.server.threads import whole_requests  # noqa: PLC0415 - gunicorn's thread worker is not always needed
 

@@ -5,9 +5,9 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network
 from typing import Any
 
-from app.config import Network
 from app.infra.addresses import Address, parse_address
 from app.server.framing import Application, Environ, StartResponse
+from app.variables import Network
 
 UNIX_PEER = "127.0.0.1"
 SCHEMES = ("http", "https")

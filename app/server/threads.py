@@ -142,9 +142,15 @@ class LimitedThreadWorker(ThreadWorker):  # type: ignore[misc]
         if status == HTTPStatus.INTERNAL_SERVER_ERROR:
             self.log.error("A request failed", exc_info=exc)
         try:
-            client.sendall(response(status, with_body=req is None or req.method != "HEAD"))
+            client.sendall(response(status, with_body=req is None or req.method != "HEAD", lines=self._lines_for(req)))
         except OSError:
             self.log.debug("The client has gone")
+
+    def _lines_for(self, req: Any) -> str:
+        """By which the page that asked may read the refusal, where its headers could be read."""
+        lines: dict[str, str] = self.app.refusal_lines
+        origin = next((value for name, value in getattr(req, "headers", ()) if name == "ORIGIN"), None)
+        return "" if origin is None else lines.get(origin, lines.get("*", ""))
 
 
 def _refusal(exc: BaseException) -> int:

@@ -28,6 +28,7 @@ class MeinheldWorker(Worker):  # type: ignore[misc]
         """Serve; returns when the last request has been answered."""
         configure(self.app.settings, self.cfg.worker_connections)
         server.body_limits(self.app.body_limit, self.app.settings.body_memory)
+        server.refusal_lines(self.app.refusal_lines)
         server.set_error_logger(_ErrorLog(self.log))
         server.set_listen_socket([each.fileno() for each in self.sockets])
         server.set_watchdog(self.tick)

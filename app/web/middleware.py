@@ -100,11 +100,12 @@ class RequestMiddleware:
             if method not in _KNOWN_METHODS:
                 raise falcon.HTTPMethodNotAllowed(allowed_methods(resource))
             self._may_write()
-        if method != "OPTIONS":
-            if not resource.public and (method not in resource.open_to_all or AUTHORIZATION in req.env):
-                self._admit_to(req, resp)
-            elif resource.counted:
-                self._limiter.take_open(client_address(req), self._tuning.current.limits)
+        if method == "OPTIONS":
+            self._limiter.take_open(client_address(req), self._tuning.current.limits)
+        elif not resource.public and (method not in resource.open_to_all or AUTHORIZATION in req.env):
+            self._admit_to(req, resp)
+        elif resource.counted:
+            self._limiter.take_open(client_address(req), self._tuning.current.limits)
         if CONTENT_ENCODING in req.env:
             refuse_coding(req)
         if conditional(req):

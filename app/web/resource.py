@@ -46,3 +46,8 @@ def answer(resp: falcon.Response, body: object, status: int = 200) -> None:
     """Encode `body` as JSON into `resp`."""
     resp.data = _encode(body)
     resp.status = status
+
+
+def locate(req: falcon.Request, resp: falcon.Response, path: str) -> None:
+    """Say where the new resource is, in the way that clients spell its path (`PATH_PREFIX`)."""
+    resp.set_header("Location", req.root_path + path)

@@ -1,6 +1,7 @@
 """The answers that the server gives by itself, as problem documents (RFC 9457): in Python, and in C for meinheld."""
 
 import json
+from collections.abc import Iterable
 from email.utils import formatdate
 
 SERVER_NAME = "jobfinder"
@@ -27,7 +28,7 @@ def problem(status: int) -> bytes:
 
 
 def head(status: int) -> str:
-    """The status line and the headers, but for the last one, Date."""
+    """The status line and the headers, but for Date and those that the client's origin gets."""
     return (
         f"HTTP/1.1 {status} {PROBLEMS[status][0]}\r\nServer: {SERVER_NAME}\r\n"
         f"{RETRY if status == 503 else ''}Content-Type: application/problem+json\r\n"
@@ -35,9 +36,21 @@ def head(status: int) -> str:
     )
 
 
-def response(status: int, *, with_body: bool = True) -> bytes:
-    """The whole response, without a body where the request was HEAD; the connection closes after it."""
-    return f"{head(status)}{formatdate(usegmt=True)}\r\n\r\n".encode() + (problem(status) if with_body else b"")
+def response(status: int, *, with_body: bool = True, lines: str = "") -> bytes:
+    """The whole response, without a body where the request was HEAD; the connection closes after it.
+
+    `lines` are those of `origin_lines`.
+    """
+    start = f"{head(status)}{formatdate(usegmt=True)}\r\n{lines}\r\n"
+    return start.encode() + (problem(status) if with_body else b"")
+
+
+def origin_lines(origins: Iterable[str]) -> dict[str, str]:
+    """The header lines by which the pages of each origin may read these answers; `*` stands for any other origin."""
+    return {
+        each: f"Access-Control-Allow-Origin: {each}\r\nAccess-Control-Expose-Headers: Retry-After\r\nVary: Origin\r\n"
+        for each in origins
+    }
 
 
 def error_pages() -> str:
@@ -48,16 +61,17 @@ def error_pages() -> str:
         for status in PROBLEMS
     )
     return f"""void send_error_page(client_t *client) {{
-  char page[1024];
+  char page[2048];
   const char *head, *body;
   int length;
   if (client->header_done || client->response_closed) return;
   switch (client->status_code) {{
 {cases}  }}
   if (client->current_req && client->current_req->method == HTTP_HEAD) body = "";
-  length = snprintf(page, sizeof(page), "%s%s\\r\\n\\r\\n%s", head, (char *)http_time, body);
-  if (write(client->fd, page, length) < 0) {{
-    /* a client that does not read gets no answer */
+  length = snprintf(page, sizeof(page), "%s%s\\r\\n%s\\r\\n%s", head, (char *)http_time,
+                    lines_for_origin(client->current_req), body);
+  if (length >= (int)sizeof(page) || write(client->fd, page, length) < 0) {{
+    /* a client that does not read gets no answer, nor one whose origin has lines without end */
   }}
   client->keep_alive = 0;
   client->header_done = 1;

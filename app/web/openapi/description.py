@@ -30,7 +30,7 @@ _ERRORS: tuple[type[ProductError], ...] = (
     Invalid, RateLimited, Unavailable,
 )  # fmt: skip
 _MEANINGS = {200: "OK", 201: "Created", 204: "Done", 304: "Not modified", 503: "Not available"}
-_HEADERS = {
+HEADERS = {
     "Accept": "the media types that a body may have",
     "Accept-Encoding": "`identity`, where the body had a content coding",
     "Accept-Patch": "the same as Accept (RFC 5789)",
@@ -43,10 +43,6 @@ _HEADERS = {
     "WWW-Authenticate": "how to authenticate (RFC 6750)",
 }
 _FAILURE_HEADERS = {
-    "Accept": "the media types that a body may have",
-    "Accept-Encoding": "`identity`, where the body had a content coding",
-    "Accept-Patch": "the same as Accept (RFC 5789)",
-    "Accept-Post": "the same as Accept",
     401: ("WWW-Authenticate",),
     415: ("Accept", "Accept-Encoding"),
     429: ("Retry-After", "RateLimit-Policy", "RateLimit"),
@@ -88,8 +84,8 @@ class Problem(msgspec.Struct, omit_defaults=True):
     count: int = 0
 
 
-def document(routes: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """The whole description; `routes` are (URL template, resource class)."""
+def document(routes: Iterable[tuple[str, Any]], prefix: str = "") -> dict[str, Any]:
+    """The whole description; `routes` are (URL template, resource class), `prefix` is what clients put before them."""
     found = [(path, kind, method, op) for path, kind in routes for method, op in operations_of(kind)]
     shapes = [
         shape for _, _, _, op in found for shape in (*op.bodies.values(), *op.answers.values()) if shape is not None
@@ -103,6 +99,7 @@ def document(routes: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     return {
         "openapi": "3.1.0",
         "info": {"title": "jobfinder", "version": VERSION, "description": "Accounts, sessions and users."},
+        "servers": [{"url": prefix or "/"}],
         "paths": paths,
         "components": {
             "schemas": _portable(components),
@@ -184,7 +181,7 @@ def _refusal(status: int) -> dict[str, Any]:
 
 def _headers(names: tuple[str, ...]) -> dict[str, Any]:
     described_as = {
-        name: {"description": _HEADERS[name], "required": name not in _SOMETIMES, "schema": {"type": "string"}}
+        name: {"description": HEADERS[name], "required": name not in _SOMETIMES, "schema": {"type": "string"}}
         for name in names
     }
     return {"headers": described_as} if names else {}

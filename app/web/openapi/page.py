@@ -38,9 +38,18 @@ def page(document: dict[str, Any]) -> bytes:
         f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         f"<title>{title}</title><style>{_STYLE}</style><h1>{title}</h1>"
         f"<p>{escape(document['info']['description'])} "
-        'The machine-readable form is <a href="/openapi.json">openapi.json</a>. '
+        'The machine-readable form is <a href="openapi.json">openapi.json</a>. '
         "Send the access token of a login as <code>Authorization: Bearer …</code> where a lock is shown.</p>"
         f"<h2>Operations</h2>{operations}<h2>Shapes</h2>{schemas}</html>"
+    ).encode()
+
+
+def start_page(docs: str, openapi: str) -> bytes:
+    """The page of people who know the host alone."""
+    return (
+        '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        f"<title>jobfinder</title><style>{_STYLE}</style><h1>jobfinder</h1><p>The backend of a job finder. "
+        f'<a href="{escape(docs)}">How to use it</a>, <a href="{escape(openapi)}">the same for programs</a>.</p></html>'
     ).encode()
 
 

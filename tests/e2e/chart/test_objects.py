@@ -169,6 +169,22 @@ def test_settings_arrive_as_text() -> None:
     assert given["TRUSTED_PROXIES"] == "10.0.0.0/8"
 
 
+def test_routes_and_the_service_have_the_same_prefix() -> None:
+    public = [{"path": path, "pathType": "Exact"} for path in ("/", "/docs", "/api/v1/auth/login")]
+    origins = ["https://a.example", "http://b:3000"]
+    for prefix in ("", "/shared/jobs"):
+        manifests = render({**EVERYTHING, "pathPrefix": prefix, "corsOrigins": origins, "publicPaths": public})
+        (rule,) = named(manifests, "Ingress", "jobfinder")["spec"]["rules"]
+        (route,) = named(manifests, "HTTPRoute", "jobfinder")["spec"]["rules"]
+        paths = {each["path"] for each in rule["http"]["paths"]}
+        assert paths == {each["path"]["value"] for each in route["matches"]}
+        assert paths == {prefix + each["path"] for each in public}
+        app = container(named(manifests, "Deployment", "jobfinder")["spec"]["template"], "app")
+        assert environment(app)["PATH_PREFIX"] == prefix
+        assert environment(app)["CORS_ORIGINS"] == "https://a.example,http://b:3000"
+        assert app["readinessProbe"]["httpGet"]["path"] == "/api/v1/health/ready"
+
+
 def test_extras_reach_the_pods() -> None:
     deployment = named(render(EVERYTHING), "Deployment", "jobfinder")
     pod = deployment["spec"]["template"]

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 import jwt
 import pytest
+import requests
 
 from tests.api_client import Api, Person
 
@@ -134,3 +135,48 @@ def test_a_token_of_another_algorithm_is_refused(api: Api, person: Person) -> No
     header = jwt.get_unverified_header(person.token)
     forged = jwt.encode(claims, "k" * 32, "HS256", headers={"kid": header["kid"], "typ": "at+jwt"})
     assert api.get("users/me", forged).status_code == 401
+
+
+def test_no_origin_may_read_by_default(api: Api) -> None:
+    headers = {"Origin": "https://app.example", "Access-Control-Request-Method": "POST"}
+    for answer in (api.send("OPTIONS", "auth/login", headers=headers), api.send("GET", "health/live", headers=headers)):
+        assert not [name for name in answer.headers if name.lower().startswith("access-control-")]
+        assert "Origin" not in answer.headers.get("Vary", "")
+
+
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"
+
+
+@pytest.mark.parametrize(
+    ("accept", "media_type"),
+    [
+        (BROWSER, "text/html"),
+        ("text/html", "text/html"),
+        ("*/*", "application/json"),
+        ("application/json", "application/json"),
+        ("application/json, text/html;q=0.5", "application/json"),
+        ("text/html;q=0.1, application/json;q=0", "text/html"),
+        ("image/png", "application/json"),
+        ("", "application/json"),
+        ("nonsense", "application/json"),
+        ("text/html;q=x", "application/json"),
+    ],
+)
+def test_the_root_tells_people_and_programs_where_they_are(api: Api, accept: str, media_type: str) -> None:
+    answer = requests.get(f"{api.url}/", headers={"Accept": accept}, timeout=30)
+    assert (answer.status_code, answer.headers["Content-Type"].partition(";")[0]) == (200, media_type)
+    assert "Accept" in answer.headers["Vary"].split(", ")
+    if media_type == "application/json":
+        assert {api.root(path).status_code for path in answer.json().values()} == {200}
+    else:
+        assert 'href="/docs"' in answer.text
+        assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize("path", ["/", "/docs", "/openapi.json", "/metrics", "/api/v1/health/live", "/api/v1/users/me"])
+@pytest.mark.parametrize(
+    "accept", ["image/png", "text/html", "application/xml;q=0.1", "nonsense", "application/json;q=0"]
+)
+def test_nothing_is_refused_for_what_a_client_accepts(api: Api, path: str, accept: str) -> None:
+    status = 401 if path.endswith("/me") else 200
+    assert requests.get(f"{api.url}{path}", headers={"Accept": accept}, timeout=30).status_code == status

@@ -12,6 +12,7 @@ from tests.integration.operating.release import CHEAP, Release, in_one_window, w
 
 LIMIT = 20
 NO_TOKEN = "x"
+ORIGIN = "https://app.example"
 _addresses = itertools.count(int(ip_address("10.1.0.1")))
 
 
@@ -19,12 +20,13 @@ _addresses = itertools.count(int(ip_address("10.1.0.1")))
 def api(release: Release) -> Iterator[Api]:
     """A service behind a proxy that it trusts, which is this test."""
     release.tuning.write({**CHEAP, "limits": {"open_requests_per_address": LIMIT}})
-    with release.pod(TRUSTED_PROXIES="127.0.0.0/8") as pod:
+    with release.pod(TRUSTED_PROXIES="127.0.0.0/8", CORS_ORIGINS=ORIGIN) as pod:
         yield release.api(pod)
 
 
 def ask(api: Api, address: str, method: str, path: str, token: str = "") -> requests.Response:
-    headers = {"X-Forwarded-For": address, "Authorization": f"Bearer {token or NO_TOKEN}"}
+    headers = {"X-Forwarded-For": address, "Authorization": f"Bearer {token or NO_TOKEN}", "Origin": ORIGIN}
+    headers |= {"Access-Control-Request-Method": "PATCH"} if method == "OPTIONS" else {}
     body = {"refresh_token": "x"} if path.endswith("refresh") else None
     return requests.request(method, f"{api.url}{path}", json=body, headers=headers, timeout=30)
 
@@ -41,6 +43,9 @@ def use_up(api: Api, address: str) -> None:
     ("method", "path", "status"),
     [
         ("GET", "/openapi.json", 200),
+        ("GET", "/", 200),
+        ("OPTIONS", "/api/v1/users/me", 200),
+        ("OPTIONS", "/api/v1/auth/login", 200),
         ("HEAD", "/docs", 200),
         ("GET", "/.well-known/jwks.json", 200),
         ("POST", "/api/v1/auth/refresh", 401),
@@ -57,6 +62,7 @@ def test_what_is_open_is_limited_for_each_network(api: Api, method: str, path: s
     assert statuses == [status] * LIMIT
     assert (refused.status_code, refused.headers["RateLimit-Policy"]) == (429, f'"open";q={LIMIT};w=60')
     assert other == status
+    assert refused.headers["Access-Control-Allow-Origin"] == ORIGIN
 
 
 def test_all_that_is_open_shares_the_limit(api: Api) -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from app.config import Network
 from app.server.proxy import trust_proxies
+from app.variables import Network
 
 NETWORKS: tuple[Network, ...] = (ip_network("10.0.0.0/8"), ip_network("127.0.0.1/32"), ip_network("fd00::/8"))
 
