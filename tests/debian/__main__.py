@@ -12,7 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.e2e.cluster import bases, indexes
+from tests.e2e.cluster.builds import bases, indexes
 from tests.e2e.cluster.config import ROOT, ClusterError, Folders, folders
 from tests.e2e.cluster.shell import say
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.e2e.cluster.access import Cluster
 from tests.e2e.cluster.config import ClusterError
-from tests.e2e.cluster.network import free_port
+from tests.e2e.cluster.servers.network import free_port
 from tests.e2e.cluster.shell import wait_for
 
 NAMESPACE = f"cluster-test-{secrets.token_hex(2)}"

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.cluster import processes
 from tests.e2e.cluster.config import ClusterError, Folders
+from tests.e2e.cluster.servers import processes
 from tests.e2e.cluster.shell import wait_for
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from tests.e2e.cluster import programs
+from tests.e2e.cluster.builds import programs
 from tests.e2e.cluster.config import ROOT, folders
 
 CHART = ROOT / "charts" / "jobfinder"

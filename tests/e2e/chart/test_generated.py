@@ -8,7 +8,7 @@ import yaml
 
 from charts import manifests, table
 from tests.e2e.chart.rendering import CHART, container, environment, helm, pods, render
-from tests.e2e.cluster import programs
+from tests.e2e.cluster.builds import programs
 from tests.e2e.cluster.config import folders
 from tests.e2e.cluster.shell import run
 

@@ -4,7 +4,8 @@ import argparse
 import subprocess
 import sys
 
-from tests.e2e.cluster import images, lifecycle, programs
+from tests.e2e.cluster import lifecycle
+from tests.e2e.cluster.builds import images, programs
 from tests.e2e.cluster.config import ClusterError, Folders, folders, kept, kubeconfig_of_the_user
 
 

@@ -8,7 +8,10 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.e2e.cluster import (
+from tests.e2e.cluster.builds.images import load
+from tests.e2e.cluster.builds.programs import build_all
+from tests.e2e.cluster.config import POD_NETWORK, ClusterError, Folders
+from tests.e2e.cluster.servers import (
     addons,
     control_groups,
     control_plane,
@@ -19,9 +22,6 @@ from tests.e2e.cluster import (
     processes,
     traces,
 )
-from tests.e2e.cluster.config import POD_NETWORK, ClusterError, Folders
-from tests.e2e.cluster.images import load
-from tests.e2e.cluster.programs import build_all
 from tests.e2e.cluster.shell import run, say, succeeds, wait_for
 
 # What talks to the API server ends before it, and together.

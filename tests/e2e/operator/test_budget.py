@@ -12,8 +12,8 @@ import pytest
 from tests.e2e.operator.backends import Convergence, greedy, sampled
 from tests.e2e.operator.conftest import BUDGET, FEWEST, HEADROOM, MOST
 from tests.e2e.operator.resource import Config, Seen
+from tests.e2e.platform.load.watch import Load, watched
 from tests.e2e.platform.release import NAME, Pod, Release
-from tests.e2e.platform.watch import Load, watched
 from tests.e2e.waiting import wait_until
 
 LOAD = Load(rate=150, connections=16, actors=3)

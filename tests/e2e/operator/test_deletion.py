@@ -5,8 +5,8 @@ from itertools import product
 from tests.e2e.operator.conftest import BUDGET
 from tests.e2e.operator.resource import Config
 from tests.e2e.operator.test_edits import BOUNDS, console_setting
+from tests.e2e.platform.load.watch import Load, watched
 from tests.e2e.platform.release import NAME, Release
-from tests.e2e.platform.watch import Load, watched
 from tests.integration.finality.harness.pods import wait_for
 
 LOAD = Load(rate=150, connections=16, actors=3)

@@ -7,9 +7,9 @@ import pytest
 
 from tests.e2e.operator.conftest import BUDGET, HEADROOM, MOST
 from tests.e2e.operator.resource import Config, Seen
-from tests.e2e.platform.processes import first_process, kill
+from tests.e2e.platform.load.processes import first_process, kill
+from tests.e2e.platform.load.watch import Load, watched
 from tests.e2e.platform.release import NAME, Release
-from tests.e2e.platform.watch import Load, watched
 from tests.e2e.waiting import wait_until
 from tests.integration.finality.harness.pods import wait_for
 

@@ -3,8 +3,8 @@
 import json
 
 from tests.e2e.operator.resource import Config
+from tests.e2e.platform.load.watch import Load, watched
 from tests.e2e.platform.release import NAME, Release
-from tests.e2e.platform.watch import Load, watched
 
 CRD = "jobfinderconfigs.jobfinder.dev"
 LOAD = Load(rate=150, connections=16, actors=3)

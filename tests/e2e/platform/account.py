@@ -1,6 +1,6 @@
 """The account of the README's tour, which can be made only once."""
 
-from tests.e2e.platform.clients import Address
+from tests.e2e.platform.load.clients import Address
 from tests.integration.finality.harness.connections import Connection, Request
 
 ADA = {"email": "ada@example.com", "password": "a long walk in the rain"}

@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.certificates import Authority
 from tests.e2e.cluster.access import Cluster
-from tests.e2e.cluster.identities import create_authority, create_certificate
+from tests.e2e.cluster.servers.identities import create_authority, create_certificate
 from tests.e2e.cluster.shell import run
 from tests.e2e.platform.release import CHART, RESTRICTED
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.e2e.cluster.access import Cluster
 from tests.e2e.platform.by_hand import Database, running_database
-from tests.e2e.platform.clients import Address
+from tests.e2e.platform.load.clients import Address
 from tests.e2e.platform.release import Release, installed
 from tests.e2e.platform.routing import INGRESS_NAMESPACE, ROUTED
 from tests.e2e.sequence import Share, put_in_order

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import yaml
 
 from tests.e2e.cluster.access import Cluster
-from tests.e2e.platform.clients import Address
+from tests.e2e.platform.load.clients import Address
 from tests.e2e.waiting import PATIENCE_S, wait_until
 from tests.integration.finality.harness.pods import wait_for
 

@@ -3,7 +3,7 @@
 import http.client
 import secrets
 
-from tests.e2e.platform.clients import Address
+from tests.e2e.platform.load.clients import Address
 
 INGRESS_NAMESPACE = f"platform-ingress-{secrets.token_hex(2)}"
 BY_INGRESS, BY_ROUTE = "ingress.jobfinder.test", "route.jobfinder.test"

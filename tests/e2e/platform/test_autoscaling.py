@@ -1,8 +1,8 @@
 """The autoscaler makes six pods of two under load and two of six after it, and no request fails."""
 
-from tests.e2e.platform.audit import audit
+from tests.e2e.platform.load.audit import audit
+from tests.e2e.platform.load.watch import Load, pressing, watched
 from tests.e2e.platform.release import NAME, Release
-from tests.e2e.platform.watch import Load, pressing, watched
 
 FEWEST, MOST = 2, 6
 QUIET = Load(rate=30, connections=12, actors=1)

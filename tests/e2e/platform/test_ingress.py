@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.platform.account import forget_ada
-from tests.e2e.platform.clients import Address
+from tests.e2e.platform.load.clients import Address
 from tests.e2e.platform.release import Release
 from tests.e2e.platform.routing import BY_INGRESS, BY_ROUTE, status
 from tests.integration.finality.harness.pods import wait_for

@@ -6,11 +6,11 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.e2e.platform.audit import audit
-from tests.e2e.platform.processes import first_process, kill, stop, workers
+from tests.e2e.platform.load.audit import audit
+from tests.e2e.platform.load.processes import first_process, kill, stop, workers
+from tests.e2e.platform.load.report import NO_ANSWER
+from tests.e2e.platform.load.watch import Load, Watch, watched
 from tests.e2e.platform.release import NAME, Pod, Release
-from tests.e2e.platform.report import NO_ANSWER
-from tests.e2e.platform.watch import Load, Watch, watched
 from tests.integration.finality.harness.history import Interval
 from tests.integration.finality.harness.pods import wait_for
 

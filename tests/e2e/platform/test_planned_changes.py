@@ -6,9 +6,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.e2e.platform.audit import audit
+from tests.e2e.platform.load.audit import audit
+from tests.e2e.platform.load.watch import Load, Watch, watched
 from tests.e2e.platform.release import NAME, Release
-from tests.e2e.platform.watch import Load, Watch, watched
 
 REQUESTS = 100_000
 LOAD = Load(rate=900, connections=48, actors=5)

@@ -4,8 +4,8 @@ import pytest
 
 from tests.e2e.cluster.config import ClusterError
 from tests.e2e.operator.backends import greedy, sampled
+from tests.e2e.platform.load.watch import Load, watched
 from tests.e2e.platform.release import Release
-from tests.e2e.platform.watch import Load, watched
 
 LOAD = Load(rate=30, connections=12, actors=1)
 BUDGET, HEADROOM, FEWEST, MOST, MORE = 31, 5, 2, 6, 12

@@ -4,8 +4,8 @@ import os
 import signal
 import time
 
-from tests.e2e.platform.clients import Address
-from tests.e2e.platform.watch import Load, watched
+from tests.e2e.platform.load.clients import Address
+from tests.e2e.platform.load.watch import Load, watched
 from tests.integration.finality.harness.history import Interval
 from tests.integration.finality.harness.pods import Pod, wait_for
 

@@ -5,8 +5,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from tests.e2e.platform.report import Ask, Plan, Report
-from tests.e2e.platform.steady import Clients
+from tests.e2e.platform.load.report import Ask, Plan, Report
+from tests.e2e.platform.load.steady import Clients
 
 READ = Ask("GET", "GET /a HTTP/1.1\r\nHost: a\r\n\r\n", 200, "right")
 WRITE = Ask("PATCH", "PATCH /a HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", 200)

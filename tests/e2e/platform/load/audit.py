@@ -1,8 +1,8 @@
 """Once nothing changes any more, every worker accepts exactly the sessions that live in PostgreSQL."""
 
-from tests.e2e.platform.clients import ServiceConnections, Tally
+from tests.e2e.platform.load.clients import ServiceConnections, Tally
+from tests.e2e.platform.load.watch import WORKERS_MOST, Watch
 from tests.e2e.platform.release import NAME, Release
-from tests.e2e.platform.watch import WORKERS_MOST, Watch
 from tests.integration.finality.harness.connections import Request
 from tests.integration.finality.harness.pods import wait_for
 from tests.integration.finality.harness.truth import LIVE_SESSIONS

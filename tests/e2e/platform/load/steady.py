@@ -2,8 +2,8 @@
 
 A connection that the server says it closes, or has closed while idle, is replaced before the next request. A request
 that got no byte of an answer on a reused connection which the server closed is repeated once on a new one where its
-method is idempotent (RFC 9110, 9.2.2), and counted apart. `python -m tests.e2e.platform.steady` reads a plan from the
-first line of its standard input, sends until that input ends, tells its progress meanwhile and its report at last.
+method is idempotent (RFC 9110, 9.2.2), and counted apart. `python -m tests.e2e.platform.load.steady` reads a plan from
+the first line of its standard input, sends until that input ends, tells its progress meanwhile and its report at last.
 """
 
 import dataclasses
@@ -16,7 +16,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from tests.e2e.platform.report import NO_ANSWER, Ask, Failure, Plan, Report
+from tests.e2e.platform.load.report import NO_ANSWER, Ask, Failure, Plan, Report
 
 ANSWER_TIMEOUT_NS = 30_000_000_000
 TICK_S = 0.004

@@ -5,10 +5,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.e2e.cluster import bases, indexes, node
-from tests.e2e.cluster.buildah import Buildah, Recipe
+from tests.e2e.cluster.builds import bases, indexes
+from tests.e2e.cluster.builds.buildah import Buildah, Recipe
+from tests.e2e.cluster.builds.programs import folder_of
 from tests.e2e.cluster.config import HERE, ROOT, Folders
-from tests.e2e.cluster.programs import folder_of
+from tests.e2e.cluster.servers import node
 from tests.e2e.cluster.shell import run, say
 
 

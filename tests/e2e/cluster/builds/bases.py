@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.e2e.cluster.buildah import Buildah
-from tests.e2e.cluster.indexes import LENT, mirror
+from tests.e2e.cluster.builds.buildah import Buildah
+from tests.e2e.cluster.builds.indexes import LENT, mirror
 from tests.e2e.cluster.shell import run, say
 
 # As in Docker's official slim images: what only a person reads is left out.

@@ -1,8 +1,8 @@
 """kube-router enforces the NetworkPolicies; the bridge plugin of the pods' network knows none."""
 
-from tests.e2e.cluster import processes, traces
 from tests.e2e.cluster.config import HERE, NODE, SERVICES, Folders
-from tests.e2e.cluster.control_plane import kubectl
+from tests.e2e.cluster.servers import processes, traces
+from tests.e2e.cluster.servers.control_plane import kubectl
 from tests.e2e.cluster.shell import run
 
 _SETS = ("KUBE-SRC-", "KUBE-DST-")

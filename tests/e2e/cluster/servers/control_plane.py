@@ -1,8 +1,8 @@
 """etcd, the API server, the controller manager and the scheduler as processes of this machine."""
 
-from tests.e2e.cluster import processes
 from tests.e2e.cluster.config import API_PORT, HOST_ADDRESS, PODS, SERVICES, Folders
-from tests.e2e.cluster.network import free_port
+from tests.e2e.cluster.servers import processes
+from tests.e2e.cluster.servers.network import free_port
 from tests.e2e.cluster.shell import run, succeeds, wait_for
 
 # The autoscaler answers within a test's patience.

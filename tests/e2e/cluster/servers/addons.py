@@ -5,10 +5,10 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from tests.e2e.cluster import volumes
+from tests.e2e.cluster.builds.programs import manifests
 from tests.e2e.cluster.config import HERE, Folders
-from tests.e2e.cluster.control_plane import kubectl
-from tests.e2e.cluster.programs import manifests
+from tests.e2e.cluster.servers import volumes
+from tests.e2e.cluster.servers.control_plane import kubectl
 from tests.e2e.cluster.shell import say
 
 _METRICS_ARGUMENTS = (

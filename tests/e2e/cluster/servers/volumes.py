@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.e2e.cluster.config import NODE, Folders
-from tests.e2e.cluster.control_plane import kubectl
+from tests.e2e.cluster.servers.control_plane import kubectl
 
 _COUNT = 30
 _SIZE = "16Gi"

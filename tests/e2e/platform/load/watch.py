@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import IO, Self
 
 from loadtest.client import encoded
-from tests.e2e.platform.clients import Address, ServiceConnections, Tally
-from tests.e2e.platform.report import Ask, Plan, Report
+from tests.e2e.platform.load.clients import Address, ServiceConnections, Tally
+from tests.e2e.platform.load.report import Ask, Plan, Report
 from tests.integration.finality.harness.connections import Connection
 from tests.integration.finality.harness.history import Faults, Operation, Violation
 from tests.integration.finality.harness.load import drive, populate
@@ -22,7 +22,7 @@ from tests.integration.finality.harness.people import Journal, Person, World
 from tests.integration.finality.harness.pods import wait_for
 from tests.integration.finality.harness.rules import violations
 
-CHECKOUT = Path(__file__).resolve().parents[3]
+CHECKOUT = Path(__file__).resolve().parents[4]
 USERS = 20
 WORKERS_MOST = 12
 CALM_S = 180.0
@@ -34,7 +34,7 @@ class Steady:
 
     def __init__(self, plan: Plan) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.e2e.platform.steady"],
+            [sys.executable, "-m", "tests.e2e.platform.load.steady"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

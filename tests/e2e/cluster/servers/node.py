@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.cluster import processes
 from tests.e2e.cluster.config import (
     DNS_SERVICE,
     DOMAIN,
@@ -15,6 +14,7 @@ from tests.e2e.cluster.config import (
     PODS,
     Folders,
 )
+from tests.e2e.cluster.servers import processes
 from tests.e2e.cluster.shell import run, succeeds, wait_for
 
 PLUGINS = Path("/usr/lib/cni")

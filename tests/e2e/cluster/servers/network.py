@@ -6,8 +6,8 @@ import re
 import socket
 from pathlib import Path
 
-from tests.e2e.cluster import traces
 from tests.e2e.cluster.config import HOST_ADDRESS, HOST_LINK, NETWORK, POD_BRIDGE, ClusterError, Folders
+from tests.e2e.cluster.servers import traces
 from tests.e2e.cluster.shell import run, succeeds
 
 _SETTINGS = {
