@@ -3,6 +3,7 @@
 import ast
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,7 @@ SQL = re.compile(
 )
 EMPTY_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "base", "manager"}
 LINES_MAX = 320
+MODULES_MAX = 16
 
 
 def _name(path: Path) -> str:
@@ -121,6 +123,18 @@ def test_every_name_says_something() -> None:
 def test_files_are_short_enough_to_be_read_at_once() -> None:
     lengths = {_name(path): len(path.read_text().splitlines()) for path in CODE}
     assert {name: lines for name, lines in lengths.items() if lines > LINES_MAX} == {}
+
+
+def test_folders_are_short_enough_to_be_read_at_a_glance() -> None:
+    modules = Counter(_name(path.parent) for path in CODE)
+    assert {folder: number for folder, number in modules.items() if number > MODULES_MAX} == {}
+
+
+def test_every_domain_is_held_to_its_layers() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    held = {each for contract in contracts for each in contract.get("containers", ())}
+    domains = {f"app.{path.parent.name}" for path in (ROOT / "app").glob("*/resources.py")}
+    assert domains <= held
 
 
 def test_tests_do_not_sleep() -> None:
