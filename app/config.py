@@ -31,12 +31,12 @@ class Settings:
     """Read once at start; the environment variable is the upper-case name, `<NAME>_FILE` reads it from a file."""
 
     environment: Literal["production", "development"] = setting(
-        "production", "`development` loosens limits; secrets are needed in both"
+        "production", "`development` has looser limits; both need secrets"
     )
-    host: str = setting("127.0.0.1", "address to listen on; `*`: all, of IPv4 and of IPv6")
+    host: str = setting("127.0.0.1", "address to listen on; `*`: all IPv4 and IPv6 addresses")
     port: int = setting(8000, "port to listen on")
     worker: Literal["meinheld", "gthread"] = setting("meinheld", "gunicorn worker class")
-    workers: int = setting(0, "worker processes; 0: one for each core and 128 MiB that the container may use")
+    workers: int = setting(0, "worker processes; 0: one for each core, at most one for each 128 MiB of memory")
     threads: int = setting(16, "threads of a gthread worker")
     backlog: int = setting(4096, "connections that the kernel queues before they are accepted")
     timeout: int = setting(30, "seconds after which a hung worker is replaced")
@@ -44,11 +44,11 @@ class Settings:
     keepalive: int = setting(75, "seconds that an idle connection is kept")
     header_timeout: int = setting(5, "seconds within which a request's headers must arrive")
     body_timeout: int = setting(30, "seconds within which a request's body must arrive")
-    body_memory: int = setting(16_777_216, "bytes that all bodies under way in a worker may have; beyond it 503")
+    body_memory: int = setting(16_777_216, "most bytes of all bodies that a worker holds; beyond that 503")
     max_requests: int = setting(0, "requests after which a worker is replaced; 0: never")
     max_requests_jitter: int = setting(0, "random addition to `MAX_REQUESTS`")
     trusted_proxies: tuple[Network, ...] = setting(
-        (), "networks whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed, comma-separated"
+        (), "networks whose `X-Forwarded-For` and `X-Forwarded-Proto` are trusted, comma-separated"
     )
     path_prefix: str = setting(
         "", "what the clients' paths begin with, such as `/jobs`; the service answers with and without it"
@@ -59,7 +59,7 @@ class Settings:
     )
     database_url: str = setting("", "PostgreSQL through the local PgBouncer, a libpq connection string")
     pgbouncer_console_url: str = setting(
-        "", "the `pgbouncer` console of that PgBouncer; empty: there is no pooler in front"
+        "", "the `pgbouncer` console of that PgBouncer; empty: the service connects to PostgreSQL directly"
     )
     prepared_statements: bool = setting(True, "use the statements that PgBouncer's `connect_query` prepares")
     memcached_servers: tuple[str, ...] = setting(
@@ -69,15 +69,15 @@ class Settings:
     pepper: str = setting("", "secret of at least 32 bytes that keys passwords and refresh tokens; never change it")
     keys_dir: Path | None = setting(None, "folder of token keys: `<kid>.pem` (Ed25519) or `<kid>.key` (HS256)")
     signing_kid: str = setting("", "key that signs new tokens; empty: the greatest name in the folder")
-    jwt_algorithm: Literal["EdDSA", "HS256"] = setting("EdDSA", "the one algorithm of access tokens")
+    jwt_algorithm: Literal["EdDSA", "HS256"] = setting("EdDSA", "the only algorithm of access tokens")
     jwt_issuer: str = setting("jobfinder", "`iss` of access tokens")
     jwt_audience: str = setting("jobfinder-api", "`aud` of access tokens")
-    access_token_seconds: int = setting(900, "life of an access token")
-    refresh_token_seconds: int = setting(2_592_000, "life of a session since its last refresh")
-    session_seconds: int = setting(7_776_000, "life of a session in all, however often it is refreshed")
+    access_token_seconds: int = setting(900, "seconds that an access token is valid")
+    refresh_token_seconds: int = setting(2_592_000, "seconds that a session lives after its last refresh")
+    session_seconds: int = setting(7_776_000, "seconds that a session lives at most, however often it is refreshed")
     tuning_file: Path | None = setting(None, "JSON file of the live settings below")
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = setting("INFO", "least level that is logged")
-    log_requests: float = setting(0.0, "share of requests that get a log line, 0 to 1; errors always do")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = setting("INFO", "lowest level that is logged")
+    log_requests: float = setting(0.0, "share of requests that are logged, 0 to 1; errors always are")
 
     @property
     def development(self) -> bool:
@@ -88,7 +88,7 @@ class Settings:
 class PostgresServer:
     """Where PostgreSQL itself is, for those who do not go through PgBouncer: PgBouncer and the migrations."""
 
-    database_host: str = setting("", "host of PostgreSQL, one; a standby is refused")
+    database_host: str = setting("", "host of PostgreSQL, exactly one; a standby is refused")
     database_port: int = setting(5432, "its port")
     database_name: str = setting("jobfinder", "the database")
     database_user: str = setting("jobfinder", "the role that the service logs in as")
@@ -103,7 +103,7 @@ class PostgresServer:
 class MigrationSettings(PostgresServer):
     """What `python -m app migrate` needs."""
 
-    database_direct_url: str = setting("", "PostgreSQL itself as a connection string, instead of the lines above")
+    database_direct_url: str = setting("", "connection string of PostgreSQL, instead of the settings above")
     statement_timeout_ms: int = setting(5000, "limit of one query, set on the role by the migrations")
 
 
@@ -112,14 +112,14 @@ class PoolerSettings(PostgresServer):
     """What `python -m app pgbouncer-config` needs; with an operator's password PgBouncer admits it over TCP."""
 
     pgbouncer_socket_folder: str = setting("/run/pgbouncer", "folder of PgBouncer's Unix socket")
-    pgbouncer_port: int = setting(6432, "port of the socket's name, and of the operator's console")
+    pgbouncer_port: int = setting(6432, "port in the socket's name, and of the console for the operator")
     pgbouncer_pool_size: int = setting(1, "server connections that PgBouncer starts with")
-    pgbouncer_max_clients: int = setting(2000, "client connections that it takes")
+    pgbouncer_max_clients: int = setting(2000, "most client connections")
     pgbouncer_query_wait_seconds: int = setting(8, "how long a query waits for a server connection")
     pgbouncer_idle_seconds: int = setting(60, "after which an idle server connection is closed")
-    pgbouncer_operator_password: str = setting("", "of `jobfinder_operator`, who may change pool sizes live")
-    pgbouncer_tls_folder: str = setting("", "folder of `tls.crt` and `tls.key`, which it shows to the operator")
-    pgbouncer_exporter_folder: str = setting("", "gets `pgpass` of `jobfinder_exporter`, who may read its statistics")
+    pgbouncer_operator_password: str = setting("", "password of `jobfinder_operator`, who may change pool sizes live")
+    pgbouncer_tls_folder: str = setting("", "folder of `tls.crt` and `tls.key`, the certificate for the operator")
+    pgbouncer_exporter_folder: str = setting("", "folder for `pgpass` of `jobfinder_exporter`, who may read statistics")
 
 
 Count = Annotated[int, Meta(ge=1)]
