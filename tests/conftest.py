@@ -1,4 +1,7 @@
-"""Real servers for every test: one PostgreSQL, one PgBouncer and two memcached for the whole session."""
+"""Real servers for every test: one PostgreSQL, one PgBouncer and two memcached for the whole session.
+
+With `-n` every worker of pytest-xdist is a session of its own; `parallel.py` says which tests it gets.
+"""
 
 import itertools
 import shutil
@@ -6,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -19,6 +23,22 @@ TEMPLATE = "migrated"
 # No test asserts a time: how long an example takes is a matter of what else the machine does.
 settings.register_profile("tests", deadline=None)
 settings.load_profile("tests")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    from tests.parallel import Groups
+
+    return Groups(config, log)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """After pytest has put together what shares a fixture."""
+    if hasattr(config, "workerinput"):
+        from tests.parallel import rank
+
+        items.sort(key=rank)
 
 
 @dataclass(frozen=True)
