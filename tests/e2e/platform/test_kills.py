@@ -10,7 +10,7 @@ from tests.e2e.platform.load.audit import audit
 from tests.e2e.platform.load.processes import first_process, kill, stop, workers
 from tests.e2e.platform.load.report import NO_ANSWER
 from tests.e2e.platform.load.watch import Load, Watch, watched
-from tests.e2e.platform.release import NAME, Pod, Release
+from tests.e2e.platform.release import Pod, Release
 from tests.integration.finality.harness.history import Interval
 from tests.integration.finality.harness.pods import wait_for
 
@@ -46,20 +46,15 @@ def assert_honest(watch: Watch) -> None:
     watch.assert_final()
 
 
-def test_a_killed_pooler_is_told_honestly_and_comes_back(calm: Release) -> None:
-    pod = calm.pods()[0]
-    with under_load(calm, "kill -9 of PgBouncer") as watch:
-        kill(first_process(pod, "pgbouncer"))
-        calm.wait_for_pods(came_back(pod), "PgBouncer restarted")
-    assert_honest(watch)
-
-
-def test_a_stopped_pooler_is_restarted_and_other_pods_notice_nothing(calm: Release) -> None:
-    """SIGSTOP: connections are accepted, and nothing answers."""
-    pod = calm.pods()[0]
-    with under_load(calm, "SIGSTOP of PgBouncer") as watch:
-        stop(first_process(pod, "pgbouncer"))
-        calm.wait_for_pods(came_back(pod), "PgBouncer restarted")
+def test_a_killed_and_a_stopped_pooler_are_told_honestly_and_come_back(calm: Release) -> None:
+    """Those of two pods in turn. A stopped one takes connections and answers nothing."""
+    killed, stopped = calm.pods()
+    with under_load(calm, "kill -9 of PgBouncer, then SIGSTOP of another") as watch:
+        for pod, end in ((killed, kill), (stopped, stop)):
+            with watch.phase(end.__name__):
+                end(first_process(pod, "pgbouncer"))
+                calm.wait_for_pods(came_back(pod), "PgBouncer restarted")
+            watch.wait_for_calm(500)
     assert_honest(watch)
 
 
@@ -81,22 +76,18 @@ def test_a_killed_worker_loses_only_what_it_was_answering(calm: Release) -> None
     assert (pod.uid, pod.restarts) in {(each.uid, each.restarts) for each in calm.pods()}
 
 
-def test_a_killed_memcached_costs_time_only(calm: Release) -> None:
-    log_server = calm.pods("memcached")[0]
-    with under_load(calm, "kill -9 of memcached 0, which holds the log") as watch:
-        kill(first_process(log_server, "memcached"))
-        calm.wait_for_pods(came_back(log_server), "memcached 0 restarted", "memcached")
-    assert_honest(watch)
-
-
-@pytest.mark.parametrize("number", [0, 1])
-def test_a_deleted_memcached_pod_costs_time_only(calm: Release, number: int) -> None:
-    """The one that takes its place has another address."""
-    name = f"{NAME}-memcached-{number}"
-    former = next(each for each in calm.pods("memcached") if each.name == name)
-    with under_load(calm, f"kubectl delete pod {name}") as watch:
-        calm.kubectl("delete", "pod", name, "--wait=false")
-        calm.wait_for_pods(another(former), f"{name} replaced", "memcached")
+def test_a_memcached_that_is_killed_or_deleted_costs_time_only(calm: Release) -> None:
+    """Number 0 holds the log. The pod that takes a deleted one's place has another address."""
+    with under_load(calm, "memcached killed, then deleted") as watch:
+        log_server = calm.pods("memcached")[0]
+        with watch.phase(f"kill -9 of {log_server.name}"):
+            kill(first_process(log_server, "memcached"))
+            calm.wait_for_pods(came_back(log_server), f"{log_server.name} restarted", "memcached")
+        for former in calm.pods("memcached"):
+            watch.wait_for_calm(500)
+            with watch.phase(f"kubectl delete pod {former.name}"):
+                calm.kubectl("delete", "pod", former.name, "--wait=false")
+                calm.wait_for_pods(another(former), f"{former.name} replaced", "memcached")
     assert_honest(watch)
 
 
