@@ -16,8 +16,11 @@ from tests.integration.finality.harness.pods import wait_for
 LOAD = Load(rate=150, connections=16, actors=3)
 PODS_MOST = 2 * MOST + 1
 
-# What the resource says, where the service reads it, and two values.
-TUNED: dict[str, tuple[str, Any, Any]] = {
+Field = tuple[str, Any, Any]
+"""Where the service reads it, and two values."""
+
+# By what the resource calls them.
+TUNED: dict[str, Field] = {
     "database.timeouts.acquireMilliseconds": ("database.acquire_timeout_ms", 7000, 8000),
     "cache.user.capacity": ("cache.user.capacity", 9000, 10_000),
     "cache.user.ttlSeconds": ("cache.user.ttl_seconds", 1800, 3600),
@@ -40,7 +43,7 @@ TUNED: dict[str, tuple[str, Any, Any]] = {
     "compression.brotliQuality": ("compression.brotli_quality", 3, 4),
     "compression.gzipLevel": ("compression.gzip_level", 4, 5),
 }
-CONSOLE = {
+CONSOLE: dict[str, Field] = {
     "database.timeouts.queryWaitSeconds": ("query_wait_timeout", 6, 8),
     "database.timeouts.idleSeconds": ("server_idle_timeout", 45, 60),
 }
@@ -54,6 +57,15 @@ SET_BY_HAND = (
     "user='jobfinder_operator', password=sys.stdin.read()); c.autocommit = True; "
     f"[c.cursor().execute('SET %s = 30' % name) for name in {BOUNDS}]"
 )
+
+
+def in_sections(fields: dict[str, Field]) -> dict[str, dict[str, Field]]:
+    """Those that stand together in the resource, which are edited in one go."""
+    found: dict[str, dict[str, Field]] = {}
+    for path, field in fields.items():
+        section, _, name = path.rpartition(".")
+        found.setdefault(section, {})[name] = field
+    return found
 
 
 def told(contents: dict[str, Any], path: str) -> Any:
@@ -81,17 +93,20 @@ def test_each_field_takes_effect_live(release: Release, config: Config) -> None:
     before = restarts(release)
     config.wait_for("Ready", "BudgetConverged", "TuningApplied", timeout_s=60)
     with watched(release.address(), LOAD) as watch:
-        for path, (name, value, _) in TUNED.items():
-            with watch.phase(path):
-                config.edit(f"spec.{path}", value)
+        for section, fields in in_sections(TUNED).items():
+            with watch.phase(section):
+                config.edit(f"spec.{section}", {field: value for field, (_, value, _) in fields.items()})
                 config.wait_for("TuningApplied")
-                assert told(config.tuning(), name) == value
-        for path, (name, value, _) in CONSOLE.items():
-            with watch.phase(path):
-                config.edit(f"spec.{path}", value)
+                tuning = config.tuning()
+                wanted = {name: value for name, value, _ in fields.values()}
+                assert {name: told(tuning, name) for name in wanted} == wanted
+        for section, fields in in_sections(CONSOLE).items():
+            with watch.phase(f"{section} of PgBouncer"):
+                config.edit(f"spec.{section}", {field: value for field, (_, value, _) in fields.items()})
                 config.wait_for("Ready")
                 for pod in release.pods():
-                    wait_for_setting(release, pod.name, name, value)
+                    for name, value, _ in fields.values():
+                        wait_for_setting(release, pod.name, name, value)
         with watch.phase("cache.memcachedMegabytes"):
             config.edit("spec.cache.memcachedMegabytes", 80)
             seen = config.wait_for("CacheTuned")
@@ -99,8 +114,8 @@ def test_each_field_takes_effect_live(release: Release, config: Config) -> None:
         with watch.phase("database"):
             edit_the_budget(config)
         with watch.phase("back"):
-            for path, (_, _, value) in (TUNED | CONSOLE).items():
-                config.edit(f"spec.{path}", value)
+            for section, fields in in_sections(TUNED | CONSOLE).items():
+                config.edit(f"spec.{section}", {field: value for field, (_, _, value) in fields.items()})
             config.edit("spec.cache.memcachedMegabytes", 64)
             config.wait_for("Ready", "TuningApplied", "CacheTuned", "BudgetConverged")
     assert restarts(release) == before
