@@ -12,7 +12,7 @@ from app.admin.schemas import Account, AuditEntry
 from app.auth.schemas import Client
 from app.infra.addresses import canonical_address
 from app.infra.postgres.database import Database
-from app.users.store import utc
+from app.users.store import from_row, user_columns, utc
 
 LOOKED_AT = 50_000
 
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 IS_ADMIN = "SELECT FROM users WHERE id = %s AND admin"
 
-_ACCOUNT = "id, email::text, name, headline, admin, disabled_at, created_at, updated_at"
+_ACCOUNT = user_columns(shape=Account)
 
 FIND_ACCOUNT = f"SELECT {_ACCOUNT} FROM users WHERE id = %s"
 
@@ -104,11 +104,11 @@ class AdminStore:
 
     def find(self, user_id: int) -> Account | None:
         row = self._database.one(FIND_ACCOUNT, user_id)
-        return None if row is None else _account(row)
+        return None if row is None else from_row(Account, row)
 
     def find_by_email(self, email: str) -> Account | None:
         row = self._database.one(FIND_ACCOUNT_BY_EMAIL, email, email)
-        return None if row is None else _account(row)
+        return None if row is None else from_row(Account, row)
 
     def list_accounts(self, name: str, place: Place) -> Page[Account]:
         """Those whose name has `name` in it, whatever the case; all for an empty one."""
@@ -116,7 +116,7 @@ class AdminStore:
         pattern = "%" + name.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
         rows = self._database.all(LIST_ACCOUNTS, place.before, looked_at, pattern, place.limit + 1)
         page = _page(rows, looked_at, place.limit)
-        return Page([_account(row) for row in page.entries], page.next)
+        return Page([from_row(Account, row) for row in page.entries], page.next)
 
     def list_audit(self, user_id: int | None, filters: Mapping[str, Any], place: Place) -> Page[AuditEntry]:
         """What matches all of `filters`, whose names are those of AUDIT_FILTERS; an index finds those of `user_id`."""
@@ -155,11 +155,6 @@ def _page(rows: Sequence[tuple[Any, ...]], looked_at: int, limit: int) -> Page[t
     if len(found) > limit:
         return Page(found[:limit], found[limit - 1][0])
     return Page(found, last if seen == looked_at else None)
-
-
-def _account(row: tuple[Any, ...]) -> Account:
-    disabled_at = None if row[5] is None else utc(row[5])
-    return Account(row[0], row[1], row[2], row[3], row[4], disabled_at, utc(row[6]), utc(row[7]))
 
 
 def _entry(row: tuple[Any, ...]) -> AuditEntry:

@@ -14,7 +14,7 @@ from app.infra.addresses import canonical_address
 from app.infra.background.afterwards import Afterwards
 from app.infra.postgres.database import Database, Statement, Transaction
 from app.users.schemas import User
-from app.users.store import user_from_row, utc
+from app.users.store import user_columns, user_from_row, utc
 
 _ENDS_AT = "least(s.expires_at, s.created_at + make_interval(secs => {in_all}))"
 _LIVE_WITHIN = f"s.revoked_at IS NULL AND {_ENDS_AT} > now() AND s.epoch = u.token_epoch"
@@ -25,7 +25,7 @@ FIND_SESSION = Statement(
     ("bigint", "float8"),
     f"""
 SELECT extract(epoch FROM {_ENDS_AT.format(in_all="$2")})::float8, extract(epoch FROM s.last_seen_at)::float8,
-       u.id, u.email::text, u.name, u.headline, u.created_at, u.updated_at, u.version
+       {user_columns("u")}
   FROM sessions s JOIN users u ON u.id = s.user_id
  WHERE s.id = $1 AND {_LIVE_WITHIN.format(in_all="$2")}
 """,
@@ -47,10 +47,10 @@ SELECT (SELECT substring(password_hash, 5, 2) FROM users ORDER BY substring(pass
 
 FIND_ACCOUNT_BY_ID = "SELECT id, password_hash, token_epoch FROM users WHERE id = %s"
 
-INSERT_ACCOUNT = """
+INSERT_ACCOUNT = f"""
 WITH account AS (
     INSERT INTO users (email, password_hash, name) VALUES (%s, %s, %s) ON CONFLICT (email) DO NOTHING
-    RETURNING id, email::text, name, headline, created_at, updated_at, version
+    RETURNING {user_columns()}
 ), audited AS (
     INSERT INTO audit_log (event, user_id, agent, address, request_id)
     SELECT 'registered', id, %s, %s::inet, %s FROM account
@@ -61,10 +61,9 @@ SELECT * FROM account
 OPEN_SESSION = Statement(
     "open_session",
     ("bigint", "int", "bytea", "bytea", "float8", "text", "inet", "text", "text"),
-    """
+    f"""
 WITH account AS (
-    SELECT id, email::text, name, headline, created_at, updated_at, version, token_epoch
-      FROM users WHERE id = $1 AND token_epoch = $2 FOR SHARE
+    SELECT {user_columns()}, token_epoch FROM users WHERE id = $1 AND token_epoch = $2 FOR SHARE
 ), opened AS (
     INSERT INTO sessions (user_id, epoch, family, refresh_hash, expires_at, agent, address)
     SELECT id, token_epoch, $3, $4, now() + make_interval(secs => $5), $6, $7 FROM account
@@ -81,9 +80,9 @@ WITH account AS (
         SELECT network FROM login_networks WHERE user_id = $1 ORDER BY last_login_at DESC, network OFFSET 99)
 )
 SELECT opened.id, opened.expires_at, opened.seen,
-       account.id, email, name, headline, created_at, updated_at, version,
        (SELECT count(*) FROM sessions s
-         WHERE s.user_id = $1 AND s.epoch = $2 AND s.revoked_at IS NULL AND s.expires_at > now())
+         WHERE s.user_id = $1 AND s.epoch = $2 AND s.revoked_at IS NULL AND s.expires_at > now()),
+       {user_columns("account")}
   FROM opened, account
 """,
 )
@@ -227,9 +226,7 @@ class AuthStore:
             OPEN_SESSION, account.id, account.epoch, *token, seconds, *client.origin, network
         )  # fmt: skip
         return (
-            None
-            if row is None
-            else Opened(row[0], SessionFact(row[3], row[1], row[2]), user_from_row(row[3:10]), row[10])
+            None if row is None else Opened(row[0], SessionFact(row[4], row[1], row[2]), user_from_row(row[4:]), row[3])
         )
 
     def replace_hash(self, user_id: int, old: bytes, new: bytes) -> None:

@@ -1,6 +1,7 @@
 """Shapes of users in requests and answers."""
 
 from datetime import datetime
+from operator import attrgetter
 from typing import Annotated
 
 import msgspec
@@ -76,6 +77,7 @@ class Batch(Struct, frozen=True):
 
 
 _encode = msgspec.json.Encoder().encode
+_public_fields = attrgetter(*PublicUser.__struct_fields__)
 
 
 class UserFact:
@@ -86,4 +88,4 @@ class UserFact:
     def __init__(self, user: User, tag: str) -> None:
         self.user, self.tag = user, tag
         self.private_json = _encode(user)
-        self.public_json = _encode(PublicUser(user.id, user.name, user.headline, user.created_at))
+        self.public_json = _encode(PublicUser(*_public_fields(user)))

@@ -2,23 +2,34 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
+
+from msgspec import Struct
 
 from app.infra.postgres.database import Database, Statement
 from app.users.schemas import User
 
-_COLUMNS = "id, email::text, name, headline, created_at, updated_at, version"
+S = TypeVar("S", bound=Struct)
+_CASTS = {"email": "::text"}
 
-FIND_USER = Statement("find_user", ("bigint",), f"SELECT {_COLUMNS} FROM users WHERE id = $1", readonly=True)
 
-FIND_USERS = Statement("find_users", ("bigint[]",), f"SELECT {_COLUMNS} FROM users WHERE id = ANY ($1)", readonly=True)
+def user_columns(table: str = "users", shape: type[Struct] = User) -> str:
+    """The columns of a view of users, in the order of its fields, as `from_row` takes them."""
+    return ", ".join(f"{table}.{name}{_CASTS.get(name, '')}" for name in shape.__struct_fields__)
+
+
+FIND_USER = Statement("find_user", ("bigint",), f"SELECT {user_columns()} FROM users WHERE id = $1", readonly=True)
+
+FIND_USERS = Statement(
+    "find_users", ("bigint[]",), f"SELECT {user_columns()} FROM users WHERE id = ANY ($1)", readonly=True
+)
 
 CHANGE_PROFILE = f"""
 UPDATE users
    SET name = COALESCE(%s::text, name), headline = COALESCE(%s::text, headline),
        version = version + 1, updated_at = now()
  WHERE id = %s AND version = COALESCE(%s::int, version)
-RETURNING {_COLUMNS}, pg_current_xact_id()::text
+RETURNING {user_columns()}, pg_current_xact_id()::text
 """
 
 INSERT_MADE_UP = """
@@ -57,8 +68,14 @@ class UserStore:
 
 
 def user_from_row(row: tuple[Any, ...]) -> User:
-    """`row` begins with the columns id, email, name, headline, created_at, updated_at, version."""
-    return User(row[0], row[1], row[2], row[3], utc(row[4]), utc(row[5]), row[6])
+    """`row` begins with `user_columns`."""
+    return from_row(User, row)
+
+
+def from_row(shape: type[S], row: tuple[Any, ...]) -> S:
+    """`row` begins with the columns of `shape`; times become those of UTC."""
+    values = row[: len(shape.__struct_fields__)]
+    return shape(*(utc(value) if isinstance(value, datetime) else value for value in values))
 
 
 def utc(moment: datetime) -> datetime:
