@@ -115,6 +115,11 @@ class Invalid(ProductError):
         super().__init__(", ".join(f"{f.field}: {f.message}" for f in self.fields))
 
 
+def rate_limit_fields(policy: str, limit: int, window_seconds: int, left: int, resets_in: int) -> tuple[str, str]:
+    """RateLimit-Policy and RateLimit, as draft-ietf-httpapi-ratelimit-headers-10 has them."""
+    return f'"{policy}";q={limit};w={window_seconds}', f'"{policy}";r={left};t={resets_in}'
+
+
 class RateLimited(ProductError):
     """A limit is reached; `resets_in` is the number of seconds until it opens again."""
 
@@ -130,12 +135,9 @@ class RateLimited(ProductError):
         )
 
     def headers(self) -> dict[str, str]:
-        """Retry-After and the fields of draft-ietf-httpapi-ratelimit-headers-10."""
-        return {
-            "Retry-After": str(self.resets_in),
-            "RateLimit-Policy": f'"{self.policy}";q={self.limit};w={self.window_seconds}',
-            "RateLimit": f'"{self.policy}";r=0;t={self.resets_in}',
-        }
+        """Retry-After and the fields of the limit."""
+        policy, state = rate_limit_fields(self.policy, self.limit, self.window_seconds, 0, self.resets_in)
+        return {"Retry-After": str(self.resets_in), "RateLimit-Policy": policy, "RateLimit": state}
 
 
 class Unavailable(ProductError):

@@ -1,16 +1,42 @@
 """Product errors become HTTP here and nowhere else: problem documents of RFC 9457."""
 
 import logging
-from typing import Any
+from typing import Annotated, Any
 
 import falcon
 import msgspec
 
-from app.errors import Invalid, ProductError, Unavailable
+from app.errors import FIELDS_MAX, Invalid, ProductError, Unavailable
 
 PROBLEM_TYPE = "application/problem+json"
 _DETAIL_MAX = 500
 log = logging.getLogger(__name__)
+
+
+class Refusal(msgspec.Struct):
+    """A problem that is found before the request is read, and therefore has no id."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+
+
+class FieldProblem(msgspec.Struct):
+    """One bad field."""
+
+    field: str
+    code: str
+    message: str
+
+
+class Problem(Refusal, omit_defaults=True, kw_only=True):
+    """RFC 9457, with a stable code for programs and the request's id; `fields` are the first of `count` bad ones."""
+
+    request_id: str
+    detail: str = ""
+    fields: Annotated[list[FieldProblem], msgspec.Meta(max_length=FIELDS_MAX)] = []
+    count: int = 0
 
 
 def add_error_handlers(app: "falcon.App[Any, Any]") -> None:
@@ -23,29 +49,21 @@ def add_error_handlers(app: "falcon.App[Any, Any]") -> None:
 
 def problem(resp: falcon.Response, request_id: str, error: ProductError) -> None:
     """Fill `resp` with the problem document of `error`."""
-    document: dict[str, Any] = {
-        "type": f"urn:jobfinder:problem:{error.code}",
-        "title": error.title,
-        "status": error.status,
-        "code": error.code,
-        "request_id": request_id,
-    }
+    document = Problem(
+        f"urn:jobfinder:problem:{error.code}", error.title, error.status, error.code, request_id=request_id
+    )
     if isinstance(error, Invalid):
-        document["fields"] = [{"field": f.field, "code": f.code, "message": f.message} for f in error.fields]
-        document["count"] = error.count
-    elif error.detail:
-        document["detail"] = error.detail[:_DETAIL_MAX]
-    _fill(resp, error.status, document)
-    for name, value in error.headers().items():
-        resp.set_header(name, value)
-
-
-def _fill(resp: falcon.Response, status: int, document: dict[str, Any]) -> None:
-    resp.status = status
+        document.fields = [FieldProblem(each.field, each.code, each.message) for each in error.fields]
+        document.count = error.count
+    else:
+        document.detail = error.detail[:_DETAIL_MAX]
+    resp.status = error.status
     resp.content_type = PROBLEM_TYPE
     resp.data = msgspec.json.encode(document)
     resp.text = None
     resp.set_header("Cache-Control", "no-store")
+    for name, value in error.headers().items():
+        resp.set_header(name, value)
 
 
 def _product_error(req: falcon.Request, resp: falcon.Response, error: ProductError, params: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import falcon
 
-from app.errors import InvalidToken, Unauthenticated
+from app.errors import InvalidToken, Unauthenticated, rate_limit_fields
 from app.infra.memcache.optional import begin_request, end_request
 from app.infra.metrics.counters import Counters
 from app.infra.tuning.live_tuning import LiveTuning
@@ -118,8 +118,8 @@ class RequestMiddleware:
         if limit:
             left, resets_in = self._limiter.take("user", ("user", identity.user_id), limit) or (0, 0)
             headers = headers_of(resp)
-            headers["ratelimit-policy"] = f'"user";q={limit};w={WINDOW_SECONDS}'
-            headers["ratelimit"] = f'"user";r={left};t={resets_in}'
+            fields = rate_limit_fields("user", limit, WINDOW_SECONDS, left, resets_in)
+            headers["ratelimit-policy"], headers["ratelimit"] = fields
 
     def process_response(self, req: falcon.Request, resp: falcon.Response, resource: Any, succeeded: bool) -> None:
         """Headers of every response."""

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from jobfinder_operator.clients import memcached
-from jobfinder_operator.clients.memcached import MEGABYTE, MemcachedError
+from jobfinder_operator.clients.memcached import MemcachedError
 from jobfinder_operator.clients.pgbouncer import POOL, Console, ConsoleError, Consoles
 from jobfinder_operator.deciding.budget import Grow, Shrink, Step
-from jobfinder_operator.deciding.memory import too_much_memory
+from jobfinder_operator.deciding.memory import MEGABYTE, too_much_memory
 from jobfinder_operator.deciding.snapshot import MemcachedSeen, PodSeen
 
 log = logging.getLogger(__name__)

@@ -9,12 +9,12 @@ from typing import Any, Generic, Protocol, TypeVar
 import msgspec
 
 from app.coherence.log.history import Position
+from app.infra.memcache.connection import LONGEST_TTL_S
 
 V = TypeVar("V")
 
 _HEAD = struct.Struct("!QQ")
 _ENDED = (1 << 64) - 1
-LONGEST_TTL_S = 30 * 86_400
 
 
 @dataclass(frozen=True, slots=True)

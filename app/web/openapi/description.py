@@ -1,13 +1,11 @@
 """OpenAPI 3.1, made from the shapes that validate and from what responders declare of themselves."""
 
 from collections.abc import Iterable
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
-from msgspec import Meta
 
 from app.errors import (
-    FIELDS_MAX,
     BadRequest,
     Conflict,
     Forbidden,
@@ -22,6 +20,7 @@ from app.errors import (
 )  # fmt: skip
 from app.web.body_limits import largest_body
 from app.web.converters import shown
+from app.web.errors import PROBLEM_TYPE, Problem, Refusal
 from app.web.openapi.operations import Operation, operations_of
 
 VERSION = "1.0.0"
@@ -52,36 +51,6 @@ _ACCEPTED = {"patch": ("Accept-Patch",), "post": ("Accept-Post",)}
 _SOMETIMES = {"Accept", "Accept-Encoding", "Accept-Patch", "Accept-Post"}
 _TITLES = {error.status: error.title for error in _ERRORS}
 _REFUSALS = {413: "The body is too large", 414: "The URL is too long", 431: "The headers are too large"}
-
-
-class Refusal(msgspec.Struct):
-    """A problem that is found before the request is read, and therefore has no id."""
-
-    type: str
-    title: str
-    status: int
-    code: str
-
-
-class FieldProblem(msgspec.Struct):
-    """One bad field."""
-
-    field: str
-    code: str
-    message: str
-
-
-class Problem(msgspec.Struct, omit_defaults=True):
-    """RFC 9457, with a stable code for programs and the request's id; `fields` are the first of `count` bad ones."""
-
-    type: str
-    title: str
-    status: int
-    code: str
-    request_id: str
-    detail: str = ""
-    fields: Annotated[list[FieldProblem], Meta(max_length=FIELDS_MAX)] = []
-    count: int = 0
 
 
 def document(routes: Iterable[tuple[str, Any]], prefix: str = "") -> dict[str, Any]:
@@ -161,7 +130,7 @@ def _errors(method: str, op: Operation) -> set[int]:
 
 def _failure(status: int, method: str) -> dict[str, Any]:
     special = _ACCEPTED.get(method, ()) if status == 415 else ()
-    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    content = {PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     return {"description": _TITLES[status], "content": content} | _headers(
         (*_FAILURE_HEADERS.get(status, ()), *special)
     )
@@ -175,7 +144,7 @@ def _refusals(kind: Any, op: Operation) -> list[int]:
 
 
 def _refusal(status: int) -> dict[str, Any]:
-    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Refusal"}}}
+    content = {PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Refusal"}}}
     return {"description": _REFUSALS[status], "content": content}
 
 

@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-MEGABYTE = 1024 * 1024
+from jobfinder_operator.deciding.memory import MEGABYTE
+
 _LINE_MAX = 2048
 
 

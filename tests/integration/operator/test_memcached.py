@@ -8,7 +8,8 @@ import pytest
 from app.local.memcached import Memcached
 from jobfinder_operator.act import settle_memory
 from jobfinder_operator.clients import memcached
-from jobfinder_operator.clients.memcached import MEGABYTE, CacheReading, MemcachedError
+from jobfinder_operator.clients.memcached import CacheReading, MemcachedError
+from jobfinder_operator.deciding.memory import MEGABYTE
 from jobfinder_operator.deciding.snapshot import MemcachedSeen
 
 TIMEOUT_S = 2.0

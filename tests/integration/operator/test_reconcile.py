@@ -10,7 +10,7 @@ from prometheus_client import generate_latest
 from app.local.memcached import Memcached
 from app.local.postgres import Postgres
 from jobfinder_operator.clients.cluster import ClusterError
-from jobfinder_operator.clients.memcached import MEGABYTE
+from jobfinder_operator.deciding.memory import MEGABYTE
 from tests.conftest import LocalDatabase
 from tests.integration.operator.load import saturated
 from tests.integration.operator.platform import NAME, RELEASE, Platform, RunningOperator

@@ -1,16 +1,19 @@
 """Patches of meinheld fit exactly, or not at all, and say what they are for."""
 
 import ast
+import json
 import re
 import tarfile
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from app import errors
 from app.server.meinheld import build, series
 from app.server.meinheld.problems import PROBLEMS, SERVER_NAME, error_pages, problem, response
 from app.server.meinheld.series import C_SOURCE, PATCHES, PatchError
+from app.web.errors import Refusal
 
 ROOT = Path(__file__).parents[4]
 CODE = "int a;\nint f(void) {\n  return 1;\n}\nint g(void) {\n  return 2;\n}\n"
@@ -132,6 +135,11 @@ def test_another_source_distribution_is_refused(tmp_path: Path) -> None:
 def test_problems_agree_with_those_of_the_application() -> None:
     for kind in (errors.BadRequest, errors.ProductError, errors.Unavailable):
         assert PROBLEMS[kind.status][1:] == (kind.code, kind.title)
+
+
+def test_problems_have_the_documented_shape() -> None:
+    for status in PROBLEMS:
+        assert msgspec.to_builtins(msgspec.json.decode(problem(status), type=Refusal)) == json.loads(problem(status))
 
 
 def test_a_problem_is_a_whole_response() -> None:
