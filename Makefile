@@ -80,6 +80,7 @@ prose: setup ## Print 30 docstrings, comments and test names drawn at random (CO
 
 docs: setup ## Write the generated parts of README.md, docs/ and the chart's README
 	@$(PY) -m app readme
+	@$(PY) -m charts.live_settings
 	@exec $(PY) -m charts.table
 
 k8s: setup ## Render the plain manifests in k8s/ from the chart (HELM=...)

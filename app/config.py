@@ -122,74 +122,79 @@ class PoolerSettings(PostgresServer):
     pgbouncer_exporter_folder: str = setting("", "folder for `pgpass` of `jobfinder_exporter`, who may read statistics")
 
 
-Count = Annotated[int, Meta(ge=1)]
-Limit = Annotated[int, Meta(ge=0)]
+def within(least: int, most: int, doc: str) -> Meta:
+    """The range of a live setting, and its line in the table; both also go into the operator's resource."""
+    return Meta(ge=least, le=most, description=doc)
 
 
 class CacheTuning(Struct, frozen=True, forbid_unknown_fields=True):
-    """Bounds of one in-process cache."""
+    """One cache in the memory of each worker."""
 
-    capacity: Count
-    ttl_seconds: Count
+    capacity: Annotated[int, within(1, 100_000_000, "entries of each worker")]
+    ttl_seconds: Annotated[int, within(1, 31_536_000, "how long an entry is kept")]
 
 
 class Caches(Struct, frozen=True, forbid_unknown_fields=True):
-    """`lease_ms` can only lower the LEASE_MAX of the code; 0 looks on every request."""
+    """What a worker keeps in its own memory, and for how long it may believe it."""
 
     user: CacheTuning = CacheTuning(10_000, 3600)
     blacklist: CacheTuning = CacheTuning(50_000, 86_400)
     company: CacheTuning = CacheTuning(2_000, 3600)
-    lease_ms: Annotated[int, Meta(ge=0, le=50)] = 50
+    lease_ms: Annotated[int, within(0, 50, "how long a worker may go by its last look at changes; 0: not at all")] = 50
 
 
 class DatabaseTuning(Struct, frozen=True, forbid_unknown_fields=True):
     """The worker's own pool of client connections to PgBouncer."""
 
-    pool_min: Annotated[int, Meta(ge=1, le=1000)] = 8
-    pool_max: Annotated[int, Meta(ge=1, le=1000)] = 32
-    acquire_timeout_ms: Annotated[int, Meta(ge=10, le=60_000)] = 8000
-    idle_timeout_seconds: Count = 300
+    pool_min: Annotated[int, within(1, 1000, "connections that are kept open")] = 8
+    pool_max: Annotated[int, within(1, 1000, "the most connections")] = 32
+    acquire_timeout_ms: Annotated[int, within(10, 60_000, "how long a request waits for a connection")] = 8000
+    idle_timeout_seconds: Annotated[int, within(1, 31_536_000, "after which an idle connection is closed")] = 300
 
 
 class Limits(Struct, frozen=True, forbid_unknown_fields=True):
-    """Requests a minute, 0 sets no limit; an address of IPv6 counts by its first `ipv6_prefix` bits."""
+    """Requests a minute; 0 sets no limit, in development alone. An IPv6 address counts by its network."""
 
-    login_failures_per_account: Limit = 10
-    logins_per_address: Limit = 60
-    registrations_per_address: Limit = 20
-    requests_per_user: Limit = 600
-    open_requests_per_address: Limit = 600
-    ipv6_prefix: Annotated[int, Meta(ge=32, le=128)] = 64
+    login_failures_per_account: Annotated[int, within(0, 1_000_000_000, "wrong passwords of one account")] = 10
+    logins_per_address: Annotated[int, within(0, 1_000_000_000, "logins of one address")] = 60
+    registrations_per_address: Annotated[int, within(0, 1_000_000_000, "registrations of one address")] = 20
+    requests_per_user: Annotated[int, within(0, 1_000_000_000, "requests with token of one user")] = 600
+    open_requests_per_address: Annotated[int, within(0, 1_000_000_000, "requests without token of one address")] = 600
+    ipv6_prefix: Annotated[int, within(32, 128, "bits of an IPv6 address by which it counts")] = 64
 
 
 class Accounts(Struct, frozen=True, forbid_unknown_fields=True):
-    """What is kept of accounts: so many live sessions of a user, and rows of the audit log for `audit_days`."""
+    """What is kept of accounts."""
 
-    sessions_per_user: Annotated[int, Meta(ge=1, le=10_000)] = 100
-    audit_days: Annotated[int, Meta(ge=1, le=36_500)] = 180
+    sessions_per_user: Annotated[int, within(1, 10_000, "live sessions; the longest unused ends for a new one")] = 100
+    audit_days: Annotated[int, within(1, 36_500, "age at which a row of the audit log is removed")] = 180
 
 
 class Passwords(Struct, frozen=True, forbid_unknown_fields=True):
-    """bcrypt: `threads` 0 is this worker's share of the cores; more than `queue` waiting answers 503. Costs below 10 are for tests."""
+    """Hashing of passwords with bcrypt."""
 
-    bcrypt_cost: Annotated[int, Meta(ge=4, le=16)] = 10
-    threads: Annotated[int, Meta(ge=0, le=64)] = 0
-    queue: Annotated[int, Meta(ge=1, le=10_000)] = 64
+    bcrypt_cost: Annotated[int, within(4, 16, "at least 10, except in development")] = 10
+    threads: Annotated[int, within(0, 64, "0 is the worker's share of the cores")] = 0
+    queue: Annotated[int, within(1, 10_000, "more that wait are answered with 503")] = 64
 
 
 class Compression(Struct, frozen=True, forbid_unknown_fields=True):
-    """Bodies of at least `minimum_bytes` are compressed for clients that accept it."""
+    """Bodies of answers, for clients that accept it."""
 
-    enabled: bool = True
-    minimum_bytes: Count = 1024
-    brotli_quality: Annotated[int, Meta(ge=0, le=11)] = 4
-    gzip_level: Annotated[int, Meta(ge=1, le=9)] = 5
+    enabled: Annotated[bool, Meta(description="whether bodies are compressed")] = True
+    minimum_bytes: Annotated[int, within(1, 1_073_741_824, "smaller bodies stay as they are")] = 1024
+    brotli_quality: Annotated[int, within(0, 11, "of brotli; more is smaller and slower")] = 4
+    gzip_level: Annotated[int, within(1, 9, "of gzip; more is smaller and slower")] = 5
 
 
 class Tuning(Struct, frozen=True, forbid_unknown_fields=True):
-    """What can change while the service runs; `generation` names the file's version in `/metrics`."""
+    """What can change while the service runs.
 
-    generation: Annotated[int, Meta(ge=0)] = 0
+    A field's range and description also make its rows in README.md, the chart's schema and the operator's resource:
+    `make docs k8s` writes them. `database` is the one section that the resource has in a form of its own.
+    """
+
+    generation: Annotated[int, within(0, 9_007_199_254_740_991, "names the file's version in `/metrics`")] = 0
     cache: Caches = Caches()
     database: DatabaseTuning = DatabaseTuning()
     limits: Limits = Limits()

@@ -57,24 +57,32 @@ def _show(each: "Field[Any]") -> str:
 
 
 def _tuning() -> str:
-    rows = (f"| `{name}` | `{default}` | {bounds} |\n" for name, default, bounds in _fields("", Tuning()))
-    return "| setting | default | bounds |\n|---|---|---|\n" + "".join(rows)
+    rows = (f"| `{name}` | `{default}` | {rest} |\n" for name, default, rest in _fields("", Tuning()))
+    return "| setting | default | bounds | meaning |\n|---|---|---|---|\n" + "".join(rows)
 
 
 def _fields(prefix: str, value: Any) -> Iterator[tuple[str, str, str]]:
-    """(dotted name, default, bounds) of every number and flag within a struct."""
+    """(dotted name, default, bounds and meaning) of every number and flag within a struct."""
     for each in msgspec.structs.fields(type(value)):
         default = getattr(value, each.name)
         if isinstance(default, msgspec.Struct):
             yield from _fields(f"{prefix}{each.name}.", default)
         else:
-            yield f"{prefix}{each.name}", msgspec.json.encode(default).decode(), _bounds(each.type)
+            yield (
+                f"{prefix}{each.name}",
+                msgspec.json.encode(default).decode(),
+                f"{_bounds(each.type)} | {_meaning(each.type)}",
+            )
 
 
 def _bounds(kind: Any) -> str:
     metas = getattr(kind, "__metadata__", ())
     found = [f"{word} {getattr(meta, key)}" for meta in metas for key, word in _UNITS.items() if _has(meta, key)]
     return ", ".join(found)
+
+
+def _meaning(kind: Any) -> str:
+    return ", ".join(meta.description for meta in getattr(kind, "__metadata__", ()) if meta.description)
 
 
 def _has(meta: msgspec.Meta, key: str) -> bool:

@@ -18,8 +18,9 @@ from jobfinder_operator.clients.pgbouncer import ConsoleError, Consoles
 from jobfinder_operator.config import Settings
 from jobfinder_operator.deciding.claims import Claim
 from jobfinder_operator.deciding.ledger import Ledger
+from jobfinder_operator.deciding.parameters import PER_POD_MAX
 from jobfinder_operator.deciding.snapshot import MemcachedSeen, Phase, PodSeen, Reading, Snapshot
-from jobfinder_operator.spec import PER_POD_MAX, Target, target_of
+from jobfinder_operator.spec import Target, target_of
 
 log = logging.getLogger(__name__)
 

@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
-from jobfinder_operator.deciding.parameters import Parameters, too_little
+from jobfinder_operator.deciding.parameters import FLOOR, HEADROOM, LINGER_SECONDS, PER_POD_MAX, Parameters, too_little
 from jobfinder_operator.deciding.snapshot import Snapshot, Workload, living
+from jobfinder_operator.live_settings import NAMES
 
-HEADROOM, FLOOR, PER_POD_MAX = 5, 1, 32
-LINGER_SECONDS, QUERY_WAIT_SECONDS, IDLE_SECONDS, ACQUIRE_MILLISECONDS = 7, 8, 60, 8000
-TUNED = ("cache", "limits", "accounts", "passwords", "compression")
+QUERY_WAIT_SECONDS, IDLE_SECONDS, ACQUIRE_MILLISECONDS = 8, 60, 8000
+TUNED = tuple(dict.fromkeys(path.partition(".")[0] for path in NAMES))
 
 
 @dataclass(frozen=True, slots=True)

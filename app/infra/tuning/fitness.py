@@ -3,12 +3,15 @@
 import math
 from dataclasses import dataclass
 
+from msgspec.structs import fields
+
 from app.config import Limits, Tuning
 
 LEAST_BCRYPT_COST = 10
-# What the chart's refusals count with as well (charts/jobfinder/files/memory.json).
+# The chart's refusals count with the same (charts/jobfinder/files/tuning.json, made by `make docs`).
 WORKER_KIB, USER_KIB, BLACKLISTED_KIB = 65_536, 3.0, 0.25
-_COUNTED = [name for name in Limits.__struct_fields__ if name != "ipv6_prefix"]
+UNLIMITED = {each.name: 0 for each in fields(Limits) if 0 in [meta.ge for meta in each.type.__metadata__]}
+"""The limits that may be switched off, each with the value that does so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ class Place:
 
 def _too_weak(tuning: Tuning) -> list[str]:
     cost = tuning.passwords.bcrypt_cost
-    unlimited = [name for name in _COUNTED if getattr(tuning.limits, name) == 0]
+    unlimited = [name for name, off in UNLIMITED.items() if getattr(tuning.limits, name) == off]
     weak = [f"limits.{name} 0 sets no limit; at least 1 is needed outside development" for name in unlimited]
     if cost < LEAST_BCRYPT_COST:
         weak.append(f"passwords.bcrypt_cost {cost} is below {LEAST_BCRYPT_COST}, the least outside development")

@@ -25,8 +25,8 @@ outside development, and caches that do not fit into the memory of the container
 {{- if eq (int $.Values.workers) 0 -}}
 {{- $workers = max 1 (min $workers (floor (divf $memory 128) | int)) -}}
 {{- end -}}
-{{- $users := dig "cache" "user" "capacity" 10000 $config | int -}}
-{{- $blacklisted := dig "cache" "blacklist" "capacity" 50000 $config | int -}}
+{{- $users := dig "cache" "user" "capacity" $count.users $config | int -}}
+{{- $blacklisted := dig "cache" "blacklist" "capacity" $count.blacklisted $config | int -}}
 {{- $rest := divf (addf $count.workerKiB (mulf $blacklisted $count.blacklistedKiB)) 1024 -}}
 {{- $need := mulf $workers (addf $rest (divf (mulf $users $count.userKiB) 1024)) -}}
 {{- if gt $need $memory -}}

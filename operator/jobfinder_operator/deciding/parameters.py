@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+HEADROOM, FLOOR, PER_POD_MAX, LINGER_SECONDS = 5, 1, 32, 7
+"""What holds where the resource says nothing; crd.yaml tells the API server the same (test_crd.py compares)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
@@ -15,10 +18,10 @@ class Parameters:
 
     budget: int
     max_pods: int
-    headroom: int = 5
-    floor: int = 1
-    per_pod_max: int = 32
-    linger_seconds: float = 7.0
+    headroom: int = HEADROOM
+    floor: int = FLOOR
+    per_pod_max: int = PER_POD_MAX
+    linger_seconds: float = LINGER_SECONDS
     lost_seconds: float = 60.0
     command_seconds: float = 5.0
     moves_per_minute: int = 12

@@ -1,18 +1,22 @@
 """The service's live tuning file, from the resource: names and units as the service reads them."""
 
-import re
 from collections.abc import Mapping
+from functools import reduce
 from typing import Any
 
+from jobfinder_operator.live_settings import NAMES
 from jobfinder_operator.spec import Spec
-
-_NAMES = {"leaseMilliseconds": "lease_ms"}
 
 
 def tuning_file(spec: Spec, generation: int) -> dict[str, Any]:
     """What tuning.json holds; what the resource leaves out is left out, so that the service's default holds."""
     database = {"acquire_timeout_ms": spec.database.acquire_milliseconds}
-    return {"generation": generation, "database": database, **_named(spec.tuning)}
+    file: dict[str, Any] = {"generation": generation, "database": database}
+    for resource_path, path in NAMES.items():
+        if (value := reduce(_within, resource_path.split("."), spec.tuning)) is not None:
+            *above, name = path.split(".")
+            reduce(lambda section, each: section.setdefault(each, {}), above, file)[name] = value
+    return file
 
 
 def console_settings(spec: Spec) -> dict[str, int]:
@@ -23,10 +27,5 @@ def console_settings(spec: Spec) -> dict[str, int]:
     }
 
 
-def _named(given: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        _NAMES.get(name) or re.sub("[A-Z]", lambda capital: f"_{capital[0].lower()}", name): _named(value)
-        if isinstance(value, Mapping)
-        else value
-        for name, value in given.items()
-    }
+def _within(given: Any, name: str) -> Any:
+    return given.get(name) if isinstance(given, Mapping) else None

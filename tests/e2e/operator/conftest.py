@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from app.infra.tuning.fitness import UNLIMITED
+from charts.live_settings import resource_name
 from tests.e2e.cluster.access import Cluster
 from tests.e2e.operator.resource import Config
 from tests.e2e.platform.release import Release, installed
@@ -13,24 +15,16 @@ HERE = Path(__file__).parent
 ORDER = ("budget", "edits", "rights", "plugin", "upgrade", "deletion")
 BUDGET, HEADROOM, FEWEST, MOST = 40, 5, 2, 8
 QUICK = {"stabilizationWindowSeconds": 5, "policies": [{"type": "Pods", "value": 8, "periodSeconds": 5}]}
-LIMITLESS = dict.fromkeys(
-    (
-        "loginFailuresPerAccount",
-        "loginsPerAddress",
-        "registrationsPerAddress",
-        "requestsPerUser",
-        "openRequestsPerAddress",
-    ),
-    0,
-)
+LIMITLESS = {resource_name(name): value for name, value in UNLIMITED.items()}
+CONFIG = {
+    "limits": LIMITLESS,
+    "accounts": {"sessionsPerUser": 10_000},  # the checker's people log in more often than anybody
+    "passwords": {"bcryptCost": 4, "queue": 1000},
+}
 VALUES = {
     "operator": {
         "enabled": True,
-        "config": {
-            "limits": LIMITLESS,
-            "accounts": {"sessionsPerUser": 10_000},  # the checker's people log in more often than anybody
-            "passwords": {"bcryptCost": 4, "queue": 1000},
-        },
+        "config": CONFIG,
         "resources": {"requests": {"cpu": "50m"}},
     },
     "tuning": {},

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.operator.conftest import BUDGET, HEADROOM, MOST
+from charts.live_settings import LiveSetting, live_settings
+from tests.e2e.operator.conftest import BUDGET, CONFIG, HEADROOM, MOST
 from tests.e2e.operator.resource import Config, Seen
 from tests.e2e.platform.load.processes import first_process, kill
 from tests.e2e.platform.load.watch import Load, watched
@@ -18,30 +19,32 @@ PODS_MOST = 2 * MOST + 1
 
 Field = tuple[str, Any, Any]
 """Where the service reads it, and two values."""
+UNREACHED = 1_000_000
+
+
+def edited(setting: LiveSetting) -> Field:
+    """Where the service reads it, another value, and the one that the release is installed with."""
+    installed: Any = CONFIG
+    for name in setting.resource_path.split("."):
+        installed = installed.get(name, {}) if isinstance(installed, dict) else {}
+    value = setting.default if installed == {} else installed
+    return setting.path, another(setting, value), value
+
+
+def another(setting: LiveSetting, value: Any) -> Any:
+    """A value that differs and that no load of the tests reaches."""
+    if isinstance(value, bool):
+        return not value
+    if value == 0:
+        return min(UNREACHED, setting.most or 0) if setting.path.startswith("limits.") else 2
+    lower = value - max(1, value // 10)
+    return lower if lower >= (setting.least or 0) else value + 1
+
 
 # By what the resource calls them.
 TUNED: dict[str, Field] = {
     "database.timeouts.acquireMilliseconds": ("database.acquire_timeout_ms", 7000, 8000),
-    "cache.user.capacity": ("cache.user.capacity", 9000, 10_000),
-    "cache.user.ttlSeconds": ("cache.user.ttl_seconds", 1800, 3600),
-    "cache.blacklist.capacity": ("cache.blacklist.capacity", 40_000, 50_000),
-    "cache.blacklist.ttlSeconds": ("cache.blacklist.ttl_seconds", 43_200, 86_400),
-    "cache.leaseMilliseconds": ("cache.lease_ms", 20, 50),
-    "limits.loginFailuresPerAccount": ("limits.login_failures_per_account", 1_000_000, 0),
-    "limits.loginsPerAddress": ("limits.logins_per_address", 1_000_000, 0),
-    "limits.registrationsPerAddress": ("limits.registrations_per_address", 1_000_000, 0),
-    "limits.requestsPerUser": ("limits.requests_per_user", 1_000_000, 0),
-    "limits.openRequestsPerAddress": ("limits.open_requests_per_address", 1_000_000, 0),
-    "limits.ipv6Prefix": ("limits.ipv6_prefix", 56, 64),
-    "accounts.sessionsPerUser": ("accounts.sessions_per_user", 9_000, 10_000),
-    "accounts.auditDays": ("accounts.audit_days", 90, 180),
-    "passwords.bcryptCost": ("passwords.bcrypt_cost", 5, 4),
-    "passwords.threads": ("passwords.threads", 2, 0),
-    "passwords.queue": ("passwords.queue", 900, 1000),
-    "compression.enabled": ("compression.enabled", False, True),
-    "compression.minimumBytes": ("compression.minimum_bytes", 512, 1024),
-    "compression.brotliQuality": ("compression.brotli_quality", 3, 4),
-    "compression.gzipLevel": ("compression.gzip_level", 4, 5),
+    **{each.resource_path: edited(each) for each in live_settings()},
 }
 CONSOLE: dict[str, Field] = {
     "database.timeouts.queryWaitSeconds": ("query_wait_timeout", 6, 8),

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from app.infra.tuning.fitness import UNLIMITED
 from tests.e2e.cluster.access import Cluster
 from tests.e2e.platform.load.clients import Address
 from tests.e2e.waiting import PATIENCE_S, wait_until
@@ -33,13 +34,7 @@ VALUES: dict[str, Any] = {
     "database": {"maxPods": 13},
     "hpa": {"minReplicas": 2, "maxReplicas": 2},
     "tuning": {
-        "limits": {
-            "login_failures_per_account": 0,
-            "logins_per_address": 0,
-            "registrations_per_address": 0,
-            "requests_per_user": 0,
-            "open_requests_per_address": 0,
-        },
+        "limits": UNLIMITED,
         "accounts": {"sessions_per_user": 10_000},  # the checker's people log in more often than anybody
         "passwords": {"bcrypt_cost": 4, "queue": 1000},
     },

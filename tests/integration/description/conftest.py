@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from app.infra.tuning.fitness import UNLIMITED
 from app.local.memcached import Memcached
 from app.local.pgbouncer import PgBouncer
 from tests.conftest import LocalDatabase
@@ -14,12 +15,7 @@ from tests.service import Service
 
 TUNING = {
     "passwords": {"bcrypt_cost": 4, "queue": 1000},
-    "limits": {
-        "login_failures_per_account": 0,
-        "logins_per_address": 0,
-        "registrations_per_address": 0,
-        "requests_per_user": 0,
-    },
+    "limits": UNLIMITED,
 }
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from app.infra.tuning.fitness import UNLIMITED
 from app.local.development import secret_files
 from app.local.memcached import Memcached
 from app.local.pgbouncer import PgBouncer
@@ -22,12 +23,6 @@ CHECKOUT = Path(__file__).resolve().parents[4]
 SERVE = (sys.executable, "-m", "app", "serve")
 READY_TIMEOUT_S = 60.0
 KINDS = ("meinheld", "gthread") if has_meinheld() else ("gthread",)
-NO_LIMITS = {
-    "login_failures_per_account": 0,
-    "logins_per_address": 0,
-    "registrations_per_address": 0,
-    "requests_per_user": 0,
-}
 CHEAP = {"bcrypt_cost": 4, "queue": 1000}
 MANY_SESSIONS = {"sessions_per_user": 10_000}  # the checker's people log in more often than anybody
 
@@ -43,7 +38,7 @@ class Shared:
 
     def environment(self) -> dict[str, str]:
         path = self.folder / "tuning.json"
-        path.write_text(json.dumps({"limits": NO_LIMITS, "accounts": MANY_SESSIONS, "passwords": CHEAP, **self.tuning}))
+        path.write_text(json.dumps({"limits": UNLIMITED, "accounts": MANY_SESSIONS, "passwords": CHEAP, **self.tuning}))
         return {
             "ENVIRONMENT": "development",
             "TUNING_FILE": str(path),

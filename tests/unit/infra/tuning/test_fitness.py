@@ -6,15 +6,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from app.config import Limits, Tuning
-from app.infra.tuning.fitness import BLACKLISTED_KIB, LEAST_BCRYPT_COST, USER_KIB, WORKER_KIB, Place
+from app.config import Tuning
+from app.infra.tuning.fitness import BLACKLISTED_KIB, LEAST_BCRYPT_COST, UNLIMITED, USER_KIB, WORKER_KIB, Place
 from app.infra.tuning.live_tuning import LiveTuning, read_tuning
 
 CHART = Path(__file__).parents[4] / "charts" / "jobfinder"
 MIB = 1024 * 1024
 PRODUCTION, DEVELOPMENT = (Place(each, workers=2, memory_bytes=768 * MIB) for each in (False, True))
 WEAK = [
-    *(f'{{"limits": {{"{name}": 0}}}}' for name in Limits.__struct_fields__ if name != "ipv6_prefix"),
+    *(f'{{"limits": {{"{name}": 0}}}}' for name in UNLIMITED),
     '{"passwords": {"bcrypt_cost": 9}}',
     '{"passwords": {"bcrypt_cost": 4}}',
 ]
@@ -78,4 +78,6 @@ def test_the_chart_counts_as_the_service_does() -> None:
         "workerKiB": WORKER_KIB,
         "userKiB": USER_KIB,
         "blacklistedKiB": BLACKLISTED_KIB,
+        "users": Tuning().cache.user.capacity,
+        "blacklisted": Tuning().cache.blacklist.capacity,
     }

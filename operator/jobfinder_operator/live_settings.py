@@ -1,0 +1,26 @@
+"""Live settings as the resource names them, and as the service reads them: made by `make docs`."""
+
+NAMES = {
+    "cache.user.capacity": "cache.user.capacity",
+    "cache.user.ttlSeconds": "cache.user.ttl_seconds",
+    "cache.blacklist.capacity": "cache.blacklist.capacity",
+    "cache.blacklist.ttlSeconds": "cache.blacklist.ttl_seconds",
+    "cache.company.capacity": "cache.company.capacity",
+    "cache.company.ttlSeconds": "cache.company.ttl_seconds",
+    "cache.leaseMilliseconds": "cache.lease_ms",
+    "limits.loginFailuresPerAccount": "limits.login_failures_per_account",
+    "limits.loginsPerAddress": "limits.logins_per_address",
+    "limits.registrationsPerAddress": "limits.registrations_per_address",
+    "limits.requestsPerUser": "limits.requests_per_user",
+    "limits.openRequestsPerAddress": "limits.open_requests_per_address",
+    "limits.ipv6Prefix": "limits.ipv6_prefix",
+    "accounts.sessionsPerUser": "accounts.sessions_per_user",
+    "accounts.auditDays": "accounts.audit_days",
+    "passwords.bcryptCost": "passwords.bcrypt_cost",
+    "passwords.threads": "passwords.threads",
+    "passwords.queue": "passwords.queue",
+    "compression.enabled": "compression.enabled",
+    "compression.minimumBytes": "compression.minimum_bytes",
+    "compression.brotliQuality": "compression.brotli_quality",
+    "compression.gzipLevel": "compression.gzip_level",
+}
