@@ -15,7 +15,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import fields
 
 from app.config import Tuning
-from app.infra.tuning.fitness import BLACKLISTED_KIB, LEAST_BCRYPT_COST, USER_KIB, WORKER_KIB
+from app.infra.tuning.fitness import ENTRY_KIB, LEAST_BCRYPT_COST, WORKER_KIB
 
 ROOT = Path(__file__).parents[1]
 DEFINITION = ROOT / "operator" / "jobfinder_operator" / "crd.yaml"
@@ -181,10 +181,10 @@ def _refusals() -> str:
     numbers = {
         "bcryptCost": LEAST_BCRYPT_COST,
         "workerKiB": WORKER_KIB,
-        "userKiB": USER_KIB,
-        "blacklistedKiB": BLACKLISTED_KIB,
-        "users": cache.user.capacity,
-        "blacklisted": cache.blacklist.capacity,
+        "caches": [
+            {"name": name, "capacity": getattr(cache, name).capacity, "entryKiB": entry}
+            for name, entry in ENTRY_KIB.items()
+        ],
     }
     return json.dumps(numbers) + "\n"
 

@@ -6,7 +6,7 @@ from typing import Any
 import falcon
 
 from app.admin.schemas import Account, Accounts, AuditEntries
-from app.admin.service import AdminService
+from app.admin.service import AdminService, Wanted
 from app.auth.resources import client_of
 from app.auth.schemas import Sessions
 from app.companies.schemas import Company, CompanyFact
@@ -42,7 +42,7 @@ class AdminUsers(_AdminResource):
 
     @operation(
         Operation(
-            "Find accounts by one of `id`, `email` and a part of the `name`, or list all; administrators alone",
+            "Find accounts by `id`, `email` and a part of the `name`, or list all; administrators alone",
             {200: Accounts},
             errors=(400, *_ERRORS),
             parameters=(
@@ -55,15 +55,9 @@ class AdminUsers(_AdminResource):
     )
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         self._actor(req)
-        email, name, user_id = _text(req, "email", LENGTH_MAX), _text(req, "name", 100), number_asked(req, "id")
-        if [email is None, name is None, user_id is None].count(False) > 1:
-            raise BadRequest("ask by one of id, email and name")
-        if user_id is not None:
-            answer(resp, self._admin.account_with(user_id))
-        elif email is not None:
-            answer(resp, self._admin.account_of(email))
-        else:
-            answer(resp, self._admin.accounts(name or "", *page_asked(req)))
+        name = _text(req, "name", 100) or ""
+        wanted = Wanted(number_asked(req, "id"), _text(req, "email", LENGTH_MAX), name)
+        answer(resp, self._admin.accounts(wanted, *page_asked(req)))
 
     on_head = on_get
 

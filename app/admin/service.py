@@ -1,6 +1,7 @@
 """Rules of administration: who is no administrator finds nothing here."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from app.admin.schemas import Account, Accounts, AuditEntries
@@ -13,6 +14,15 @@ from app.companies.service import CompanyService
 from app.errors import BadRequest, Conflict, NotFound
 from app.users.email import canonical_email
 from app.web.converters import GREATEST_ID
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which accounts are looked for: by id, address and part of the name, as far as they are known."""
+
+    id: int | None
+    email: str | None
+    name: str
 
 
 class OwnAccount(Conflict):
@@ -42,20 +52,22 @@ class AdminService:
             raise NotFound("there is no such user")
         return found
 
-    def account_with(self, user_id: int) -> Accounts:
-        """The one with this id, if any."""
-        found = self._store.find(user_id)
-        return Accounts([found] if found else [], None)
-
-    def account_of(self, email: str) -> Accounts:
-        """The one with this address, if any; raises BadRequest for what is none."""
-        found = self._store.find_by_email(_canonical(email))
-        return Accounts([found] if found else [], None)
-
-    def accounts(self, name: str, before: int | None, limit: int) -> Accounts:
-        """A page of those whose name has `name` in it."""
-        page = self._store.list_accounts(name, _place(before, limit))
-        return Accounts(page.entries, _cursor(page))
+    def accounts(self, wanted: Wanted, before: int | None, limit: int) -> Accounts:
+        """A page of the accounts that are wanted; raises BadRequest for what is no address."""
+        if wanted.email is not None:
+            found = self._store.find_by_email(_canonical(wanted.email))
+        elif wanted.id is not None:
+            found = self._store.find(wanted.id)
+        else:
+            page = self._store.list_accounts(wanted.name, _place(before, limit))
+            return Accounts(page.entries, _cursor(page))
+        fits = (
+            found is not None
+            and wanted.id in (None, found.id)
+            and wanted.name.casefold() in found.name.casefold()
+            and found.id < (before or GREATEST_ID)
+        )
+        return Accounts([found] if found is not None and fits else [], None)
 
     def disable(self, user_id: int, actor_id: int, client: Client) -> Account:
         """Ends every session, and returns when that is final; raises NotFound, OwnAccount or NotFinal."""

@@ -60,7 +60,7 @@ class Companies(_CompanyResource):
         fact = self._companies.create(req.context.identity.user_id, read_json(req, NewCompany), client_of(req))
         _show(resp, fact)
         resp.status = 201
-        locate(req, resp, f"/api/v1/companies/{fact.company.id}")
+        locate(req, resp, f"/api/v1/companies/{fact.brief.id}")
 
 
 class OneCompany(_CompanyResource):

@@ -132,10 +132,10 @@ _encode = msgspec.json.Encoder().encode
 class CompanyFact:
     """A company as the caches keep it, encoded once: all of it, and what a posting shows."""
 
-    __slots__ = ("brief", "brief_json", "company", "json", "tag")
+    __slots__ = ("brief", "brief_json", "json", "tag")
 
     def __init__(self, company: Company, tag: str) -> None:
-        self.company, self.tag = company, tag
+        self.tag = tag
         self.json = _encode(company)
         self.brief = CompanyBrief(company.id, company.slug, company.name, company.verified)
         self.brief_json = _encode(self.brief)

@@ -100,7 +100,7 @@ class CompanyService:
     def by_slug(self, slug: str) -> CompanyFact:
         """Raises NotFound. What slug a company has never changes, so that it is asked for once."""
         fact = self.company(self._id_of(slug))
-        if fact.company.slug != slug:
+        if fact.brief.slug != slug:
             self._id_of.cache_clear()
             raise NotFound("there is no such company")
         return fact

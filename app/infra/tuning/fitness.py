@@ -9,7 +9,9 @@ from app.config import Limits, Tuning
 
 LEAST_BCRYPT_COST = 10
 # The chart's refusals count with the same (charts/jobfinder/files/tuning.json, made by `make docs`).
-WORKER_KIB, USER_KIB, BLACKLISTED_KIB = 65_536, 3.0, 0.25
+WORKER_KIB = 65_536
+ENTRY_KIB = {"user": 3.0, "blacklist": 0.25, "company": 3.0}
+"""Of each cache by its name in the tuning; a description of some paragraphs is in a company's."""
 UNLIMITED = {each.name: 0 for each in fields(Limits) if 0 in [meta.ge for meta in each.type.__metadata__]}
 """The limits that may be switched off, each with the value that does so."""
 
@@ -28,16 +30,17 @@ class Place:
         return problems if self.memory_bytes is None else problems + self._too_large(tuning, self.memory_bytes / 1024)
 
     def _too_large(self, tuning: Tuning, memory: float) -> list[str]:
-        users, blacklisted = tuning.cache.user.capacity, tuning.cache.blacklist.capacity
-        rest = WORKER_KIB + blacklisted * BLACKLISTED_KIB
-        need = self.workers * (rest + users * USER_KIB)
-        if need <= memory:
+        capacities = {name: getattr(tuning.cache, name).capacity for name in ENTRY_KIB}
+        each = WORKER_KIB + sum(capacity * ENTRY_KIB[name] for name, capacity in capacities.items())
+        if self.workers * each <= memory:
             return []
-        fits = math.floor((memory / self.workers - rest) / USER_KIB)
+        rest = each - capacities["user"] * ENTRY_KIB["user"]
+        fits = math.floor((memory / self.workers - rest) / ENTRY_KIB["user"])
         nearest = f"; cache.user.capacity {fits} would work" if fits > 0 else ""
-        caches = f"cache.user.capacity {users} x {USER_KIB:g} KiB"
-        caches += f" + cache.blacklist.capacity {blacklisted} x {BLACKLISTED_KIB:g} KiB"
-        worker = f"{self.workers} workers x ({WORKER_KIB // 1024} MiB + {caches}) = {need / 1024:.0f} MiB"
+        caches = "".join(
+            f" + cache.{name}.capacity {capacity} x {ENTRY_KIB[name]:g} KiB" for name, capacity in capacities.items()
+        )
+        worker = f"{self.workers} workers x ({WORKER_KIB // 1024} MiB{caches}) = {self.workers * each / 1024:.0f} MiB"
         return [f"{worker} are more than the {memory / 1024:.0f} MiB of memory that there are{nearest}"]
 
 

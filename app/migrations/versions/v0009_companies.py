@@ -18,6 +18,19 @@ ALTER TABLE users ADD COLUMN admin boolean NOT NULL DEFAULT false, ADD COLUMN di
 COMMENT ON COLUMN users.admin IS 'may use /api/v1/admin; only `python -m app admin` changes it';
 COMMENT ON COLUMN users.disabled_at IS 'since when nobody can log in to the account; its sessions end with its epoch';
 
+CREATE FUNCTION refuse_disabled() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = {schema}, pg_temp AS $$
+BEGIN
+    IF EXISTS (SELECT FROM users WHERE id = NEW.user_id AND disabled_at IS NOT NULL) THEN
+        RETURN NULL;
+    END IF;
+    RETURN NEW;
+END $$;
+
+COMMENT ON FUNCTION refuse_disabled() IS 'a login to a disabled account opens no session, as with another epoch';
+
+CREATE TRIGGER session_refused BEFORE INSERT ON sessions FOR EACH ROW EXECUTE FUNCTION refuse_disabled();
+
 ALTER TABLE audit_log ADD COLUMN actor_id bigint, ADD COLUMN company_id bigint;
 
 COMMENT ON COLUMN audit_log.user_id IS 'whom it concerns; no foreign key: what happened outlives the account';
@@ -83,17 +96,6 @@ END $$;
 COMMENT ON FUNCTION keep_an_owner() IS
     'the lock comes before the question, so that two owners who leave at once are asked one after the other';
 
-CREATE FUNCTION refuse_disabled() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = {schema}, pg_temp AS $$
-BEGIN
-    IF EXISTS (SELECT FROM users WHERE id = NEW.user_id AND disabled_at IS NOT NULL) THEN
-        RETURN NULL;
-    END IF;
-    RETURN NEW;
-END $$;
-
-COMMENT ON FUNCTION refuse_disabled() IS 'a login to a disabled account opens no session, as with another epoch';
-
 CREATE TRIGGER company_changed AFTER UPDATE ON companies FOR EACH ROW
     WHEN (OLD.* IS DISTINCT FROM NEW.*) EXECUTE FUNCTION note_company();
 CREATE TRIGGER company_deleted AFTER DELETE ON companies FOR EACH ROW EXECUTE FUNCTION note_company();
@@ -104,12 +106,10 @@ CREATE TRIGGER owner_left AFTER DELETE ON company_members FOR EACH ROW
 CREATE TRIGGER owner_changed AFTER UPDATE ON company_members FOR EACH ROW
     WHEN (OLD.role = 'owner' AND (NEW.role, NEW.company_id) IS DISTINCT FROM (OLD.role, OLD.company_id))
     EXECUTE FUNCTION keep_an_owner();
-
-CREATE TRIGGER session_refused BEFORE INSERT ON sessions FOR EACH ROW EXECUTE FUNCTION refuse_disabled();
 """
 
 
 def upgrade() -> None:
-    """Apply this revision."""
+    """Apply this revision; the tables are locked in the order in which the service's transactions lock them."""
     schema = op.get_bind().execute(text("SELECT quote_ident(current_schema())")).scalar_one()
     op.execute(SQL.replace("{schema}", schema))

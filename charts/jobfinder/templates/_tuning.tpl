@@ -25,14 +25,22 @@ outside development, and caches that do not fit into the memory of the container
 {{- if eq (int $.Values.workers) 0 -}}
 {{- $workers = max 1 (min $workers (floor (divf $memory 128) | int)) -}}
 {{- end -}}
-{{- $users := dig "cache" "user" "capacity" $count.users $config | int -}}
-{{- $blacklisted := dig "cache" "blacklist" "capacity" $count.blacklisted $config | int -}}
-{{- $rest := divf (addf $count.workerKiB (mulf $blacklisted $count.blacklistedKiB)) 1024 -}}
-{{- $need := mulf $workers (addf $rest (divf (mulf $users $count.userKiB) 1024)) -}}
+{{- $terms := list (printf "%d MiB" (div (int $count.workerKiB) 1024)) -}}
+{{- $each := divf $count.workerKiB 1024 -}}
+{{- $users := 0.0 -}}
+{{- range $cache := $count.caches -}}
+{{- $capacity := dig "cache" $cache.name "capacity" $cache.capacity $config | int -}}
+{{- $mebibytes := divf (mulf $capacity $cache.entryKiB) 1024 -}}
+{{- $terms = append $terms (printf "%s.cache.%s.capacity %d x %v KiB" $where $cache.name $capacity $cache.entryKiB) -}}
+{{- $each = addf $each $mebibytes -}}
+{{- if eq $cache.name "user" -}}{{- $users = $mebibytes -}}{{- end -}}
+{{- end -}}
+{{- $need := mulf $workers $each -}}
 {{- if gt $need $memory -}}
-{{- $fits := floor (divf (mulf 1024 (subf (divf $memory $workers) $rest)) $count.userKiB) | int -}}
+{{- $user := first $count.caches -}}
+{{- $fits := floor (divf (mulf 1024 (addf (subf (divf $memory $workers) $each) $users)) $user.entryKiB) | int -}}
 {{- $nearest := gt $fits 0 | ternary (printf "%s.cache.user.capacity %d, or a" $where $fits) "a" -}}
-{{- fail (printf "\n\n%d workers x (%d MiB + %s.cache.user.capacity %d x %v KiB + %s.cache.blacklist.capacity %d x %v KiB) = %.0f MiB are more than resources.limits.memory %v.\nNearest that works: %s limit of %.0fMi.\n" $workers (div (int $count.workerKiB) 1024) $where $users $count.userKiB $where $blacklisted $count.blacklistedKiB $need . $nearest (ceil $need)) -}}
+{{- fail (printf "\n\n%d workers x (%s) = %.0f MiB are more than resources.limits.memory %v.\nNearest that works: %s limit of %.0fMi.\n" $workers (join " + " $terms) $need . $nearest (ceil $need)) -}}
 {{- end -}}
 {{- end -}}
 {{- end }}

@@ -143,8 +143,9 @@ INFEASIBLE: dict[str, tuple[Values, str]] = {
         {"tuning": {"cache": {"user": {"capacity": 200000}}}},
         (
             "2 workers x (64 MiB + tuning.cache.user.capacity 200000 x 3 KiB + tuning.cache.blacklist.capacity 50000 x "
-            "0.25 KiB) = 1324 MiB are more than resources.limits.memory 768Mi. Nearest that works: "
-            "tuning.cache.user.capacity 105060, or a limit of 1325Mi."
+            "0.25 KiB + tuning.cache.company.capacity 2000 x 3 KiB) = 1336 MiB "
+            "are more than resources.limits.memory 768Mi. Nearest that works: "
+            "tuning.cache.user.capacity 103060, or a limit of 1337Mi."
         ),
     ),
     "caches of more workers above the memory": (
@@ -175,7 +176,7 @@ FEASIBLE: dict[str, Values] = {
         "environment": "development",
         "tuning": {"limits": {"logins_per_address": 0}, "passwords": {"bcrypt_cost": 4}},
     },
-    "caches that just fit": {"tuning": {"cache": {"user": {"capacity": 105060}}}},
+    "caches that just fit": {"tuning": {"cache": {"user": {"capacity": 103060}}}},
     "no limit of memory to compare with": {
         "resources": {"limits": {"memory": None}},
         "tuning": {"cache": {"user": {"capacity": 1000000}}},

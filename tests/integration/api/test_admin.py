@@ -43,6 +43,7 @@ def test_accounts_are_found_by_what_somebody_knows_of_them(api: Api, admin: Pers
         {"id": person.id},
         {"email": person.email.upper()},
         {"name": f"100%_{person.id} hop"},
+        {"id": person.id, "email": person.email, "name": "HOPPER"},
     ):
         found = admin.send("GET", "admin/users", params=query).json()
         assert [(each["id"], each["email"]) for each in found["users"]] == [(person.id, person.email)], query
@@ -52,13 +53,15 @@ def test_accounts_are_found_by_what_somebody_knows_of_them(api: Api, admin: Pers
     assert (one["admin"], one["disabled_at"]) == (False, None)
 
 
-@pytest.mark.parametrize("query", ["id=x", "id=0", "email=x", "name=%00", "id=1&name=a", "name=a&name=b", "limit=101"])
+@pytest.mark.parametrize("query", ["id=x", "id=0", "email=x", "name=%00", "name=a&name=b", "limit=101"])
 def test_what_cannot_be_asked_is_refused(admin: Person, query: str) -> None:
     assert code(admin, "GET", f"admin/users?{query}") == (400, "bad_request")
 
 
 def test_nobody_is_found_by_what_nobody_has(admin: Person) -> None:
-    for query in ("id=4611686018427387904", "email=nobody@example.com", "name=100%25_nobody"):
+    mixed = f"id={admin.id}&email=nobody@example.com"
+    named = f"id={admin.id}&name=Lovelace"
+    for query in ("id=4611686018427387904", "email=nobody@example.com", "name=100%25_nobody", mixed, named):
         assert admin.get(f"admin/users?{query}").json() == {"users": [], "next": None}
     assert code(admin, "GET", "admin/users/4611686018427387904") == (404, "not_found")
 

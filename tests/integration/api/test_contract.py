@@ -17,7 +17,17 @@ PROTECTED = [
     ("GET", "users/me"),
     ("PATCH", "users/me"),
     ("DELETE", "users/me"),
+    ("GET", "users/me/companies"),
     ("GET", "users/1"),
+    ("POST", "companies"),
+    ("PATCH", "companies/1"),
+    ("DELETE", "companies/1"),
+    ("GET", "companies/1/members"),
+    ("POST", "companies/1/members"),
+    ("GET", "companies/1/members/1"),
+    ("GET", "admin/users"),
+    ("POST", "admin/users/1/disable"),
+    ("GET", "admin/audit"),
     ("GET", "users/batch?ids=1"),
 ]
 BODIES: list[tuple[str, str, dict[str, Any]]] = [
@@ -27,11 +37,13 @@ BODIES: list[tuple[str, str, dict[str, Any]]] = [
     ("POST", "auth/password", {"current": "wrong", "new": "another long walk"}),
     ("PATCH", "users/me", {"name": "Ada"}),
     ("DELETE", "users/me", {"password": "wrong"}),
+    ("POST", "companies", {"name": "Acme"}),
 ]
 READS = [
     "/api/v1/auth/sessions",
     "/api/v1/users/me",
     "/api/v1/users/batch?ids=1",
+    "/api/v1/users/me/companies",
     "/api/v1/health/live",
     "/api/v1/health/ready",
     "/openapi.json",

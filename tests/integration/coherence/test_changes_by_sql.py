@@ -129,6 +129,28 @@ def test_emptying_a_table_is_noted_for_everybody(direct: Database, ids: dict[str
     assert set(by_sql(direct, ids, statement)) == {"user"}
 
 
+NEW_COMPANY = "INSERT INTO companies (slug, name) VALUES ('acme', 'Acme') RETURNING id"
+
+
+@pytest.mark.parametrize(
+    ("statement", "noted_keys"),
+    [
+        ("UPDATE companies SET name = 'Other'", 1),
+        ("UPDATE companies SET verified = true", 1),
+        ("UPDATE companies SET closed_at = now()", 1),
+        ("UPDATE companies SET name = name", 0),
+        ("DELETE FROM companies", 1),
+        ("TRUNCATE companies CASCADE", 1),
+    ],
+)
+def test_a_change_of_what_is_shown_of_a_company_is_noted(direct: Database, statement: str, noted_keys: int) -> None:
+    company = direct.one(NEW_COMPANY)
+    assert company is not None
+    direct.run(statement)
+    assert noted(direct) == [f"company:{company[0]}"] * noted_keys
+    direct.run("DELETE FROM companies")
+
+
 def test_rows_name_their_transaction(direct: Database, ids: dict[str, int]) -> None:
     with direct.transaction() as transaction:
         transaction.run("UPDATE users SET token_epoch = token_epoch + 1 WHERE id = %s", ids["user"])

@@ -10,8 +10,10 @@ import pytest
 from app.infra.tuning.fitness import UNLIMITED
 from app.local.memcached import Memcached
 from app.local.pgbouncer import PgBouncer
+from tests.api_client import Api
 from tests.conftest import LocalDatabase
 from tests.service import Service
+from tests.sql import ask
 
 TUNING = {
     "passwords": {"bcrypt_cost": 4, "queue": 1000},
@@ -39,3 +41,12 @@ def services(
     }
     with ExitStack() as running:
         yield [running.enter_context(Service(folder, variables | {"WORKER": kind})) for kind in ("meinheld", "gthread")]
+
+
+@pytest.fixture(scope="module")
+def admin_email(services: list[Service], database: LocalDatabase) -> str:
+    """The address of an administrator."""
+    api = Api(services[0].url, lambda sql, parameters: ask(database.direct_url, sql, parameters))
+    person = api.register()
+    api.query("UPDATE users SET admin = true WHERE id = %s", (person.id,))
+    return person.email

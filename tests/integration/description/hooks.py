@@ -1,6 +1,7 @@
 """What schemathesis is told of the service: who asks, which ids exist, and what no schema can say.
 
-Loaded by schemathesis in a process of its own (SCHEMATHESIS_HOOKS); DESCRIBED_URL is the service.
+Loaded by schemathesis in a process of its own (SCHEMATHESIS_HOOKS); DESCRIBED_URL is the service, DESCRIBED_ADMIN the
+address of an administrator.
 """
 
 import os
@@ -34,6 +35,8 @@ class People(threading.local):
     def __init__(self) -> None:
         self.api = Api(os.environ["DESCRIBED_URL"], _no_query)
         self.person: Person | None = None
+        self.administrator: Person | None = None
+        self.companies: dict[str, dict[str, Any]] = {}
         self.uses = 0
 
     def somebody(self) -> Person:
@@ -45,6 +48,30 @@ class People(threading.local):
 
     def somebody_new(self) -> Person:
         return self.api.person()
+
+    def admin(self) -> Person:
+        if self.administrator is None:
+            self.administrator = Person(self.api, 0, os.environ["DESCRIBED_ADMIN"]).log_in()
+        return self.administrator
+
+    def company(self, token: str) -> dict[str, Any]:
+        """One that belongs to whoever has the token, the same each time."""
+        if token not in self.companies:
+            self.companies[token] = self.new_company(token)
+        return self.companies[token]
+
+    def new_company(self, token: str) -> dict[str, Any]:
+        headers = {"Authorization": f"Bearer {token}"}
+        made: dict[str, Any] = self.api.send("POST", "companies", json={"name": "Acme"}, headers=headers).json()
+        return made
+
+    def recruiter(self, token: str) -> Person:
+        """Somebody who acts for that company."""
+        person = self.api.register()
+        body = {"email": person.email, "role": "recruiter"}
+        path = f"companies/{self.company(token)['id']}/members"
+        self.api.send("POST", path, json=body, headers={"Authorization": f"Bearer {token}"})
+        return person
 
 
 def _no_query(sql: str, parameters: tuple[Any, ...]) -> list[tuple[Any, ...]]:
@@ -61,7 +88,10 @@ class Caller:
     def get(self, case: Case[Any], context: AuthContext) -> Person | None:
         if not context.operation.definition.raw.get("security"):
             return None
-        return PEOPLE.somebody_new() if context.operation.label in ENDS_SOMETHING else PEOPLE.somebody()
+        label = context.operation.label
+        if "/admin/" in label:
+            return PEOPLE.admin()
+        return PEOPLE.somebody_new() if label in ENDS_SOMETHING else PEOPLE.somebody()
 
     def set(self, case: Case[Any], data: Person, context: AuthContext) -> None:
         case.headers["Authorization"] = f"Bearer {data.token}"
@@ -107,6 +137,41 @@ def _read_batch(case: Case[Any]) -> None:
     case.query["ids"] = [*known, *given[:98]] if isinstance(given, list) else known
 
 
+def _name_company(case: Case[Any]) -> None:
+    """That of the caller, and a condition that holds whatever has happened to it."""
+    company = PEOPLE.company(_token(case))
+    if "slug" in case.path_parameters:
+        case.path_parameters["slug"] = company["slug"]
+    else:
+        case.path_parameters["company_id"] = company["id"]
+    for name, tag in (("If-Match", "*"), ("If-None-Match", '"0-0"')):
+        if name in case.headers:
+            case.headers[name] = tag
+
+
+def _close_company(case: Case[Any]) -> None:
+    _name_company(case)
+    case.path_parameters["company_id"] = PEOPLE.new_company(_token(case))["id"]
+
+
+def _invite(case: Case[Any]) -> None:
+    _name_company(case)
+    case.body = _object(case) | {"email": PEOPLE.api.register().email}
+
+
+def _name_member(case: Case[Any]) -> None:
+    _name_company(case)
+    case.path_parameters["user_id"] = PEOPLE.recruiter(_token(case)).id
+
+
+def _name_account(case: Case[Any]) -> None:
+    case.path_parameters["user_id"] = PEOPLE.api.register().id
+
+
+def _verify(case: Case[Any]) -> None:
+    case.path_parameters["company_id"] = PEOPLE.company(PEOPLE.somebody().token)["id"]
+
+
 def _name_the_version(case: Case[Any]) -> None:
     """Make conditional headers, where there are any, name a version of the caller's own profile.
 
@@ -129,6 +194,21 @@ REALISTIC: dict[str, Callable[[Case[Any]], None]] = {
     "GET /api/v1/users/batch": _read_batch,
     "GET /api/v1/users/me": _name_the_version,
     "PATCH /api/v1/users/me": _name_the_version,
+    "GET /api/v1/companies/{company_id}": _name_company,
+    "PATCH /api/v1/companies/{company_id}": _name_company,
+    "DELETE /api/v1/companies/{company_id}": _close_company,
+    "GET /api/v1/companies/by-slug/{slug}": _name_company,
+    "GET /api/v1/companies/{company_id}/members": _name_company,
+    "POST /api/v1/companies/{company_id}/members": _invite,
+    "GET /api/v1/companies/{company_id}/members/{user_id}": _name_member,
+    "PUT /api/v1/companies/{company_id}/members/{user_id}": _name_member,
+    "DELETE /api/v1/companies/{company_id}/members/{user_id}": _name_member,
+    "GET /api/v1/admin/users/{user_id}": _name_account,
+    "POST /api/v1/admin/users/{user_id}/disable": _name_account,
+    "POST /api/v1/admin/users/{user_id}/enable": _name_account,
+    "GET /api/v1/admin/users/{user_id}/sessions": _name_account,
+    "POST /api/v1/admin/companies/{company_id}/verify": _verify,
+    "DELETE /api/v1/admin/companies/{company_id}/verify": _verify,
 }
 
 
@@ -158,7 +238,12 @@ def _object(case: Case[Any]) -> dict[str, Any]:
     return case.body
 
 
+def _token(case: Case[Any]) -> str:
+    """The caller's; somebody's where the operation needs none."""
+    given = case.headers.get("Authorization")
+    return str(given).removeprefix("Bearer ") if given else PEOPLE.somebody().token
+
+
 def _claims(case: Case[Any]) -> dict[str, Any]:
-    token = case.headers["Authorization"].removeprefix("Bearer ")
-    claims: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
+    claims: dict[str, Any] = jwt.decode(_token(case), options={"verify_signature": False})
     return claims

@@ -46,6 +46,7 @@ class Run:
     kind: Kind
     seed: int
     folder: Path
+    admin_email: str
 
     def report(self) -> dict[str, Any]:
         """Its JSON report, with what it printed as `output`."""
@@ -70,15 +71,21 @@ class Run:
             "PYTHONPATH": str(CHECKOUT),
             "SCHEMATHESIS_HOOKS": "tests.integration.description.hooks",
             "DESCRIBED_URL": self.service.url,
+            "DESCRIBED_ADMIN": self.admin_email,
         }
 
 
 @pytest.fixture(scope="module")
-def reports(services: list[Service], tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+def reports(
+    services: list[Service], admin_email: str, tmp_path_factory: pytest.TempPathFactory
+) -> list[dict[str, Any]]:
     """All runs, at the same time."""
     folder = tmp_path_factory.mktemp("schemathesis")
     planned = [(service, kind) for service in services for kind in KINDS]
-    runs = [Run(service, kind, SEED + number, folder / str(number)) for number, (service, kind) in enumerate(planned)]
+    runs = [
+        Run(service, kind, SEED + number, folder / str(number), admin_email)
+        for number, (service, kind) in enumerate(planned)
+    ]
     with ThreadPoolExecutor(len(runs)) as pool:
         return list(pool.map(Run.report, runs))
 

@@ -52,6 +52,27 @@ def test_without_memcached_a_logout_is_stored_and_not_promised_and_all_other_ans
         pod.wait_until_ok()
 
 
+def test_what_is_shown_of_a_company_is_not_promised_before_every_worker_knows_it(
+    client: Client, whole: list[Pod], shared: Shared, cache_servers: list[Memcached]
+) -> None:
+    """A paused log has forgotten nothing; a repeated change is promised once the log answers again."""
+    owner = client.log_in()
+    connection = Connection(whole[0].name, whole[0].port)
+    made = connection.send(Request("POST", "/api/v1/companies", {"name": "Acme"}, owner.token)).body
+    read = Request("GET", f"/api/v1/companies/{made['id']}")
+    assert {each.send(read).body["name"] for each in client.connections.all()} == {"Acme"}
+    rename = Request("PATCH", read.path, {"name": "Renamed"}, owner.token)
+    cache_servers[0].pause()
+    try:
+        answer = connection.send(rename)
+    finally:
+        cache_servers[0].resume()
+    assert (answer.status, answer.code) == (503, "not_final")
+    assert connection.send(rename).status == 200
+    assert {each.send(read).body["name"] for each in client.connections.all()} == {"Renamed"}
+    wait_until_published(shared)
+
+
 def test_what_could_not_be_published_in_time_is_known_to_every_worker_that_hears_the_log_again(
     client: Client, whole: list[Pod], shared: Shared, cache_servers: list[Memcached]
 ) -> None:

@@ -65,6 +65,23 @@ def test_what_is_open_is_limited_for_each_network(api: Api, method: str, path: s
     assert refused.headers["Access-Control-Allow-Origin"] == ORIGIN
 
 
+def test_what_is_open_to_all_counts_for_the_network_or_for_the_user_of_a_token(api: Api) -> None:
+    person = api.person()
+    made = person.send("POST", "companies", json={"name": "Acme"}).json()
+
+    def ask_for(address: str, path: str, token: str | None) -> int:
+        headers = {"X-Forwarded-For": address} | ({"Authorization": f"Bearer {token}"} if token else {})
+        return requests.get(f"{api.url}/api/v1/companies/{path}", headers=headers, timeout=30).status_code
+
+    def count() -> tuple[set[int], int, int, int]:
+        here, paths = somewhere(), (str(made["id"]), f"by-slug/{made['slug']}")
+        statuses = {ask_for(here, paths[number % 2], None) for number in range(LIMIT)}
+        refused, bad = ask_for(here, paths[0], None), ask_for(here, paths[1], "nonsense")
+        return statuses, refused, bad, ask_for(here, paths[0], person.token)
+
+    assert in_one_window(count) == ({200}, 429, 401, 200)
+
+
 def test_all_that_is_open_shares_the_limit(api: Api) -> None:
     def count() -> int:
         here = somewhere()

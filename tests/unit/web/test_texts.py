@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from contextlib import nullcontext
 from typing import Annotated, Any
 
 import jsonschema_rs
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from app.routes import ROUTES
 from app.web.openapi.description import document
-from app.web.texts import checked_text, people_text
+from app.web.texts import checked_lines, checked_text, people_lines, people_text
 
 PATTERNS = {
     least: jsonschema_rs.Draft202012Validator(
@@ -64,6 +65,14 @@ def test_an_empty_text_is_left_to_the_least_length() -> None:
 
 def test_new_emoji_are_written_before_python_knows_them() -> None:
     assert checked_text("\U0001fae9") == "\U0001fae9"
+
+
+@pytest.mark.parametrize(("text", "valid"), [("a\nb\n\nc", True), ("", True), ("\n", False), ("a\r\nb", False)])
+def test_lines_of_a_text_are_told_apart_by_line_feeds(text: str, valid: bool) -> None:
+    (schema,), _ = msgspec.json.schema_components([Annotated[str, people_lines(100)]])
+    assert jsonschema_rs.Draft202012Validator(schema).is_valid(text) == valid
+    with nullcontext() if valid else pytest.raises(ValueError, match=r"U\+000D|nothing to see"):
+        assert checked_lines(text) == text
 
 
 @given(st.text(st.characters(exclude_categories=["Cn", "Cs"]), min_size=1, max_size=8))

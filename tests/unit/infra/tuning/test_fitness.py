@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from app.config import Tuning
-from app.infra.tuning.fitness import BLACKLISTED_KIB, LEAST_BCRYPT_COST, UNLIMITED, USER_KIB, WORKER_KIB, Place
+from app.infra.tuning.fitness import ENTRY_KIB, LEAST_BCRYPT_COST, UNLIMITED, WORKER_KIB, Place
 from app.infra.tuning.live_tuning import LiveTuning, read_tuning
 
 CHART = Path(__file__).parents[4] / "charts" / "jobfinder"
@@ -37,16 +37,16 @@ def test_caches_beyond_the_memory_are_refused_with_the_sum(place: Place) -> None
     tuning = read_tuning(b'{"cache": {"user": {"capacity": 200000}}}', Tuning())
     (problem,) = place.unfit(tuning)
     assert (
-        "2 workers x (64 MiB + cache.user.capacity 200000 x 3 KiB + cache.blacklist.capacity 50000 x 0.25 KiB)"
-        in problem
+        "2 workers x (64 MiB + cache.user.capacity 200000 x 3 KiB + cache.blacklist.capacity 50000 x 0.25 KiB"
+        " + cache.company.capacity 2000 x 3 KiB)" in problem
     )
     assert problem.endswith(
-        " = 1324 MiB are more than the 768 MiB of memory that there are; cache.user.capacity 105060 would work"
+        " = 1336 MiB are more than the 768 MiB of memory that there are; cache.user.capacity 103060 would work"
     )
 
 
 @pytest.mark.parametrize(
-    ("users", "blacklisted", "fits"), [(105_060, 50_000, True), (105_061, 50_000, False), (1, 2_000_000, False)]
+    ("users", "blacklisted", "fits"), [(103_060, 50_000, True), (103_061, 50_000, False), (1, 2_000_000, False)]
 )
 def test_the_nearest_capacity_is_the_greatest_that_fits(users: int, blacklisted: int, fits: bool) -> None:
     given = {"cache": {"user": {"capacity": users}, "blacklist": {"capacity": blacklisted}}}
@@ -76,8 +76,8 @@ def test_the_chart_counts_as_the_service_does() -> None:
     assert floors == {
         "bcryptCost": LEAST_BCRYPT_COST,
         "workerKiB": WORKER_KIB,
-        "userKiB": USER_KIB,
-        "blacklistedKiB": BLACKLISTED_KIB,
-        "users": Tuning().cache.user.capacity,
-        "blacklisted": Tuning().cache.blacklist.capacity,
+        "caches": [
+            {"name": name, "capacity": getattr(Tuning().cache, name).capacity, "entryKiB": entry}
+            for name, entry in ENTRY_KIB.items()
+        ],
     }
