@@ -290,4 +290,5 @@ def _resources(parts: Parts) -> list[Resource]:
         health.OpenApi(description),
         health.Start(),
         health.Documentation(description),
+        health.DocumentationFile(),
     ]

@@ -25,6 +25,7 @@ from app.companies.resources import (
 )
 from app.health.resources import (
     Documentation,
+    DocumentationFile,
     Health,
     Live,
     OpenApi,
@@ -73,6 +74,7 @@ ROUTES: tuple[tuple[str, type[Resource]], ...] = (
     ("/openapi.json", OpenApi),
     ("/", Start),
     ("/docs", Documentation),
+    ("/docs/{file}", DocumentationFile),
     ("/.well-known/jwks.json", SigningKeys),
 )
 

@@ -1,16 +1,18 @@
 """HTTP of health, metrics and documentation."""
 
+import gzip
 from typing import Any
 
 import falcon
 import msgspec
 
-from app.errors import Unavailable
+from app.errors import NotFound, Unavailable
 from app.health.performance import PerformanceService
 from app.health.schemas import Alive, Links, Metrics, Report
 from app.health.service import HealthService
-from app.web.openapi.operations import Operation, operation
-from app.web.openapi.page import CONTENT_SECURITY_POLICY, page, start_page
+from app.web.compression import preferred
+from app.web.openapi.operations import Operation, Parameter, operation
+from app.web.openapi.page import START_POLICY, VIEWER_FILES, VIEWER_POLICY, packed_files, page, start_page
 from app.web.resource import Resource, answer
 
 _PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
@@ -116,13 +118,13 @@ class Start(Resource):
             answer(resp, links)
             return
         resp.data, resp.content_type = start_page(links.docs, links.openapi), falcon.MEDIA_HTML
-        resp.set_header("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+        resp.set_header("Content-Security-Policy", START_POLICY)
 
     on_head = on_get
 
 
 class Documentation(Resource):
-    """The same as a page."""
+    """The same as a page, in which one can log in and try requests."""
 
     public = True
 
@@ -133,7 +135,39 @@ class Documentation(Resource):
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         resp.data = self._page
         resp.content_type = falcon.MEDIA_HTML
-        resp.set_header("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+        resp.set_header("Content-Security-Policy", VIEWER_POLICY)
         resp.set_header("Cache-Control", "public, max-age=300")
+
+    on_head = on_get
+
+
+class DocumentationFile(Resource):
+    """What that page loads."""
+
+    public = True
+
+    def __init__(self) -> None:
+        self._packed = packed_files()
+
+    @operation(
+        Operation(
+            "A script or the style of that page",
+            {200: str},
+            errors=(404, 429),
+            parameters=(Parameter("file", "path", {"enum": list(VIEWER_FILES)}, "", required=True),),
+            media_type="text/*",
+        )
+    )
+    def on_get(self, req: falcon.Request, resp: falcon.Response, file: str) -> None:
+        if file not in self._packed:
+            raise NotFound
+        resp.content_type = VIEWER_FILES[file]
+        resp.set_header("Cache-Control", "public, max-age=3600")
+        resp.append_header("Vary", "Accept-Encoding")
+        if preferred(req.env.get("HTTP_ACCEPT_ENCODING", ""), ("gzip",)):
+            resp.data = self._packed[file]
+            resp.set_header("Content-Encoding", "gzip")
+        else:
+            resp.text = gzip.decompress(self._packed[file]).decode()
 
     on_head = on_get

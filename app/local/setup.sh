@@ -53,6 +53,10 @@ missing_packages() {
     if [ "$purpose" = test ]; then
         have haproxy || echo haproxy
         have nginx || echo nginx
+        if grep -qs '^ID=debian' /etc/os-release; then # Ubuntu has it as a snap alone
+            have chromium || echo chromium
+            have chromedriver || echo chromium-driver
+        fi
     fi
     case $purpose in test | e2e) have curl || echo curl ;; esac
     if [ "$purpose" = bench ]; then have wrk || echo wrk; fi

@@ -42,8 +42,8 @@ class Compress:
                 headers["etag"] = coded_tag(headers["etag"], coding)
 
 
-def preferred(accepted: str) -> str | None:
-    """The best coding that the client accepts: the greater weight, and Brotli when both weigh the same."""
+def preferred(accepted: str, known: tuple[str, ...] = ("gzip", "br")) -> str | None:
+    """The best `known` coding that the client accepts: the greater weight, and Brotli when both weigh the same."""
     if not accepted:
         return None
     weights: dict[str, float] = {}
@@ -51,7 +51,7 @@ def preferred(accepted: str) -> str | None:
         name, _, parameters = part.partition(";")
         weights[name.strip()] = _weight(parameters)
     anything = weights.get("*", 0.0)
-    offers = [(weights.get(name, anything), name) for name in ("gzip", "br")]
+    offers = [(weights.get(name, anything), name) for name in known]
     weight, best = max(offers, key=lambda offer: offer[0] + (0.0001 if offer[1] == "br" else 0))
     return best if weight > 0 else None
 

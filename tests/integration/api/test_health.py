@@ -1,12 +1,16 @@
 """Health, metrics and documentation."""
 
+import gzip
 import re
 
+import pytest
+import requests
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.config import VERSION
 from app.routes import ROUTES
 from app.web.openapi.description import document
+from app.web.openapi.page import VIEWER_FILES, packed_files
 from tests.api_client import Api, Person
 
 
@@ -67,7 +71,9 @@ def test_the_description_covers_every_operation_and_the_page_needs_nothing_else(
     page = api.root("/docs")
     assert page.headers["Content-Type"].startswith("text/html")
     assert all(path in page.text for path in document["paths"])
-    assert not re.search(r"(src|href)=[\"']?https?:", page.text)
+    loaded = re.findall(r"(?:src|href)=[\"']?([^\"'> ]+)", page.text)
+    assert set(loaded) == {"openapi.json", *(f"docs/{name}" for name in VIEWER_FILES)}
+    assert {api.root(f"/{path}").status_code for path in loaded} == {200}
 
 
 def test_every_answer_counts_also_those_that_match_nothing(api: Api) -> None:
@@ -92,10 +98,31 @@ def test_the_description_is_made_from_the_code(api: Api) -> None:
     assert answer.headers["Content-Type"].startswith("application/json")
 
 
-def test_the_page_runs_nothing(api: Api) -> None:
+def test_the_page_runs_nothing_but_its_own_files(api: Api) -> None:
     page = api.root("/docs")
-    assert "default-src 'none'" in page.headers["Content-Security-Policy"]
-    assert "<script" not in page.text
+    policy = dict(each.strip().split(" ", 1) for each in page.headers["Content-Security-Policy"].split(";"))
+    assert (policy["default-src"], policy["script-src"], policy["style-src"]) == ("'none'", "'self'", "'self'")
+    assert "unsafe" not in page.headers["Content-Security-Policy"]
+    assert not re.search(r"<script(?![^>]* src=)[^>]*>|<style| style=| on[a-z]+=", page.text)
+
+
+@pytest.mark.parametrize("name", VIEWER_FILES)
+@pytest.mark.parametrize(("accepted", "coding"), [("gzip, br", "gzip"), ("br", None), ("identity", None)])
+def test_the_files_of_the_page_are_packed_where_the_client_takes_it(
+    api: Api, name: str, accepted: str, coding: str | None
+) -> None:
+    answer = requests.get(f"{api.url}/docs/{name}", headers={"Accept-Encoding": accepted}, stream=True, timeout=30)
+    assert (answer.status_code, answer.headers.get("Content-Encoding")) == (200, coding)
+    assert "Accept-Encoding" in answer.headers["Vary"]
+    assert answer.headers["Content-Type"] == VIEWER_FILES[name]
+    sent = answer.raw.read(decode_content=False)
+    body = gzip.decompress(sent) if coding else sent
+    assert body == gzip.decompress(packed_files()[name])
+
+
+@pytest.mark.parametrize("name", ["LICENSE", "swagger-ui.css.gz", "nothing.js", "..%2fdocs.py"])
+def test_the_page_has_no_other_files(api: Api, name: str) -> None:
+    assert api.root(f"/docs/{name}").status_code == 404
 
 
 def test_prometheus_sees_what_the_service_stands_on(api: Api, person: Person) -> None:

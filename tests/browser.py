@@ -1,0 +1,83 @@
+"""A headless Chromium that a test drives by the WebDriver protocol (https://www.w3.org/TR/webdriver2/)."""
+
+import subprocess
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import requests
+
+from app.local.process import becomes_true
+from tests.service import free_port
+
+CHROMIUM, DRIVER = "/usr/bin/chromium", "/usr/bin/chromedriver"  # Debian's packages chromium and chromium-driver
+FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+    "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage",
+    "--proxy-server=direct://", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+)  # fmt: skip
+WAIT_S = 60
+
+
+class Browser:
+    """One window, in which nothing can be reached but 127.0.0.1."""
+
+    def __init__(self, folder: Path) -> None:
+        port = free_port()
+        self._folder, self._url = folder, f"http://127.0.0.1:{port}"
+        self._command = [DRIVER, f"--port={port}", f"--log-path={folder}/driver.log"]
+
+    def __enter__(self) -> Self:
+        self._driver = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
+        try:
+            assert becomes_true(self._answers, WAIT_S), "chromedriver does not answer"
+            options = {"binary": CHROMIUM, "args": [*FLAGS, f"--user-data-dir={self._folder}/profile"]}
+            wanted = {"goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}
+            session = self._ask("session", {"capabilities": {"alwaysMatch": wanted}})["sessionId"]
+        except BaseException:
+            self._driver.kill()
+            raise
+        self._url += f"/session/{session}"
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        try:
+            requests.delete(self._url, timeout=WAIT_S)
+        finally:
+            self._driver.kill()
+            self._driver.wait()
+
+    def open(self, url: str) -> None:
+        """Go there, and wait until it is loaded."""
+        self._ask("url", {"url": url})
+
+    def run(self, script: str, *arguments: object) -> Any:
+        """What the body of a function returns in the page."""
+        return self._ask("execute/sync", {"script": script, "args": arguments})
+
+    def wait(self, script: str, *arguments: object) -> Any:
+        """The first result of it that is true."""
+        found: list[Any] = []
+
+        def look() -> bool:
+            found[:] = [self.run(script, *arguments)]
+            return bool(found[0])
+
+        assert becomes_true(look, WAIT_S), f"waited in vain for {script} {arguments}"
+        return found[0]
+
+    def complaints(self) -> list[str]:
+        """What the console has been told since this was last asked, violations of the policy among it."""
+        return [each["message"] for each in self._ask("se/log", {"type": "browser"})]
+
+    def _answers(self) -> bool:
+        try:
+            return requests.get(f"{self._url}/status", timeout=WAIT_S).ok
+        except requests.ConnectionError:
+            return False
+
+    def _ask(self, command: str, body: dict[str, Any]) -> Any:
+        answer = requests.post(f"{self._url}/{command}", json=body, timeout=WAIT_S).json()["value"]
+        if isinstance(answer, dict) and "error" in answer:
+            raise AssertionError(answer["message"])
+        return answer
