@@ -1,5 +1,6 @@
 """A headless Chromium that a test drives by the WebDriver protocol (https://www.w3.org/TR/webdriver2/)."""
 
+import shutil
 import subprocess
 from pathlib import Path
 from types import TracebackType
@@ -7,10 +8,11 @@ from typing import Any, Self
 
 import requests
 
+from app.local.postgres import free_port
 from app.local.process import becomes_true
-from tests.service import free_port
 
-CHROMIUM, DRIVER = "/usr/bin/chromium", "/usr/bin/chromedriver"  # Debian's packages chromium and chromium-driver
+CHROMIUM, DRIVER = ("chromium", "chromium-browser", "google-chrome"), "chromedriver"
+MISSING = "install Chromium and its driver (Debian: chromium, chromium-driver), or put both on the PATH"
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
     "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage",
@@ -25,13 +27,16 @@ class Browser:
     def __init__(self, folder: Path) -> None:
         port = free_port()
         self._folder, self._url = folder, f"http://127.0.0.1:{port}"
-        self._command = [DRIVER, f"--port={port}", f"--log-path={folder}/driver.log"]
+        driver = shutil.which(DRIVER)
+        self._chromium = next(filter(None, map(shutil.which, CHROMIUM)), None)
+        assert driver and self._chromium, MISSING
+        self._command = [driver, f"--port={port}", f"--log-path={folder}/driver.log"]
 
     def __enter__(self) -> Self:
         self._driver = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
         try:
             assert becomes_true(self._answers, WAIT_S), "chromedriver does not answer"
-            options = {"binary": CHROMIUM, "args": [*FLAGS, f"--user-data-dir={self._folder}/profile"]}
+            options = {"binary": self._chromium, "args": [*FLAGS, f"--user-data-dir={self._folder}/profile"]}
             wanted = {"goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}
             session = self._ask("session", {"capabilities": {"alwaysMatch": wanted}})["sessionId"]
         except BaseException:
