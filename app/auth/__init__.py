@@ -1,1 +1,1 @@
-"""Accounts and sessions: register, log in, refresh, log out, and the check that admits a request."""
+"""Accounts and sessions: register, log in, refresh, log out, and the session check of each request."""

@@ -1,4 +1,4 @@
-"""Rules before anything is stored: attempts that are counted, passwords that are too easy to guess."""
+"""Checks of logins, registrations and passwords: rate limits, password verification, and weak passwords."""
 
 import unicodedata
 from collections.abc import Callable
@@ -23,7 +23,7 @@ _LEAST_RESEMBLANCE = 4
 
 @dataclass(frozen=True, slots=True)
 class Counting:
-    """Who counts what, and who notes what was refused."""
+    """The rate limiter, the counter of wrong passwords, and the audit of refused attempts."""
 
     limiter: RateLimiter
     guesses: Guesses
@@ -31,7 +31,7 @@ class Counting:
 
 
 class AttemptRules:
-    """Limits slow down who guesses; they never touch the sessions that an account has."""
+    """Rate limits and password checks; a limit that is reached never ends an existing session."""
 
     def __init__(
         self, hasher: PasswordHasher, counting: Counting, tuning: LiveTuning, audit: AuditStore,
@@ -41,25 +41,25 @@ class AttemptRules:
         self.hash, self._record_failure = hasher.hash, audit.record_failed_login
 
     def may_register(self, client: Client) -> None:
-        """Raises RateLimited."""
+        """Count a registration for the client's network; raises RateLimited."""
         limit = self._limits.registrations_per_address
         self._counting.limiter.take(REGISTRATIONS, ("network", self.network(client)), limit)
 
     def may_revoke(self, client: Client) -> None:
-        """As often as logins, counted apart; raises RateLimited."""
+        """Count a revocation for the client's network, with the limit of logins; raises RateLimited."""
         limit = self._limits.logins_per_address
         self._counting.limiter.take(REVOCATIONS, ("network", self.network(client)), limit)
 
     def may_log_out(self, session_id: int) -> None:
-        """As often as anything that is open, counted for the session; raises RateLimited."""
+        """Count a logout for the session, with the limit of requests without a token; raises RateLimited."""
         self._counting.limiter.take(LOGOUTS, ("session", session_id), self._limits.open_requests_per_address)
 
     def may_present(self, client: Client) -> None:
-        """Counts a token that is not valid for the client's network; raises RateLimited."""
+        """Count an invalid token for the client's network; raises RateLimited."""
         self._counting.limiter.take_open(client.address, self._limits)
 
     def may_log_in(self, client: Client) -> None:
-        """Counts for the client's network; raises RateLimited."""
+        """Count a login for the client's network; a refusal goes to the audit log. Raises RateLimited."""
         key: Key = ("network", self.network(client))
         try:
             self._counting.limiter.take(LOGINS, key, self._limits.logins_per_address)
@@ -68,9 +68,10 @@ class AttemptRules:
             raise
 
     def logs_in(self, given: Credentials, found: Asked, client: Client) -> bool:
-        """Whether the password is right, counted for the account, be it known or not; raises RateLimited.
+        """Whether the password is right. Failures count for the address, even if it has no account.
 
-        A network from which the account has logged in is counted apart: who guesses elsewhere does not lock it out.
+        A network from which the account has logged in has its own count, so that guesses from other networks do not
+        lock the owner out. Raises RateLimited.
         """
         account = found.account
         password_hash = account.password_hash if account else None
@@ -81,7 +82,7 @@ class AttemptRules:
         return self._guess(key, account, client, verify)
 
     def confirms(self, session_id: int, password: str, account: Account | None, client: Client) -> bool:
-        """The same within a session, which slows down nobody but itself; raises RateLimited."""
+        """Whether the password is right; failures count for this session alone. Raises RateLimited."""
         verify = partial(self._hasher.verify, password, account.password_hash if account else None)
         return self._guess(("session", session_id), account, client, verify)
 
@@ -97,18 +98,18 @@ class AttemptRules:
         return right
 
     def strengthen(self, password: str, password_hash: bytes, replace: Callable[[bytes], object]) -> None:
-        """Give `replace` a hash of the present cost where this one has a lower one, some time after the answer."""
+        """After the response, call `replace` with a new hash if `password_hash` has a lower cost than configured."""
         if self._hasher.needs_rehash(password_hash):
             self._afterwards.do(lambda: replace(self._hasher.hash(password)))
 
     @staticmethod
     def check_new_password(password: str, email: str, field: str) -> None:
-        """Raises Invalid for a password that is among the first that anybody would try."""
+        """Raises Invalid for a password that is common or resembles the address."""
         if problem := weakness(password, email):
             raise Invalid([FieldError(field, *problem)])
 
     def network(self, client: Client) -> str:
-        """What is counted of where a request comes from."""
+        """The network by which the client's address is counted."""
         return network_of(client.address, self._limits.ipv6_prefix)
 
     @property
@@ -122,7 +123,7 @@ class AttemptRules:
 
 
 def weakness(password: str, email: str) -> tuple[str, str] | None:
-    """(code, message) of what makes `password` easy to guess, None where nothing does."""
+    """(code, message) that says why `password` is easy to guess, or None if it is not."""
     plain = unicodedata.normalize("NFKC", password).casefold()
     if plain in common_passwords() or len(set(plain)) == 1:
         return "common_password", "this password is among the most common ones"

@@ -1,4 +1,4 @@
-"""The session check that every request with a token passes; no network on the way while the lease holds."""
+"""The session check of every request with a token; while the lease holds, it needs no network exchange."""
 
 import time
 from collections.abc import Callable
@@ -27,7 +27,7 @@ SESSION_KIND: Kind[SessionFact] = Kind(
 
 
 class Identity:
-    """Who is asking; `user` is there when this very request has read it from PostgreSQL."""
+    """The user and session of a request; `user` is set if this request has read it from PostgreSQL."""
 
     __slots__ = ("session_id", "user", "user_id")
 
@@ -36,7 +36,7 @@ class Identity:
 
 
 class Gate:
-    """Admits tokens of live sessions; raises InvalidToken for all others."""
+    """Accepts tokens of live sessions; raises InvalidToken for all others."""
 
     def __init__(
         self, store: AuthStore, tokens: AccessTokens, coherence: Coherence, users: UserService,

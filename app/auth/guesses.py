@@ -1,8 +1,8 @@
-"""Guesses at a password: the wrong ones of a minute, and those that are being checked now, in one number for each key.
+"""Limit of wrong passwords: for each key, the failures of this minute and the checks in flight, in one number.
 
-A check is counted before it begins, so that many at once cannot slip past the limit, and counted as a failure only when
-it was one: right passwords never use the limit up. Both counts are one number in memcached, so that every step is one
-exchange that nothing can come between. Without memcached each worker counts alone.
+A check is counted before it begins, so that many concurrent checks cannot exceed the limit. It becomes a failure only
+if the password was wrong: right passwords never use up the limit. Both counts are in one memcached counter, so that
+each step is one atomic operation. Without memcached each worker counts alone.
 """
 
 import time
@@ -18,23 +18,23 @@ from app.infra.memcache.client import CacheUnavailable, Memcache
 from app.web.limits import TRACKED_KEYS, WINDOW_SECONDS, Key, counter_name
 
 LOGIN_FAILURES = "login_failures"
-IN_FLIGHT = 1 << 32  # failures stand below it
+IN_FLIGHT = 1 << 32  # one check in flight; the lower 32 bits count failures
 COME_BACK_SECONDS = 1
 NOTED_PER_MINUTE = 100
 
 
 class Guesses:
-    """`check` either checks a password or raises RateLimited; a limit of 0 is none."""
+    """`check` verifies a password or raises RateLimited; a limit of 0 means no limit."""
 
     def __init__(self, memcache: Memcache, clock: Callable[[], float] = time.time) -> None:
         self._memcache, self._clock = memcache, clock
         self._alone: OrderedDict[str, int] = OrderedDict()
 
     def check(self, key: Key, limit: int, verify: Callable[[], bool]) -> bool:
-        """What `verify` returns; False counts as a failure, and what it raises as nothing.
+        """Return the result of `verify`; False counts as a failure, an exception does not.
 
-        Raises RateLimited with the end of the minute when the failures have reached the limit, or with one second when
-        they might, depending on the checks under way.
+        Raises RateLimited until the end of the minute if the failures have reached the limit, or for one second if the
+        failures and the checks in flight together exceed it.
         """
         if limit == 0:
             return verify()
@@ -54,7 +54,7 @@ class Guesses:
         return right
 
     def _begin(self, name: str) -> tuple[int, bool]:
-        """The number with this check in it, and whether it is memcached's."""
+        """Count this check as in flight; returns (the counter after it, whether the counter is in memcached)."""
         if (counted := self._memcache.count(name, IN_FLIGHT, 2 * WINDOW_SECONDS)) is not None:
             return counted, True
         total = self._alone[name] = self._alone.get(name, 0) + IN_FLIGHT
@@ -64,7 +64,7 @@ class Guesses:
         return total, False
 
     def _end(self, name: str, by: int, shared: bool) -> None:
-        """A check whose end is lost stays under way until its minute ends."""
+        """Subtract `by`; if memcached does not answer, the check counts as in flight until the minute ends."""
         if shared:
             with suppress(CacheUnavailable):
                 self._memcache.primary.decr(name, by)
@@ -73,14 +73,14 @@ class Guesses:
 
 
 class Refusals:
-    """Refused guesses in the audit log: one row for each key and minute, and not more than 100 a minute of a worker."""
+    """Writes refused attempts to the audit log: one row per key and minute, at most 100 a minute per worker."""
 
     def __init__(self, audit: AuditStore, afterwards: Afterwards, clock: Callable[[], float] = time.time) -> None:
         self._audit, self._afterwards, self._clock = audit, afterwards, clock
         self._window, self._noted = 0, set[tuple[str, Key]]()
 
     def note(self, policy: str, key: Key, user_id: int | None, client: Client) -> None:
-        """Done after the answer; never raises."""
+        """Write the row after the response; never raises."""
         window = int(self._clock()) // WINDOW_SECONDS
         if window != self._window:
             self._window, self._noted = window, set()

@@ -1,4 +1,4 @@
-"""What the store finds and makes, as the rules see it."""
+"""Records that the store of accounts and sessions returns."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from app.users.schemas import User
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What a login needs to know of a user."""
+    """The columns of a user that a login needs."""
 
     id: int
     password_hash: bytes
@@ -18,9 +18,9 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The account of an address, None where nobody has it; `greatest_cost` is that of bcrypt among all accounts.
+    """The account of an address, or None; `greatest_cost` is the highest bcrypt cost among all accounts.
 
-    `familiar`: the account has logged in from the asking network within 30 days.
+    `familiar` says whether the account has logged in from the client's network within 30 days.
     """
 
     account: Account | None
@@ -38,7 +38,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A session just made; `others` live sessions of the user were there before."""
+    """A new session; `others` is the number of live sessions that the user had before."""
 
     id: int
     session: SessionFact
@@ -48,7 +48,7 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """A session locked for the rotation of its refresh token; `ages` as `refresh.successor` takes them."""
+    """A session locked for the rotation of its refresh token; `ages` are those of `refresh.successor`."""
 
     user_id: int
     family: bytes

@@ -1,7 +1,7 @@
-"""Refresh tokens: token n of a family is an HMAC of key, family and n, so that a retry can be given the identical one.
+"""Refresh tokens: token n of a family is an HMAC of key, family and n, so that a retry can get the identical token.
 
-A token spells session, number and MAC; the database keeps a hash of the present one's MAC, so that neither a copy of
-the database alone nor the key alone makes a token.
+A token consists of session id, number and MAC. The database keeps only a hash of the current token's MAC: neither a
+copy of the database alone nor the key alone is enough to make a valid token.
 """
 
 import base64
@@ -21,7 +21,7 @@ _HEAD = struct.Struct(">QI")
 
 
 class Presented(NamedTuple):
-    """The parts of a token that somebody sent; nothing in it is proven yet."""
+    """The parts of a token as the client sent it, not yet verified."""
 
     session_id: int
     number: int
@@ -35,17 +35,17 @@ class RefreshTokens:
         self._key = hmac.digest(key, b"jobfinder refresh tokens", "sha256")
 
     def mac(self, family: bytes, number: int) -> bytes:
-        """256 bits that only the holder of the key can compute."""
+        """The 32-byte MAC of token `number`; only the holder of the key can compute it."""
         return hmac.digest(self._key, family + number.to_bytes(8, "big"), "sha256")
 
     def made(self, given: Presented, family: bytes) -> bool:
-        """Whether this service has made the token."""
+        """Whether this service made the token, by its MAC."""
         return hmac.compare_digest(given.mac, self.mac(family, given.number))
 
     def next_number(self, given: Presented, family: Family) -> int | None:
-        """The number of the token that the holder of `given` gets, None where that is reuse.
+        """The number of the token to return for `given`, or None for reuse.
 
-        Raises InvalidToken for a token that this service has not made.
+        Raises InvalidToken for a token that this service did not make.
         """
         if not self.made(given, family.family):
             raise InvalidToken("the refresh token is not valid")
@@ -59,7 +59,7 @@ class RefreshTokens:
 
     @staticmethod
     def parse(token: str) -> Presented:
-        """Raises InvalidToken for anything that `spell` cannot have made."""
+        """Raises InvalidToken for text that `spell` cannot return."""
         try:
             data = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
             session_id, number = _HEAD.unpack_from(data)
@@ -76,16 +76,17 @@ class RefreshTokens:
 
 
 def token_hash(mac: bytes) -> bytes:
-    """What the database keeps; the MAC has full entropy, so a plain hash is enough."""
+    """The hash that the database stores; the MAC has full entropy, so plain SHA-256 is enough."""
     return hashlib.sha256(mac).digest()
 
 
 def successor(number: int, present: int, ages: Sequence[float]) -> int | None:
-    """What the holder of token `number` is given while the family is at `present`; None where that is reuse.
+    """The number of the token to return for token `number` while the current one is `present`; None for reuse.
 
-    The present token is rotated. Its parent gives it again, however late, for nobody has presented it yet: an answer
-    may have been lost. An older one gives it while `ages`, the seconds since tokens present - 1, present - 2, ... were
-    rotated away, are within the grace: several holders of one token may refresh at once.
+    The current token is rotated. Its predecessor returns the current token at any time: no client has used the current
+    one yet, so the response with it may have been lost. An older token returns it for GRACE_SECONDS after its rotation,
+    because several holders of one token may refresh at once. `ages` are the seconds since tokens present - 1,
+    present - 2, ... were rotated.
     """
     if number == present:
         return present + 1

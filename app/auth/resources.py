@@ -1,4 +1,4 @@
-"""HTTP of accounts and sessions."""
+"""HTTP resources of accounts and sessions."""
 
 import falcon
 
@@ -38,7 +38,7 @@ class _AuthResource(Resource):
 
 
 class Registrations(_AuthResource):
-    """New accounts."""
+    """Registers accounts."""
 
     public = True
     counted = False
@@ -55,7 +55,7 @@ class Registrations(_AuthResource):
 
 
 class Logins(_AuthResource):
-    """New sessions."""
+    """Opens sessions."""
 
     public = True
     counted = False
@@ -68,7 +68,7 @@ class Logins(_AuthResource):
 
 
 class Refreshes(_AuthResource):
-    """New tokens for a session."""
+    """Issues new tokens for a session."""
 
     public = True
 
@@ -78,9 +78,10 @@ class Refreshes(_AuthResource):
 
 
 class Logouts(_AuthResource):
-    """Ends of sessions; the signature of the token is enough, so that a retry works when the session has ended.
+    """Ends sessions. Only the token's signature is checked, so that a retry works after the session has ended.
 
-    A token that is signed counts for its session alone, so that nobody's network keeps a session from ending.
+    Requests with a valid signature count for their session, not for the network: other clients of the same network
+    cannot use up the limit.
     """
 
     public = True
@@ -121,14 +122,14 @@ class Logouts(_AuthResource):
 
 
 class Revocations(_AuthResource):
-    """Ends of sessions by their tokens alone, as OAuth knows them (RFC 7009)."""
+    """Token revocation (RFC 7009): ends the session of a refresh or access token, without other authentication."""
 
     public = True
     counted = False
 
     @operation(
         Operation(
-            "End the session of a token; 200 means that no worker accepts a token of it, also when it is not known",
+            "End the session of a token; 200 means that no worker accepts its tokens, or that the token is unknown",
             {200: None},
             body=Revocation,
             body_type=FORM,
@@ -142,7 +143,7 @@ class Revocations(_AuthResource):
 
 
 class OwnSessions(_AuthResource):
-    """Where the user is logged in."""
+    """The list of the user's live sessions."""
 
     @operation(
         Operation(
@@ -160,7 +161,7 @@ class OwnSessions(_AuthResource):
 
 
 class OwnSession(_AuthResource):
-    """One of them."""
+    """One session of the user."""
 
     @operation(
         Operation(
@@ -176,7 +177,7 @@ class OwnSession(_AuthResource):
 
 
 class Password(_AuthResource):
-    """The password of the user."""
+    """Changes the user's password."""
 
     @operation(
         Operation(
@@ -210,13 +211,13 @@ class SigningKeys(Resource):
 
 
 class AccountDeletion:
-    """Deletes the account of whoever sends the request; its sessions end with it."""
+    """Deletes the account of the user who sends the request, and ends its sessions."""
 
     def __init__(self, service: AuthService) -> None:
         self._service = service
 
     def __call__(self, req: falcon.Request) -> None:
-        """Raises what `AuthService.delete_account` raises, and for a body that is not a `Deletion`."""
+        """Raises the errors of `AuthService.delete_account` and of `read_json`."""
         identity = req.context.identity
         password = read_json(req, Deletion).password
         client, version = client_of(req), req.context.held_version

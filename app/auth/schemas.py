@@ -1,4 +1,4 @@
-"""Shapes of accounts and sessions in requests and answers."""
+"""Shapes of accounts and sessions in requests and responses."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -28,26 +28,26 @@ class Registration(Struct, forbid_unknown_fields=True):
 
 
 class Credentials(Struct, forbid_unknown_fields=True):
-    """What a login sends."""
+    """The body of a login."""
 
     email: Email
     password: AnyPassword
 
 
 class Refresh(Struct, forbid_unknown_fields=True):
-    """What a refresh sends."""
+    """The body of a refresh."""
 
     refresh_token: RefreshToken
 
 
 class Revocation(Struct):
-    """RFC 7009, 2.1: a refresh or an access token; which of them it is the token tells, so that no hint is needed."""
+    """A refresh or access token (RFC 7009, 2.1); no `token_type_hint` is needed, as the token shows its type."""
 
     token: Annotated[str, Meta(min_length=1, max_length=512)]
 
 
 class PasswordChange(Struct, forbid_unknown_fields=True):
-    """The present password and the one to come."""
+    """The current and the new password."""
 
     current: AnyPassword
     new: NewPassword
@@ -63,7 +63,7 @@ class Tokens(Struct, frozen=True):
 
 
 class Session(Struct, frozen=True):
-    """One place where the user is logged in; `last_seen_at` is exact to 5 minutes."""
+    """A live session of the user; `last_seen_at` is exact to 5 minutes."""
 
     id: Id
     created_at: datetime
@@ -74,14 +74,14 @@ class Session(Struct, frozen=True):
 
 
 class Sessions(Struct, frozen=True):
-    """Live sessions of the user: the current one, then the newest first; `next` is the cursor of the next page."""
+    """Live sessions of the user: the current one first, then the newest; `next` is the cursor of the next page."""
 
     sessions: list[Session]
     next: str | None
 
 
 class SessionFact(Struct, array_like=True):
-    """What the caches keep of a session; times are seconds since 1970."""
+    """The cached form of a session; times are seconds since 1970."""
 
     user_id: int
     expires_at: float
@@ -97,5 +97,5 @@ class Client(Struct, frozen=True):
 
     @property
     def origin(self) -> tuple[str, str | None, str]:
-        """As the audit log's columns agent, address and request_id."""
+        """The values of the audit log's columns agent, address and request_id."""
         return self.agent, self.address, self.request_id

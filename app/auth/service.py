@@ -1,4 +1,7 @@
-"""Rules of accounts and sessions: who gets in, and how everything that ends becomes final before it is answered."""
+"""Rules of accounts and sessions: registration, login, refresh, logout and deletion.
+
+A method that ends sessions returns only when no worker accepts them any more.
+"""
 
 import os
 from collections.abc import Callable
@@ -29,26 +32,26 @@ from app.web.converters import GREATEST_ID
 
 
 class EmailTaken(Conflict):
-    """Somebody has an account with this address."""
+    """Another account has this address."""
 
     code, title = "email_taken", "There is an account with this address"
 
 
 class WrongPassword(Forbidden):
-    """The session is fine, the password that confirms the act is not."""
+    """The session is valid, but the password that has to confirm the action is wrong."""
 
     code, title = "wrong_password", "The password is wrong"
 
 
 class AccountDisabled(Forbidden):
-    """Only who knows the password is told; a trigger keeps such an account from getting a session."""
+    """Returned only if the password is right; a database trigger also refuses sessions of disabled accounts."""
 
     code, title = "account_disabled", "The account is disabled"
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What workers remember of sessions and users, and the log that keeps it true; `may_go` refuses a deletion."""
+    """The cached facts of sessions and users; `may_go` raises an error if an account must not be deleted."""
 
     coherence: Coherence
     users: UserService
@@ -56,9 +59,9 @@ class Facts:
 
 
 class AuthService:
-    """Every method that ends something returns only when no worker of any pod accepts it any more.
+    """Every method that ends a session returns only when no worker of any pod accepts it any more.
 
-    `may_...` take the limit of the client's network and raise RateLimited: to be called before a body is read.
+    Call the `may_...` methods before the body is read: they count the client's network and raise RateLimited.
     """
 
     def __init__(
@@ -78,7 +81,7 @@ class AuthService:
         return self._users.remember(user, position)
 
     def login(self, given: Credentials, client: Client) -> Tokens:
-        """One read and one guarded write; raises WrongCredentials, AccountDisabled or RateLimited."""
+        """Open a session, with one read and one write; raises WrongCredentials, AccountDisabled or RateLimited."""
         found = self._store.find_account(given.email, self._rules.network(client))
         account = found.account
         if not self._rules.logs_in(given, found, client) or account is None:
@@ -91,7 +94,7 @@ class AuthService:
         return tokens
 
     def refresh(self, token: str, client: Client) -> Tokens:
-        """Rotate; reuse ends the session (RFC 9700, 4.14.2). Raises InvalidToken."""
+        """Rotate the refresh token; reuse of an old one ends the session (RFC 9700, 4.14.2). Raises InvalidToken."""
         given = self._refresh.parse(token)
         xid = None
         with self._store.transaction() as transaction:
@@ -111,21 +114,21 @@ class AuthService:
         return self._spell(family.user_id, given.session_id, number, mac)
 
     def may_present(self, client: Client) -> None:
-        """Counts a token that is not valid; raises RateLimited."""
+        """Count an invalid token for the client's network; raises RateLimited."""
         self._rules.may_present(client)
 
     def logout(self, claims: Claims, client: Client) -> None:
-        """A retry publishes once more. Raises NotFinal when the end is stored and cannot be promised yet.
+        """End the session; a retry publishes its end again. Raises NotFinal if the end is stored but not yet final.
 
-        Raises RateLimited for too many of them, but only when the session has ended.
+        Raises RateLimited for too many requests, but only if the session has already ended.
         """
         self._may_log_out(claims.session_id)
         self._end(claims.user_id, claims.session_id, "logged_out", client)
 
     def revoke(self, token: str, client: Client) -> None:
-        """RFC 7009: end the session of a refresh token, also of one that was rotated, or of an access token.
+        """End the session of an access token or of a refresh token, also a rotated one (RFC 7009).
 
-        What is no such token needs no end. Raises NotFinal as `logout` does.
+        Any other text is ignored. Raises NotFinal as `logout` does.
         """
         try:
             given = self._refresh.parse(token)
@@ -137,10 +140,10 @@ class AuthService:
             self._end(owner[0], given.session_id, "token_revoked", client)
 
     def logout_everywhere(self, claims: Claims, client: Client) -> None:
-        """End every session of the user; where none lives any more, as in a retry, publish once more.
+        """End every session of the user; if none is live, as in a retry, publish the end again.
 
-        Raises InvalidToken where the session itself has ended and others live, which it may not end; NotFinal and
-        RateLimited as `logout` does.
+        Raises InvalidToken if the token's own session has ended and others are live: such a token may not end them.
+        Raises NotFinal and RateLimited as `logout` does.
         """
         self._may_log_out(claims.session_id)
         with self._store.transaction() as transaction:
@@ -155,7 +158,7 @@ class AuthService:
         self._final_user(claims.user_id, raised[1] if raised else None)
 
     def end_sessions(self, email: str, client: Client) -> None:
-        """End every session of an account that is not the caller's own; raises BadRequest, NotFound or NotFinal."""
+        """End every session of the account with this address; raises BadRequest, NotFound or NotFinal."""
         try:
             account = self._store.find_account(canonical_email(email), network="").account
         except ValueError as error:
@@ -169,21 +172,21 @@ class AuthService:
         self._final_user(account.id, raised[1])
 
     def sessions(self, user_id: int, current: int, after: int | None, limit: int) -> Sessions:
-        """A page; `after` is the cursor of the page before."""
+        """A page of the live sessions; `after` is the cursor of the previous page."""
         found = self._store.list_sessions(user_id, current, after, limit + 1)
         page, more = found[:limit], len(found) > limit
         last = GREATEST_ID if page and page[-1].current else page[-1].id if page else 0
         return Sessions(page, str(last) if more else None)
 
     def end_session(self, user_id: int, session_id: int, client: Client) -> None:
-        """Raises NotFound where the user has no such session."""
+        """End one session; raises NotFound if the user has no such session, or NotFinal."""
         found, xid = self._store.revoke_session(user_id, session_id, "session_ended", client)
         if not found:
             raise NotFound("there is no such session")
         self._final_session(session_id, xid)
 
     def change_password(self, user_id: int, session_id: int, change: PasswordChange, client: Client) -> None:
-        """Ends every other session; raises WrongPassword, Invalid or NotFinal."""
+        """Change the password and end every other session; raises WrongPassword, Invalid, Conflict or NotFinal."""
         account = self._confirmed(user_id, session_id, change.current, client)
         self._rules.check_new_password(change.new, self._users.profile(user_id).user.email, field="new")
         hashes = (self._rules.hash(change.new), account.password_hash)
@@ -198,9 +201,10 @@ class AuthService:
     def delete_account(
         self, user_id: int, session_id: int, password: str, version: int | None, client: Client
     ) -> None:  # fmt: skip
-        """Raises WrongPassword, NotFinal, or PreconditionFailed where `version` is no longer the present one.
+        """Delete the account and end its sessions.
 
-        Raises Conflict where something else needs the account.
+        Raises WrongPassword, NotFinal, PreconditionFailed if the profile is no longer at `version`, or Conflict if
+        the password changed or a company needs the account.
         """
         account = self._confirmed(user_id, session_id, password, client)
         self._may_go(user_id)
@@ -229,9 +233,9 @@ class AuthService:
         return self._spell(account.id, opened.id, 0, mac)
 
     def _displace(self, user_id: int, opened: Opened, client: Client) -> None:
-        """End the longest unused sessions beyond the most that a user may have.
+        """End the least recently used sessions beyond the maximum per user.
 
-        `others` does not count logins at the same time, so that the exact statement is asked from half of them on.
+        `others` does not count concurrent logins, so the exact statement already runs from half of the maximum on.
         """
         most = self._rules.most_sessions
         if 2 * opened.others >= most and (xid := self._store.end_least_used(user_id, opened.id, most, client)):
@@ -253,12 +257,12 @@ class AuthService:
         self._end(claims.user_id, claims.session_id, "token_revoked", client)
 
     def _end(self, user_id: int, session_id: int, event: str, client: Client) -> None:
-        """A session that is not there has ended as well."""
+        """End a session; one without a row has already ended, and its end is published again."""
         _, xid = self._store.revoke_session(user_id, session_id, event, client)
         self._final_session(session_id, xid)
 
     def _may_log_out(self, session_id: int) -> None:
-        """Whatever the limit, a session that lives may end."""
+        """Raises RateLimited only if the session has ended: a live session may always log out."""
         try:
             self._rules.may_log_out(session_id)
         except RateLimited:

@@ -1,7 +1,7 @@
 """SQL of accounts and sessions; each security event is logged in the statement that causes it.
 
-A session is live while its row is there, is not revoked, has not expired, is not too old (however often it was
-refreshed), and carries the `token_epoch` of its user: raising the epoch ends every session of the user at once.
+A session is live while its row exists, is not revoked, has not expired, is younger than the maximum age (however often
+it was refreshed), and has the `token_epoch` of its user: raising the epoch ends every session of the user at once.
 """
 
 from contextlib import AbstractContextManager
@@ -89,8 +89,8 @@ SELECT opened.id, opened.expires_at, opened.seen,
 
 REPLACE_HASH = "UPDATE users SET password_hash = %s WHERE id = %s AND password_hash = %s"
 
-# A row that was waited for comes in its new version and those joined to it in their old ones (EvalPlanQual), so that
-# what concerns two tables is asked in a statement after the one that locks.
+# After waiting for a row lock, PostgreSQL re-reads the locked row but not the rows joined to it (EvalPlanQual). So one
+# statement takes the lock, and a second one reads both tables.
 LOCK_SESSION = "SELECT 1 FROM sessions WHERE id = %s FOR UPDATE"
 
 FIND_FAMILY = f"""
@@ -157,7 +157,7 @@ SELECT s.id, s.created_at, s.last_seen_at, s.agent, host(s.address), s.id = %s
  ORDER BY s.id = %s DESC, s.id DESC LIMIT %s
 """
 
-# What is locked is ended, or used, by somebody else at this moment.
+# SKIP LOCKED: another transaction is ending or using such a session right now.
 END_LEAST_USED = f"""
 WITH beyond AS (
     SELECT s.id FROM sessions s JOIN users u ON u.id = s.user_id
@@ -186,14 +186,14 @@ PREPARED = (FIND_SESSION, FIND_ACCOUNT, OPEN_SESSION)
 
 @dataclass(frozen=True, slots=True)
 class SessionLife:
-    """Seconds that a session lives since its last refresh, and in all, whatever its row says."""
+    """How long a session lives, in seconds: after its last refresh, and in total."""
 
     since_refresh: float
     in_all: float
 
 
 class AuthStore:
-    """Each method is one statement, or one part of a transaction that it is given."""
+    """Each method is one statement, or one step of the given transaction."""
 
     def __init__(self, database: Database, afterwards: Afterwards, life: SessionLife) -> None:
         self._database, self._afterwards, self._life = database, afterwards, life
@@ -215,12 +215,12 @@ class AuthStore:
         return None if row is None else Account(row[0], bytes(row[1]), row[2])
 
     def insert_account(self, email: str, password_hash: bytes, name: str, client: Client) -> User | None:
-        """The new user, None where the address is taken."""
+        """The new user, or None if the address is taken."""
         row = self._database.one(INSERT_ACCOUNT, email, password_hash, name, *client.origin)
         return None if row is None else user_from_row(row)
 
     def open_session(self, account: Account, token: tuple[bytes, bytes], client: Client, network: str) -> Opened | None:
-        """`token` is (family, hash); None where the epoch of the account is no longer the one that was read."""
+        """`token` is (family, hash). Returns None if the account's epoch has changed since it was read."""
         seconds = min(self._life.since_refresh, self._life.in_all)
         row = self._database.one(
             OPEN_SESSION, account.id, account.epoch, *token, seconds, *client.origin, network
@@ -233,14 +233,14 @@ class AuthStore:
         self._database.run(REPLACE_HASH, new, user_id, old)
 
     def end_least_used(self, user_id: int, session_id: int, keep: int, client: Client) -> str | None:
-        """End what is longest unused beyond `keep` live sessions, this one among them; the transaction's id."""
+        """Keep `session_id` and the most recently used, `keep` in all; end the others. Returns the transaction's id."""
         row = self._database.one(
             END_LEAST_USED, user_id, self._life.in_all, session_id, keep, *client.origin
         )  # fmt: skip
         return _first(row)
 
     def list_sessions(self, user_id: int, current: int, after: int | None, limit: int) -> list[Session]:
-        """The current one first, then by falling ids; those that follow `after`, where it is given."""
+        """Live sessions after `after`: the current one first, then by descending id."""
         place = (after, after, current, current, limit)
         rows = self._database.all(LIST_SESSIONS, current, user_id, self._life.in_all, *place)
         return [
@@ -248,23 +248,23 @@ class AuthStore:
         ]
 
     def touch_session(self, session_id: int) -> None:
-        """Note the use of the session, soon; only its owner sees the time, so nobody waits for it or is told of it."""
+        """Update `last_seen_at` in the background; only the owner sees it, so it is not published to other workers."""
         self._afterwards.do(self._database.run, TOUCH_SESSION, session_id)
 
     def find_owner(self, session_id: int) -> tuple[int, bytes] | None:
-        """The user and the family of a session, be it alive or not."""
+        """(user id, family) of a session, live or not."""
         row = self._database.one(FIND_OWNER, session_id)
         return None if row is None else (row[0], bytes(row[1]))
 
     def revoke_session(self, user_id: int, session_id: int, event: str, client: Client) -> tuple[bool, str | None]:
-        """(whether the user has such a session, the transaction's id where this has revoked it)."""
+        """(whether the user has such a session, the transaction's id if this call revoked it)."""
         row = self._database.one(REVOKE_SESSION, session_id, user_id, event, *client.origin)
         return row is not None, _first(row)
 
     def delete_account(
         self, account: Account, session_id: int, version: int | None, client: Client
     ) -> str | None:  # fmt: skip
-        """The transaction's id; None where the password has changed meanwhile, or the profile since `version`."""
+        """The transaction's id; None if the password has changed, or the profile is no longer at `version`."""
         what = (account.id, account.password_hash, version, session_id)
         return _first(self._database.one(DELETE_ACCOUNT, *what, *client.origin))
 
@@ -278,7 +278,7 @@ class AuthStore:
         transaction.run(ROTATE, token_hash, life.since_refresh, life.in_all, session_id, *client.origin)
 
     def live_sessions(self, transaction: Transaction, user_id: int, session_id: int) -> tuple[bool, bool]:
-        """Whether this session lives and whether any of the user does, with the user locked against logins."""
+        """(whether this session is live, whether any of the user is); locks the user's row against logins."""
         transaction.one(LOCK_USER, user_id)
         row = transaction.one(COUNT_LIVE, session_id, user_id, self._life.in_all)
         return (False, False) if row is None else (row[0] > 0, row[1] > 0)
@@ -286,20 +286,20 @@ class AuthStore:
     def revoke_within(
         self, transaction: Transaction, user_id: int, session_id: int, event: str, client: Client
     ) -> str | None:
-        """The transaction's id where this has revoked the session."""
+        """The transaction's id if this call revoked the session."""
         return _first(transaction.one(REVOKE_SESSION, session_id, user_id, event, *client.origin))
 
     def raise_epoch(
         self, transaction: Transaction, user_id: int, session_id: int | None, event: str, client: Client,
         password: tuple[bytes, bytes] | None = None,
     ) -> tuple[int, str] | None:  # fmt: skip
-        """(new epoch, transaction id); with `password` (new hash, old hash) only where the old one still holds."""
+        """(new epoch, transaction id). `password` is (new hash, old hash): None if the old one is no longer stored."""
         new, old = password or (None, None)
         row = transaction.one(RAISE_EPOCH, new, user_id, old, event, session_id, *client.origin)
         return None if row is None else (row[0], row[1])
 
     def keep_session(self, transaction: Transaction, user_id: int, session_id: int, epoch: int) -> None:
-        """Carry one live session over into the new epoch."""
+        """Move one live session to the new epoch, so that it does not end."""
         transaction.run(KEEP_SESSION, epoch, session_id, user_id, epoch - 1)
 
 

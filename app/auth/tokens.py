@@ -1,4 +1,4 @@
-"""Access tokens: JWTs (RFC 9068) with a pinned algorithm (RFC 8725), verified once, then remembered by the worker."""
+"""Access tokens: JWTs (RFC 9068) with a fixed algorithm (RFC 8725); each worker caches the tokens it has verified."""
 
 import secrets
 import time
@@ -15,12 +15,13 @@ from app.infra.secrets.key_ring import KeyRing
 from app.web.converters import parse_id
 
 REMEMBERED_TOKENS = 10_000
-# The clock of the pod that issued a token may be ahead of this one's, and `iat` sets no beginning (RFC 7519, 4.1.6).
+# `iat` is not checked: the issuing pod's clock may be ahead of this one's, and `iat` is not a start time (RFC 7519,
+# 4.1.6).
 _CHECKS: Any = {"require": ["iss", "aud", "sub", "sid", "jti", "iat", "exp"], "verify_iat": False}
 
 
 class Claims(Struct, frozen=True):
-    """What a verified token says; `expires_at` is in seconds since 1970."""
+    """The claims of a verified token; `expires_at` is in seconds since 1970."""
 
     user_id: int
     session_id: int
@@ -28,7 +29,7 @@ class Claims(Struct, frozen=True):
 
 
 class AccessTokens:
-    """Issues and verifies; a signature proves who made a token, never that its session still lives."""
+    """Issues and verifies tokens. A valid signature does not say that the session is still live."""
 
     def __init__(self, keys: KeyRing, settings: Settings, clock: Callable[[], float] = time.time) -> None:
         self._keys, self._clock = keys, clock
@@ -41,7 +42,7 @@ class AccessTokens:
         self._remembered: tuple[int, dict[str, Claims]] = (keys.version, {})
 
     def issue(self, user_id: int, session_id: int) -> str:
-        """A new token of that session, signed with the key that signs now."""
+        """A new token for this session, signed with the current signing key."""
         now = int(self._clock())
         claims = {
             "iss": self._issuer,
@@ -56,10 +57,10 @@ class AccessTokens:
         return jwt.encode(claims, signing.key, self._algorithm, headers={"typ": "at+jwt", "kid": signing.kid})
 
     def verify(self, token: str) -> Claims:
-        """The claims of a token that is signed by a key of ours and has not expired; raises InvalidToken."""
+        """The claims of a token; raises InvalidToken if its signature is not valid or it has expired."""
         keys_version, remembered = self._remembered
         if keys_version != self._keys.version:
-            # A thread that still verifies with the old keys remembers in the old dictionary, which nobody asks again.
+            # A thread that still verifies with the old keys writes to the old dictionary, which is no longer read.
             remembered = {}
             self._remembered = (self._keys.version, remembered)
         claims = remembered.get(token)
@@ -76,7 +77,7 @@ class AccessTokens:
             header = jwt.get_unverified_header(token)
             key = self._keys.verifying(str(header.get("kid", "")))
             if key is None or str(header.get("typ", "")).lower() not in ("at+jwt", "application/at+jwt"):
-                raise InvalidToken("the token is not one of this service")
+                raise InvalidToken("the token was not issued by this service")
             claims = jwt.decode(
                 token, key, algorithms=[self._algorithm], audience=self._audience, issuer=self._issuer,
                 options=_CHECKS,
@@ -84,14 +85,14 @@ class AccessTokens:
         except jwt.ExpiredSignatureError:
             raise InvalidToken("the token has expired") from None
         except (jwt.PyJWTError, ValueError):
-            raise InvalidToken("the token is not one of this service") from None
+            raise InvalidToken("the token was not issued by this service") from None
         return _claims(claims)
 
 
 def _remember(remembered: dict[str, Claims], token: str, claims: Claims) -> None:
-    """Add one; the oldest go where there are too many."""
+    """Add a token; the oldest are dropped beyond REMEMBERED_TOKENS."""
     while len(remembered) >= REMEMBERED_TOKENS:
-        with suppress(RuntimeError, StopIteration):  # another thread has changed the dictionary in between
+        with suppress(RuntimeError, StopIteration):  # another thread changed the dictionary
             remembered.pop(next(iter(remembered)), None)
     remembered[token] = claims
 
@@ -99,5 +100,5 @@ def _remember(remembered: dict[str, Claims], token: str, claims: Claims) -> None
 def _claims(claims: dict[str, Any]) -> Claims:
     user_id, session_id = parse_id(str(claims["sub"])), parse_id(str(claims["sid"]))
     if user_id is None or session_id is None:
-        raise InvalidToken("the token is not one of this service")
+        raise InvalidToken("the token was not issued by this service")
     return Claims(user_id, session_id, int(claims["exp"]))

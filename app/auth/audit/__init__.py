@@ -1,1 +1,1 @@
-"""The audit log: what is written to it beside the statements that cause what they log."""
+"""The audit log: entries that have a statement of their own, such as failed logins."""

@@ -26,9 +26,9 @@ class AuditStore:
         self._database = database
 
     def record_failed_login(self, user_id: int | None, client: Client) -> None:
-        """`user_id` None stands for an address that nobody has."""
+        """`user_id` is None for an address without an account."""
         self._database.run(RECORD_FAILED_LOGIN, user_id, client.agent, client.address, client.request_id)
 
     def record_refused_guess(self, policy: str, user_id: int | None, client: Client) -> None:
-        """`policy` names the limit that was reached."""
+        """`policy` is the name of the limit that was reached."""
         self._database.run(RECORD_REFUSED_GUESS, user_id, client.agent, client.address, client.request_id, policy)

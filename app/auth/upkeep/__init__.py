@@ -1,1 +1,1 @@
-"""Upkeep: what nobody needs any more is removed, a little at a time, beside the requests."""
+"""Upkeep: deletes expired rows in small batches, in the background."""

@@ -1,4 +1,4 @@
-"""SQL that removes up to 1,000 rows of what nobody needs any more; of several workers each takes rows of its own."""
+"""SQL that deletes up to 1,000 expired rows; concurrent workers skip each other's rows."""
 
 from app.infra.postgres.database import Database
 from app.infra.tuning.live_tuning import LiveTuning
@@ -23,19 +23,19 @@ DELETE FROM audit_log WHERE id IN (
 
 
 class UpkeepStore:
-    """Each method is one statement, and returns how many rows it has removed."""
+    """Each method is one statement and returns the number of deleted rows."""
 
     def __init__(self, database: Database, tuning: LiveTuning) -> None:
         self._database, self._tuning = database, tuning
 
     def prune_sessions(self) -> int:
-        """Sessions that have expired more than a day ago."""
+        """Delete sessions that expired more than a day ago."""
         return self._database.run(PRUNE_SESSIONS)
 
     def prune_login_networks(self) -> int:
-        """Networks from which nobody has logged in for a month."""
+        """Delete networks without a login for 31 days."""
         return self._database.run(PRUNE_LOGIN_NETWORKS)
 
     def prune_audit_log(self) -> int:
-        """Rows of the audit log that are older than `accounts.audit_days`."""
+        """Delete rows of the audit log that are older than `accounts.audit_days`."""
         return self._database.run(PRUNE_AUDIT_LOG, self._tuning.current.accounts.audit_days)
