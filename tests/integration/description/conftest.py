@@ -1,4 +1,4 @@
-"""The whole service, once with each worker class, without limits and with passwords that cost nothing."""
+"""The whole service, once with each worker class, without rate limits and with cheap password hashes."""
 
 import json
 from collections.abc import Iterator
@@ -45,7 +45,7 @@ def services(
 
 @pytest.fixture(scope="module")
 def admin_email(services: list[Service], database: LocalDatabase) -> str:
-    """The address of an administrator."""
+    """The email address of an administrator."""
     api = Api(services[0].url, lambda sql, parameters: ask(database.direct_url, sql, parameters))
     person = api.register()
     api.query("UPDATE users SET admin = true WHERE id = %s", (person.id,))

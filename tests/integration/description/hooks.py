@@ -1,4 +1,4 @@
-"""What schemathesis is told of the service: who asks, which ids exist, and what no schema can say.
+"""Hooks of schemathesis: which account calls, which ids exist, and which rules a schema cannot express.
 
 Loaded by schemathesis in a process of its own (SCHEMATHESIS_HOOKS); DESCRIBED_URL is the service, DESCRIBED_ADMIN the
 address of an administrator.
@@ -30,7 +30,7 @@ UNSAYABLE = {("password", "common_password"), ("password", "resembles_email"),
 
 
 class People(threading.local):
-    """Somebody who is logged in; each thread knows its own."""
+    """Accounts and companies of one thread."""
 
     def __init__(self) -> None:
         self.api = Api(os.environ["DESCRIBED_URL"], _no_query)
@@ -40,7 +40,7 @@ class People(threading.local):
         self.uses = 0
 
     def somebody(self) -> Person:
-        """One who may be the same as before, and who must not be harmed."""
+        """A logged-in account that several cases share; its session must not be ended."""
         if self.person is None or self.uses >= USES_OF_ONE_PERSON:
             self.person, self.uses = self.api.person(), 0
         self.uses += 1
@@ -55,7 +55,7 @@ class People(threading.local):
         return self.administrator
 
     def company(self, token: str) -> dict[str, Any]:
-        """One that belongs to whoever has the token, the same each time."""
+        """A company owned by the account of `token`; the same one on each call."""
         if token not in self.companies:
             self.companies[token] = self.new_company(token)
         return self.companies[token]
@@ -66,7 +66,7 @@ class People(threading.local):
         return made
 
     def recruiter(self, token: str) -> Person:
-        """Somebody who acts for that company."""
+        """A new recruiter of the company of `token`."""
         person = self.api.register()
         body = {"email": person.email, "role": "recruiter"}
         path = f"companies/{self.company(token)['id']}/members"
@@ -75,7 +75,7 @@ class People(threading.local):
 
 
 def _no_query(sql: str, parameters: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-    raise NotImplementedError("only HTTP is spoken here")
+    raise NotImplementedError("these tests use HTTP only")
 
 
 PEOPLE = People()
@@ -83,7 +83,7 @@ PEOPLE = People()
 
 @schemathesis.auth(refresh_interval=None)
 class Caller:
-    """Whoever calls an operation that needs a token; somebody new where the call ends what the token stands for."""
+    """The account whose token a case sends; a new account if the operation ends the session."""
 
     def get(self, case: Case[Any], context: AuthContext) -> Person | None:
         if not context.operation.definition.raw.get("security"):
@@ -138,7 +138,7 @@ def _read_batch(case: Case[Any]) -> None:
 
 
 def _name_company(case: Case[Any]) -> None:
-    """That of the caller, and a condition that holds whatever has happened to it."""
+    """Use the caller's company, and conditional headers that hold for each of its versions."""
     company = PEOPLE.company(_token(case))
     if "slug" in case.path_parameters:
         case.path_parameters["slug"] = company["slug"]
@@ -173,9 +173,9 @@ def _verify(case: Case[Any]) -> None:
 
 
 def _name_the_version(case: Case[Any]) -> None:
-    """Make conditional headers, where there are any, name a version of the caller's own profile.
+    """Replace the conditional headers of the case, if any, by versions of the caller's own profile.
 
-    A change is refused where If-None-Match names the present one, which therefore is another.
+    A change fails if If-None-Match names the current version (1), so it names version 0.
     """
     for name, version in (("If-Match", 1), ("If-None-Match", int(case.method == "GET"))):
         if name in case.headers:
@@ -214,7 +214,7 @@ REALISTIC: dict[str, Callable[[Case[Any]], None]] = {
 
 @schemathesis.hook
 def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -> None:
-    """Put what exists into three of four cases that the description calls good."""
+    """Fill three of four valid cases with ids and addresses that exist."""
     fill = REALISTIC.get(case.operation.label)
     good = case.meta is not None and case.meta.generation.mode is GenerationMode.POSITIVE
     if fill and good and zlib.crc32(case.id.encode()) % 4:
@@ -223,7 +223,7 @@ def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -
 
 @schemathesis.hook
 def filter_failure(context: HookContext, failure: Failure, case: Case[Any], response: Response) -> bool:
-    """Good data may be refused for what no schema can say; the codes in the answer decide, never its status alone."""
+    """Ignore refusals of valid data whose error codes stand for rules that a schema cannot express."""
     if not isinstance(failure, RejectedPositiveData):
         return True
     problem = response.json()
@@ -234,12 +234,12 @@ def filter_failure(context: HookContext, failure: Failure, case: Case[Any], resp
 
 
 def _object(case: Case[Any]) -> dict[str, Any]:
-    assert isinstance(case.body, dict), "a good body is an object"
+    assert isinstance(case.body, dict), "a valid body is an object"
     return case.body
 
 
 def _token(case: Case[Any]) -> str:
-    """The caller's; somebody's where the operation needs none."""
+    """The caller's token, or a shared account's if the operation needs none."""
     given = case.headers.get("Authorization")
     return str(given).removeprefix("Bearer ") if given else PEOPLE.somebody().token
 
