@@ -1,4 +1,4 @@
-"""One running service of each worker class for all tests that do not end it."""
+"""Services of each worker class, shared by all tests that do not stop them."""
 
 from collections.abc import Iterator
 from pathlib import Path

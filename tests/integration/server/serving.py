@@ -1,4 +1,4 @@
-"""A real gunicorn with real workers in processes of its own, and a client that sees every byte."""
+"""A gunicorn with its workers in separate processes, and a client that shows every byte."""
 
 import contextlib
 import json
@@ -18,17 +18,17 @@ from typing import Any, Self
 ROOT = Path(__file__).parents[3]
 APPLICATION = Path(__file__).with_name("small_app.py")
 PATIENCE_S = 30.0
-ENVIRONMENT: dict[str, str] = {}  # more variables of every service
+ENVIRONMENT: dict[str, str] = {}  # added to the environment of each service
 
 
 def eventually(condition: Callable[[], Any], what: str) -> Any:
-    """The first true value of `condition`; fails when none comes."""
+    """The first true value of `condition`; AssertionError after PATIENCE_S."""
     end = time.monotonic() + PATIENCE_S
     while time.monotonic() < end:
         if value := condition():
             return value
         time.sleep(0.01)
-    raise AssertionError(f"waited in vain for {what}")
+    raise AssertionError(f"timed out waiting for {what}")
 
 
 @dataclass
@@ -83,7 +83,7 @@ class Connection:
         return rest
 
     def closed(self) -> bool:
-        """True when the server closes without another byte."""
+        """Whether the server closes without sending another byte."""
         return self.rest() == b""
 
     def close(self) -> None:

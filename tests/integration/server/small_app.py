@@ -1,4 +1,4 @@
-"""A small WSGI application that shows what reaches it and what it is allowed to do; started by `serving.py`."""
+"""A small WSGI application whose pages exercise the worker; started by `serving.py`."""
 
 import json
 import os
@@ -29,7 +29,7 @@ pools: dict[str, Database] = {}
 
 
 class Closing:
-    """A streamed body that tells whether it was closed."""
+    """A streamed body that counts how often bodies were closed."""
 
     closed = 0
 
@@ -102,7 +102,7 @@ def ping_pong(environ: Environ, arguments: dict[str, str]) -> Any:
 
 
 def second_waiter(environ: Environ, arguments: dict[str, str]) -> Any:
-    """What a second waiter of one descriptor hears."""
+    """The name of the error that a waiter on the descriptor gets, or "ready"."""
     fd = int(arguments["fd"])
     try:
         cooperative.wait_readable(fd, 0.3)
@@ -149,7 +149,7 @@ def _work(seconds: float) -> int:
 
 
 def in_thread(environ: Environ, arguments: dict[str, str]) -> Any:
-    """Waits of a plain thread of the worker."""
+    """The outcomes of waits in a plain thread of the worker."""
     outcome: list[str] = []
 
     def wait() -> None:
@@ -172,7 +172,7 @@ def in_thread(environ: Environ, arguments: dict[str, str]) -> Any:
 
 
 def query(environ: Environ, arguments: dict[str, str]) -> Any:
-    """A psycopg2 connection to a server that accepts and says nothing."""
+    """Connect with psycopg2 to a server that accepts and sends nothing; returns the error's name."""
     import psycopg2
 
     try:
@@ -211,7 +211,7 @@ def pooled(environ: Environ, arguments: dict[str, str]) -> Any:
 
 
 def cache(environ: Environ, arguments: dict[str, str]) -> Any:
-    """A pymemcache read."""
+    """The value that pymemcache reads, or the error's name."""
     from pymemcache.client.base import Client
 
     limit = float(arguments["s"])
@@ -243,7 +243,7 @@ seen: ContextVar[str] = ContextVar("seen", default="nothing")
 
 
 def remember(environ: Environ, arguments: dict[str, str]) -> Any:
-    """What an earlier request left in a context variable."""
+    """The value of a context variable before and after this request sets it."""
     before = seen.get()
     seen.set(arguments["value"])
     cooperative.sleep(0.001)
@@ -251,7 +251,7 @@ def remember(environ: Environ, arguments: dict[str, str]) -> Any:
 
 
 def nested(environ: Environ, arguments: dict[str, str]) -> Any:
-    """What a greenlet inside the request's own one hears when it wants to wait."""
+    """The error text when a greenlet inside the request's greenlet waits."""
 
     def wait() -> str:
         try:
@@ -283,7 +283,7 @@ PAGES: dict[str, Callable[[Environ, dict[str, str]], Any]] = {
 
 
 def raw(arguments: dict[str, str], start_response: StartResponse) -> Iterable[bytes]:
-    """A response that is as wrong as the arguments make it."""
+    """A response that the arguments may make invalid."""
     body = arguments.get("body", "").encode()
     headers = [("content-length", arguments["length"])] if "length" in arguments else []
     if "header" in arguments:

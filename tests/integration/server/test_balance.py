@@ -1,4 +1,4 @@
-"""Several workers on one listening socket: they share connections, and one that is full leaves them to the others."""
+"""Several workers share one listening socket; a full worker leaves new connections to the others."""
 
 import os
 import resource
@@ -19,7 +19,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 @pytest.fixture
 def pair(folder: Path) -> Iterator[Server]:
-    """A service with two workers that both answer."""
+    """A service with two workers that have both answered."""
     with serving("meinheld", folder, workers=2) as server:
         seen: set[int] = set()
 
@@ -36,7 +36,7 @@ def test_connections_are_shared_evenly(pair: Server) -> None:
     assert min(shares.values()) >= 80
 
 
-def test_connections_are_shared_again_after_one_worker_has_been_replaced(pair: Server) -> None:
+def test_replaced_worker_gets_its_share_of_connections(pair: Server) -> None:
     first, second = pair.workers()
     kept = [connection for connection, pid in _opened(pair, 100) if pid == second]
     os.kill(first, signal.SIGKILL)
@@ -47,7 +47,7 @@ def test_connections_are_shared_again_after_one_worker_has_been_replaced(pair: S
     assert all(connection.get("/pid").json() == second for connection in kept)
 
 
-def test_a_full_worker_leaves_the_rest_to_the_others(pair: Server) -> None:
+def test_full_worker_leaves_new_connections_to_the_others(pair: Server) -> None:
     full, other = pair.workers()
     _limit(full)
     opened = _opened(pair, 300)
@@ -58,7 +58,7 @@ def test_a_full_worker_leaves_the_rest_to_the_others(pair: Server) -> None:
     assert pair.get("/pid").json() == other
 
 
-def test_a_full_worker_waits_without_work(pair: Server) -> None:
+def test_full_worker_does_not_spin(pair: Server) -> None:
     full, _ = pair.workers()
     for pid in pair.workers():
         _limit(pid)
@@ -71,7 +71,7 @@ def test_a_full_worker_waits_without_work(pair: Server) -> None:
     assert _processor_seconds(full) - before < 0.3
 
 
-def test_what_waits_is_answered_when_a_full_worker_has_room_again(pair: Server) -> None:
+def test_waiting_connections_are_served_once_a_worker_has_room(pair: Server) -> None:
     for pid in pair.workers():
         _limit(pid)
     held = _opened(pair, 60)
@@ -83,7 +83,7 @@ def test_what_waits_is_answered_when_a_full_worker_has_room_again(pair: Server) 
     assert {connection.response().status for connection in waiting} == {200}
 
 
-def test_a_worker_keeps_descriptors_for_its_own_needs(folder: Path) -> None:
+def test_worker_reserves_descriptors_for_itself(folder: Path) -> None:
     with serving("meinheld", folder) as server:
         (old,) = server.workers()
         resource.prlimit(_parent(old), resource.RLIMIT_NOFILE, (DESCRIPTORS, DESCRIPTORS))
@@ -107,7 +107,7 @@ def _answered(connections: list[Connection]) -> list[socket.socket]:
 
 
 def _opened(server: Server, number: int) -> list[tuple[Connection, int]]:
-    """Connections that have been used once, each with the worker that has it."""
+    """Connections that have been used once, each with the process id of its worker."""
     opened = []
     for _ in range(number):
         connection = server.connect()

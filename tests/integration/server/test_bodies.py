@@ -1,4 +1,4 @@
-"""Bodies: refused by method and path when the headers have come, and bounded all together."""
+"""Request bodies: limits by method and path, checked at the headers, and a limit on all bodies together."""
 
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,7 @@ def length(size: int) -> str:
 
 @pytest.mark.parametrize("expect", ["", "Expect: 100-continue\r\n"])
 @pytest.mark.parametrize(("method", "most"), [("POST", 10), ("PUT", 20), ("GET", 100_000)])
-def test_a_body_is_refused_at_its_headers_by_method_and_path(
+def test_body_above_the_limit_of_its_route_is_refused_at_its_headers(
     server: Server, method: str, most: int, expect: str
 ) -> None:
     refused = begin(server, "/small?x=y", length(most + 1) + expect, method=method).response()
@@ -34,18 +34,18 @@ def test_a_body_is_refused_at_its_headers_by_method_and_path(
     assert taken.response().json() == "/small"
 
 
-def test_the_limit_of_a_path_holds_however_the_path_is_spelled(server: Server) -> None:
+def test_body_limit_holds_for_escaped_and_absolute_targets(server: Server) -> None:
     for target in ("/%73mall", "http://test/small"):
         assert begin(server, target, length(11)).response().status == 413
 
 
-def test_a_chunked_body_is_refused_where_it_passes_the_limit(server: Server) -> None:
+def test_chunked_body_is_refused_once_it_exceeds_the_limit(server: Server) -> None:
     assert begin(server, "/small", CHUNKED, "a\r\n0123456789\r\n0\r\n\r\n").response().json() == "/small"
     assert begin(server, "/small", CHUNKED, "a\r\n0123456789\r\n1\r\nx\r\n0\r\n\r\n").response().status == 413
 
 
-def test_all_bodies_under_way_are_bounded_until_they_end(worker: str, folder: Path) -> None:
-    """A body counts by its length, a chunked one by its limit; whatever ends the request gives the room back."""
+def test_memory_of_all_bodies_is_limited_and_released(worker: str, folder: Path) -> None:
+    """A body reserves its length, a chunked one its limit; each end of the request releases it."""
     with serving(worker, folder, body_memory=1000, body_limit=600, body_timeout=20, threads=8) as server:
 
         def admitted(headers: str) -> Connection | None:
@@ -73,7 +73,7 @@ def test_all_bodies_under_way_are_bounded_until_they_end(worker: str, folder: Pa
                 under_way.reset()
 
 
-def test_pipelined_bodies_give_their_room_back(folder: Path) -> None:
+def test_pipelined_bodies_release_their_memory(folder: Path) -> None:
     with serving("meinheld", folder, body_memory=1000, body_limit=600) as server:
         connection = server.connect()
         request = f"POST /echo HTTP/1.1\r\nHost: test\r\n{length(300)}\r\n{'x' * 300}"
@@ -85,5 +85,5 @@ def test_pipelined_bodies_give_their_room_back(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(("target", "told"), [("/environ", False), ("/envir%6Fn", True), ("/environ?a=%20", False)])
-def test_the_application_is_told_of_an_escaped_path(server: Server, target: str, told: bool) -> None:
+def test_environ_marks_an_escaped_path(server: Server, target: str, told: bool) -> None:
     assert ("jobfinder.escaped_path" in server.get(target).json()) is told

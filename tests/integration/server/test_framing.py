@@ -1,4 +1,4 @@
-"""Responses on the wire: every one ends where its head says."""
+"""Framing of responses: the body has the length that the head declares."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from tests.integration.server.serving import Connection, Server, eventually
 
 
 def reusable(connection: Connection) -> bool:
-    """The next response on the connection is whole and right."""
+    """Whether the next response on the connection is complete and correct."""
     return connection.get("/raw?body=next").body == b"next"
 
 
@@ -30,7 +30,7 @@ def test_a_missing_length_is_computed(connection: Connection) -> None:
 
 
 @pytest.mark.parametrize("length", ["3", "9"])
-def test_a_wrong_length_of_a_list_is_mended(connection: Connection, length: str) -> None:
+def test_wrong_length_of_a_list_is_corrected(connection: Connection, length: str) -> None:
     response = connection.get(f"/raw?body=12345&length={length}")
     assert (response.header("content-length"), response.body) == ("5", b"12345")
     assert reusable(connection)
@@ -67,7 +67,7 @@ def test_streams_are_closed(server: Server) -> None:
     eventually(lambda: server.get("/closed").json() == before + 1, "the end of the stream")
 
 
-def test_a_large_body_arrives_whole_as_the_second_on_a_connection(connection: Connection) -> None:
+def test_large_second_response_arrives_whole(connection: Connection) -> None:
     connection.get("/pid")
     assert len(connection.get("/raw?big=20000000").body) == 20_000_000
     assert reusable(connection)
@@ -81,7 +81,7 @@ def test_a_header_that_would_split_the_response_is_an_error(connection: Connecti
     assert b"X-C" not in answer
 
 
-def test_an_exception_is_a_problem_document(server: Server) -> None:
+def test_exception_becomes_a_problem_document(server: Server) -> None:
     for path in ("/fail", "/leave"):
         response = server.get(path)
         assert (response.status, response.header("content-type")) == (500, "application/problem+json")

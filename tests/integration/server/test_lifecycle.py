@@ -1,4 +1,4 @@
-"""Workers come and go; what was accepted is answered."""
+"""Starting, replacing and stopping workers: accepted requests are answered."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ from tests.integration.server.serving import Connection, Server, connect, eventu
 
 
 class Load:
-    """Clients that ask again and again, half on kept connections; what was accepted and not answered is lost."""
+    """Clients that send requests in a loop, half of them on kept connections; `lost` lists unanswered requests."""
 
     def __init__(self, server: Server, clients: int = 4) -> None:
         self.answered: list[int] = []
@@ -59,7 +59,7 @@ def test_a_killed_worker_is_replaced_and_the_master_lives(worker: str, folder: P
         assert server.alive
 
 
-def test_sigterm_answers_what_is_under_way_and_ends(worker: str, folder: Path) -> None:
+def test_sigterm_answers_running_requests_and_stops(worker: str, folder: Path) -> None:
     with serving(worker, folder) as server:
         idle, busy, started = server.connect(), server.connect(), server.connect()
         assert idle.get("/pid").header("connection") != "close"
@@ -79,7 +79,7 @@ def test_sigterm_answers_what_is_under_way_and_ends(worker: str, folder: Path) -
         assert server.wait() == 0
 
 
-def test_sigterm_under_load_loses_nothing_that_was_accepted(worker: str, folder: Path) -> None:
+def test_sigterm_under_load_answers_each_accepted_request(worker: str, folder: Path) -> None:
     with serving(worker, folder, workers=2) as server:
         with Load(server, clients=8) as load:
             eventually(lambda: len(load.answered) > 100, "answers")
@@ -88,7 +88,7 @@ def test_sigterm_under_load_loses_nothing_that_was_accepted(worker: str, folder:
         assert load.lost == []
 
 
-def test_what_connected_before_sigterm_is_served(folder: Path) -> None:
+def test_connections_before_sigterm_are_served(folder: Path) -> None:
     with serving("meinheld", folder) as server:
         (pid,) = server.workers()
         os.kill(pid, signal.SIGSTOP)
@@ -102,7 +102,7 @@ def test_what_connected_before_sigterm_is_served(folder: Path) -> None:
         assert server.wait() == 0
 
 
-def test_sighup_under_load_loses_nothing(worker: str, folder: Path) -> None:
+def test_sighup_under_load_answers_each_request(worker: str, folder: Path) -> None:
     with serving(worker, folder, workers=2) as server:
         with Load(server) as load:
             for _ in range(2):
@@ -116,7 +116,7 @@ def test_sighup_under_load_loses_nothing(worker: str, folder: Path) -> None:
         assert len(set(load.answered)) >= 4
 
 
-def test_a_third_generation_waits_for_the_end_of_the_first(folder: Path) -> None:
+def test_reload_is_refused_while_old_workers_are_ending(folder: Path) -> None:
     with serving("meinheld", folder, workers=2, graceful_timeout=2) as server:
         first: dict[int, Connection] = {}
 
@@ -140,7 +140,7 @@ def test_a_third_generation_waits_for_the_end_of_the_first(folder: Path) -> None
         assert server.get("/pid").status == 200
 
 
-def test_workers_are_replaced_after_their_requests_and_lose_nothing(worker: str, folder: Path) -> None:
+def test_workers_are_replaced_after_max_requests_without_loss(worker: str, folder: Path) -> None:
     with serving(worker, folder, workers=2, max_requests=40, max_requests_jitter=10) as server:
         with Load(server) as load:
             eventually(lambda: len(set(load.answered)) >= 4, "replaced workers")
@@ -180,7 +180,7 @@ def test_connections_are_spread_over_the_workers(folder: Path) -> None:
         eventually(spread, "a fair share for each worker")
 
 
-def test_a_killed_worker_does_not_count_when_connections_are_spread(folder: Path) -> None:
+def test_killed_worker_gets_no_share_of_connections(folder: Path) -> None:
     with serving("meinheld", folder, workers=2) as server:
         eventually(lambda: server.log().count("Booting worker") == 2, "two workers")
         opened = [server.connect() for _ in range(20)]

@@ -1,4 +1,4 @@
-"""Time limits: what a slow client can hold on to, and for how long."""
+"""Limits on slow and idle clients."""
 
 import resource
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from tests.integration.server.serving import Server, eventually, serving
 
 
-def test_headers_that_come_too_slowly_are_cut_off(server: Server) -> None:
+def test_slow_headers_close_the_connection(server: Server) -> None:
     connection = server.connect()
     connection.send("GET /pid HTTP/1.1\r\nHost: test\r\nX-A: ")
     connection.sock.setblocking(False)
@@ -26,7 +26,7 @@ def test_headers_that_come_too_slowly_are_cut_off(server: Server) -> None:
     assert sent > 1
 
 
-def test_a_slow_client_is_told_so(server: Server) -> None:
+def test_slow_client_gets_408(server: Server) -> None:
     for text in ("GET /pid HTTP/1.1\r\nHost: te", "POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: 9\r\n\r\nbody"):
         connection = server.connect()
         connection.send(text)
@@ -35,11 +35,11 @@ def test_a_slow_client_is_told_so(server: Server) -> None:
         assert connection.closed()
 
 
-def test_a_connection_on_which_nothing_is_asked_ends_without_a_word(server: Server) -> None:
+def test_connection_without_a_request_is_closed_silently(server: Server) -> None:
     assert server.connect().closed()
 
 
-def test_slow_clients_do_not_hold_up_the_others(greenlets: Server) -> None:
+def test_slow_clients_do_not_block_the_others(greenlets: Server) -> None:
     slow = [greenlets.connect() for _ in range(200)]
     for connection in slow:
         connection.send("POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\n\r\nab")
@@ -56,7 +56,7 @@ def test_an_idle_connection_ends_after_the_keep_alive_time(worker: str, folder: 
         assert connection.closed()
 
 
-def test_a_client_that_does_not_read_holds_up_nobody(greenlets: Server) -> None:
+def test_client_that_does_not_read_does_not_block_the_others(greenlets: Server) -> None:
     lazy = [greenlets.connect() for _ in range(5)]
     for connection in lazy:
         connection.send("GET /raw?big=5000000 HTTP/1.1\r\nHost: t\r\n\r\n")
@@ -65,7 +65,7 @@ def test_a_client_that_does_not_read_holds_up_nobody(greenlets: Server) -> None:
         assert len(connection.response().body) == 5_000_000
 
 
-def test_more_connections_than_descriptors_wait_their_turn(folder: Path) -> None:
+def test_connections_beyond_the_descriptors_wait_and_are_served(folder: Path) -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with serving("meinheld", folder) as server:
         (pid,) = server.workers()

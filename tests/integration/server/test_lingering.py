@@ -1,4 +1,4 @@
-"""Clients that have their answer and do not hang up."""
+"""Clients that have their response and do not close the connection."""
 
 from pathlib import Path
 
@@ -7,8 +7,8 @@ from tests.integration.server.serving import connect, serving
 LINGERING = 40
 
 
-def test_clients_that_do_not_hang_up_keep_nobody_waiting(worker: str, folder: Path) -> None:
-    """Were each waited for in the loop, the last answer would come after the patience of the client."""
+def test_lingering_clients_do_not_delay_others(worker: str, folder: Path) -> None:
+    """If the loop waited for each of them, the last response would exceed the client's timeout."""
     with serving(worker, folder) as server:
         assert server.address is not None
         (before,) = server.workers()
@@ -21,7 +21,7 @@ def test_clients_that_do_not_hang_up_keep_nobody_waiting(worker: str, folder: Pa
             each.close()
 
 
-def test_a_client_that_sends_on_after_its_last_answer_still_gets_all_of_it(worker: str, folder: Path) -> None:
+def test_last_response_is_complete_although_the_client_keeps_sending(worker: str, folder: Path) -> None:
     with serving(worker, folder) as server:
         assert server.address is not None
         connection = connect(server.address)

@@ -1,4 +1,4 @@
-"""Requests on the wire: what is ambiguous is refused, what is sound is understood."""
+"""Parsing of requests: ambiguous ones are refused, valid ones are read correctly."""
 
 import contextlib
 import socket
@@ -50,7 +50,7 @@ def test_an_ambiguous_request_is_refused_and_nothing_after_it_is_served(server: 
     assert len(server.get("/started").json()) == before
 
 
-def test_only_meinheld_refuses_line_feeds_alone(greenlets: Server) -> None:
+def test_meinheld_refuses_bare_line_feeds(greenlets: Server) -> None:
     for text in ("GET /pid HTTP/1.1\nHost: test\n\n", "GET /pid HTTP/1.1\r\nHost: test\nX-A: b\r\n\r\n"):
         connection = greenlets.connect()
         connection.send(text)
@@ -60,7 +60,7 @@ def test_only_meinheld_refuses_line_feeds_alone(greenlets: Server) -> None:
 @pytest.mark.parametrize(
     "line", ["GEX /pid HTTP/1.1", "BREW /pid HTTP/1.1", "GET /pid HTTP/2.0", "GET /pid", "\x16\x03\x01"]
 )
-def test_what_is_no_request_is_refused(greenlets: Server, line: str) -> None:
+def test_malformed_request_line_is_refused(greenlets: Server, line: str) -> None:
     connection = greenlets.connect()
     connection.send(f"{line}\r\nHost: test\r\n\r\n")
     assert connection.rest().split()[1] in (b"400", b"501", b"505")
@@ -91,21 +91,21 @@ def test_an_upgrade_is_ignored_and_the_next_client_is_served(server: Server) -> 
         assert server.get("/pid").status == 200
 
 
-def test_connect_is_answered_and_the_next_client_is_served(server: Server) -> None:
+def test_connect_method_is_refused_and_the_next_client_is_served(server: Server) -> None:
     connection = server.connect()
     connection.send("CONNECT example.org:443 HTTP/1.1\r\nHost: example.org\r\n\r\n")
     assert connection.response().status >= 400
     assert server.get("/pid").status == 200
 
 
-def test_the_client_is_told_to_continue_before_it_sends_its_body(connection: Connection) -> None:
+def test_expect_100_continue_is_answered_before_the_body(connection: Connection) -> None:
     connection.send("POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n")
     assert connection.response().status == 100
     connection.send("body")
     assert connection.response().json()["length"] == 4
 
 
-def test_a_body_above_the_limit_is_refused_and_the_client_sees_why(server: Server) -> None:
+def test_body_above_the_limit_gets_413(server: Server) -> None:
     for framing, body in (
         ("Content-Length: 3000000", b"x" * 3_000_000),
         ("Transfer-Encoding: chunked", b"2DC6C0\r\n" + b"x" * 3_000_000),
@@ -134,7 +134,7 @@ def test_headers_above_the_limit_are_refused_however_they_arrive(server: Server)
     assert server.get("/pid").status == 200
 
 
-def test_the_environment_tells_what_was_sent(connection: Connection) -> None:
+def test_environ_holds_what_was_sent(connection: Connection) -> None:
     environ = connection.get("/environ?a=%20b", "X-Forwarded_For: 1.2.3.4\r\nX-Value:  two  words \t\r\n").json()
     assert environ["QUERY_STRING"] == "a=%20b"
     assert environ["HTTP_X_VALUE"] == "two  words"
@@ -149,7 +149,7 @@ def test_paths_are_decoded_once(greenlets: Server, target: str, path: str) -> No
     assert connection.response().json() == path
 
 
-def test_each_client_is_told_apart(greenlets: Server) -> None:
+def test_remote_addr_is_that_of_each_client(greenlets: Server) -> None:
     assert greenlets.address is not None
     ours = Connection(socket.create_connection(greenlets.address, 10, source_address=("127.0.0.1", 0)))
     theirs = Connection(socket.create_connection(greenlets.address, 10, source_address=("127.0.0.77", 0)))
@@ -163,7 +163,7 @@ def test_pipelined_requests_are_answered_in_order(connection: Connection) -> Non
     assert [connection.response().body for _ in range(20)] == [str(n).encode() for n in range(20)]
 
 
-def test_pipelined_bodies_stay_apart(connection: Connection) -> None:
+def test_pipelined_bodies_are_not_mixed(connection: Connection) -> None:
     request = "POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: 4\r\n\r\n"
     connection.send(f"{request}one!{request}two!{request}tri!")
     assert [connection.response().json()["start"] for _ in range(3)] == ["one!", "two!", "tri!"]
@@ -185,7 +185,7 @@ def test_a_good_request_is_served_before_the_bad_one_behind_it(greenlets: Server
     assert greenlets.get("/pid").status == 200
 
 
-def test_clients_that_vanish_leave_nothing_behind(greenlets: Server) -> None:
+def test_worker_survives_clients_that_reset_their_connections(greenlets: Server) -> None:
     before = greenlets.get("/pid").json()
     for _ in range(50):
         for text in (

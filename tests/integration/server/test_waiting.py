@@ -1,4 +1,4 @@
-"""Waiting in requests: exact, cheap, and never at the cost of others."""
+"""Waits inside requests: they end on time, use no processor time and do not block other requests."""
 
 import os
 import socket
@@ -13,7 +13,7 @@ from tests.integration.server.serving import Server, eventually
 
 @pytest.fixture
 def silent() -> Iterator[int]:
-    """The port of a server that accepts and never says a word."""
+    """The port of a server that accepts connections and sends nothing."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield listener.getsockname()[1]
 
@@ -55,7 +55,7 @@ def test_a_wait_costs_no_processor_time(server: Server) -> None:
     assert server.get("/wait?s=1").json()["cpu"] < 0.3
 
 
-def test_waits_in_both_directions_wake_and_do_not_spin(server: Server) -> None:
+def test_read_and_write_waits_wake_without_spinning(server: Server) -> None:
     assert server.get("/ping-pong").json()["cpu"] < 0.3
 
 
@@ -92,12 +92,12 @@ def test_a_descriptor_has_one_waiter_at_a_time(greenlets: Server) -> None:
     assert sorted(map(str, outcomes)) == ["RuntimeError", "TimeoutError"]
 
 
-def test_a_descriptor_that_cannot_be_waited_for_is_an_error(greenlets: Server) -> None:
+def test_waiting_for_an_invalid_descriptor_is_an_error(greenlets: Server) -> None:
     assert greenlets.get("/second?fd=-1").json() == "ValueError"
     assert greenlets.get("/second?fd=999").json() == "OSError"
 
 
-def test_many_requests_wait_for_one_event(greenlets: Server) -> None:
+def test_event_wakes_every_waiting_request(greenlets: Server) -> None:
     connections = [greenlets.connect() for _ in range(100)]
     for connection in connections:
         connection.send("GET /gate?s=20 HTTP/1.1\r\nHost: t\r\n\r\n")
@@ -105,25 +105,25 @@ def test_many_requests_wait_for_one_event(greenlets: Server) -> None:
     assert all(connection.response().json() is True for connection in connections)
 
 
-def test_the_executor_runs_at_low_priority_and_refuses_what_it_cannot_queue(greenlets: Server) -> None:
+def test_executor_runs_at_low_priority_and_refuses_when_its_queue_is_full(greenlets: Server) -> None:
     outcomes = together(*[lambda: greenlets.get("/work?s=0.4").json()] * 6)
     assert outcomes.count("QueueFull") == 2
     assert outcomes.count(min(10, 19 - os.getpriority(os.PRIO_PROCESS, 0))) == 4
 
 
-def test_a_call_that_takes_too_long_is_given_up(greenlets: Server) -> None:
+def test_executor_call_times_out(greenlets: Server) -> None:
     assert greenlets.get("/work?s=0.6&timeout=0.1").json() == "TimeoutError"
 
 
-def test_plain_threads_of_a_worker_wait_too(server: Server) -> None:
+def test_plain_threads_of_a_worker_can_wait(server: Server) -> None:
     assert server.get("/thread").json() == [True, "timeout", "readable", "False"]
 
 
-def test_a_silent_database_is_given_up_in_time(server: Server, silent: int) -> None:
+def test_silent_database_times_out(server: Server, silent: int) -> None:
     assert server.get(f"/query?s=0.2&port={silent}").json() == "TimeoutError"
 
 
-def test_a_silent_cache_is_given_up_in_time(server: Server, silent: int) -> None:
+def test_silent_cache_times_out(server: Server, silent: int) -> None:
     assert server.get(f"/cache?s=0.2&port={silent}").json() == "TimeoutError"
 
 
@@ -132,13 +132,13 @@ def test_a_cache_is_read(server: Server, memcache: int) -> None:
     assert server.get(f"/cache?s=5&port={memcache}&host=localhost").json() == "value"
 
 
-def test_a_refused_connection_is_told(server: Server) -> None:
+def test_refused_connection_raises(server: Server) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     assert server.get(f"/cache?s=5&port={port}").json() == "ConnectionRefusedError"
 
 
-def test_a_hundred_silent_peers_do_not_hold_up_one_request(greenlets: Server, silent: int) -> None:
+def test_a_hundred_silent_peers_do_not_block_a_request(greenlets: Server, silent: int) -> None:
     connections = [greenlets.connect() for _ in range(100)]
     for connection in connections:
         connection.send(f"GET /cache?s=2&port={silent} HTTP/1.1\r\nHost: t\r\n\r\n")
