@@ -58,7 +58,7 @@ def test_a_killed_and_a_stopped_pooler_are_told_honestly_and_come_back(calm: Rel
     assert_honest(watch)
 
 
-def test_a_killed_worker_loses_only_what_it_was_answering(calm: Release) -> None:
+def test_killed_worker_loses_only_its_running_requests(calm: Release) -> None:
     pod = calm.pods()[0]
     with under_load(calm, "kill -9 of a worker") as watch:
         start, victim = time.monotonic_ns(), workers(pod)[0]

@@ -79,7 +79,7 @@ def readers(pod: Pod, session: Session) -> Iterator[list[Answer]]:
             each.result()
 
 
-def test_a_killed_worker_loses_only_what_it_was_answering(
+def test_killed_worker_loses_only_its_running_requests(
     pod: Pod, client: Client, shared: Shared, cache_servers: list[Memcached]
 ) -> None:
     with held_logouts(pod, client, shared, cache_servers[0]) as held:

@@ -1,4 +1,4 @@
-"""The watch of the tests on a cluster sees what happens to requests: nothing on a reload, few losses on a kill."""
+"""The request watch of the cluster tests reports no failure on a reload and few on a killed worker."""
 
 import os
 import signal
@@ -25,7 +25,7 @@ def test_a_reload_fails_no_request(whole: list[Pod]) -> None:
     assert len(watch.report.workers) > 2, "new workers have answered"
 
 
-def test_a_killed_worker_loses_only_what_it_was_answering(whole: list[Pod]) -> None:
+def test_killed_worker_loses_only_its_running_requests(whole: list[Pod]) -> None:
     pod = whole[0]
     with watched(Address("127.0.0.1", pod.port), LOAD) as watch:
         watch.wait_for_requests(ENOUGH)
