@@ -1,1 +1,1 @@
-"""Users: the profile that its owner edits and the part of it that others see."""
+"""Users: the profile that its owner edits, and the public part that other users see."""

@@ -1,11 +1,11 @@
-"""E-mail addresses: the one form in which they are stored, looked up, compared and counted."""
+"""E-mail addresses: the canonical form in which they are stored, looked up, compared and counted."""
 
 import re
 import unicodedata
 
 import idna
 
-# The form of an address is that of <input type=email> in HTML, on purpose narrower than RFC 5322.
+# The syntax is that of <input type=email> in HTML, deliberately narrower than RFC 5322.
 _LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 FORM = rf"^[A-Za-z0-9.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}@{_LABEL}(?:\.{_LABEL})*$"
 LENGTH_MAX = 254
@@ -13,15 +13,14 @@ _form = re.compile(FORM).fullmatch
 
 
 def canonical_email(text: str) -> str:
-    """The address that `text` spells, in ASCII and lower case; raises ValueError where it spells none.
+    """The canonical form of the address `text`, in ASCII and lower case; raises ValueError if it is not an address.
 
-    White space around it does not count. The local part is compared without regard to case (Unicode NFC and case
-    folding), the domain as the domain name system does (UTS 46, A-labels).
+    White space around it is removed. The local part gets Unicode NFC and case folding, the domain UTS 46 (A-labels).
     """
     local, _, domain = unicodedata.normalize("NFC", text.strip()).rpartition("@")
     address = f"{local.casefold()}@{_ascii(domain)}"
     if len(address) > LENGTH_MAX or not _form(address):
-        raise ValueError("is no e-mail address")
+        raise ValueError("is not an e-mail address")
     return address
 
 
@@ -31,4 +30,4 @@ def _ascii(domain: str) -> str:
     try:
         return idna.encode(domain, uts46=True).decode().lower()
     except UnicodeError:
-        raise ValueError("has a domain that cannot be") from None
+        raise ValueError("has an invalid domain") from None

@@ -1,4 +1,4 @@
-"""HTTP of users."""
+"""HTTP resources of users."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +18,7 @@ _CHANGES: dict[str, type[Profile | ProfilePatch]] = {JSON: Profile, MERGE_PATCH:
 
 
 class Account(Resource):
-    """The user's own profile, and the end of the account, which `delete` brings about and answers for."""
+    """The user's own profile and account; `delete` deletes the account of a request's user."""
 
     def __init__(self, users: UserService, delete: Callable[[falcon.Request], object]) -> None:
         self._users, self._delete = users, delete
@@ -72,7 +72,7 @@ class Account(Resource):
 
 
 class PublicProfile(Resource):
-    """What anybody with an account may know of a user."""
+    """The part of a profile that every user may read."""
 
     def __init__(self, users: UserService) -> None:
         self._users = users
@@ -113,7 +113,7 @@ class UserBatch(Resource):
                         "minItems": 1,
                         "maxItems": BATCH_LIMIT,
                     },
-                    "comma-separated ids; the order is kept and duplicates are folded",
+                    "comma-separated ids; the order is kept and duplicates are removed",
                     required=True,
                 ),
             ),
@@ -131,7 +131,7 @@ class UserBatch(Resource):
 
 
 def parse_ids(given: Any) -> list[int]:
-    """The ids in the order given, each once; raises BadRequest for none, for more than 100, and for what is no id."""
+    """The ids in the given order, without duplicates; raises BadRequest for none, more than 100, or an invalid id."""
     texts = (",".join(given) if isinstance(given, list) else given or "").split(",")
     if texts == [""]:
         raise BadRequest("ids must name at least one user")

@@ -1,4 +1,4 @@
-"""Shapes of users in requests and answers."""
+"""Shapes of users in requests and responses."""
 
 from datetime import datetime
 from operator import attrgetter
@@ -16,7 +16,7 @@ Email = Annotated[
     Meta(
         min_length=3,
         max_length=LENGTH_MAX,
-        description="kept in lower case; white space around it does not count, a domain in any script becomes ASCII",
+        description="stored in lower case, without white space around it; a domain in any script becomes ASCII",
         examples=["ada@example.com"],
         extra_json_schema={"pattern": FORM},
         extra={"parse": canonical_email},
@@ -41,7 +41,7 @@ class User(Struct, frozen=True):
 
 
 class PublicUser(Struct, frozen=True):
-    """A user as anybody else sees it: never the address."""
+    """A user as other users see it, without the address."""
 
     id: Id
     name: str
@@ -50,27 +50,27 @@ class PublicUser(Struct, frozen=True):
 
 
 class Profile(Struct, forbid_unknown_fields=True):
-    """What the owner can change; what is left out stays."""
+    """The fields that the owner can change; a field that is left out stays as it is."""
 
     name: Name | UnsetType = UNSET
     headline: Headline | UnsetType = UNSET
 
 
 class ProfilePatch(Struct, forbid_unknown_fields=True):
-    """The same as a merge patch (RFC 7396): null empties what can be empty."""
+    """The same as a merge patch (RFC 7396): null empties the headline."""
 
     name: Name | UnsetType = UNSET
     headline: Headline | UnsetType | None = UNSET
 
 
 class Deletion(Struct, forbid_unknown_fields=True):
-    """Deleting an account asks for its password."""
+    """The body of an account deletion: the account's password."""
 
     password: AnyPassword
 
 
 class Batch(Struct, frozen=True):
-    """Users in the order asked for, and the ids that nobody has."""
+    """Users in the requested order, and the ids without a user."""
 
     users: list[PublicUser]
     missing: list[Id]
@@ -81,7 +81,7 @@ _public_fields = attrgetter(*PublicUser.__struct_fields__)
 
 
 class UserFact:
-    """A user as the caches keep it, with both representations encoded once."""
+    """The cached form of a user, with both JSON representations encoded once."""
 
     __slots__ = ("private_json", "public_json", "tag", "user")
 

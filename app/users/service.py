@@ -1,4 +1,4 @@
-"""Rules of users: reads come from facts that are proven fresh, writes are published."""
+"""Rules of users: reads use the coherent cache, writes are published to every worker."""
 
 from collections.abc import Sequence
 
@@ -26,11 +26,11 @@ class UserService:
         return fact
 
     def profiles(self, user_ids: Sequence[int]) -> dict[int, UserFact]:
-        """Those that exist, from one pipelined read of the shared cache and at most one query."""
+        """Those that exist, by id; takes one pipelined read of the shared cache and at most one query."""
         return self._facts.load_many(user_ids, self._read_many)
 
     def change(self, user_id: int, profile: Profile, version: int | None) -> UserFact:
-        """Raises PreconditionFailed where `version` is given and no longer the present one, NotFound without a user."""
+        """Raises PreconditionFailed if `version` is given and not the current one, NotFound if there is no user."""
         name = profile.name if isinstance(profile.name, str) else None
         headline = profile.headline if isinstance(profile.headline, str) else None
         if name is None and headline is None and version is None:
@@ -38,7 +38,7 @@ class UserService:
         changed = self._store.change_profile(user_id, name, headline, version)
         if changed is None:
             raise (
-                PreconditionFailed("the profile has changed meanwhile")
+                PreconditionFailed("the profile has changed")
                 if version is not None
                 else NotFound("there is no such user")
             )
@@ -47,7 +47,7 @@ class UserService:
         return user_fact(user)
 
     def remember(self, user: User, position: Position | None) -> UserFact:
-        """Keep a user that was just read, `position` being the one before the read."""
+        """Cache a user that was just read; `position` is the position in the log of changes before the read."""
         fact = user_fact(user)
         self._facts.put(user.id, fact, position)
         return fact

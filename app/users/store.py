@@ -14,7 +14,7 @@ _CASTS = {"email": "::text"}
 
 
 def user_columns(table: str = "users", shape: type[Struct] = User) -> str:
-    """The columns of a view of users, in the order of its fields, as `from_row` takes them."""
+    """The select list for `shape`: its fields as columns of `table`, in the order that `from_row` expects."""
     return ", ".join(f"{table}.{name}{_CASTS.get(name, '')}" for name in shape.__struct_fields__)
 
 
@@ -57,27 +57,27 @@ class UserStore:
     def change_profile(
         self, user_id: int, name: str | None, headline: str | None, version: int | None
     ) -> tuple[User, str] | None:
-        """The changed user and the transaction's id; None where there is no such user, or not in that version."""
+        """(the changed user, the transaction's id); None if there is no such user or `version` is not current."""
         row: tuple[Any, ...] | None = self._database.one(CHANGE_PROFILE, name, headline, user_id, version)
         return None if row is None else (user_from_row(row), row[-1])
 
     def insert_made_up(self, people: Sequence[tuple[str, str, str]], password_hash: bytes) -> int:
-        """Add those of (address, name, headline) whose address is free; returns how many."""
+        """Insert a user for each (address, name, headline) whose address is free; returns how many."""
         emails, names, headlines = (list(column) for column in zip(*people, strict=True))
         return self._database.run(INSERT_MADE_UP, password_hash, emails, names, headlines)
 
 
 def user_from_row(row: tuple[Any, ...]) -> User:
-    """`row` begins with `user_columns`."""
+    """The user of a row that begins with `user_columns`."""
     return from_row(User, row)
 
 
 def from_row(shape: type[S], row: tuple[Any, ...]) -> S:
-    """`row` begins with the columns of `shape`; times become those of UTC."""
+    """The `shape` of a row that begins with its columns; times are converted to UTC."""
     values = row[: len(shape.__struct_fields__)]
     return shape(*(utc(value) if isinstance(value, datetime) else value for value in values))
 
 
 def utc(moment: datetime) -> datetime:
-    """The same moment in UTC, whatever zone the database session has."""
+    """The same time in UTC; the database session may use another time zone."""
     return moment.astimezone(UTC)

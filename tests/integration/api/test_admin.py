@@ -203,7 +203,7 @@ def test_the_command_grants_and_revokes(api: Api, command: Callable[..., subproc
         assert (done.returncode, done.stderr) == (0, "")
         assert person.get("admin/audit").status_code == status
     assert api.audited(person.id)[-2:] == ["admin_granted", "admin_revoked"]
-    for email, reason in (("nobody@example.com", "there is no account"), ("nonsense", "is no e-mail address")):
+    for email, reason in (("nobody@example.com", "there is no account"), ("nonsense", "is not an e-mail address")):
         done = command("grant", email)
         assert done.returncode == 2
         assert reason in done.stderr

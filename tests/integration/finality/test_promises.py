@@ -190,7 +190,7 @@ def test_a_command_ends_every_session_of_an_account(client: Client, whole: list[
     ("email", "reason"),
     [
         ("nobody@example.com", "there is no account with the address nobody@example.com"),
-        ("nobody", "nobody is no e-mail address"),
+        ("nobody", "nobody is not an e-mail address"),
     ],
 )
 def test_the_command_says_when_there_is_no_such_account(whole: list[Pod], email: str, reason: str) -> None:
