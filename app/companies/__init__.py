@@ -1,1 +1,1 @@
-"""Companies: who offers jobs, and the accounts that act for them."""
+"""Companies that offer jobs, and the accounts that are their members."""

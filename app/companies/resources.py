@@ -1,4 +1,4 @@
-"""HTTP of companies."""
+"""HTTP resources of companies."""
 
 from typing import Any
 
@@ -45,11 +45,11 @@ class _CompanyResource(Resource):
 
 
 class Companies(_CompanyResource):
-    """New companies."""
+    """Creates companies."""
 
     @operation(
         Operation(
-            "Make a company, whose owner you are",
+            "Create a company and become its owner",
             {201: Company},
             body=NewCompany,
             errors=(400, 401, 409, 415, 422, 429, 503),
@@ -64,7 +64,7 @@ class Companies(_CompanyResource):
 
 
 class OneCompany(_CompanyResource):
-    """A company: everybody may read it, its owners change it."""
+    """A company: public to read, changed by its owners only."""
 
     open_to_all = READING
 
@@ -90,7 +90,7 @@ class OneCompany(_CompanyResource):
 
     @operation(
         Operation(
-            "Change a company; owners alone",
+            "Change a company; owners only",
             {200: Company},
             body=CompanyPatch,
             other_bodies={MERGE_PATCH: CompanyPatch},
@@ -105,7 +105,7 @@ class OneCompany(_CompanyResource):
 
     @operation(
         Operation(
-            "Close a company for good, with its memberships; owners alone",
+            "Close a company for good and end its memberships; owners only",
             {204: None},
             errors=(401, 403, 404, 429, 503),
             parameters=(_COMPANY,),
@@ -118,7 +118,7 @@ class OneCompany(_CompanyResource):
 
 
 class CompanyBySlug(_CompanyResource):
-    """The same by its name in addresses."""
+    """A company by its slug, its name in URLs."""
 
     open_to_all = READING
 
@@ -141,11 +141,11 @@ class CompanyBySlug(_CompanyResource):
 
 
 class CompanyMembers(_CompanyResource):
-    """Who acts for a company."""
+    """The members of a company."""
 
     @operation(
         Operation(
-            "List the members; members alone",
+            "List the members; members only",
             {200: Members},
             errors=(400, 401, 403, 404, 429, 503),
             parameters=(_COMPANY, *PAGING),
@@ -158,7 +158,7 @@ class CompanyMembers(_CompanyResource):
 
     @operation(
         Operation(
-            "Make the account of an address a member, at once; owners alone. 404 where nobody has the address",
+            "Add the account with this address as a member, at once; owners only. 404 without such an account",
             {201: Member},
             body=Invitation,
             errors=(*_WRITING, 409),
@@ -174,11 +174,11 @@ class CompanyMembers(_CompanyResource):
 
 
 class CompanyMember(_CompanyResource):
-    """One of them."""
+    """One member of a company."""
 
     @operation(
         Operation(
-            "Read a member; members alone",
+            "Read a member; members only",
             {200: Member},
             errors=(401, 403, 404, 429, 503),
             parameters=(_COMPANY, _MEMBER),
@@ -191,7 +191,7 @@ class CompanyMember(_CompanyResource):
 
     @operation(
         Operation(
-            "Change the role of a member; owners alone. 409 where no owner would be left",
+            "Change the role of a member; owners only. 409 if no owner would be left",
             {200: Member},
             body=RoleChange,
             errors=(*_WRITING, 409),
@@ -205,7 +205,7 @@ class CompanyMember(_CompanyResource):
 
     @operation(
         Operation(
-            "Remove a member, or leave; owners, and everybody for themselves. 409 where no owner would be left",
+            "Remove a member (owners only), or leave the company (any member). 409 if no owner would be left",
             {204: None},
             errors=(401, 403, 404, 409, 429, 503),
             parameters=(_COMPANY, _MEMBER),
@@ -217,11 +217,14 @@ class CompanyMember(_CompanyResource):
 
 
 class OwnCompaniesList(_CompanyResource):
-    """The companies that the user acts for."""
+    """The companies of which the user is a member."""
 
     @operation(
         Operation(
-            "List the companies that you act for", {200: OwnCompanies}, errors=(400, 401, 429, 503), parameters=PAGING
+            "List the companies you are a member of",
+            {200: OwnCompanies},
+            errors=(400, 401, 429, 503),
+            parameters=PAGING,
         )
     )
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:

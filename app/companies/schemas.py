@@ -1,4 +1,4 @@
-"""Shapes of companies and their members in requests and answers."""
+"""Shapes of companies and their members in requests and responses."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -22,7 +22,7 @@ Slug = Annotated[
         min_length=1,
         max_length=SLUG_MAX,
         pattern=SLUG.replace("$", r"\Z"),
-        description="names the company in addresses: lower-case letters and digits, single hyphens between them",
+        description="names the company in URLs: lower-case letters and digits, single hyphens between them",
         examples=["acme"],
     ),
 ]
@@ -40,7 +40,7 @@ Role = Literal["owner", "recruiter"]
 
 
 class Company(Struct, frozen=True):
-    """A company as everybody sees it; times are UTC."""
+    """A company in responses; times are UTC."""
 
     id: Id
     slug: str
@@ -55,7 +55,7 @@ class Company(Struct, frozen=True):
 
 
 class CompanyBrief(Struct, frozen=True):
-    """What a posting shows of its company."""
+    """The part of a company that a job posting shows."""
 
     id: Id
     slug: str
@@ -64,7 +64,7 @@ class CompanyBrief(Struct, frozen=True):
 
 
 class NewCompany(Struct, forbid_unknown_fields=True):
-    """What is left out of `slug` is made of the name."""
+    """The body of a new company; without `slug`, one is made from the name."""
 
     name: CompanyName
     slug: Slug | UnsetType = UNSET
@@ -74,7 +74,7 @@ class NewCompany(Struct, forbid_unknown_fields=True):
 
 
 class CompanyPatch(Struct, forbid_unknown_fields=True):
-    """What an owner can change; what is left out stays, and null empties what can be empty (RFC 7396)."""
+    """The fields that an owner can change (RFC 7396): a missing one stays as it is, null empties all but `name`."""
 
     name: CompanyName | UnsetType = UNSET
     description: Description | UnsetType | None = UNSET
@@ -83,7 +83,7 @@ class CompanyPatch(Struct, forbid_unknown_fields=True):
 
 
 class Member(Struct, frozen=True):
-    """An account that acts for a company."""
+    """An account that is a member of a company."""
 
     user_id: Id
     name: Name
@@ -92,27 +92,27 @@ class Member(Struct, frozen=True):
 
 
 class Members(Struct, frozen=True):
-    """By rising ids of the accounts; `next` is the cursor of the next page."""
+    """A page of members, by ascending account id; `next` is the cursor of the next page."""
 
     members: list[Member]
     next: str | None
 
 
 class Invitation(Struct, forbid_unknown_fields=True):
-    """Whom to make a member: the account of this address."""
+    """The address of the account to add as a member, and its role."""
 
     email: Email
     role: Role
 
 
 class RoleChange(Struct, forbid_unknown_fields=True):
-    """The role that a member is to have."""
+    """The new role of a member."""
 
     role: Role
 
 
 class OwnCompany(Struct, frozen=True):
-    """A company that the user acts for."""
+    """A company of which the user is a member."""
 
     company: CompanyBrief
     role: Role
@@ -120,7 +120,7 @@ class OwnCompany(Struct, frozen=True):
 
 
 class OwnCompanies(Struct, frozen=True):
-    """By rising ids of the companies; `next` is the cursor of the next page."""
+    """A page of the user's companies, by ascending id; `next` is the cursor of the next page."""
 
     companies: list[OwnCompany]
     next: str | None
@@ -130,7 +130,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class CompanyFact:
-    """A company as the caches keep it, encoded once: all of it, and what a posting shows."""
+    """The cached form of a company, with its full and its brief JSON encoded once."""
 
     __slots__ = ("brief", "brief_json", "json", "tag")
 

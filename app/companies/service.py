@@ -1,4 +1,4 @@
-"""Rules of companies: everybody may read them, members act for them, and what is shown of them is published."""
+"""Rules of companies: every client may read them, only members act for them, and changes are published."""
 
 import re
 import secrets
@@ -35,29 +35,29 @@ NAMED_MAX = 5
 _NO_NAME = "company"
 
 Follow = Callable[[Transaction, int], Sequence[str]]
-"""What is made of a company elsewhere follows its change in the same transaction; returns the keys of what changes."""
+"""Updates data derived from a company, in the same transaction as its change; returns the changed cache keys."""
 
 
 class SlugTaken(Conflict):
-    """Another company, perhaps one that is closed, has this slug."""
+    """Another company, possibly a closed one, has this slug."""
 
     code, title = "slug_taken", "There is a company with this slug"
 
 
 class TooManyCompanies(Conflict):
-    """The account owns as many companies as it may."""
+    """The account already owns OWNED_MAX companies."""
 
     code, title = "too_many_companies", "The account owns too many companies"
 
 
 class AlreadyMember(Conflict):
-    """Whoever is invited is there already, in whatever role."""
+    """The invited account is already a member, in whatever role."""
 
     code, title = "already_member", "The account is a member already"
 
 
 class LastOwner(Conflict):
-    """A company needs an owner: it is to be handed over or closed first."""
+    """A company needs an owner: another member must become one, or the company be closed, first."""
 
     code, title = "last_owner", "The company would have no owner"
 
@@ -79,7 +79,7 @@ def _nothing_follows(transaction: Transaction, company_id: int) -> Sequence[str]
 
 
 class CompanyService:
-    """Memberships are no facts: each question asks PostgreSQL, so that they are final at their commit."""
+    """Companies are cached. Memberships are not: each check reads PostgreSQL, so a change holds from its commit on."""
 
     def __init__(self, companies: CompanyStore, coherence: Coherence, follow: Follow = _nothing_follows) -> None:
         self._store, self._coherence, self._follow = companies, coherence, follow
@@ -94,11 +94,11 @@ class CompanyService:
         return fact
 
     def companies_many(self, company_ids: Sequence[int]) -> dict[int, CompanyFact]:
-        """Those that exist, from one pipelined read of the shared cache and at most one query."""
+        """Those that exist, by id; takes one pipelined read of the shared cache and at most one query."""
         return self._facts.load_many(company_ids, self._read_many)
 
     def by_slug(self, slug: str) -> CompanyFact:
-        """Raises NotFound. What slug a company has never changes, so that it is asked for once."""
+        """Raises NotFound. A company's slug never changes, so each worker caches the id of a slug."""
         fact = self.company(self._id_of(slug))
         if fact.brief.slug != slug:
             self._id_of.cache_clear()
@@ -106,11 +106,11 @@ class CompanyService:
         return fact
 
     def membership(self, company_id: int, user_id: int) -> Role | None:
-        """The role of an account in a company, None where it has none, or there is no such company."""
+        """The role of an account in a company; None if it is not a member or there is no such company."""
         return self._store.find_role(company_id, user_id)
 
     def require(self, company_id: int, user_id: int, *, owner: bool = False) -> Role:
-        """The role; raises NotFound without such a company, NotAMember or NotAnOwner without the right."""
+        """The role of the user; raises NotFound if there is no such company, NotAMember or NotAnOwner."""
         role = self.membership(company_id, user_id)
         if role is None:
             self.company(company_id)
@@ -120,7 +120,7 @@ class CompanyService:
         return role
 
     def create(self, user_id: int, new: NewCompany, client: Client) -> CompanyFact:
-        """The creator is its owner; raises SlugTaken or TooManyCompanies."""
+        """Create a company with the user as its owner; raises SlugTaken or TooManyCompanies."""
         if self._store.count_owned(user_id) >= OWNED_MAX:
             raise TooManyCompanies(f"at most {OWNED_MAX} for an account")
         values = (new.name, new.description, new.website, new.country)
@@ -131,7 +131,7 @@ class CompanyService:
         raise SlugTaken
 
     def change(self, company_id: int, user_id: int, patch: CompanyPatch, version: int | None) -> CompanyFact:
-        """Raises what `require` does, PreconditionFailed where `version` is no longer the present one, or NotFinal."""
+        """Raises what `require` does, PreconditionFailed if `version` is not the current one, or NotFinal."""
         self.require(company_id, user_id, owner=True)
         values = {name: value for name in store.CHANGEABLE if (value := getattr(patch, name)) is not UNSET}
         if not values:
@@ -148,7 +148,7 @@ class CompanyService:
         return company_fact(company)
 
     def verify(self, company_id: int, verified: bool, actor_id: int, client: Client) -> CompanyFact:
-        """What an administrator has found out; a retry publishes once more. Raises NotFound or NotFinal."""
+        """Set or clear the flag `verified`; a retry publishes the change again. Raises NotFound or NotFinal."""
         with self._store.transaction() as transaction:
             changed = store.verify(transaction, company_id, verified, actor_id, client)
             keys = self._keys(transaction, company_id)
@@ -158,7 +158,7 @@ class CompanyService:
         return company_fact(changed[0]) if changed else self.company(company_id)
 
     def close(self, company_id: int, user_id: int, version: int | None, client: Client) -> None:
-        """The end of a company, of its memberships, and of what follows it; raises what `change` does."""
+        """Close a company, end its memberships, and update derived data; raises what `change` does."""
         self.require(company_id, user_id, owner=True)
         with self._store.transaction() as transaction:
             xid = store.close(transaction, company_id, version, user_id, client)
@@ -168,36 +168,36 @@ class CompanyService:
         self._coherence.final(keys, xid, security=True)
 
     def own(self, user_id: int, after: int | None, limit: int) -> OwnCompanies:
-        """A page of the companies that an account acts for; `after` is the cursor of the page before."""
+        """A page of the companies of which the user is a member; `after` is the cursor of the previous page."""
         found = self._store.list_own(user_id, after or 0, limit + 1)
         page = found[:limit]
         return OwnCompanies(page, str(page[-1].company.id) if len(found) > limit else None)
 
     def members(self, company_id: int, user_id: int, after: int | None, limit: int) -> Members:
-        """A page for a member; raises what `require` does."""
+        """A page of the members, for a member; raises what `require` does."""
         self.require(company_id, user_id)
         found = self._store.list_members(company_id, after or 0, limit + 1)
         page = found[:limit]
         return Members(page, str(page[-1].user_id) if len(found) > limit else None)
 
     def member(self, company_id: int, user_id: int, member_id: int) -> Member:
-        """Raises what `require` does, and NotFound where `member_id` is no member."""
+        """One member, for a member; raises what `require` does, and NotFound if `member_id` is not a member."""
         self.require(company_id, user_id)
         return self._member(company_id, member_id)
 
     def invite(self, company_id: int, user_id: int, invitation: Invitation, client: Client) -> Member:
-        """Raises what `require` does, NotFound where nobody has the address, and AlreadyMember."""
+        """Add a member; raises what `require` does, NotFound if no account has the address, and AlreadyMember."""
         self.require(company_id, user_id, owner=True)
         invited = self._store.invite(company_id, invitation.email, invitation.role, user_id, client)
         if invited is None:
             raise NotFound("there is no account with this address")
         account, member = invited
         if member is None:
-            raise AlreadyMember(f"it is the account {account}, whose role can be changed")
+            raise AlreadyMember(f"its id is {account}; change its role instead")
         return member
 
     def set_role(self, company_id: int, user_id: int, member_id: int, role: Role, client: Client) -> Member:
-        """Raises what `require` does, NotFound where `member_id` is no member, and LastOwner."""
+        """Change a role; raises what `require` does, NotFound if `member_id` is not a member, and LastOwner."""
         self.require(company_id, user_id, owner=True)
         self._member(company_id, member_id)
         try:
@@ -207,7 +207,7 @@ class CompanyService:
         return self._member(company_id, member_id)
 
     def remove(self, company_id: int, user_id: int, member_id: int, client: Client) -> None:
-        """Owners remove anybody, and everybody may leave; raises as `set_role` does."""
+        """Remove a member: owners may remove any, other members only themselves. Raises what `set_role` does."""
         self.require(company_id, user_id, owner=member_id != user_id)
         try:
             removed = self._store.remove(company_id, member_id, user_id, client)
@@ -217,11 +217,11 @@ class CompanyService:
             raise NotFound("there is no such member")
 
     def may_go(self, user_id: int) -> None:
-        """Raises LastOwner where a company would have no owner without this account."""
+        """Raises LastOwner if the account is the only owner of a company, and so must not be deleted."""
         slugs = self._store.list_owned_alone(user_id, NAMED_MAX + 1)
         if slugs:
             named = ", ".join(slugs[:NAMED_MAX]) + (" and others" if len(slugs) > NAMED_MAX else "")
-            raise LastOwner(f"hand over or close first: {named}")
+            raise LastOwner(f"hand over or close these companies first: {named}")
 
     def _member(self, company_id: int, member_id: int) -> Member:
         member = self._store.find_member(company_id, member_id)
@@ -235,11 +235,11 @@ class CompanyService:
     @staticmethod
     def _missed(version: int | None) -> PreconditionFailed | NotFound:
         if version is not None:
-            return PreconditionFailed("the company has changed meanwhile")
+            return PreconditionFailed("the company has changed")
         return NotFound("there is no such company")
 
     def _find_id(self, slug: str) -> int:
-        """What raises is not remembered."""
+        """Raises NotFound, which `lru_cache` does not cache."""
         company_id = self._store.find_id(slug)
         if company_id is None:
             raise NotFound("there is no such company")
@@ -254,7 +254,7 @@ class CompanyService:
 
 
 def slugs_of(name: str) -> Iterator[str]:
-    """Slugs to try for a company of that name, the plainest first; the last is taken by nobody."""
+    """Slugs to try for a company name, the simplest first; the last ends in 8 random hexadecimal digits."""
     plain = unicodedata.normalize("NFKD", name.casefold()).encode("ascii", "ignore").decode()
     words = re.sub(r"[^a-z0-9]+", "-", plain).strip("-") or _NO_NAME
     shortened = words[: SLUG_MAX - 10].strip("-")

@@ -1,7 +1,7 @@
-"""SQL of companies and their members; what matters to security is logged in the statement that causes it.
+"""SQL of companies and their members; each security event is logged in the statement that causes it.
 
-A company that is closed is not there for anybody. A trigger keeps an owner in every other one: what would leave it
-without raises `errors.Conflict`, also where two owners leave at once.
+A closed company is treated as if it did not exist. A trigger makes sure that every open company has an owner: a
+statement that would remove the last one raises `errors.Conflict`, even if two owners leave at the same time.
 """
 
 from collections.abc import Mapping, Sequence
@@ -41,7 +41,7 @@ SELECT m.role FROM company_members m JOIN companies c ON c.id = m.company_id
     readonly=True,
 )
 
-# Without a row the slug is taken.
+# Returns no row if the slug is taken.
 INSERT_COMPANY = f"""
 WITH made AS (
     INSERT INTO companies (slug, name, description, website, country) VALUES (%s, %s, %s, %s, %s)
@@ -91,7 +91,7 @@ WITH closed AS (
 SELECT pg_current_xact_id()::text FROM closed
 """
 
-# A statement of its own: the trigger sees the company closed only after the statement that closes it.
+# A separate statement: the trigger sees the company as closed only after the statement that closes it.
 DISMISS_MEMBERS = "DELETE FROM company_members WHERE company_id = %s"
 
 _MEMBER = "m.user_id, u.name, m.role, m.since"
@@ -105,7 +105,7 @@ SELECT {_MEMBER} FROM company_members m JOIN users u ON u.id = m.user_id
  WHERE m.company_id = %s AND m.user_id > %s ORDER BY m.user_id LIMIT %s
 """
 
-# No row: there is no such account. A member stays as it is, and its second column is false.
+# Returns no row without such an account. An existing member stays as it is, and `role` and `since` are NULL.
 INVITE = """
 WITH account AS (
     SELECT id, name FROM users WHERE email = %s::citext AND email::text = %s AND disabled_at IS NULL
@@ -154,7 +154,7 @@ PREPARED = (FIND_COMPANY, FIND_COMPANIES, FIND_ROLE)
 
 
 class CompanyStore:
-    """Each method is one statement, or one part of a transaction that it is given."""
+    """Each method is one statement."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -179,7 +179,7 @@ class CompanyStore:
         return role
 
     def insert(self, slug: str, values: Sequence[str | None], user_id: int, client: Client) -> Company | None:
-        """`values` are name, description, website and country; None where the slug is taken."""
+        """`values` are name, description, website and country; returns None if the slug is taken."""
         return _company(self._database.one(INSERT_COMPANY, slug, *values, user_id, *client.origin))
 
     def count_owned(self, user_id: int) -> int:
@@ -187,7 +187,7 @@ class CompanyStore:
         return 0 if row is None else int(row[0])
 
     def list_owned_alone(self, user_id: int, limit: int) -> list[str]:
-        """Slugs of companies that would have no owner without this account."""
+        """Slugs of companies of which this account is the only owner."""
         return [row[0] for row in self._database.all(LIST_OWNED_ALONE, user_id, limit)]
 
     def find_member(self, company_id: int, user_id: int) -> Member | None:
@@ -204,26 +204,26 @@ class CompanyStore:
     def invite(
         self, company_id: int, email: str, role: Role, actor_id: int, client: Client
     ) -> tuple[int, Member | None] | None:
-        """(the account, the new member, None where it was one before); None where nobody has the address."""
+        """(account id, new member or None if it was one already); None if no account has the address."""
         who = (email, email, company_id, role, actor_id, company_id)
         row = self._database.one(INVITE, *who, *client.origin)
         return None if row is None else (row[0], None if row[2] is None else _member(row))
 
     def set_role(self, company_id: int, user_id: int, role: Role, actor_id: int, client: Client) -> None:
-        """Raises Conflict where no owner would be left; nothing happens where the role is the same."""
+        """Raises Conflict if no owner would be left; does nothing if the role is the same."""
         self._database.run(SET_ROLE, role, company_id, user_id, role, actor_id, *client.origin)
 
     def remove(self, company_id: int, user_id: int, actor_id: int, client: Client) -> bool:
-        """Whether there was such a member; raises Conflict where no owner would be left."""
+        """Whether there was such a member; raises Conflict if no owner would be left."""
         return self._database.run(REMOVE_MEMBER, company_id, user_id, actor_id, *client.origin) > 0
 
 
 def change(
     transaction: Transaction, company_id: int, values: Mapping[str, str | None], version: int | None
 ) -> tuple[Company, str] | None:
-    """The changed company and the transaction's id; None where there is none, or not in that version.
+    """(the changed company, the transaction's id); None if there is no such company or `version` is not current.
 
-    `values` are those of some of the columns in CHANGEABLE.
+    `values` maps some of the columns in CHANGEABLE to their new values.
     """
     columns = [name for name in CHANGEABLE if name in values]
     statement = CHANGE_COMPANY.format(", ".join(f"{name} = %s" for name in columns))
@@ -234,14 +234,14 @@ def change(
 def verify(
     transaction: Transaction, company_id: int, verified: bool, actor_id: int, client: Client
 ) -> tuple[Company, str] | None:  # fmt: skip
-    """The same of the flag alone; None where nothing changes."""
+    """Set the flag `verified`; returns what `change` does, or None if nothing changes."""
     event = "company_verified" if verified else "company_unverified"
     row = transaction.one(VERIFY_COMPANY, verified, company_id, verified, event, actor_id, *client.origin)
     return None if row is None else (company_from_row(row), row[-1])
 
 
 def close(transaction: Transaction, company_id: int, version: int | None, actor_id: int, client: Client) -> str | None:
-    """The transaction's id; None where there is no such company, or not in that version."""
+    """The transaction's id; None if there is no such company or `version` is not current."""
     row = transaction.one(CLOSE_COMPANY, company_id, version, actor_id, *client.origin)
     if row is None:
         return None
@@ -250,7 +250,7 @@ def close(transaction: Transaction, company_id: int, version: int | None, actor_
 
 
 def company_from_row(row: tuple[Any, ...]) -> Company:
-    """`row` begins with the columns of a company."""
+    """The company of a row that begins with `_COLUMNS`."""
     texts = row[4], row[5], row[6]
     return Company(row[0], row[1], row[2], row[3], *texts, utc(row[7]), utc(row[8]), row[9])
 
