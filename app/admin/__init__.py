@@ -1,1 +1,1 @@
-"""Administration: what only accounts with the flag `admin` may do, each act of which is in the audit log."""
+"""Administration: actions of accounts with the flag `admin`; each action is written to the audit log."""

@@ -1,4 +1,4 @@
-"""HTTP of administration: the first line of each responder asks who is there."""
+"""HTTP resources of administration; each responder first checks that the user is an administrator."""
 
 import re
 from typing import Any
@@ -33,16 +33,16 @@ class _AdminResource(Resource):
         self._admin = admin
 
     def _actor(self, req: falcon.Request) -> int:
-        """The administrator who asks; raises NotFound for everybody else."""
+        """The id of the administrator; raises NotFound for any other user."""
         return self._admin.require(req.context.identity.user_id)
 
 
 class AdminUsers(_AdminResource):
-    """Accounts, found by what somebody knows of them."""
+    """Searches and lists accounts."""
 
     @operation(
         Operation(
-            "Find accounts by `id`, `email` and a part of the `name`, or list all; administrators alone",
+            "Find accounts by `id`, `email` and a part of the `name`, or list all; administrators only",
             {200: Accounts},
             errors=(400, *_ERRORS),
             parameters=(
@@ -65,7 +65,7 @@ class AdminUsers(_AdminResource):
 class AdminUser(_AdminResource):
     """One account."""
 
-    @operation(Operation("Read an account; administrators alone", {200: Account}, errors=_ERRORS, parameters=(_USER,)))
+    @operation(Operation("Read an account; administrators only", {200: Account}, errors=_ERRORS, parameters=(_USER,)))
     def on_get(self, req: falcon.Request, resp: falcon.Response, user_id: int) -> None:
         self._actor(req)
         answer(resp, self._admin.account(user_id))
@@ -74,11 +74,11 @@ class AdminUser(_AdminResource):
 
 
 class Disabling(_AdminResource):
-    """The end of all logins to an account, until it is enabled."""
+    """Disables an account: ends its sessions and refuses logins until it is enabled."""
 
     @operation(
         Operation(
-            "Disable an account; 200 means that no worker accepts a token of it; administrators alone",
+            "Disable an account; 200 means that no worker accepts its tokens any more; administrators only",
             {200: Account},
             errors=(*_ERRORS, 409),
             parameters=(_USER,),
@@ -89,11 +89,11 @@ class Disabling(_AdminResource):
 
 
 class Enabling(_AdminResource):
-    """The contrary."""
+    """Enables a disabled account."""
 
     @operation(
         Operation(
-            "Let logins to an account happen again; administrators alone",
+            "Enable a disabled account, so that its user can log in again; administrators only",
             {200: Account},
             errors=_ERRORS,
             parameters=(_USER,),
@@ -104,11 +104,11 @@ class Enabling(_AdminResource):
 
 
 class AdminSessions(_AdminResource):
-    """Where an account is logged in."""
+    """The live sessions of an account."""
 
     @operation(
         Operation(
-            "List the live sessions of an account; administrators alone",
+            "List the live sessions of an account; administrators only",
             {200: Sessions},
             errors=(400, *_ERRORS),
             parameters=(_USER, *PAGING),
@@ -122,15 +122,22 @@ class AdminSessions(_AdminResource):
 
 
 class Verification(_AdminResource):
-    """Whether somebody has made sure that a company is what it says."""
+    """Marks a company as verified, or as not verified."""
 
     @operation(
-        Operation("Verify a company; administrators alone", {200: Company}, errors=_ERRORS, parameters=(_COMPANY,))
+        Operation("Verify a company; administrators only", {200: Company}, errors=_ERRORS, parameters=(_COMPANY,))
     )
     def on_post(self, req: falcon.Request, resp: falcon.Response, company_id: int) -> None:
         _show(resp, self._admin.verify(company_id, True, self._actor(req), client_of(req)))
 
-    @operation(Operation("Take it back; administrators alone", {200: Company}, errors=_ERRORS, parameters=(_COMPANY,)))
+    @operation(
+        Operation(
+            "Withdraw the verification of a company; administrators only",
+            {200: Company},
+            errors=_ERRORS,
+            parameters=(_COMPANY,),
+        )
+    )
     def on_delete(self, req: falcon.Request, resp: falcon.Response, company_id: int) -> None:
         _show(resp, self._admin.verify(company_id, False, self._actor(req), client_of(req)))
 
@@ -140,13 +147,13 @@ class Audit(_AdminResource):
 
     @operation(
         Operation(
-            "Read the audit log, all of it or what matches every filter; administrators alone",
+            "Read the audit log, or the entries that match every filter; administrators only",
             {200: AuditEntries},
             errors=(400, *_ERRORS),
             parameters=(
-                Parameter("user_id", "query", ID_SCHEMA, "whom it concerns"),
-                Parameter("actor_id", "query", ID_SCHEMA, "who did it"),
-                Parameter("company_id", "query", ID_SCHEMA, "the company that it concerns"),
+                Parameter("user_id", "query", ID_SCHEMA, "the account concerned"),
+                Parameter("actor_id", "query", ID_SCHEMA, "the account that acted"),
+                Parameter("company_id", "query", ID_SCHEMA, "the company concerned"),
                 Parameter("event", "query", _EVENT, "such as logged_in"),
                 *PAGING,
             ),
@@ -165,13 +172,13 @@ class Audit(_AdminResource):
 
 
 def _text(req: falcon.Request, name: str, most: int) -> str | None:
-    """A text in the query, None where it is left out; raises BadRequest for what is none."""
+    """A text parameter of the query, None if it is missing; raises BadRequest if it is not valid."""
     given = req.params.get(name)
     if given is None:
         return None
     try:
         if not isinstance(given, str) or not 1 <= len(given) <= most:
-            raise ValueError(f"one text of 1 to {most} characters is expected")
+            raise ValueError(f"must be one text of 1 to {most} characters")
         return checked_text(given)
     except ValueError as error:
         raise BadRequest(f"{name}: {error}") from None

@@ -1,4 +1,4 @@
-"""Shapes of administration in answers."""
+"""Shapes of administration in responses."""
 
 from datetime import datetime
 from typing import Any
@@ -22,14 +22,14 @@ class Account(Struct, frozen=True):
 
 
 class Accounts(Struct, frozen=True):
-    """The newest first; `next` is the cursor of the next page, which may be there after a page with few or none."""
+    """A page of accounts, the newest first; `next` is the next page's cursor, set even if this page is not full."""
 
     users: list[Account]
     next: str | None
 
 
 class AuditEntry(Struct, frozen=True):
-    """What has happened to `user_id`; `actor_id` is who did it where that is another, or a company is concerned."""
+    """An event of the account `user_id`; `actor_id` is set if another account acted or a company is concerned."""
 
     id: Id
     at: datetime
@@ -45,7 +45,7 @@ class AuditEntry(Struct, frozen=True):
 
 
 class AuditEntries(Struct, frozen=True):
-    """The newest first; `next` is as in lists of accounts."""
+    """A page of the audit log, the newest first; `next` is as in `Accounts`."""
 
     entries: list[AuditEntry]
     next: str | None

@@ -1,4 +1,4 @@
-"""Rules of administration: who is no administrator finds nothing here."""
+"""Rules of administration: any other user gets NotFound."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from app.web.converters import GREATEST_ID
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which accounts are looked for: by id, address and part of the name, as far as they are known."""
+    """A search for accounts by id, address and part of the name; None and an empty name match all."""
 
     id: int | None
     email: str | None
@@ -26,13 +26,13 @@ class Wanted:
 
 
 class OwnAccount(Conflict):
-    """Administrators do not shut themselves out."""
+    """Administrators cannot disable their own account."""
 
-    code, title = "own_account", "Nobody can disable the own account"
+    code, title = "own_account", "You cannot disable your own account"
 
 
 class AdminService:
-    """The flag is no fact: each request asks PostgreSQL, so that it is final at its commit."""
+    """The flag `admin` is not cached: each request reads it from PostgreSQL, so a change holds from its commit on."""
 
     def __init__(
         self, admin: AdminStore, coherence: Coherence, auth: AuthService, companies: CompanyService
@@ -40,7 +40,7 @@ class AdminService:
         self._store, self._coherence, self._auth, self._companies = admin, coherence, auth, companies
 
     def require(self, user_id: int) -> int:
-        """The id of an administrator; raises NotFound for everybody else."""
+        """The user's id; raises NotFound if the user is not an administrator."""
         if not self._store.is_admin(user_id):
             raise NotFound
         return user_id
@@ -53,7 +53,7 @@ class AdminService:
         return found
 
     def accounts(self, wanted: Wanted, before: int | None, limit: int) -> Accounts:
-        """A page of the accounts that are wanted; raises BadRequest for what is no address."""
+        """A page of the matching accounts; raises BadRequest if the address is not valid."""
         if wanted.email is not None:
             found = self._store.find_by_email(_canonical(wanted.email))
         elif wanted.id is not None:
@@ -70,7 +70,7 @@ class AdminService:
         return Accounts([found] if found is not None and fits else [], None)
 
     def disable(self, user_id: int, actor_id: int, client: Client) -> Account:
-        """Ends every session, and returns when that is final; raises NotFound, OwnAccount or NotFinal."""
+        """Refuse logins and end every session, until no worker accepts one; raises NotFound, OwnAccount or NotFinal."""
         if user_id == actor_id:
             raise OwnAccount
         xid = self._store.disable(user_id, actor_id, client)
@@ -79,7 +79,7 @@ class AdminService:
         return account
 
     def enable(self, user_id: int, actor_id: int, client: Client) -> Account:
-        """Raises NotFound; sessions that have ended stay so."""
+        """Allow logins again; sessions that have ended stay ended. Raises NotFound."""
         self._store.enable(user_id, actor_id, client)
         return self.account(user_id)
 
@@ -89,18 +89,18 @@ class AdminService:
         return self._auth.sessions(user_id, 0, after, limit)
 
     def verify(self, company_id: int, verified: bool, actor_id: int, client: Client) -> CompanyFact:
-        """Raises NotFound or NotFinal."""
+        """Set or clear the flag `verified` of a company; raises NotFound or NotFinal."""
         return self._companies.verify(company_id, verified, actor_id, client)
 
     def audit(
         self, user_id: int | None, filters: Mapping[str, Any], before: int | None, limit: int
     ) -> AuditEntries:  # fmt: skip
-        """A page; `filters` are those of `store.AUDIT_FILTERS`."""
+        """A page of the audit log; the names of `filters` are those of `store.AUDIT_FILTERS`."""
         page = self._store.list_audit(user_id, filters, _place(before, limit))
         return AuditEntries(page.entries, _cursor(page))
 
     def set_admin(self, email: str, admin: bool, client: Client) -> None:
-        """Raises BadRequest or NotFound."""
+        """Grant or revoke administration; raises BadRequest or NotFound."""
         if not self._store.set_admin(_canonical(email), admin, client):
             raise NotFound(f"there is no account with the address {email}")
 

@@ -1,7 +1,7 @@
-"""SQL of administration; each act is logged in the statement that does it.
+"""SQL of administration; each action is logged in the statement that performs it.
 
-What is looked for without an index is looked for among some thousand rows a page, so that a page costs little however
-large the tables are, and nobody else pays for an index.
+A search without an index reads at most LOOKED_AT rows per page. So the cost of a page is bounded however large the
+tables are, and other requests do not pay for an index.
 """
 
 from collections.abc import Mapping, Sequence
@@ -79,7 +79,7 @@ SELECT id FROM account
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a page begins, below `before`, and how many entries it may have."""
+    """A page: entries with ids below `before`, at most `limit`."""
 
     before: int
     limit: int
@@ -87,7 +87,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """The entries of a page; `next` is where the next one begins, None after the last."""
+    """The entries of a page; `next` is `before` of the next page, None after the last."""
 
     entries: list[T]
     next: int | None
@@ -111,7 +111,7 @@ class AdminStore:
         return None if row is None else from_row(Account, row)
 
     def list_accounts(self, name: str, place: Place) -> Page[Account]:
-        """Those whose name has `name` in it, whatever the case; all for an empty one."""
+        """Accounts whose name contains `name`, ignoring case; all if it is empty."""
         looked_at = LOOKED_AT if name else place.limit + 1
         pattern = "%" + name.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
         rows = self._database.all(LIST_ACCOUNTS, place.before, looked_at, pattern, place.limit + 1)
@@ -119,7 +119,7 @@ class AdminStore:
         return Page([from_row(Account, row) for row in page.entries], page.next)
 
     def list_audit(self, user_id: int | None, filters: Mapping[str, Any], place: Place) -> Page[AuditEntry]:
-        """What matches all of `filters`, whose names are those of AUDIT_FILTERS; an index finds those of `user_id`."""
+        """Entries that match all of `filters` (names as in AUDIT_FILTERS); the search by `user_id` uses an index."""
         statement = _PAGE.format(
             columns=_ENTRY,
             table="audit_log",
@@ -134,7 +134,7 @@ class AdminStore:
         return Page([_entry(row) for row in page.entries], page.next)
 
     def disable(self, user_id: int, actor_id: int, client: Client) -> str | None:
-        """The transaction's id, None without such an account; ends every session, also of one that is disabled."""
+        """Disable an account and end its sessions, even if it is disabled; the transaction's id, None if not found."""
         row = self._database.one(DISABLE_ACCOUNT, user_id, actor_id, *client.origin)
         return None if row is None else str(row[0])
 
@@ -149,7 +149,7 @@ class AdminStore:
 
 
 def _page(rows: Sequence[tuple[Any, ...]], looked_at: int, limit: int) -> Page[tuple[Any, ...]]:
-    """Each row begins with how many rows were looked at, and with the last of their ids."""
+    """A page of rows that begin with two columns: the number of rows read, and the lowest id among them."""
     found = [row[2:] for row in rows if row[2] is not None]
     seen, last = rows[0][:2]
     if len(found) > limit:
