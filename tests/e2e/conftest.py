@@ -1,6 +1,6 @@
 """One cluster for all tests: that of `$KUBECONFIG`, else one of this machine.
 
-It is taken down again by whoever brought it up (`make e2e` before the tests, or these themselves), unless E2E_KEEP=1.
+It is taken down again by whoever brought it up (`make e2e` beside the tests, or these themselves), unless E2E_KEEP=1.
 """
 
 import fcntl
@@ -13,8 +13,9 @@ import pytest
 from tests.e2e.cluster import lifecycle
 from tests.e2e.cluster.access import Cluster
 from tests.e2e.cluster.config import ClusterError, Folders, folders, kept, kubeconfig_of_the_user
-from tests.e2e.sequence import Share
+from tests.e2e.sequence import Share, sort_those_of
 
+HERE = Path(__file__).parent
 _SHOWN = 12_000
 _TEST_S = 900
 _running: list[Cluster] = []
@@ -22,7 +23,11 @@ _stacks: dict[Path, ExitStack] = {}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A bound for each test itself: in the first one's setup a cluster may have to be built."""
+    """Tests without the cluster first: `make e2e` brings it up meanwhile.
+
+    A bound for each test itself: in the first one's setup a cluster may have to be built.
+    """
+    sort_those_of(items, HERE, lambda item: "cluster" in getattr(item, "fixturenames", ()))
     for item in items:
         if "/e2e/" in item.path.as_posix() and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(_TEST_S, func_only=True))

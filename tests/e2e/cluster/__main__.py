@@ -3,6 +3,7 @@
 import argparse
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor, wait
 
 from tests.e2e.cluster import lifecycle
 from tests.e2e.cluster.builds import images, programs
@@ -36,15 +37,23 @@ def main() -> int:
 
 
 def _run(here: Folders, command: list[str]) -> int:
-    """Run the command while there is a cluster; one of this machine goes afterwards, unless it is to be kept."""
+    """Run the command while the cluster comes up, which is waited for by what needs it (`lifecycle.up`).
+
+    A cluster of this machine goes afterwards, unless it is to be kept.
+    """
     if kubeconfig_of_the_user() is not None:
         return subprocess.call(command)
-    try:
-        lifecycle.up(here)
-        return subprocess.call(command)
-    finally:
-        if not kept():
-            lifecycle.down(here)
+    lifecycle.prepare(here)
+    with ThreadPoolExecutor(1) as beside:
+        coming = beside.submit(lifecycle.up, here)
+        try:
+            code = subprocess.call(command)
+            coming.result()
+            return code
+        finally:
+            wait([coming])
+            if not kept():
+                lifecycle.down(here)
 
 
 sys.exit(main())

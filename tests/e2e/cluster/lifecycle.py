@@ -42,8 +42,7 @@ _SHIM_SOCKETS = "io.containerd.runtime.v2.task/k8s.io/*/address"
 
 def up(folders: Folders) -> None:
     """Have a cluster with everything the tests need; one that is up and well stays as it is, its images new."""
-    _check_machine()
-    build_all(folders)
+    prepare(folders)
     with _alone(folders):
         if is_well(folders):
             say("the cluster is up already")
@@ -57,6 +56,12 @@ def up(folders: Folders) -> None:
         load(folders)
         addons.apply(folders)
     say(f"up: export KUBECONFIG={folders.kubeconfig}")
+
+
+def prepare(folders: Folders) -> None:
+    """Have all programs; raises ClusterError where the machine cannot have a cluster."""
+    _check_machine()
+    build_all(folders)
 
 
 def is_well(folders: Folders) -> bool:
