@@ -5,6 +5,7 @@ address of an administrator.
 """
 
 import os
+import secrets
 import threading
 import zlib
 from collections.abc import Callable
@@ -149,6 +150,12 @@ def _name_company(case: Case[Any]) -> None:
             case.headers[name] = tag
 
 
+def _make_company(case: Case[Any]) -> None:
+    """A slug that is asked for is free."""
+    body = _object(case)
+    case.body = body | ({"slug": f"s-{secrets.token_hex(8)}"} if "slug" in body else {})
+
+
 def _close_company(case: Case[Any]) -> None:
     _name_company(case)
     case.path_parameters["company_id"] = PEOPLE.new_company(_token(case))["id"]
@@ -194,6 +201,7 @@ REALISTIC: dict[str, Callable[[Case[Any]], None]] = {
     "GET /api/v1/users/batch": _read_batch,
     "GET /api/v1/users/me": _name_the_version,
     "PATCH /api/v1/users/me": _name_the_version,
+    "POST /api/v1/companies": _make_company,
     "GET /api/v1/companies/{company_id}": _name_company,
     "PATCH /api/v1/companies/{company_id}": _name_company,
     "DELETE /api/v1/companies/{company_id}": _close_company,

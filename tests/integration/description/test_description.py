@@ -21,7 +21,7 @@ from tests.service import CHECKOUT, Service
 
 CASES = int(os.environ.get("DESCRIPTION_CASES", "5000"))
 SEED = int(os.environ.get("DESCRIPTION_SEED", "1"))
-FIXED_CASES, CASES_OF_ONE_EXAMPLE = 1300, 42  # fewest of all runs together; per example
+FIXED_CASES, CASES_OF_ONE_EXAMPLE = 4500, 84  # fewest of all runs together; per example
 LEAST_SHARE_ACCEPTED = 0.3
 SETTINGS = Path(__file__).with_name("schemathesis.toml")
 DESCRIPTION = "GET /openapi.json"  # schemathesis leaves out what it reads itself
