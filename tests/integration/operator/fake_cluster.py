@@ -1,4 +1,4 @@
-"""A Kubernetes API in memory: objects as JSON, versions that grow with each write, conflicts when one has moved on."""
+"""A Kubernetes API in memory: JSON objects, a resourceVersion per write, and conflicts on stale versions."""
 
 import copy
 import itertools
@@ -17,7 +17,7 @@ Kind = TypeVar("Kind", bound=DictMixin)
 
 
 class FakeCluster:
-    """`Cluster` over `objects`, by kind and name; `down` makes every call fail, `notices` are the events."""
+    """Implements `Cluster` on `objects`, by (kind, name). `down` makes every call fail; `notices` are the events."""
 
     def __init__(self) -> None:
         self.objects: dict[tuple[str, str], Object] = {}
@@ -27,7 +27,7 @@ class FakeCluster:
         self._versions = itertools.count(1)
 
     def put(self, kind: str, name: str, **parts: Any) -> Object:
-        """Create or replace; metadata is completed."""
+        """Create or replace an object; name, namespace and uid are added to its metadata."""
         meta = {"name": name, "namespace": "test", "uid": f"{kind}-{name}", **parts.pop("metadata", {})}
         self.objects[kind, name] = {"metadata": meta, **parts}
         self.touch(kind, name)

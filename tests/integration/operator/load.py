@@ -1,4 +1,4 @@
-"""Clients of a sidecar that never pause: what the service's busiest workers look like to PgBouncer."""
+"""Clients that keep a PgBouncer busy, as workers under full load do."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,7 @@ from psycopg2 import extensions
 
 @dataclass
 class Load:
-    """Transactions done, and the message of each that failed."""
+    """The number of transactions done, and the message of each that failed."""
 
     done: int = 0
     failures: list[str] = field(default_factory=list)
@@ -39,9 +39,9 @@ def saturated(urls: Sequence[str], clients: int, statement: str) -> Iterator[Loa
 
 @contextmanager
 def transactions(url: str, clients: int) -> Iterator[threading.Event]:
-    """`clients` threads that begin a transaction each and hold it until the event is set, or the block is left.
+    """`clients` threads that each hold a transaction open until the event is set or the block ends.
 
-    Raises what a client met: psycopg2.Error.
+    Raises psycopg2.Error if a client failed.
     """
     end = threading.Event()
     with ThreadPoolExecutor(clients) as threads:

@@ -23,7 +23,7 @@ LABELS = {"app.kubernetes.io/name": "jobfinder", "app.kubernetes.io/instance": R
 
 
 class OwnLease:
-    """A Lease that nobody contends for, until somebody else's name is on it."""
+    """A Lease without contenders; `taken` gives it to another holder."""
 
     def __init__(self) -> None:
         self.taken = False
@@ -39,7 +39,7 @@ class OwnLease:
 
 
 class Platform:
-    """`operator()` starts another run of the operator; `settle` lets it go round until a condition holds."""
+    """A release with its pods; `operator()` starts a new operator on it."""
 
     def __init__(self, postgres: Postgres, database: str, memcached: Memcached, floor: int = 1) -> None:
         self.cluster = FakeCluster()
@@ -84,7 +84,7 @@ class Platform:
         self.cluster.put("ConfigMap", f"{NAME}-tuning")
 
     def configure(self, **spec: Any) -> None:
-        """Create the resource, or edit it: a field is a whole section of its spec."""
+        """Create or edit the resource; each keyword replaces a whole section of its spec."""
         stored = self.cluster.objects.get(("JobFinderConfig", NAME), {})
         generation = stored.get("metadata", {}).get("generation", 0) + 1
         meta = {"labels": {**LABELS, "app.kubernetes.io/component": "operator"}, "generation": generation}
@@ -93,7 +93,7 @@ class Platform:
         self.cluster.put("JobFinderConfig", NAME, metadata=meta, spec={**stored.get("spec", {}), **spec}, **kept)
 
     def add_rival(self, name: str, age: str = "2100-01-01T00:00:00Z", **spec: Any) -> None:
-        """Another resource about the same Deployment."""
+        """Add another resource with the same target Deployment."""
         meta = {"labels": LABELS, "generation": 1, "creationTimestamp": age}
         self.cluster.put("JobFinderConfig", name, metadata=meta, spec={"target": {"deployment": NAME}, **spec})
 
@@ -121,7 +121,7 @@ class Platform:
         self.cluster.delete("Pod", name)
 
     def mounted(self) -> str | None:
-        """What a pod's tuning file says: here the kubelet is quick."""
+        """The contents of the pods' tuning file; unlike in a cluster, ConfigMap changes show at once."""
         data: dict[str, str] = self.cluster.objects["ConfigMap", f"{NAME}-tuning"].get("data") or {}
         return data.get("tuning.json")
 
@@ -174,7 +174,7 @@ class Platform:
 
 
 class RunningOperator:
-    """One run of the operator, on an event loop of its own; `crash` forgets everything, as SIGKILL would."""
+    """One operator process on its own event loop; `crash` drops its state, as SIGKILL would."""
 
     def __init__(self, platform: Platform, around: Surroundings, name: str = NAME) -> None:
         self.platform, self.around, self._name = platform, around, name
@@ -188,7 +188,7 @@ class RunningOperator:
         return self._runner.run(self._reconciler.round())
 
     def settle(self, condition: Callable[[], bool], timeout_s: float = 20) -> None:
-        """Go round until `condition()` holds."""
+        """Run rounds until `condition()` holds; AssertionError after `timeout_s`."""
 
         def holds_after_a_round() -> bool:
             self.round()
@@ -196,7 +196,7 @@ class RunningOperator:
 
         if not becomes_true(holds_after_a_round, timeout_s):
             seen = json.dumps(self.platform.cluster.status(self._name), indent=1)
-            raise AssertionError(f"still not so; notices {self.platform.cluster.notices}; status {seen}")
+            raise AssertionError(f"the condition does not hold; notices {self.platform.cluster.notices}; status {seen}")
 
     def farewell(self) -> None:
         self._runner.run(self._reconciler.farewell())

@@ -1,4 +1,4 @@
-"""The service of a pod as the operator sees it: /metrics that tell which tuning file its workers have applied."""
+"""A stub of a pod's service: /metrics with the tuning generation that each worker has applied."""
 
 import json
 import threading
@@ -11,7 +11,7 @@ PORT = free_port()
 
 
 class StubService:
-    """`workers` read the file that `mounted` gives whenever they are asked; `refuses` says whether they dislike it."""
+    """On each request, `workers` read the file that `mounted` returns; `refuses` tells whether they reject it."""
 
     def __init__(self, host: str, mounted: Callable[[], str | None], workers: int = 2) -> None:
         self.host, self._mounted = host, mounted

@@ -1,4 +1,4 @@
-"""PgBouncers as they run beside the service in pods: an address of 127.0.0.0/8 each, one port for all."""
+"""PgBouncer sidecars, each with its own address in 127.0.0.0/8 and all with the same port."""
 
 import asyncio
 import itertools
@@ -23,7 +23,7 @@ from tests.certificates import SERVER_NAME, Authority
 PASSWORD = "a 'secret' of \"the\" operator"
 PORT = free_port()
 _HELD = tempfile.TemporaryDirectory(prefix="jobfinder-certificate-")
-CERTIFICATE = Authority().write(Path(_HELD.name))  # of every sidecar, as in a release
+CERTIFICATE = Authority().write(Path(_HELD.name))  # shared by all sidecars, as in a release
 ACCOUNT = ConsoleAccount("jobfinder_operator", PASSWORD, str(CERTIFICATE / "ca.crt"), SERVER_NAME, PORT)
 TIMEOUT_S = 2.0
 _numbers = itertools.count(11)
@@ -31,7 +31,7 @@ Answer = TypeVar("Answer")
 
 
 class Sidecar(Server):
-    """Runs on the files that the service's image writes; `url` is what the service in the pod connects to."""
+    """A PgBouncer on the files that the service writes; the service connects to `url`."""
 
     name = "PgBouncer"
 
@@ -87,7 +87,7 @@ class Sidecar(Server):
 def on_console(
     sidecar: Sidecar, work: Callable[[Console], Awaitable[Answer]], account: ConsoleAccount = ACCOUNT
 ) -> Answer:
-    """What `work` returns, done on a console of its own."""
+    """Run `work` on a new console connection and return its result."""
 
     async def run() -> Answer:
         console = await connect(sidecar.host, account, TIMEOUT_S)
@@ -100,11 +100,11 @@ def on_console(
 
 
 def read(sidecar: Sidecar) -> Reading:
-    """What the operator reads."""
+    """The reading that the operator takes of a sidecar."""
     return on_console(sidecar, lambda console: console.read(at=0))
 
 
 def setting(sidecar: Sidecar, name: str) -> str:
-    """As SHOW CONFIG tells it."""
+    """The value of a setting in SHOW CONFIG."""
     rows = on_console(sidecar, lambda console: console.rows("SHOW CONFIG"))
     return next(str(row["value"]) for row in rows if row["key"] == name)

@@ -47,7 +47,7 @@ def most_servers(sidecar: Sidecar, seconds: float) -> int:
     return most
 
 
-def test_it_reads_what_decisions_are_made_from(sidecar: Sidecar) -> None:
+def test_reading_has_pool_servers_clients_and_wait_timeout(sidecar: Sidecar) -> None:
     connection = psycopg2.connect(sidecar.url, connect_timeout=5)
     with connection, connection.cursor() as cursor:
         cursor.execute("SELECT 1")
@@ -57,7 +57,7 @@ def test_it_reads_what_decisions_are_made_from(sidecar: Sidecar) -> None:
     assert (seen.clients_active, seen.clients_waiting, seen.query_wait_seconds) == (1, 0, 8)
 
 
-def test_a_pool_grows_and_shrinks_under_load_and_no_transaction_fails(sidecar: Sidecar) -> None:
+def test_pool_resizes_under_load_without_failed_transactions(sidecar: Sidecar) -> None:
     with saturated([sidecar.url], clients=12, statement="SELECT pg_sleep(0.005)") as load:
         resize(sidecar, 10)
         grown = until(lambda seen: seen.servers == 10, sidecar)
@@ -71,8 +71,8 @@ def test_a_pool_grows_and_shrinks_under_load_and_no_transaction_fails(sidecar: S
     assert shrunk.busy_seconds > grown.busy_seconds > 0
 
 
-def test_a_smaller_pool_alone_keeps_the_connections_that_are_waited_for(sidecar: Sidecar) -> None:
-    """Why `recycle` exists: PgBouncer hands a connection on to who waits for it, however small the pool is by now."""
+def test_smaller_pool_without_recycle_keeps_busy_connections(sidecar: Sidecar) -> None:
+    """Why `recycle` exists: PgBouncer gives a released connection to a waiting client even above the pool size."""
     resize(sidecar, 6)
     with transactions(sidecar.url, 6) as first:
         until(lambda seen: seen.servers_active == 6, sidecar)
@@ -88,8 +88,8 @@ def test_a_smaller_pool_alone_keeps_the_connections_that_are_waited_for(sidecar:
     assert handed_on.servers > handed_on.pool_size == 2
 
 
-def test_who_logs_in_after_recycle_gets_no_connection_above_the_bound(sidecar: Sidecar) -> None:
-    """Why the bound is two settings: with `default_pool_size` alone there are seven connections here."""
+def test_client_after_recycle_gets_no_connection_above_the_limit(sidecar: Sidecar) -> None:
+    """Why the limit is two settings: with `default_pool_size` alone there would be seven connections here."""
     resize(sidecar, 6)
     with transactions(sidecar.url, 6) as first:
         until(lambda seen: seen.servers_active == 6, sidecar)
@@ -101,7 +101,7 @@ def test_who_logs_in_after_recycle_gets_no_connection_above_the_bound(sidecar: S
     assert most == 6
 
 
-def test_a_smaller_pool_closes_the_connections_that_nobody_uses(sidecar: Sidecar) -> None:
+def test_smaller_pool_closes_idle_connections(sidecar: Sidecar) -> None:
     resize(sidecar, 6)
     with transactions(sidecar.url, 6):
         until(lambda seen: seen.servers_active == 6, sidecar)
@@ -121,14 +121,14 @@ def test_timeouts_are_set_while_it_runs(sidecar: Sidecar) -> None:
     assert on_console(sidecar, tell) == (3, "45")
 
 
-def test_a_pool_of_nothing_is_refused_for_it_would_be_unlimited(sidecar: Sidecar) -> None:
+def test_pool_size_zero_is_refused_because_it_means_unlimited(sidecar: Sidecar) -> None:
     before = read(sidecar).pool_size
     with pytest.raises(ConsoleError, match="unlimited"):
         resize(sidecar, 0)
     assert read(sidecar).pool_size == before
 
 
-def test_a_sidecar_of_an_earlier_chart_is_read_right_and_gets_both_bounds(sidecar: Sidecar) -> None:
+def test_pool_with_only_one_limit_set_is_read_and_gets_both(sidecar: Sidecar) -> None:
     async def work(console: Console) -> tuple[int, bool, bool]:
         await console.set_pool_size(4)
         await console.rows("SET max_db_connections = 0")
@@ -140,8 +140,8 @@ def test_a_sidecar_of_an_earlier_chart_is_read_right_and_gets_both_bounds(sideca
     assert on_console(sidecar, work) == (4, True, False)
 
 
-def test_a_stopped_pgbouncer_holds_nobody_up(sidecar: Sidecar) -> None:
-    """Connecting and a command each end with their deadline, and the event loop goes on meanwhile."""
+def test_paused_pgbouncer_times_out_without_blocking_the_loop(sidecar: Sidecar) -> None:
+    """Connecting and a command both time out, and the event loop is not blocked."""
 
     async def ask(timeout_s: float) -> tuple[float, int]:
         ticks = 0
@@ -174,7 +174,7 @@ def test_a_stopped_pgbouncer_holds_nobody_up(sidecar: Sidecar) -> None:
 
 
 def tell_while_stopped(sidecar: Sidecar, tell: Callable[[Console], Awaitable[object]]) -> None:
-    """The pool is 2; what is told then is given up, and the process wakes."""
+    """Set the pool to 2, pause PgBouncer, let `tell` time out, and resume it."""
 
     async def run() -> None:
         console = await connect(sidecar.host, ACCOUNT, TIMEOUT_S)
@@ -189,13 +189,13 @@ def tell_while_stopped(sidecar: Sidecar, tell: Callable[[Console], Awaitable[obj
         sidecar.resume()
 
 
-def test_a_command_of_a_stopped_process_may_be_obeyed_when_it_wakes(sidecar: Sidecar) -> None:
-    """Why a larger pool is recorded before it is granted, and why an unanswered shrink counts as none."""
+def test_command_that_timed_out_may_run_when_pgbouncer_resumes(sidecar: Sidecar) -> None:
+    """Why a larger pool is recorded before it is granted, and an unanswered shrink does not count."""
     tell_while_stopped(sidecar, lambda console: console.rows("SET max_db_connections = 7", 0.2))
     until(lambda seen: seen.pool_size == 7, sidecar)
 
 
-def test_half_a_grant_is_none(sidecar: Sidecar) -> None:
+def test_pool_size_without_the_second_limit_is_not_granted(sidecar: Sidecar) -> None:
     tell_while_stopped(sidecar, lambda console: console.set_pool_size(7, 0.2))
     assert becomes_true(lambda: setting(sidecar, "default_pool_size") == "7", 10)
     with transactions(sidecar.url, 6):
@@ -203,7 +203,7 @@ def test_half_a_grant_is_none(sidecar: Sidecar) -> None:
     assert (seen.pool_size, seen.servers) == (2, 2)
 
 
-def test_a_console_stays_open_and_a_new_process_is_a_new_session(sidecar: Sidecar) -> None:
+def test_restarted_pgbouncer_is_a_new_session(sidecar: Sidecar) -> None:
     async def work() -> tuple[list[str], str]:
         consoles = Consoles(ACCOUNT, TIMEOUT_S)
         before = [(await (await consoles.get("uid", sidecar.host)).read(at)).session for at in (1, 2)]
@@ -219,7 +219,7 @@ def test_a_console_stays_open_and_a_new_process_is_a_new_session(sidecar: Sideca
     assert before[0] == before[1] != after
 
 
-def test_a_dead_pgbouncer_is_an_error_of_ours(sidecar: Sidecar) -> None:
+def test_dead_pgbouncer_raises_console_error(sidecar: Sidecar) -> None:
     sidecar.kill()
     try:
         with pytest.raises(ConsoleError, match="connecting to"):
@@ -229,6 +229,6 @@ def test_a_dead_pgbouncer_is_an_error_of_ours(sidecar: Sidecar) -> None:
     assert read(sidecar).pool_size == 2
 
 
-def test_a_wrong_password_is_an_error_of_ours(sidecar: Sidecar) -> None:
+def test_wrong_password_raises_console_error(sidecar: Sidecar) -> None:
     with pytest.raises(ConsoleError):
         on_console(sidecar, lambda console: console.read(0), replace(ACCOUNT, password="guess"))

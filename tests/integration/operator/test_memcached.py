@@ -1,4 +1,4 @@
-"""memcached's memory, changed while it runs."""
+"""Changing the memory limit of a running memcached."""
 
 import asyncio
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ def read(server: Memcached) -> CacheReading:
     return asyncio.run(memcached.read("127.0.0.1", port(server), TIMEOUT_S))
 
 
-def test_it_is_read_and_counts_what_was_found(server: Memcached) -> None:
+def test_reading_counts_misses(server: Memcached) -> None:
     before = read(server)
     server.ask(b"get nothing")
     after = read(server)
@@ -38,13 +38,13 @@ def test_it_is_read_and_counts_what_was_found(server: Memcached) -> None:
     assert after.connections_max == 4096
 
 
-def test_memory_grows_and_shrinks_live_and_is_read_back(server: Memcached) -> None:
+def test_memory_limit_changes_live_and_is_read_back(server: Memcached) -> None:
     for megabytes in (96, 32, 64):
         asyncio.run(memcached.set_memory("127.0.0.1", port(server), megabytes, TIMEOUT_S))
         assert read(server).limit_bytes == megabytes * MEGABYTE
 
 
-def test_a_stopped_server_holds_nobody_up(server: Memcached) -> None:
+def test_paused_memcached_times_out(server: Memcached) -> None:
     server.pause()
     try:
         with pytest.raises(MemcachedError, match=r"no answer within 0\.2 s"):
@@ -55,7 +55,7 @@ def test_a_stopped_server_holds_nobody_up(server: Memcached) -> None:
         server.resume()
 
 
-def test_a_dead_server_is_an_error_of_ours(server: Memcached) -> None:
+def test_dead_memcached_raises_memcached_error(server: Memcached) -> None:
     server.stop()
     try:
         with pytest.raises(MemcachedError, match=r"127\.0\.0\.1"):
@@ -64,7 +64,7 @@ def test_a_dead_server_is_an_error_of_ours(server: Memcached) -> None:
         server.start()
 
 
-def test_no_server_gets_more_than_its_container_can_bear(server: Memcached) -> None:
+def test_memory_above_the_container_limit_is_not_set(server: Memcached) -> None:
     seen = MemcachedSeen("m-0", limit_bytes=read(server).limit_bytes, container_limit_bytes=128 * MEGABYTE)
     hosts = {"m-0": "127.0.0.1"}
     assert asyncio.run(settle_memory([seen], hosts, 103, port(server), TIMEOUT_S)) == []

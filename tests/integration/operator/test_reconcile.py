@@ -1,4 +1,4 @@
-"""Whole rounds over real PgBouncers and a real memcached, with the cluster in memory."""
+"""Whole rounds against real PgBouncers and a real memcached, with the cluster in memory."""
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
@@ -66,12 +66,12 @@ def converged(platform: Platform) -> bool:
     return platform.cluster.condition(NAME, "BudgetConverged")[0] == "True"
 
 
-def test_pods_get_the_whole_budget_and_never_more(platform: Platform, operator: RunningOperator) -> None:
+def test_pods_get_the_whole_budget(platform: Platform, operator: RunningOperator) -> None:
     operator.settle(lambda: granted(platform) == FREE + 2 * FLOOR)
     operator.settle(lambda: converged(platform))
 
 
-def test_a_settled_platform_is_left_alone(platform: Platform, operator: RunningOperator) -> None:
+def test_settled_platform_gets_no_writes(platform: Platform, operator: RunningOperator) -> None:
     operator.settle(lambda: converged(platform) and platform.cluster.condition(NAME, "TuningApplied")[0] == "True")
     writes, notices = platform.cluster.status_writes, len(platform.cluster.notices)
     for _ in range(5):
@@ -84,22 +84,20 @@ def test_a_new_pod_gets_its_share_from_the_others_under_load(platform: Platform,
     urls = [sidecar.url for sidecar in platform.sidecars.values()]
     with saturated(urls, clients=12, statement="SELECT pg_sleep(0.005)") as load:
         operator.settle(lambda: load.done > 50)
-        url = platform.add_pod("pod-c").url  # by demand: without clients it needs no more than its floor
+        url = platform.add_pod("pod-c").url  # without clients it would need no more than its floor
         with saturated([url], clients=12, statement="SELECT pg_sleep(0.005)") as its_load:
             operator.settle(lambda: sizes(platform)["pod-c"] > FLOOR and granted(platform) <= FREE + 3 * FLOOR)
     assert load.failures == its_load.failures == []
 
 
-def test_a_sidecar_that_read_its_files_anew_is_granted_its_share_again(
-    platform: Platform, operator: RunningOperator
-) -> None:
+def test_reloaded_sidecar_gets_its_share_again(platform: Platform, operator: RunningOperator) -> None:
     operator.settle(lambda: granted(platform) == FREE + 2 * FLOOR)
     on_console(platform.sidecars["pod-a"], lambda console: console.rows("RELOAD"))
     assert sizes(platform)["pod-a"] == FLOOR
     operator.settle(lambda: granted(platform) == FREE + 2 * FLOOR)
 
 
-def test_an_unreachable_pod_keeps_what_is_recorded(platform: Platform, operator: RunningOperator) -> None:
+def test_unreachable_pod_keeps_its_recorded_share(platform: Platform, operator: RunningOperator) -> None:
     operator.settle(lambda: granted(platform) == FREE + 2 * FLOOR)
     held = sizes(platform)["pod-a"]
     platform.sidecars["pod-a"].pause()
@@ -120,9 +118,7 @@ def test_a_smaller_budget_shrinks_the_pods(platform: Platform, operator: Running
     operator.settle(lambda: granted(platform) == 12 - 2 - 3 * FLOOR)
 
 
-def test_a_budget_that_cannot_be_is_refused_with_its_sum_and_changes_nothing(
-    platform: Platform, operator: RunningOperator
-) -> None:
+def test_infeasible_budget_is_refused_and_changes_nothing(platform: Platform, operator: RunningOperator) -> None:
     operator.settle(lambda: granted(platform) == FREE + 2 * FLOOR)
     before = sizes(platform)
     platform.configure(database={**DATABASE, "connectionBudget": 6})
@@ -138,16 +134,14 @@ def test_a_budget_that_cannot_be_is_refused_with_its_sum_and_changes_nothing(
     assert f'jobfinder_operator_pod_cap{{config="{NAME}",pod="pod-a"}} {float(before["pod-a"])}' in told
 
 
-def test_a_size_set_by_hand_is_put_right_and_told(platform: Platform, operator: RunningOperator) -> None:
+def test_size_set_by_hand_is_corrected_and_reported(platform: Platform, operator: RunningOperator) -> None:
     operator.settle(lambda: granted(platform) == FREE + 2 * FLOOR)
     set_by_hand(platform.sidecars["pod-a"], 40)
     operator.settle(lambda: sizes(platform)["pod-a"] <= FREE + FLOOR and granted(platform) <= FREE + 2 * FLOOR)
     assert [each for each in platform.cluster.notices if each.reason.startswith("Drift") and "pod-a" in each.message]
 
 
-def test_a_setting_of_the_pool_alone_changes_nothing_and_is_put_right(
-    platform: Platform, operator: RunningOperator
-) -> None:
+def test_default_pool_size_set_by_hand_is_corrected(platform: Platform, operator: RunningOperator) -> None:
     operator.settle(lambda: granted(platform) == FREE + 2 * FLOOR and converged(platform))
     before, pod = sizes(platform), platform.sidecars["pod-a"]
     for value in (1, 40):
@@ -159,14 +153,14 @@ def test_a_setting_of_the_pool_alone_changes_nothing_and_is_put_right(
     assert all(any(f"pod-a {value} -> {before['pod-a']}" in each for each in resized) for value in (1, 40))
 
 
-def test_a_restarted_sidecar_is_granted_again(platform: Platform, operator: RunningOperator) -> None:
+def test_restarted_sidecar_gets_its_share_again(platform: Platform, operator: RunningOperator) -> None:
     operator.settle(lambda: granted(platform) == FREE + 2 * FLOOR)
     platform.restart_sidecar("pod-a")
     assert sizes(platform)["pod-a"] == FLOOR
     operator.settle(lambda: granted(platform) == FREE + 2 * FLOOR, timeout_s=40)
 
 
-def test_another_run_of_the_operator_goes_on_where_the_last_one_was_killed(platform: Platform) -> None:
+def test_new_operator_continues_after_a_crash(platform: Platform) -> None:
     first = platform.operator()
     first.settle(lambda: platform.cluster.status_writes > 1)
     first.crash()
@@ -175,7 +169,7 @@ def test_another_run_of_the_operator_goes_on_where_the_last_one_was_killed(platf
     second.crash()
 
 
-def test_observing_touches_nothing(platform: Platform, operator: RunningOperator) -> None:
+def test_observe_mode_changes_nothing(platform: Platform, operator: RunningOperator) -> None:
     platform.configure(mode="Observe", cache={"memcachedMegabytes": 80})
     for _ in range(4):
         operator.round()
@@ -185,7 +179,7 @@ def test_observing_touches_nothing(platform: Platform, operator: RunningOperator
     assert platform.cluster.status(NAME)["conditions"]
 
 
-def test_a_paused_resource_stands_still_and_says_so(platform: Platform, operator: RunningOperator) -> None:
+def test_paused_resource_changes_nothing_and_says_so(platform: Platform, operator: RunningOperator) -> None:
     platform.configure(paused=True)
     for _ in range(4):
         operator.round()
@@ -193,9 +187,7 @@ def test_a_paused_resource_stands_still_and_says_so(platform: Platform, operator
     assert "paused" in str(platform.cluster.status(NAME)["conditions"]).lower()
 
 
-def test_memory_is_set_and_what_the_container_cannot_bear_is_refused(
-    platform: Platform, operator: RunningOperator
-) -> None:
+def test_memory_is_set_and_refused_above_the_container_limit(platform: Platform, operator: RunningOperator) -> None:
     def limit() -> int:
         return int(platform.memcached_stats()["limit_maxbytes"]) // MEGABYTE
 
@@ -207,12 +199,12 @@ def test_memory_is_set_and_what_the_container_cannot_bear_is_refused(
     assert limit() == 72
 
 
-def test_waiting_time_is_set_on_every_console(platform: Platform, operator: RunningOperator) -> None:
+def test_query_wait_timeout_is_set_on_every_console(platform: Platform, operator: RunningOperator) -> None:
     platform.configure(database={**DATABASE, "timeouts": {"queryWaitSeconds": 3}})
     operator.settle(lambda: {read(each).query_wait_seconds for each in platform.sidecars.values()} == {3})
 
 
-def test_tuning_is_written_confirmed_by_every_worker_and_told(platform: Platform, operator: RunningOperator) -> None:
+def test_tuning_is_written_and_confirmed_by_every_worker(platform: Platform, operator: RunningOperator) -> None:
     platform.configure(limits={"requestsPerUser": 900})
     operator.settle(lambda: platform.cluster.condition(NAME, "TuningApplied")[0] == "True")
     generation = platform.tuning()["generation"]
@@ -225,7 +217,7 @@ def test_tuning_is_written_confirmed_by_every_worker_and_told(platform: Platform
     assert notes["jobfinder.dev/tuning-generation"]
 
 
-def test_what_a_pod_refuses_is_rolled_back_and_not_tried_again(platform: Platform, operator: RunningOperator) -> None:
+def test_refused_tuning_is_rolled_back_and_not_retried(platform: Platform, operator: RunningOperator) -> None:
     platform.configure(limits={"requestsPerUser": 900})
     operator.settle(lambda: platform.cluster.condition(NAME, "TuningApplied")[0] == "True")
     for service in platform.services.values():
@@ -244,16 +236,14 @@ def test_what_a_pod_refuses_is_rolled_back_and_not_tried_again(platform: Platfor
     operator.settle(lambda: platform.cluster.condition(NAME, "TuningApplied")[0] == "True")
 
 
-def test_deleting_the_resource_leaves_the_pods_on_their_floors(platform: Platform, operator: RunningOperator) -> None:
+def test_deleting_the_resource_returns_pods_to_their_floors(platform: Platform, operator: RunningOperator) -> None:
     operator.settle(lambda: granted(platform) == FREE + 2 * FLOOR)
     platform.cluster.delete("JobFinderConfig", NAME)
     operator.farewell()
     assert sizes(platform) == {"pod-a": FLOOR, "pod-b": FLOOR}
 
 
-def test_a_younger_resource_of_the_same_pods_waits_for_the_older_to_go(
-    platform: Platform, operator: RunningOperator
-) -> None:
+def test_younger_resource_of_the_same_target_waits_for_the_older(platform: Platform, operator: RunningOperator) -> None:
     operator.settle(lambda: granted(platform) == FREE + 2 * FLOOR)
     before = sizes(platform)
     platform.add_rival("second", database={**DATABASE, "connectionBudget": 12}, limits={"requestsPerUser": 1})
@@ -275,7 +265,7 @@ def test_a_younger_resource_of_the_same_pods_waits_for_the_older_to_go(
     second.crash()
 
 
-def test_an_older_resource_that_comes_during_a_round_stops_it(platform: Platform, operator: RunningOperator) -> None:
+def test_older_resource_created_during_a_round_stops_it(platform: Platform, operator: RunningOperator) -> None:
     real = platform.cluster.pods
 
     async def pods(labels: Mapping[str, str]) -> Sequence[Pod]:
@@ -289,7 +279,7 @@ def test_an_older_resource_that_comes_during_a_round_stops_it(platform: Platform
     assert platform.cluster.condition(NAME, "TargetTaken")[0] == "True"
 
 
-def test_a_deployment_of_another_release_is_left_to_its_own_operator(platform: Platform) -> None:
+def test_operator_ignores_deployments_of_another_release(platform: Platform) -> None:
     other = platform.operator(release="other")
     for _ in range(3):
         other.round()
@@ -300,7 +290,7 @@ def test_a_deployment_of_another_release_is_left_to_its_own_operator(platform: P
     own.crash()
 
 
-def test_nothing_is_touched_without_the_lease(platform: Platform, operator: RunningOperator) -> None:
+def test_operator_without_the_lease_changes_nothing(platform: Platform, operator: RunningOperator) -> None:
     platform.lease.taken = True
     asyncio.run(platform.leadership.attempt())
     for _ in range(3):
@@ -309,7 +299,7 @@ def test_nothing_is_touched_without_the_lease(platform: Platform, operator: Runn
     assert platform.cluster.status_writes == 0
 
 
-def test_an_api_that_is_down_stops_nothing_that_runs(platform: Platform, operator: RunningOperator) -> None:
+def test_api_outage_changes_no_pool(platform: Platform, operator: RunningOperator) -> None:
     operator.settle(lambda: granted(platform) == FREE + 2 * FLOOR)
     before = sizes(platform)
     platform.cluster.down = True

@@ -1,4 +1,4 @@
-"""Whoever answers at a pod's address instead of its PgBouncer learns nothing of the operator's password."""
+"""A server at a pod's address that is not its PgBouncer does not learn the operator's password."""
 
 import asyncio
 import hashlib
@@ -28,7 +28,7 @@ AUTHENTICATIONS = {  # https://www.postgresql.org/docs/current/protocol-message-
 
 @dataclass
 class Rogue:
-    """Listens like a PgBouncer and asks for the password by `authentication`; `tls` is None where it has none."""
+    """A fake PgBouncer that requests the password with `authentication`; without TLS if `tls` is None."""
 
     authentication: str
     tls: ssl.SSLContext | None
@@ -40,7 +40,7 @@ class Rogue:
         return int(self.listener.getsockname()[1])
 
     def answer(self) -> None:
-        """One client to its end."""
+        """Serve one client."""
         connection, _ = self.listener.accept()
         connection.settimeout(10)
         with suppress(OSError), connection:
@@ -88,16 +88,14 @@ def enter(rogue: Rogue, ca: Path) -> None:
 
 
 @pytest.mark.parametrize("authentication", ["cleartext", "md5"])
-def test_the_rogue_learns_the_password_of_a_client_that_asks_for_nothing(authentication: str) -> None:
+def test_client_without_tls_tells_the_rogue_its_password(authentication: str) -> None:
     with listening(authentication, None) as rogue, pytest.raises(psycopg2.OperationalError):
         psycopg2.connect(host="127.0.0.1", port=rogue.port, user="operator", password=PASSWORD, dbname="pgbouncer")
     assert learned(rogue.heard)
 
 
 @pytest.mark.parametrize("authentication", AUTHENTICATIONS)
-def test_without_tls_it_hears_only_that_tls_is_wanted(
-    authority: Authority, tmp_path: Path, authentication: str
-) -> None:
+def test_rogue_without_tls_gets_only_the_ssl_request(authority: Authority, tmp_path: Path, authentication: str) -> None:
     ca = authority.write(tmp_path) / "ca.crt"
     with listening(authentication, None) as rogue, pytest.raises(ConsoleError, match="SSL"):
         enter(rogue, ca)
@@ -105,7 +103,7 @@ def test_without_tls_it_hears_only_that_tls_is_wanted(
 
 
 @pytest.mark.parametrize("server_name", [SERVER_NAME, "another-pgbouncer"])
-def test_with_a_certificate_of_another_authority_or_name_it_hears_no_more(
+def test_rogue_with_a_wrong_certificate_gets_only_the_ssl_request(
     authority: Authority, tmp_path: Path, server_name: str
 ) -> None:
     ca = authority.write(tmp_path) / "ca.crt"
@@ -117,12 +115,12 @@ def test_with_a_certificate_of_another_authority_or_name_it_hears_no_more(
 
 
 @pytest.mark.parametrize("authentication", AUTHENTICATIONS)
-def test_with_a_stolen_certificate_it_hears_no_password(
+def test_rogue_with_a_stolen_certificate_gets_no_password(
     authority: Authority, tmp_path: Path, authentication: str
 ) -> None:
     folder = authority.write(tmp_path)
     with listening(authentication, server_side(folder)) as rogue, pytest.raises(ConsoleError, match="authentication"):
         enter(rogue, folder / "ca.crt")
-    assert b"operator" in rogue.heard  # it came as far as the user's name
+    assert b"operator" in rogue.heard  # the user name was sent
     assert not learned(rogue.heard)
     assert rogue.heard.endswith(b"\0\0")  # nothing follows the packet that opens a session
