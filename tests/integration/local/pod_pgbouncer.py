@@ -18,7 +18,7 @@ SECRET = 'it\'s a "quoted" secret'
 
 
 class PodPgBouncer(Server):
-    """The sidecar of a pod whose pool starts at 3."""
+    """The PgBouncer sidecar of a pod, with a pool of 3."""
 
     name = "PgBouncer"
 
@@ -51,7 +51,7 @@ class PodPgBouncer(Server):
         return subprocess.run(command, env=self.variables | variables, text=True, capture_output=True, check=False)
 
     def url(self, database: str = SERVICE, user: str = SERVICE) -> str:
-        """Over the socket, by the names that the service knows."""
+        """The URL over the Unix socket."""
         return f"postgresql://{user}@/{database}?host={self.folder}&port={self.port}"
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Stands in for the service where only its supervisor is tested: answers every GET with its environment."""
+"""A stub of the service for tests of the supervisor: answers every GET with its environment."""
 
 import json
 import os
@@ -14,7 +14,7 @@ class Environment(BaseHTTPRequestHandler):
         self.wfile.write(json.dumps(dict(os.environ)).encode())
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - named by the standard library
-        """Stay silent."""
+        """Log nothing."""
 
 
 if __name__ == "__main__":

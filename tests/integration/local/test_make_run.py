@@ -1,4 +1,4 @@
-"""`make run` as it is typed, with the real service."""
+"""`make run` with the real service."""
 
 import json
 import os
@@ -70,14 +70,14 @@ def running(state: Path) -> Iterator[MakeRun]:
 ADA = {"email": "ada@example.com", "password": "a long walk in the rain", "name": "Ada"}
 
 
-def test_it_answers_and_sigterm_to_make_leaves_no_process(running: MakeRun) -> None:
+def test_sigterm_to_make_leaves_no_process(running: MakeRun) -> None:
     assert running.post("auth/register", ADA) == 201
     running.process.terminate()
     assert running.everything_ends()
     assert "Traceback" not in running.text
 
 
-def test_accounts_survive_and_ctrl_c_in_the_terminal_leaves_no_process(running: MakeRun) -> None:
+def test_accounts_survive_a_restart_and_ctrl_c_leaves_no_process(running: MakeRun) -> None:
     assert running.post("auth/login", {name: ADA[name] for name in ("email", "password")}) == 200
     os.killpg(running.process.pid, signal.SIGINT)
     assert running.everything_ends()

@@ -1,4 +1,4 @@
-"""Secrets that change under a running PgBouncer reach it, and no query fails."""
+"""A running PgBouncer takes changed secrets without a failed query."""
 
 import os
 import signal
@@ -28,7 +28,7 @@ ROLES = {"rotating_one": "it's the 'first'", "rotating_two": 'and "the" second'}
 
 @pytest.fixture(scope="module")
 def roles(postgres: Postgres, database: LocalDatabase) -> Iterator[None]:
-    """Two roles that PostgreSQL admits with their passwords alone, as a database whose password is being rotated."""
+    """Two roles with password authentication, for rotating from one to the other."""
     access = postgres.data / "pg_hba.conf"
     before = access.read_text()
     admin = postgres.url(database.name, "postgres")
@@ -49,7 +49,7 @@ def running(postgres: Postgres, database: LocalDatabase, roles: None) -> Iterato
 
 @pytest.fixture
 def pooler(running: PodPgBouncer) -> Iterator[PodPgBouncer]:
-    """With the first role, and so it is left."""
+    """PgBouncer with the first role; its variables and certificate are restored afterwards."""
     before = dict(running.variables)
     files = watching(running)
     yield running
@@ -64,7 +64,7 @@ def login(role: str, password: str) -> dict[str, str]:
 
 @contextmanager
 def as_the_servers_account() -> Iterator[None]:
-    """PgBouncer lets its own account alone reload it."""
+    """Run as PgBouncer's account, because PgBouncer accepts RELOAD from no other."""
     account = server_account()
     if account is None:
         yield
@@ -77,7 +77,7 @@ def as_the_servers_account() -> Iterator[None]:
 
 
 def watching(pooler: PodPgBouncer) -> PgBouncerFiles:
-    """After its first round."""
+    """The watcher after its first round."""
     files = PgBouncerFiles(lambda: load_pooler_settings(pooler.variables), "", pooler.folder)
     look(files)
     return files
@@ -102,7 +102,7 @@ def test_new_credentials_are_used_by_every_connection_and_no_query_fails(pooler:
     assert first[1].strip("'") not in (pooler.folder / "pgbouncer.ini").read_text()
 
 
-def test_a_new_certificate_is_shown_and_no_query_fails(pooler: PodPgBouncer) -> None:
+def test_new_certificate_is_used_and_no_query_fails(pooler: PodPgBouncer) -> None:
     files = watching(pooler)
     newer = Authority()
     with saturated([pooler.url()], clients=4, statement="SELECT pg_sleep(0.002)") as load:
@@ -123,7 +123,7 @@ def shows_a_certificate_of(pooler: PodPgBouncer, authority: Path) -> bool:
         return False
 
 
-def test_an_exporter_and_the_operator_enter_with_what_is_new(pooler: PodPgBouncer) -> None:
+def test_exporter_and_operator_log_in_with_new_passwords(pooler: PodPgBouncer) -> None:
     files = watching(pooler)
     pooler.variables["PGBOUNCER_OPERATOR_PASSWORD_FILE"] = str(pooler.folder / "newer")
     (pooler.folder / "newer").write_text("another password\n")
@@ -134,19 +134,19 @@ def test_an_exporter_and_the_operator_enter_with_what_is_new(pooler: PodPgBounce
     assert ask(f"postgresql://jobfinder_exporter@127.0.0.1:{pooler.port}/pgbouncer", "SHOW VERSION", exporter)
 
 
-def test_after_it_the_pool_is_what_the_file_says_and_never_more(pooler: PodPgBouncer) -> None:
+def test_reload_resets_the_pool_to_the_file(pooler: PodPgBouncer) -> None:
     files = watching(pooler)
     console = f"postgresql://{OPERATOR}@127.0.0.1:{pooler.port}/pgbouncer"
     for name in ("default_pool_size", "max_db_connections"):
         ask(console, f"SET {name} = 7", SECRET)
     look(files)
-    assert setting(pooler, "default_pool_size") == "7"  # nothing is new: nothing is read
+    assert setting(pooler, "default_pool_size") == "7"  # no file changed, so PgBouncer was not reloaded
     pooler.variables |= login(*list(ROLES.items())[1])
     look(files)
     assert setting(pooler, "default_pool_size") == setting(pooler, "max_db_connections") == "3"
 
 
-def test_what_cannot_be_read_leaves_everything_as_it_is(pooler: PodPgBouncer, caplog: pytest.LogCaptureFixture) -> None:
+def test_unreadable_certificate_changes_nothing(pooler: PodPgBouncer, caplog: pytest.LogCaptureFixture) -> None:
     files = watching(pooler)
     before = (pooler.folder / "userlist.txt").read_text()
     (pooler.folder / "tls" / "tls.crt").unlink()
@@ -156,7 +156,7 @@ def test_what_cannot_be_read_leaves_everything_as_it_is(pooler: PodPgBouncer, ca
     assert ask(pooler.url(), "SELECT 1") == [(1,)]
 
 
-def test_a_pgbouncer_that_does_not_answer_is_told_later(pooler: PodPgBouncer, caplog: pytest.LogCaptureFixture) -> None:
+def test_reload_of_a_paused_pgbouncer_is_retried(pooler: PodPgBouncer, caplog: pytest.LogCaptureFixture) -> None:
     files = watching(pooler)
     pooler.variables |= login(*list(ROLES.items())[1])
     pooler.pause()
@@ -167,7 +167,7 @@ def test_a_pgbouncer_that_does_not_answer_is_told_later(pooler: PodPgBouncer, ca
     assert becomes_true(lambda: ask(pooler.url(), "SELECT current_user") == [("rotating_two",)], 10)
 
 
-def test_a_pgbouncer_that_hangs_is_told_by_a_file(pooler: PodPgBouncer) -> None:
+def test_hung_pgbouncer_is_marked_by_a_file(pooler: PodPgBouncer) -> None:
     files, mark = watching(pooler), pooler.folder / HUNG
     mark.touch()  # as left by a watcher that was killed
     with as_the_servers_account():
@@ -181,7 +181,7 @@ def test_a_pgbouncer_that_hangs_is_told_by_a_file(pooler: PodPgBouncer) -> None:
         assert not mark.exists()
 
 
-def test_a_queue_that_a_stopped_process_has_let_fill_hangs_too(tmp_path: Path) -> None:
+def test_full_accept_queue_counts_as_hung(tmp_path: Path) -> None:
     path = tmp_path / "socket"
     assert not hangs(path)
     with socket.socket(socket.AF_UNIX) as listener, ExitStack() as clients:
@@ -197,7 +197,7 @@ def test_a_queue_that_a_stopped_process_has_let_fill_hangs_too(tmp_path: Path) -
         assert hangs(path)
 
 
-def test_the_command_goes_on_until_it_is_told_to_end(pooler: PodPgBouncer) -> None:
+def test_watch_command_runs_until_sigterm(pooler: PodPgBouncer) -> None:
     password = pooler.folder / "database-password"
     password.write_text("one")
     variables = {name: value for name, value in pooler.variables.items() if name != "DATABASE_PASSWORD"}

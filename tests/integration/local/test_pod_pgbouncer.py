@@ -18,7 +18,7 @@ def pooler(postgres: Postgres, database: LocalDatabase) -> Iterator[PodPgBouncer
         yield server
 
 
-def test_the_service_finds_its_database_with_everything_prepared(pooler: PodPgBouncer) -> None:
+def test_service_finds_its_database_and_prepared_statements(pooler: PodPgBouncer) -> None:
     names = ask(pooler.url(), "SELECT name FROM pg_prepared_statements")
     assert len(names) > 5
     assert setting(pooler, "default_pool_size") == setting(pooler, "max_db_connections") == "3"
@@ -27,7 +27,7 @@ def test_the_service_finds_its_database_with_everything_prepared(pooler: PodPgBo
 
 @pytest.fixture(scope="module")
 def odd_name(postgres: Postgres) -> Iterator[str]:
-    """A database whose name has all that means something to PgBouncer's files or to a URL."""
+    """A database whose name has every character that is special in PgBouncer's files or in URLs."""
     name = """job's "finder" = 100 %;[x] \\ \u00e4"""
     quoted = name.replace('"', '""')
     admin = postgres.url("postgres", "postgres")
@@ -36,19 +36,19 @@ def odd_name(postgres: Postgres) -> Iterator[str]:
     ask(admin, f'DROP DATABASE "{quoted}" WITH (FORCE)')
 
 
-def test_a_database_of_an_odd_name_is_found_by_the_services_own_name(postgres: Postgres, odd_name: str) -> None:
+def test_database_with_special_characters_is_found(postgres: Postgres, odd_name: str) -> None:
     with PodPgBouncer(postgres, odd_name) as server:
         assert ask(server.url(), "SELECT current_database()") == [(odd_name,)]
         assert setting(server, "default_pool_size") == setting(server, "max_db_connections") == "3"
 
 
-def test_the_service_may_look_at_the_console_and_change_nothing(pooler: PodPgBouncer) -> None:
+def test_service_may_only_read_the_console(pooler: PodPgBouncer) -> None:
     assert ask(pooler.url("pgbouncer"), "SHOW POOLS")
     with pytest.raises(psycopg2.Error, match=r"admin access|not allowed"):
         ask(pooler.url("pgbouncer"), "SET default_pool_size = 7")
 
 
-def test_the_operator_may_change_the_pool_over_tcp_with_its_password_alone(pooler: PodPgBouncer) -> None:
+def test_operator_changes_the_pool_over_tcp_with_its_password(pooler: PodPgBouncer) -> None:
     console = f"postgresql://{OPERATOR}@127.0.0.1:{pooler.port}/pgbouncer"
     ask(console, "SET default_pool_size = 5", password=SECRET)
     assert setting(pooler, "default_pool_size") == "5"
@@ -56,7 +56,7 @@ def test_the_operator_may_change_the_pool_over_tcp_with_its_password_alone(poole
         ask(console, "SHOW POOLS", password="guessed")
 
 
-def test_the_operator_is_admitted_over_tls_alone(pooler: PodPgBouncer) -> None:
+def test_operator_is_refused_without_tls(pooler: PodPgBouncer) -> None:
     with pytest.raises(psycopg2.OperationalError, match=r"no authentication method|login rejected"):
         ask(f"postgresql://{OPERATOR}@127.0.0.1:{pooler.port}/pgbouncer?sslmode=disable", "SHOW POOLS", password=SECRET)
 
@@ -76,12 +76,12 @@ def test_an_exporter_reads_statistics_and_nothing_else(pooler: PodPgBouncer) -> 
             ask(pooler.url(name, EXPORTER), "SHOW POOLS", password=password)
 
 
-def test_no_file_tells_the_operators_password(pooler: PodPgBouncer) -> None:
+def test_files_do_not_hold_the_operators_password(pooler: PodPgBouncer) -> None:
     for name in ("pgbouncer.ini", "hba.conf", "userlist.txt"):
         assert SECRET.split(maxsplit=1)[0] not in (pooler.folder / name).read_text()
 
 
-def test_nobody_reaches_the_database_over_tcp(pooler: PodPgBouncer) -> None:
+def test_database_is_not_reachable_over_tcp(pooler: PodPgBouncer) -> None:
     for user in (SERVICE, OPERATOR):
         with pytest.raises(psycopg2.OperationalError):
             ask(f"postgresql://{user}@127.0.0.1:{pooler.port}/{SERVICE}", "SELECT 1", password=SECRET)
@@ -93,7 +93,7 @@ def test_the_operator_is_not_admitted_over_the_socket(pooler: PodPgBouncer) -> N
             ask(pooler.url(name, OPERATOR), "SHOW POOLS", password=SECRET)
 
 
-def test_the_files_are_for_their_owner_alone(pooler: PodPgBouncer) -> None:
+def test_files_are_readable_only_by_their_owner(pooler: PodPgBouncer) -> None:
     for name in ("pgbouncer.ini", "hba.conf", "userlist.txt", "pgpass"):
         assert Path(pooler.folder, name).stat().st_mode & 0o077 == 0
 
@@ -109,7 +109,7 @@ def test_the_files_are_for_their_owner_alone(pooler: PodPgBouncer) -> None:
         ("DATABASE_TLS_MODE", "maybe", "DATABASE_TLS_MODE: 'maybe' is not one of"),
     ],
 )
-def test_what_cannot_work_is_refused_by_name(pooler: PodPgBouncer, variable: str, value: str, complaint: str) -> None:
+def test_invalid_setting_is_refused_by_name(pooler: PodPgBouncer, variable: str, value: str, complaint: str) -> None:
     before = (pooler.folder / "pgbouncer.ini").read_text()
     done = pooler.write(**{variable: value})
     assert done.returncode == 2

@@ -1,4 +1,4 @@
-"""The local servers: what the service and the other tests rely on."""
+"""The local PostgreSQL, PgBouncer and memcached, as the service and the other tests need them."""
 
 import os
 import shutil
@@ -35,7 +35,7 @@ def test_postgres_is_18_with_the_extensions_of_the_schema(own: Postgres) -> None
     assert ask(own.direct_url, "SELECT current_setting('server_version_num')::int / 10000") == [(18,)]
 
 
-def test_postgres_answers_on_loopback_for_the_role_of_the_service_alone(own: Postgres) -> None:
+def test_postgres_accepts_only_the_service_role_on_loopback(own: Postgres) -> None:
     assert ask(own.tcp_url, "SELECT current_user::text, inet_server_addr()::text") == [("jobfinder", "127.0.0.1/32")]
     with pytest.raises(psycopg2.OperationalError, match="no pg_hba"):
         ask(own.tcp_url.replace("jobfinder@", "postgres@"), "SELECT 1")
@@ -51,7 +51,7 @@ def test_postgres_keeps_its_data_and_its_address_when_it_is_killed(own: Postgres
     assert ask(url, "SELECT n FROM kept") == [(7,)]
 
 
-def test_a_stale_lock_of_postgres_does_not_keep_it_from_starting(own: Postgres) -> None:
+def test_postgres_starts_despite_a_stale_lock(own: Postgres) -> None:
     own.stop()
     (own.data / "postmaster.pid").write_text(f"{os.getpid()}\n{own.data}\n0\n5432\n/nowhere\n\n  0 0\nready\n")
     own.start()
@@ -66,7 +66,7 @@ def test_a_second_postgres_on_the_same_data_is_refused(own: Postgres, monkeypatc
     assert ask(own.direct_url, "SELECT 1") == [(1,)]
 
 
-def test_a_paused_postgres_goes_on_where_it_was(own: Postgres) -> None:
+def test_paused_postgres_continues_its_sessions(own: Postgres) -> None:
     connection = psycopg2.connect(own.direct_url)
     own.pause()
     with pytest.raises(psycopg2.OperationalError, match="timeout"):
@@ -78,7 +78,7 @@ def test_a_paused_postgres_goes_on_where_it_was(own: Postgres) -> None:
     connection.close()
 
 
-def test_data_go_elsewhere_where_the_account_cannot_enter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_data_are_kept_elsewhere_if_the_account_cannot_enter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if server_account() is None:
         pytest.skip("only root has folders that the servers' account cannot enter")
     elsewhere = Path("/var/tmp/jobfinder-elsewhere")  # noqa: S108 - must be open to all
@@ -102,7 +102,7 @@ def test_pgbouncer_prepares_statements_on_each_of_its_connections(own: Postgres)
 
 
 @pytest.mark.parametrize("end", ["stop", "kill"])
-def test_pgbouncer_ends_at_once_with_clients_connected_and_comes_back_at_its_address(own: Postgres, end: str) -> None:
+def test_pgbouncer_stops_with_clients_connected_and_keeps_its_address(own: Postgres, end: str) -> None:
     with PgBouncer(own) as pooler:
         client = psycopg2.connect(pooler.url)
         getattr(pooler, end)()
@@ -132,7 +132,7 @@ def test_memcached_keeps_its_address_over_kill_and_restart(port: int | None) -> 
         assert server.ask(b"get k") == b"END"
 
 
-def test_a_paused_memcached_keeps_what_it_knows() -> None:
+def test_paused_memcached_keeps_its_entries() -> None:
     with Memcached() as server:
         server.ask(b"set k 0 0 1\r\nv")
         server.pause()

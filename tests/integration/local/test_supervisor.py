@@ -1,4 +1,4 @@
-"""`make run`: everything starts together, stops together and says clearly what went wrong."""
+"""`make run`: the servers start and stop together, and failures have a clear message."""
 
 import contextlib
 import json
@@ -27,7 +27,7 @@ state, service, without = json.loads(sys.argv[1])
 sys.exit(run(Path(state), service=service, without=without))
 """
 START_S = STOP_S = 60.0
-UNSET = ("/usr/bin/env", "--default-signal")  # what starts the tests may ignore signals, as nohup does
+UNSET = ("/usr/bin/env", "--default-signal")  # the parent of the tests may ignore signals, as nohup does
 
 
 class Instance:
@@ -68,7 +68,7 @@ class Instance:
         return [self.process, *self.process.children(recursive=True)]
 
     def children(self, name: str) -> list[psutil.Process]:
-        """Those of that name; the tools that set a server up end while they are looked at."""
+        """Children with that name; short-lived tools may end during the search."""
         found = []
         for each in self.process.children():
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -107,7 +107,7 @@ def gone(processes: list[psutil.Process]) -> bool:
     return becomes_true(lambda: not [each for each in processes if each.is_running()], STOP_S)
 
 
-def test_it_says_where_it_answers_and_hands_the_service_real_servers(start: Callable[..., Instance]) -> None:
+def test_start_prints_the_address_and_gives_the_service_its_servers(start: Callable[..., Instance]) -> None:
     instance = start().answering()
     assert f"http://127.0.0.1:{instance.port}/docs" in instance.text
     assert f"curl -i http://127.0.0.1:{instance.port}/api/v1/auth/register" in instance.text
@@ -140,7 +140,7 @@ def test_a_signal_stops_everything(start: Callable[..., Instance], number: signa
     assert "Traceback" not in instance.text
 
 
-def test_it_stops_on_sigint_also_when_a_shell_started_it_in_the_background(start: Callable[..., Instance]) -> None:
+def test_sigint_stops_it_although_it_was_started_with_sigint_ignored(start: Callable[..., Instance]) -> None:
     ignoring = ("/usr/bin/env", "--ignore-signal=INT")
     instance = start(prefix=ignoring).answering()
     family = instance.family()
@@ -160,7 +160,7 @@ def test_a_signal_while_it_starts_stops_everything(start: Callable[..., Instance
     start().answering()
 
 
-def test_a_killed_supervisor_takes_everything_with_it_and_the_next_start_works(start: Callable[..., Instance]) -> None:
+def test_killed_supervisor_leaves_no_process_and_can_start_again(start: Callable[..., Instance]) -> None:
     instance = start().answering()
     family = instance.family()
     sockets = Path(instance.environment()["MEMCACHED_SERVERS"].removeprefix("unix:")).parent
@@ -172,7 +172,7 @@ def test_a_killed_supervisor_takes_everything_with_it_and_the_next_start_works(s
     assert not sockets.exists()
 
 
-def test_a_port_in_use_is_a_clear_message(start: Callable[..., Instance]) -> None:
+def test_port_in_use_gives_a_clear_message(start: Callable[..., Instance]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         instance = start(port)
@@ -181,7 +181,7 @@ def test_a_port_in_use_is_a_clear_message(start: Callable[..., Instance]) -> Non
     assert "Traceback" not in instance.text
 
 
-def test_a_bad_setting_is_a_clear_message(start: Callable[..., Instance]) -> None:
+def test_bad_setting_gives_a_clear_message(start: Callable[..., Instance]) -> None:
     instance = start(KEEPALIVE="long")
     assert instance.ended() == 1
     assert "KEEPALIVE" in instance.text
@@ -209,7 +209,7 @@ def test_a_killed_child_is_named_and_stops_everything(start: Callable[..., Insta
     assert gone(family)
 
 
-def test_without_pgbouncer_and_memcached_it_runs_and_says_what_that_costs(start: Callable[..., Instance]) -> None:
+def test_missing_pgbouncer_and_memcached_are_reported(start: Callable[..., Instance]) -> None:
     instance = start(without=["pgbouncer", "memcached"]).answering()
     assert "missing: pgbouncer; the service connects straight to PostgreSQL" in instance.text
     assert "missing: memcached; there is no shared cache" in instance.text
@@ -220,7 +220,7 @@ def test_without_pgbouncer_and_memcached_it_runs_and_says_what_that_costs(start:
     assert ask(variables["DATABASE_URL"], "SELECT 1") == [(1,)]
 
 
-def test_a_given_database_is_used_instead_of_an_own_one(start: Callable[..., Instance], open_folder: Path) -> None:
+def test_database_direct_url_replaces_the_local_postgres(start: Callable[..., Instance], open_folder: Path) -> None:
     with Postgres(open_folder / "given", durable=False, tcp=True) as given:
         given.create_database("elsewhere")
         url = f"{given.tcp_url.rpartition('/')[0]}/elsewhere"
@@ -244,7 +244,7 @@ def test_a_given_database_is_used_instead_of_an_own_one(start: Callable[..., Ins
     ],
     ids=["several", "malformed", "away"],
 )
-def test_a_given_database_that_cannot_be_used_is_a_clear_message(
+def test_unusable_database_direct_url_gives_a_clear_message(
     start: Callable[..., Instance], url: str, reason: str
 ) -> None:
     instance = start(DATABASE_DIRECT_URL=url)
@@ -253,7 +253,7 @@ def test_a_given_database_that_cannot_be_used_is_a_clear_message(
     assert "Traceback" not in instance.text
 
 
-def test_the_variables_of_another_database_in_the_shell_do_not_lead_elsewhere(start: Callable[..., Instance]) -> None:
+def test_other_server_variables_of_the_shell_are_ignored(start: Callable[..., Instance]) -> None:
     instance = start(DATABASE_URL="postgresql://elsewhere/db", PEPPER="x" * 40, MEMCACHED_SERVERS="elsewhere:11211")
     variables = instance.answering().environment()
     assert "elsewhere" not in variables["DATABASE_URL"] + variables["MEMCACHED_SERVERS"]
