@@ -1,4 +1,4 @@
-"""Waits of these tests are the ordinary ones of threads, with their time limits."""
+"""Fixtures: cooperative waits in their mode for threads, and `until`."""
 
 import threading
 import time
@@ -22,7 +22,7 @@ def waits() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def until() -> Until:
-    """Ask until the condition holds; fails after 15 s."""
+    """Poll until the condition holds; AssertionError after 15 s."""
 
     def ask(condition: Callable[[], object]) -> None:
         deadline = time.monotonic() + 15

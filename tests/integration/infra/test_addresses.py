@@ -1,4 +1,4 @@
-"""A name with several addresses of which one answers: that one is found, within one deadline."""
+"""Connecting to a name with several addresses finds the one that answers, within one timeout."""
 
 import asyncio
 import socket
@@ -24,7 +24,7 @@ Addresses = Callable[..., None]
 
 @pytest.fixture
 def addresses(monkeypatch: pytest.MonkeyPatch) -> Addresses:
-    """What the name resolves to from now on, in this order."""
+    """A function that sets the addresses, in order, to which NAME resolves."""
     real = socket.getaddrinfo
 
     def give(*found: str) -> None:
@@ -43,14 +43,14 @@ def addresses(monkeypatch: pytest.MonkeyPatch) -> Addresses:
 
 @pytest.fixture(scope="module")
 def cache_port() -> Iterator[int]:
-    """Of a memcached on 127.0.0.1."""
+    """The port of a memcached on 127.0.0.1."""
     with Memcached(port=0) as server:
         yield int(server.address.rpartition(":")[2])
 
 
 @pytest.fixture
 def silent() -> Iterator[tuple[str, int]]:
-    """An address that takes no connection and refuses none: its queue is full."""
+    """An address that neither accepts nor refuses connections, because its accept queue is full."""
     with (
         socket.create_server(("127.0.0.8", 0), backlog=0) as listener,
         socket.socket() as first,
@@ -88,9 +88,7 @@ def test_the_operator_finds_memcached_behind_addresses_that_refuse(cache_port: i
     assert asyncio.run(operators_memcached.read(NAME, cache_port, 5)).limit_bytes
 
 
-def test_an_address_from_which_nothing_comes_leaves_time_for_the_next(
-    addresses: Addresses, silent: tuple[str, int]
-) -> None:
+def test_silent_address_leaves_time_for_the_next(addresses: Addresses, silent: tuple[str, int]) -> None:
     with socket.create_server(("127.0.0.1", silent[1])):
         addresses(silent[0], "127.0.0.1")
         shares: list[float] = []
@@ -107,7 +105,7 @@ def test_an_address_from_which_nothing_comes_leaves_time_for_the_next(
         assert sum(shares) <= 1.01
 
 
-def test_the_last_failure_is_told_when_no_address_answers(addresses: Addresses) -> None:
+def test_last_error_is_raised_when_no_address_answers(addresses: Addresses) -> None:
     addresses("127.0.0.7", CLOSED)
 
     def connect(address: str, seconds: float) -> str:

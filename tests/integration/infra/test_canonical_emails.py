@@ -1,4 +1,4 @@
-"""Addresses of versions before, of older pods, and those that two accounts want."""
+"""Making email addresses canonical: rows of earlier versions, writes of older pods, and duplicates."""
 
 from collections.abc import Iterator
 
@@ -15,7 +15,7 @@ from app.local.postgres import Postgres
 from tests.sql import ask
 
 INSERT = "INSERT INTO users (email, password_hash, name) VALUES (%s, '', 'Ada') RETURNING id"
-# What stands in for a locale of another opinion, such as Turkish, where I and i are no letters of one kind.
+# Stands in for a locale such as Turkish, in which citext does not treat I and i as equal.
 CAPITALS_COUNT = """
 DROP EXTENSION citext CASCADE;
 CREATE DOMAIN citext AS text;
@@ -25,7 +25,7 @@ ALTER TABLE users ADD COLUMN email citext NOT NULL UNIQUE;
 
 @pytest.fixture(params=["", CAPITALS_COUNT], ids=["as ever", "capitals count"])
 def url(request: pytest.FixtureRequest, postgres: Postgres) -> Iterator[str]:
-    """A database at the revision before, by whose rules addresses are compared in one way or in another."""
+    """A database at the previous revision, with case-insensitive or case-sensitive addresses."""
     url = postgres.create_database("emails")
     _upgrade(url, "0001")
     if request.param:
@@ -51,7 +51,7 @@ def _emails(url: str) -> dict[int, str]:
     return dict(ask(url, "SELECT id, email::text FROM users"))
 
 
-def test_addresses_become_canonical_and_caches_hear_of_it(url: str) -> None:
+def test_addresses_become_canonical_and_are_published(url: str) -> None:
     capitals, small, foreign = (
         _add(url, each) for each in ("IDA@Example.COM", "kim@x.example", "li@b\u00fccher.example")
     )
@@ -61,7 +61,7 @@ def test_addresses_become_canonical_and_caches_hear_of_it(url: str) -> None:
     assert dict(ask(url, "SELECT id, version FROM users")) == {capitals: 2, small: 1, foreign: 2}
 
 
-def test_what_an_older_pod_stores_becomes_canonical_too(url: str) -> None:
+def test_address_stored_by_an_older_pod_becomes_canonical(url: str) -> None:
     _upgrade(url, "0004")
     user_id = _add(url, "IDA@Example.COM")
     ask(url, "UPDATE users SET name = 'Ida' WHERE id = %s", (user_id,))
@@ -80,7 +80,7 @@ def test_more_addresses_than_a_batch_become_canonical(url: str) -> None:
     assert ask(url, "SELECT count(*) FROM users WHERE email::text = 'u' || id || '@x.example'") == [(5001,)]
 
 
-def test_an_address_that_cannot_be_is_kept_and_told(url: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_invalid_address_is_kept_and_logged(url: str, caplog: pytest.LogCaptureFixture) -> None:
     user_id = _add(url, "\u0131da@example.com")
     _upgrade(url, "0004")
     assert _emails(url) == {user_id: "\u0131da@example.com"}
@@ -88,9 +88,7 @@ def test_an_address_that_cannot_be_is_kept_and_told(url: str, caplog: pytest.Log
 
 
 @pytest.mark.parametrize("url", [CAPITALS_COUNT], indirect=True)
-def test_of_two_accounts_with_one_address_each_is_kept_and_one_is_told(
-    url: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_duplicate_addresses_are_kept_and_one_is_logged(url: str, caplog: pytest.LogCaptureFixture) -> None:
     taken, wanting = _add(url, "ida@example.com"), _add(url, "IDA@example.com")
     older, newer = _add(url, "KIM@example.com"), _add(url, "KiM@example.com")
     _upgrade(url, "0004")
@@ -106,7 +104,7 @@ def test_of_two_accounts_with_one_address_each_is_kept_and_one_is_told(
     assert audited == [(wanting,), (newer,)]
 
 
-def test_migrating_all_the_way_says_so_too(url: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_migrating_to_the_newest_revision_logs_it_too(url: str, caplog: pytest.LogCaptureFixture) -> None:
     _add(url, "nobody")
     migrate(url, Preparation([]))
     assert "keeps the address nobody" in caplog.text

@@ -37,7 +37,7 @@ def test_a_large_result_is_read_whole(server: Server, postgres: Postgres) -> Non
     )
 
 
-def test_an_error_of_the_server_keeps_the_connection(server: Server, postgres: Postgres) -> None:
+def test_sql_error_keeps_the_connection(server: Server, postgres: Postgres) -> None:
     assert execute(server, postgres, "SELECT 1 / 0") == ["DivisionByZero", False]
 
 
@@ -45,7 +45,7 @@ def test_a_statement_that_takes_too_long_is_given_up_with_its_connection(server:
     assert execute(server, postgres, "SELECT pg_sleep(5)", limit_s=0.2) == ["TimeoutError", True]
 
 
-def test_a_connection_that_the_server_ends_is_told(server: Server, postgres: Postgres) -> None:
+def test_connection_ended_by_the_server_raises(server: Server, postgres: Postgres) -> None:
     name, closed = execute(server, postgres, "SELECT pg_terminate_backend(pg_backend_pid())")
     assert name in ("AdminShutdown", "OperationalError")
     assert closed
@@ -62,10 +62,10 @@ def test_statements_of_one_worker_run_at_the_same_time(server: Server, postgres:
 
 
 @pytest.mark.parametrize("limit_ms", [0, 300])
-def test_the_query_of_a_client_that_has_gone_ends_and_its_connection_is_not_reused_dirty(
+def test_query_of_a_closed_client_ends_before_its_connection_is_reused(
     server: Server, postgres: Postgres, limit_ms: int
 ) -> None:
-    """It runs to its end or into `statement_timeout`; who is next on the same connection gets its own answer."""
+    """The query ends or hits `statement_timeout`; the next query on the connection gets its own result."""
     mark = f"gone {server.worker} {limit_ms}"
     dsn = f"{postgres.direct_url}&options=-cstatement_timeout%3D{limit_ms}"
 

@@ -1,4 +1,4 @@
-"""Real memcached servers that answer, stand still, die and come back."""
+"""The memcached client against real servers that answer, are paused, die and restart."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ Until = Callable[[Callable[[], object]], None]
 
 @pytest.fixture
 def servers(memcached: Servers) -> Iterator[Servers]:
-    """Both run and are empty."""
+    """Two running, empty servers."""
     for server in memcached:
         server.start()
         server.flush()
@@ -57,7 +57,7 @@ def test_values_come_back_whatever_their_bytes(cache: Memcache) -> None:
     assert cache.get("missing") is None
 
 
-def test_more_keys_than_fit_into_one_exchange(cache: Memcache) -> None:
+def test_many_keys_are_read_in_several_exchanges(cache: Memcache) -> None:
     values = {f"key:{number}": bytes([number % 256]) * (number % 700) for number in range(1500)}
     for key, value in values.items():
         assert cache.set(key, value, 60)
@@ -66,7 +66,7 @@ def test_more_keys_than_fit_into_one_exchange(cache: Memcache) -> None:
     assert cache.get_many([]) == {}
 
 
-def test_a_value_of_almost_a_megabyte(cache: Memcache) -> None:
+def test_value_of_almost_a_megabyte_is_stored(cache: Memcache) -> None:
     large = bytes(range(256)) * 3900
     assert cache.set("large", large, 60)
     assert cache.get("large") == large
@@ -95,7 +95,7 @@ def test_keys_are_spread_and_another_server_moves_only_its_share(servers: Server
     two.close()
 
 
-def test_deleting_is_confirmed_also_where_there_was_nothing(cache: Memcache) -> None:
+def test_delete_of_a_missing_key_succeeds(cache: Memcache) -> None:
     cache.set("key", b"x", 60)
     assert cache.delete("key")
     assert cache.get("key") is None
@@ -114,12 +114,12 @@ def test_the_counter_of_server_0_never_loses_an_increment(primary: Server) -> No
     assert primary.delete("ticket")
 
 
-def test_a_time_to_live_beyond_a_month_is_not_taken_for_a_date(cache: Memcache) -> None:
+def test_time_to_live_above_a_month_is_not_read_as_a_date(cache: Memcache) -> None:
     assert cache.set("key", b"x", 365 * 86_400)
     assert cache.get("key") == b"x"
 
 
-def test_a_restarted_server_is_asked_again_without_an_error(primary: Server, servers: Servers) -> None:
+def test_restarted_server_is_used_without_an_error(primary: Server, servers: Servers) -> None:
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(lambda _: primary.get("key"), range(50)))
     servers[0].restart()
@@ -129,7 +129,7 @@ def test_a_restarted_server_is_asked_again_without_an_error(primary: Server, ser
     assert primary.incr("other") == 2
 
 
-def test_a_dead_server_is_a_miss_for_the_cache_and_an_error_for_who_must_know(
+def test_dead_server_is_a_miss_for_the_cache_and_raises_on_the_primary(
     cache: Memcache, primary: Server, servers: Servers
 ) -> None:
     keys = [f"user:{number}" for number in range(50)]
@@ -172,7 +172,7 @@ def test_a_ping_finds_a_server_again_at_once(cache: Memcache, primary: Server, s
     assert available(primary)
 
 
-def test_while_a_server_stands_still_one_caller_at_a_time_finds_out(
+def test_paused_server_is_probed_by_one_caller_at_a_time(
     cache: Memcache, primary: Server, servers: Servers, until: Until
 ) -> None:
     assert available(primary)
@@ -219,6 +219,6 @@ def test_a_name_that_cannot_be_resolved_is_a_miss() -> None:
     assert cache.ping() == [("nowhere.invalid:11211", None)]
 
 
-def test_an_address_that_is_none_is_refused_at_the_start() -> None:
+def test_invalid_address_is_refused_at_start() -> None:
     with pytest.raises(ConfigError, match="MEMCACHED_SERVERS"):
         Memcache(("host:port",), TIMEOUT_MS)

@@ -1,4 +1,4 @@
-"""Answers that arrive in pieces, too slowly, or that are none, from a server that says what the test tells it to."""
+"""Responses in pieces, too slow or malformed, from a scripted server."""
 
 import socket
 import threading
@@ -16,7 +16,7 @@ Script = Callable[[], Iterable[bytes]]
 
 
 class ScriptedServer:
-    """Greets as memcached does; after each later command sends the pieces of the script, then closes if told to."""
+    """Answers `version` as memcached does and other commands with the script; then closes if `closes` is set."""
 
     def __init__(self, path: Path) -> None:
         self.address = f"unix:{path}"
@@ -76,7 +76,7 @@ def test_an_answer_may_arrive_byte_by_byte(server: Server, scripted: ScriptedSer
     assert scripted.commands[-1] == b"mg trap v\r\nmg missing v\r\nmg empty v\r\nmn\r\n"
 
 
-def test_an_answer_that_drips_is_given_up_in_time(server: Server, scripted: ScriptedServer) -> None:
+def test_slow_response_times_out(server: Server, scripted: ScriptedServer) -> None:
     patience = threading.Event()
 
     def drip() -> Iterator[bytes]:
@@ -102,9 +102,7 @@ def test_an_answer_that_drips_is_given_up_in_time(server: Server, scripted: Scri
         b"\xff\r\n\r\n\r\n\r\n",
     ],
 )
-def test_an_answer_that_is_none_ends_the_connection_and_is_no_value(
-    server: Server, scripted: ScriptedServer, answer: bytes
-) -> None:
+def test_malformed_response_closes_the_connection(server: Server, scripted: ScriptedServer, answer: bytes) -> None:
     scripted.script = lambda: [answer]
     with pytest.raises(CacheUnavailable):
         server.get_many(KEYS)
@@ -112,27 +110,27 @@ def test_an_answer_that_is_none_ends_the_connection_and_is_no_value(
     assert server.get_many(KEYS) == {"trap": b"\r\nMN", "empty": b""}
 
 
-def test_an_answer_that_breaks_off_is_no_value(server: Server, scripted: ScriptedServer) -> None:
+def test_truncated_response_is_an_error(server: Server, scripted: ScriptedServer) -> None:
     scripted.script, scripted.closes = lambda: [ANSWER[:-4]], True
     with pytest.raises(CacheUnavailable):
         server.get_many(KEYS)
 
 
-def test_what_nobody_asked_for_is_not_taken_for_an_answer(server: Server, scripted: ScriptedServer) -> None:
+def test_surplus_response_is_discarded(server: Server, scripted: ScriptedServer) -> None:
     scripted.script = lambda: [ANSWER + ANSWER.replace(b"VA 0\r\n\r\n", b"VA 1\r\nx\r\n")]
     assert server.get_many(KEYS) == {"trap": b"\r\nMN", "empty": b""}
     scripted.script = lambda: [ANSWER]
     assert server.get_many(KEYS) == {"trap": b"\r\nMN", "empty": b""}
 
 
-def test_an_increment_is_never_sent_twice(server: Server, scripted: ScriptedServer) -> None:
+def test_increment_is_not_retried(server: Server, scripted: ScriptedServer) -> None:
     scripted.script, scripted.closes = tuple, True
     with pytest.raises(CacheUnavailable):
         server.incr("ticket")
     assert sum(command.startswith(b"incr") for command in scripted.commands) == 1
 
 
-def test_a_read_is_sent_again_when_its_connection_was_lost(server: Server, scripted: ScriptedServer) -> None:
+def test_read_is_retried_after_a_lost_connection(server: Server, scripted: ScriptedServer) -> None:
     scripted.script, scripted.closes = tuple, True
     with pytest.raises(CacheUnavailable):
         server.get("key")

@@ -1,4 +1,4 @@
-"""Migrations on empty, present and contested databases, and the limits that they set."""
+"""Migrations of empty and current databases, by several processes at once, and the timeouts that they set."""
 
 import subprocess
 import sys
@@ -66,7 +66,7 @@ def test_a_schema_of_a_later_version_stays_as_it_is(url: str, db: Database) -> N
     assert db.one("SELECT count(*) FROM pg_proc WHERE proname = %s", NOTHING.name) == (1,)
 
 
-def test_several_who_migrate_at_once_all_succeed(url: str, db: Database) -> None:
+def test_concurrent_migrations_all_succeed(url: str, db: Database) -> None:
     command = [sys.executable, "-c", MIGRATE, url]
     processes = [
         subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(4)
@@ -80,7 +80,7 @@ def test_several_who_migrate_at_once_all_succeed(url: str, db: Database) -> None
     assert current_version(db) == newest_version()
 
 
-def test_new_sessions_have_the_limits_that_protect_the_database(url: str, db: Database) -> None:
+def test_new_sessions_have_the_database_timeouts(url: str, db: Database) -> None:
     migrate(url, NOTHING, statement_timeout_ms=1234)
     limits = Database(url, TUNING)
     assert limits.one("SHOW statement_timeout") == ("1234ms",)
@@ -92,7 +92,7 @@ def test_new_sessions_have_the_limits_that_protect_the_database(url: str, db: Da
     limits.close()
 
 
-def test_the_function_that_prepares_the_statements_is_there(url: str, db: Database) -> None:
+def test_migrate_creates_the_function_that_prepares_statements(url: str, db: Database) -> None:
     migrate(url, NOTHING)
     with db.transaction() as transaction:
         transaction.run(NOTHING.connect_query)
@@ -105,14 +105,14 @@ def test_a_database_that_cannot_be_reached_is_unavailable(tmp_path: Path) -> Non
 
 
 class TestIdentity:
-    """A database belongs to one pepper."""
+    """A database works with one pepper only."""
 
     @pytest.fixture
     def migrated(self, url: str, db: Database) -> Database:
         migrate(url, NOTHING)
         return db
 
-    def test_the_same_pepper_is_welcome_again_and_with_new_keys(self, migrated: Database) -> None:
+    def test_same_pepper_is_accepted_with_new_keys(self, migrated: Database) -> None:
         check_identity(migrated, fingerprint(b"p" * 32), KEYS)
         check_identity(migrated, fingerprint(b"p" * 32), {"b": "thumbprint of b"})
         known = migrated.one("SELECT key_fingerprints FROM service_identity")
@@ -124,7 +124,7 @@ class TestIdentity:
             check_identity(migrated, fingerprint(b"q" * 32))
         check_identity(migrated, fingerprint(b"p" * 32))
 
-    def test_a_key_that_replaced_another_of_its_name_is_logged(
+    def test_key_replaced_under_the_same_name_is_logged(
         self, migrated: Database, caplog: pytest.LogCaptureFixture
     ) -> None:
         check_identity(migrated, fingerprint(b"p" * 32), KEYS)

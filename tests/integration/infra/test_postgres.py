@@ -1,4 +1,4 @@
-"""Queries through a real PgBouncer: what they answer, what is prepared, what is repeated, what is translated."""
+"""Queries through a real PgBouncer: results, prepared statements, retries and translated errors."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -33,7 +33,7 @@ class LocalDatabase(Protocol):
 
 
 class Outage:
-    """Ends what one database's clients depend on."""
+    """Ends the sessions of a database from a connection of its own."""
 
     def __init__(self, direct_url: str) -> None:
         callback = psycopg2.extensions.get_wait_callback()
@@ -64,7 +64,7 @@ OTHERS = "datname = current_database() AND pid <> pg_backend_pid()"
 
 @pytest.fixture(scope="module")
 def pooler(postgres: Postgres, database: LocalDatabase) -> Iterator[PgBouncer]:
-    """A PgBouncer of this module's own, so that it may be stopped; one server connection, ADD and SLOW prepared."""
+    """A PgBouncer that tests may stop, with one server connection on which ADD and SLOW are prepared."""
     with PgBouncer(postgres, [ADD.prepare, SLOW.prepare], pool_size=1) as server:
         yield server
 
@@ -83,7 +83,7 @@ def outage(database: LocalDatabase) -> Iterator[Outage]:
     made.close()
 
 
-def test_rows_come_back_one_all_or_counted(db: Database) -> None:
+def test_one_all_and_run_return_rows_and_counts(db: Database) -> None:
     assert db.one("SELECT 1, NULL, %s::text", "x") == (1, None, "x")
     assert db.one("SELECT 1 WHERE false") is None
     assert db.all("SELECT n FROM generate_series(1, %s) AS n", 3) == [(1,), (2,), (3,)]
@@ -97,13 +97,13 @@ def test_a_prepared_statement_is_executed_without_being_parsed_again(db: Databas
     assert db.one(used, ADD.server_name) == (before + 3,)
 
 
-def test_a_statement_that_is_not_prepared_runs_all_the_same(database: LocalDatabase) -> None:
+def test_unprepared_statement_runs(database: LocalDatabase) -> None:
     db = Database(database.direct_url, TUNING)
     assert [db.one(ADD, 2, 3) for _ in range(2)] == [(5, "100%"), (5, "100%")]
     db.close()
 
 
-def test_a_prepared_statement_that_is_stale_runs_all_the_same(postgres: Postgres, database: LocalDatabase) -> None:
+def test_stale_prepared_statement_runs(postgres: Postgres, database: LocalDatabase) -> None:
     with PgBouncer(postgres, [EVERYTHING.prepare], pool_size=1) as pooler:
         direct = Database(database.direct_url, TUNING)
         direct.run("CREATE TABLE changing AS SELECT 1 AS a")
@@ -122,7 +122,7 @@ def test_without_preparation_the_same_statement_runs_plain(pooler: PgBouncer, da
     db.close()
 
 
-def test_a_mistake_in_the_sql_stays_one_and_costs_no_connection(db: Database) -> None:
+def test_sql_mistake_raises_the_driver_error_and_keeps_the_connection(db: Database) -> None:
     for _ in range(10):
         with pytest.raises(psycopg2.errors.UndefinedColumn):
             db.one("SELECT nothing_such")
@@ -137,7 +137,7 @@ def test_a_violated_constraint_is_a_conflict(db: Database) -> None:
 
 
 class TestTransaction:
-    """All or nothing."""
+    """`Database.transaction`."""
 
     def test_commits_at_its_end(self, db: Database) -> None:
         with db.transaction() as transaction:
@@ -153,7 +153,7 @@ class TestTransaction:
         assert db.one(NOTES, "abandoned") == (0,)
         assert db.stats().idle == 1
 
-    def test_is_never_taken_for_committed_after_a_statement_that_failed(self, db: Database) -> None:
+    def test_raises_after_a_swallowed_statement_error(self, db: Database) -> None:
         with pytest.raises(Unavailable), db.transaction() as transaction:
             transaction.run("INSERT INTO outbox (key) VALUES ('swallowed')")
             with pytest.raises(psycopg2.errors.DivisionByZero):
@@ -161,19 +161,19 @@ class TestTransaction:
         assert db.one(NOTES, "swallowed") == (0,)
         assert db.stats().idle == 1
 
-    def test_without_a_statement_is_nothing(self, db: Database) -> None:
+    def test_without_statements_has_no_effect(self, db: Database) -> None:
         with db.transaction():
             pass
         assert db.one(ADD, 1, 1) == (2, "100%")
 
-    def test_whose_session_is_ended_is_unavailable(self, db: Database, outage: Outage) -> None:
+    def test_raises_unavailable_when_its_session_is_ended(self, db: Database, outage: Outage) -> None:
         with pytest.raises(Unavailable), db.transaction() as transaction:
             transaction.run("INSERT INTO outbox (key) VALUES ('lost')")
             outage.end_sessions()
             transaction.one(ADD, 1, 1)
         assert db.one(NOTES, "lost") == (0,)
 
-    def test_that_is_killed_rolls_back(self, db: Database) -> None:
+    def test_rolls_back_when_its_greenlet_is_killed(self, db: Database) -> None:
         class Killed(BaseException):
             pass
 
@@ -183,7 +183,7 @@ class TestTransaction:
         assert db.one(NOTES, "killed") == (0,)
 
 
-def test_a_restarted_pooler_is_not_noticed_by_reads_nor_writes(db: Database, pooler: PgBouncer) -> None:
+def test_reads_and_writes_succeed_after_a_pooler_restart(db: Database, pooler: PgBouncer) -> None:
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(lambda _: db.one(SLOW, 0.02), range(8)))
     pooler.restart()
@@ -192,7 +192,7 @@ def test_a_restarted_pooler_is_not_noticed_by_reads_nor_writes(db: Database, poo
         assert {row and row[1] for row in threads.map(lambda _: db.one(SLOW, 0.02), range(8))} == {"awake"}
 
 
-def test_a_read_whose_session_is_ended_is_repeated(db: Database, outage: Outage, until: Until) -> None:
+def test_read_is_retried_when_its_session_is_ended(db: Database, outage: Outage, until: Until) -> None:
     with ThreadPoolExecutor(1) as thread:
         reading = thread.submit(db.one, SLOW, 0.6)
         until(lambda: outage.running("EXECUTE slow"))
@@ -202,7 +202,7 @@ def test_a_read_whose_session_is_ended_is_repeated(db: Database, outage: Outage,
     assert row[1] == "awake"
 
 
-def test_a_write_whose_session_is_ended_is_not_repeated(db: Database, outage: Outage, until: Until) -> None:
+def test_write_is_not_retried_when_its_session_is_ended(db: Database, outage: Outage, until: Until) -> None:
     with ThreadPoolExecutor(1) as thread:
         writing = thread.submit(db.run, NOTE, "once")
         until(lambda: outage.running("INSERT INTO outbox"))
@@ -238,7 +238,7 @@ def test_a_query_that_takes_too_long_is_given_up_with_its_connection(
     assert db.one(ADD, 1, 1) == (2, "100%")
 
 
-def test_a_caller_that_is_killed_in_mid_query_takes_its_connection_along(db: Database) -> None:
+def test_connection_is_closed_when_its_caller_is_killed_mid_query(db: Database) -> None:
     class Killed(BaseException):
         pass
 
@@ -255,7 +255,7 @@ def test_a_caller_that_is_killed_in_mid_query_takes_its_connection_along(db: Dat
     assert db.one(ADD, 3, 3) == (6, "100%")
 
 
-def test_a_pooler_that_stands_still_is_unavailable_in_time(
+def test_paused_pooler_is_unavailable_within_the_timeout(
     db: Database, pooler: PgBouncer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert db.ping() > 0
@@ -272,7 +272,7 @@ def test_a_pooler_that_stands_still_is_unavailable_in_time(
     assert db.stats().in_use == 0
 
 
-def test_when_every_connection_is_in_use_the_caller_is_told_when_to_come_back(database: LocalDatabase) -> None:
+def test_exhausted_pool_raises_unavailable_with_retry_after(database: LocalDatabase) -> None:
     db = Database(database.url, DatabaseTuning(pool_min=1, pool_max=1, acquire_timeout_ms=20))
     with db.transaction() as transaction:
         transaction.one(ADD, 1, 1)
@@ -285,9 +285,7 @@ def test_when_every_connection_is_in_use_the_caller_is_told_when_to_come_back(da
     db.close()
 
 
-def test_never_more_connections_than_the_tuning_allows(
-    db: Database, pooler: PgBouncer, database: LocalDatabase
-) -> None:
+def test_pool_never_exceeds_pool_max(db: Database, pooler: PgBouncer, database: LocalDatabase) -> None:
     console = Database(pooler.console_url, DatabaseTuning(pool_min=1, pool_max=1))
     most: list[int] = []
 
@@ -323,14 +321,14 @@ def test_idle_connections_are_pruned_down_to_the_minimum(db: Database, until: Un
     until(pruned)
 
 
-def test_a_host_name_is_resolved_and_one_that_is_unknown_is_unavailable() -> None:
+def test_unknown_host_is_unavailable() -> None:
     db = Database("postgresql://nobody@nowhere.invalid/none", TUNING)
     with pytest.raises(Unavailable):
         db.one("SELECT 1")
     assert db.stats().in_use == 0
 
 
-def test_a_url_that_is_none_is_refused_without_showing_it() -> None:
+def test_invalid_url_is_refused_without_showing_it() -> None:
     with pytest.raises(ConfigError) as refused:
         Database("postgresql://user:secret@host/db?nonsense=1", TUNING)
     assert "secret" not in str(refused.value)

@@ -1,4 +1,4 @@
-"""A memcached that is slow but alive costs a request few exchanges, and no more than a bounded time in total."""
+"""A slow memcached costs a request few exchanges and a limited total time."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, cast
@@ -41,7 +41,7 @@ def cache(relay: Relay) -> Iterator[Memcache]:
     made.close()
 
 
-def test_a_batch_is_kept_and_found_in_one_exchange_each(cache: Memcache, relay: Relay) -> None:
+def test_batch_is_stored_and_read_in_one_exchange_each(cache: Memcache, relay: Relay) -> None:
     facts = SharedFacts(KIND, cache, lambda: 1000.0)
     relay.delay_s = 0.02
     facts.set_many({number: SharedFact(b"\r\n" * number, 7, 1060.0) for number in range(89)})
@@ -51,7 +51,7 @@ def test_a_batch_is_kept_and_found_in_one_exchange_each(cache: Memcache, relay: 
     assert [fact.value for fact in found.values()] == [b"\r\n" * number for number in range(89)]
 
 
-def test_what_is_too_large_is_left_out_and_the_rest_kept(cache: Memcache) -> None:
+def test_too_large_value_is_skipped_and_the_rest_stored(cache: Memcache) -> None:
     cache.set_many({"a": (b"1", 60), "large": (b"x" * 3_000_000, 60), "b": (b"2", 60)})
     assert cache.get_many(["a", "large", "b"]) == {"a": b"1", "b": b"2"}
 
@@ -64,7 +64,7 @@ def test_a_claim_is_one_exchange_and_counts_from_zero(cache: Memcache, relay: Re
 
 
 class SlowServer:
-    """Takes 100 ms of the test's own clock for whatever it is asked."""
+    """Each command takes 100 ms on the test's clock."""
 
     def __init__(self) -> None:
         self.now, self.asked = 0.0, 0
@@ -88,7 +88,7 @@ ALL: tuple[Callable[[Memcache], object], ...] = (
 
 
 @pytest.mark.parametrize("first", range(len(ALL)))
-def test_a_request_begins_nothing_optional_once_its_time_is_spent(first: int) -> None:
+def test_request_skips_optional_commands_once_its_time_is_spent(first: int) -> None:
     server: Any = SlowServer()
     cache = Memcache(("127.0.0.1:1",), 250, lambda: server.now)
     cache._servers = [server]
@@ -102,7 +102,7 @@ def test_a_request_begins_nothing_optional_once_its_time_is_spent(first: int) ->
     assert server.asked == 4
 
 
-def test_what_matters_is_asked_also_when_the_time_is_spent(cache: Memcache) -> None:
+def test_primary_is_used_although_the_time_is_spent(cache: Memcache) -> None:
     slow: Any = SlowServer()
     begin_request()
     bounded = Memcache(("127.0.0.1:1",), 250, lambda: slow.now)
@@ -132,7 +132,7 @@ class Asking:
             raise falcon.HTTPBadRequest
 
 
-def test_each_request_has_the_time_anew_however_the_one_before_ended() -> None:
+def test_each_request_starts_with_the_full_time() -> None:
     server: Any = SlowServer()
     cache = Memcache(("127.0.0.1:1",), 250, lambda: server.now)
     cache._servers = [server]

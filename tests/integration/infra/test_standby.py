@@ -1,4 +1,4 @@
-"""A standby is neither read nor written: not through PgBouncer, not directly, and it is trusted once it is promoted."""
+"""A standby is refused, directly and through PgBouncer, until it is promoted."""
 
 import time
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ QUICK = DatabaseTuning(acquire_timeout_ms=1000)
 
 
 class Standby(Postgres):
-    """A server that becomes a standby without a primary, which lags for ever."""
+    """A server that can become a standby without a primary, so that it never catches up."""
 
     def demote(self) -> None:
         self.stop()
@@ -53,7 +53,7 @@ def answers(database: Database) -> bool:
         return False
 
 
-def test_a_standby_is_not_trusted_until_it_is_promoted(standby: Standby) -> None:
+def test_standby_is_refused_until_it_is_promoted(standby: Standby) -> None:
     connect_query = preparation().connect_query
     with (
         PgBouncer(standby, [connect_query]) as pooler,
@@ -65,7 +65,7 @@ def test_a_standby_is_not_trusted_until_it_is_promoted(standby: Standby) -> None
         pooled, direct, unchecked = databases
         assert all(answers(each) for each in databases)
         standby.demote()
-        assert answers(unchecked), "the standby has to take queries, or the others show nothing"
+        assert answers(unchecked), "without the check, the standby answers queries"
         assert not answers(pooled)
         assert not answers(direct)
         with pytest.raises(Unavailable):
