@@ -1,1 +1,1 @@
-"""The operator of the job finder platform: one connection budget, live tuning, honest status."""
+"""The operator of the job finder platform: it shares one connection budget, applies live tuning, and reports status."""

@@ -1,4 +1,4 @@
-"""`python -m jobfinder_operator crd` brings the definition of JobFinderConfig in the cluster up to date."""
+"""`python -m jobfinder_operator crd` applies the CustomResourceDefinition of JobFinderConfig to the cluster."""
 
 import argparse
 import sys
@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def apply_crd() -> None:
-    """Server-side apply; takes over what Helm wrote when it installed. Raises ApiError, ConfigError."""
+    """Server-side apply; takes over the fields that Helm wrote on install. Raises ApiError, ConfigError."""
     definition = yaml.safe_load(CRD.read_text())
     Client().patch(
         CustomResourceDefinition,

@@ -1,4 +1,4 @@
-"""Carries out what was decided, on the consoles of PgBouncer and on memcached, within deadlines and the Lease."""
+"""Sends the decided changes to PgBouncer consoles and memcached, within their deadlines and the Lease."""
 
 import asyncio
 import logging
@@ -15,12 +15,12 @@ from jobfinder_operator.deciding.snapshot import MemcachedSeen, PodSeen
 
 log = logging.getLogger(__name__)
 
-LOOK_S = 0.05  # between two looks at SHOW SERVERS while connections drain
+LOOK_S = 0.05  # between two SHOW SERVERS while connections drain
 
 
 @dataclass(frozen=True)
 class Until:
-    """Nothing is sent after `deadline`, a time of `clock`, and no answer is waited for longer than `timeout_s`."""
+    """No command is sent after `deadline`, a time of `clock`; waiting for a reply ends after `timeout_s`."""
 
     deadline: float
     timeout_s: float
@@ -28,16 +28,17 @@ class Until:
 
     @property
     def left_s(self) -> float:
-        """For one command; raises ConsoleError when there is none left."""
+        """Timeout of the next command; raises ConsoleError when the deadline has passed."""
         left = min(self.timeout_s, self.deadline - self.clock())
         if left <= 0:
-            raise ConsoleError("there was no time left to say it")
+            raise ConsoleError("no time left to send the command")
         return left
 
 
 async def take(consoles: Consoles, steps: Iterable[Step], until: Until) -> list[str]:
-    """Shrinks first, then grows, each kind all at once; returns what was done, in words. A step that fails is logged:
-    what came of it is what the next look sees.
+    """Run all shrinks in parallel, then all grows; returns a description of each step that succeeded.
+
+    A step that fails is logged; the next round reads what became of it.
     """
     steps = tuple(steps)
     done: list[str] = []
@@ -50,12 +51,12 @@ async def take(consoles: Consoles, steps: Iterable[Step], until: Until) -> list[
 async def _step(consoles: Consoles, step: Step, until: Until) -> str:
     console = consoles.known(step.uid)
     if console is None or console.session != step.session:
-        log.info("pod %s: its console is another by now, nothing is said", step.name)
+        log.info("pod %s: the console connection has changed, no command is sent", step.name)
         return ""
     try:
         seen = await console.pool_size(until.left_s)
         if seen != step.expect:
-            log.info("pod %s: the pool is %s and not %s, nothing is said", step.name, seen, step.expect)
+            log.info("pod %s: the pool size is %s instead of %s, no command is sent", step.name, seen, step.expect)
             return ""
         await console.set_pool_size(step.to, until.left_s)
         if isinstance(step, Shrink):
@@ -70,12 +71,12 @@ async def _drain(console: Console, to: int, until: Until) -> None:
     if await console.servers(until.left_s) <= to:
         return
     await console.recycle(until.left_s)
-    while await console.servers(until.left_s) > to:  # noqa: ASYNC110 - PgBouncer tells nobody when one is gone
+    while await console.servers(until.left_s) > to:  # noqa: ASYNC110 - PgBouncer does not notify when a connection closes
         await asyncio.sleep(LOOK_S)
 
 
 async def shrink_to_floor(consoles: Consoles, hosts: Mapping[str, str], floor: int, until: Until) -> None:
-    """Each pod (uid -> address) back to what its sidecar started with; best effort."""
+    """Shrink each pod (uid -> address) to the size its sidecar started with; best effort."""
 
     async def shrink(uid: str, host: str) -> None:
         try:
@@ -90,8 +91,8 @@ async def shrink_to_floor(consoles: Consoles, hosts: Mapping[str, str], floor: i
 
 
 async def settle_pools(consoles: Consoles, pods: Iterable[PodSeen], until: Until) -> list[str]:
-    """Where PgBouncer was last read with a pool of another size than its bound, the bound is right: a hand has been
-    there, or a step was not finished. Returns what was changed, in words.
+    """Repair pools whose two size settings differed in the last reading: one was changed by hand, or a step was
+    interrupted between its two commands. `max_db_connections` is kept. Returns a description of each change.
     """
 
     async def settle(pod: PodSeen) -> str:
@@ -112,7 +113,7 @@ async def settle_pools(consoles: Consoles, pods: Iterable[PodSeen], until: Until
 async def settle_consoles(
     consoles: Consoles, uids: Iterable[str], wanted: Mapping[str, int], until: Until
 ) -> list[str]:
-    """Make PgBouncer's other settings those that are wanted; returns what was changed, in words."""
+    """Set PgBouncer's other settings to the wanted values; returns a description of each change."""
 
     async def settle(uid: str) -> list[str]:
         console, changed = consoles.known(uid), list[str]()
@@ -136,7 +137,7 @@ async def settle_consoles(
 async def settle_memory(
     servers: Iterable[MemcachedSeen], hosts: Mapping[str, str], wanted_mb: int, port: int, timeout_s: float
 ) -> list[str]:
-    """Give every server that answers the memory that is wanted; returns what was changed, in words."""
+    """Set the memory limit of every reachable server; returns a description of each change."""
 
     async def settle(server: MemcachedSeen) -> str:
         if not server.up or server.limit_bytes == wanted_mb * MEGABYTE or too_much_memory(wanted_mb, server):

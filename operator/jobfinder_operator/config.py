@@ -8,22 +8,22 @@ from pathlib import Path
 
 from jobfinder_operator.clients.pgbouncer import ConsoleAccount
 
-# Every address, of both families; of IPv4 where the kernel has no IPv6.
+# Listen on all IPv6 and IPv4 addresses; on IPv4 only if the kernel has no IPv6.
 EVERY_ADDRESS = "::" if socket.has_dualstack_ipv6() else "0.0.0.0"  # noqa: S104 - probes and metrics of a pod
 _NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
 class SettingsError(Exception):
-    """A variable of the environment is missing or wrong."""
+    """An environment variable is missing or invalid."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Ports are those of the pods that the operator looks after, but for `metrics_port` and `health_port`.
+    """Ports are those of the managed pods, except `metrics_port` and `health_port`, which are the operator's own.
 
-    `command_timeout_s` is for each command on a console, `command_window_s` for all of a round: half of it to send
-    them in, and then none of them takes effect after the other half. `release`: whose Deployments are looked after,
-    by the label `app.kubernetes.io/instance`; empty: all of the namespace.
+    `command_timeout_s` is for each console command. `command_window_s` is for all commands of a round: they are sent in
+    its first half and take effect in its second half at the latest. `release`: only Deployments with this value of the
+    label `app.kubernetes.io/instance` are managed; empty: all of the namespace.
     """
 
     namespace: str
@@ -47,7 +47,7 @@ class Settings:
 
     @property
     def console_account(self) -> ConsoleAccount:
-        """Who enters the consoles."""
+        """Credentials for the PgBouncer consoles."""
         return ConsoleAccount(
             self.pgbouncer_user,
             self.pgbouncer_password,
@@ -79,9 +79,9 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
 
 
 def api_server(environ: Mapping[str, str] | None = None) -> str:
-    """The API server by its address, as the kubelet tells every pod; empty outside of a cluster.
+    """URL of the API server with its IP address, from the kubelet's variables; empty outside of a cluster.
 
-    Its name would need the cluster's DNS, which a pod that has just started may not be able to reach yet.
+    A host name would need the cluster's DNS, which a pod that has just started may not reach yet.
     """
     source = os.environ if environ is None else environ
     host, port = source.get("KUBERNETES_SERVICE_HOST", ""), source.get("KUBERNETES_SERVICE_PORT", "443")

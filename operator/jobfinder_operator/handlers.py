@@ -1,6 +1,6 @@
-"""Every kopf handler: each only tells the operator that something has changed.
+"""All kopf handlers: each only notifies the operator of a change.
 
-All are `on.event`, so that kopf writes nothing on any object: no finalizer to hang on, no annotation, no status.
+All are `on.event`, so that kopf writes nothing to any object: no finalizer, no annotation, no status.
 """
 
 import logging
@@ -31,7 +31,7 @@ async def start(settings: kopf.OperatorSettings, memo: kopf.Memo, **_: Any) -> N
 
 @kopf.on.login()
 def log_in(**given: Any) -> kopf.ConnectionInfo | None:
-    """With the account of the pod, or with $KUBECONFIG."""
+    """Authenticates with the pod's service account, or with $KUBECONFIG."""
     found = kopf.login_with_service_account(**given)
     if found is not None and (server := api_server()):
         return replace(found, server=server)

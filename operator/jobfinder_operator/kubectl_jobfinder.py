@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""`kubectl jobfinder top|explain`: what each pod has of the connection budget, and which limit binds and why.
+"""`kubectl jobfinder top|explain`: each pod's part of the connection budget, and which limit binds and why.
 
-One file of the standard library alone: put it on the PATH as `kubectl-jobfinder`, or install the operator's package.
+The file needs only the standard library: put it on the PATH as `kubectl-jobfinder`, or install the operator's package.
 """
 
 import argparse
@@ -14,12 +14,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 RESOURCE = "jobfinderconfigs.jobfinder.dev"
-KLOG = re.compile(r"[EWI]\d{4} \d\d:")  # kubectl's own log, above what it has to say
+KLOG = re.compile(r"[EWI]\d{4} \d\d:")  # kubectl's own log lines, printed before its message
 Object = Mapping[str, Any]
 
 
 class PluginError(Exception):
-    """Something that the user can do something about; the message says what."""
+    """An error that the user can correct; the message says how."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def top(resource: Object) -> Iterator[str]:
-    """Tables: each pod's connections, each memcached's memory."""
+    """Lines of two tables: connections of each pod, memory of each memcached server."""
     status, budget = _status(resource), _status(resource).get("budget") or {}
     yield (
         f"{_title(resource)}: budget {budget.get('budget', '?')}, granted {budget.get('granted', '?')}, "
@@ -80,7 +80,7 @@ def top(resource: Object) -> Iterator[str]:
 
 
 def explain(resource: Object) -> Iterator[str]:
-    """Sentences: what is wrong, what binds, what the sums are, what is recommended."""
+    """Sentences: what is wrong, which limit binds, the arithmetic, and recommendations."""
     status = _status(resource)
     yield f"{_title(resource)}: {_verdict(resource)}"
     yield from (f"  {line}" for line in _conditions(status))
@@ -121,7 +121,7 @@ def _conditions(status: Object) -> Iterator[str]:
 
 
 def _binding(resource: Object) -> Iterator[str]:
-    """Which of the budget, the largest pool of a pod, or demand keeps pods from having more connections."""
+    """Which limit keeps pods from having more connections: the budget, or the largest pool of a pod."""
     database = (resource.get("spec") or {}).get("database") or {}
     budget, pods = _status(resource).get("budget") or {}, _status(resource).get("pods") or []
     if not budget:

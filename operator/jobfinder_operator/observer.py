@@ -1,4 +1,4 @@
-"""One look at everything: the cluster, each pod's console and metrics, each memcached server, all at the same time."""
+"""Reads everything for one round, concurrently: the cluster, consoles and metrics of pods, memcached servers."""
 
 import asyncio
 import logging
@@ -24,19 +24,19 @@ from jobfinder_operator.spec import Target, target_of
 
 log = logging.getLogger(__name__)
 
-AT_ONCE = 32  # consoles and pods that are asked at the same time
+AT_ONCE = 32  # concurrent requests to consoles, pods and memcached servers
 INSTANCE, COMPONENT, PRODUCT = (f"app.kubernetes.io/{name}" for name in ("instance", "component", "name"))
 
 Answer = TypeVar("Answer")
 
 
 class TargetError(Exception):
-    """What the resource is about does not exist, or cannot be told from something else."""
+    """The resource's target does not exist, or is ambiguous."""
 
 
 @dataclass(frozen=True)
 class Sight:
-    """`apps` by the pod's uid, `servers` maps a memcached pod to its address, `pods` are the objects themselves."""
+    """`pods`: the objects by uid. `apps`: metrics by the pod's uid. `servers`: address by name of the memcached pod."""
 
     observed: Snapshot
     deployment: str
@@ -46,7 +46,7 @@ class Sight:
 
 
 class Observer:
-    """What cannot be reached is missing from what is seen; only the cluster itself failing raises ClusterError."""
+    """Unreachable pods and servers have no reading; only a failure of the Kubernetes API raises ClusterError."""
 
     def __init__(self, cluster: Cluster, consoles: Consoles, settings: Settings, clock: Callable[[], float]) -> None:
         self._cluster, self._consoles, self._settings, self._clock = cluster, consoles, settings, clock
@@ -88,7 +88,7 @@ class Observer:
         )
 
     async def claims(self) -> dict[str, Claim]:
-        """What each resource is about, by its name; of those that are about nothing that exists none."""
+        """The claim of each resource by its name, without resources whose target does not exist."""
         found: dict[str, Claim] = {}
         for resource in await self._cluster.resources():
             meta, per_pod = resource["metadata"], (_database(resource).get("perPod") or {}).get("max")
@@ -107,13 +107,13 @@ class Observer:
         return found
 
     async def _neighbours(self, deployment: Deployment, own: Mapping[str, Pod]) -> list[Pod]:
-        """Pods of others that use the same database."""
+        """Pods of other Deployments that use the same database."""
         database = objects.database(deployment.spec.template.spec)
         every = await self._cluster.pods({COMPONENT: "app"}) if database else ()
         return [pod for pod in every if objects.pod_seen(pod).uid not in own and objects.database(pod.spec) == database]
 
     async def _neighbour(self, pod: Pod, deployment: Deployment) -> PodSeen:
-        """Only those of the same release let this operator look."""
+        """A neighbour; its console can be read only if it belongs to the same release."""
         seen, host = objects.pod_seen(pod), objects.address(pod)
         ours = _instance(pod) == _instance(deployment)
         if not ours or not host or seen.phase is not Phase.RUNNING:
@@ -139,7 +139,7 @@ class Observer:
         return _only(await self._cluster.deployments(labels), "Deployment", labels)
 
     async def _stateful_set(self, resource: Resource, target: Target, deployment: str) -> StatefulSet | None:
-        """None where the release has no memcached; it may share the Deployment's prefix where labels do not say."""
+        """None if there is no memcached. Without release labels, it is found by name: `<deployment>-memcached`."""
         if target.memcached:
             found = await self._cluster.stateful_set(target.memcached)
             if found is None:
@@ -173,9 +173,9 @@ class Observer:
             return None
 
     async def _app(self, pod: PodSeen, host: str) -> AppMetrics | None:
-        """None from a pod that ends means that its service has ended: PgBouncer is next, and waits for clients (1.23).
-
-        Nothing in the API tells: the states of a pod's containers are written when all of them have ended.
+        """None if the service does not respond. For a Terminating pod this means that it has ended and PgBouncer is
+        ending, which waits for its clients, so the operator must leave the console (PgBouncer 1.23). The API does not
+        show this: container states are written only when all containers have ended.
         """
         if pod.phase is Phase.PENDING:
             return None
@@ -216,7 +216,7 @@ class Observer:
         ), host
 
     async def _bounded(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
-        """All commands together get the time of one and a half: a slow pod must not hold up the others."""
+        """Run `ask` within 1.5 command timeouts in all, so that a slow pod does not delay the round."""
         async with self._limit, asyncio.timeout(1.5 * self._settings.command_timeout_s):
             return await ask()
 
@@ -245,7 +245,7 @@ def _has_release(resource: Resource) -> bool:
 
 
 def _release(resource: Resource, component: str) -> dict[str, str]:
-    """The labels of the release's objects, from the resource's own or, without, from its name."""
+    """The labels of the release's objects of one component. Raises TargetError if the resource has no release label."""
     labels = resource["metadata"].get("labels") or {}
     if INSTANCE not in labels:
         raise TargetError(

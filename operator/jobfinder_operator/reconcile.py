@@ -1,4 +1,4 @@
-"""One round: read everything, decide, write the status, act; and the loop that repeats it."""
+"""One round of reconciling (read everything, decide, write the status, act), and the loop that repeats it."""
 
 import asyncio
 import datetime as dt
@@ -35,16 +35,16 @@ from jobfinder_operator.tuning.rollout import Refusals, TuningFile, TuningPlan
 log = logging.getLogger(__name__)
 
 SOON_S = 0.2
-ENDING_S = 0.5  # while a PgBouncer may have to wait for the operator to leave its console
-REFRESH_S = 30.0  # a status whose numbers alone have changed is written no more often
+ENDING_S = 0.5  # while a PgBouncer that is shutting down may wait for the operator to close its console
+REFRESH_S = 30.0  # shortest interval between status writes if only fluctuating numbers have changed
 LEASE_MARGIN_S = 1.0
 
 
 @dataclass
 class Surroundings:
-    """What every resource's loop shares. `process` names this run of the operator, for times are of its own clock.
+    """Shared by the loops of all resources. `process`: id of this operator process, whose clock all times are of.
 
-    `ended`: uids of pods that are gone and whose containers had all ended then.
+    `ended`: uids of deleted pods whose containers had all ended at deletion.
     """
 
     cluster: Cluster
@@ -58,7 +58,7 @@ class Surroundings:
 
 @dataclass(frozen=True)
 class View:
-    """What one round has seen and, at the time `at`, decided."""
+    """What one round has read and, at the time `at`, decided."""
 
     at: float
     resource: Resource
@@ -70,11 +70,11 @@ class View:
 
 
 class NotOurs(Exception):
-    """The operator of another release looks after that Deployment, by a Lease of its own."""
+    """The Deployment belongs to another release, whose operator has its own Lease."""
 
 
 class Reconciler:
-    """The rounds of one resource. Between two of them it remembers only what may be lost at any time."""
+    """The rounds of one resource. State kept between rounds may be lost at any time without harm."""
 
     def __init__(self, name: str, around: Surroundings) -> None:
         self._name, self._around = name, around
@@ -88,7 +88,7 @@ class Reconciler:
         self._last: View | None = None
 
     async def round(self) -> float:
-        """Returns after how many seconds the next one is due; raises ClusterError."""
+        """Run one round; returns the seconds until the next. Raises ClusterError."""
         settings = self._around.settings
         resource = await self._around.cluster.resource(self._name)
         if resource is None or resource["metadata"].get("deletionTimestamp"):
@@ -110,7 +110,7 @@ class Reconciler:
         return self._pause(view, changed)
 
     async def farewell(self) -> None:
-        """The resource is gone: its pods go back to what they started with, as far as they can be reached."""
+        """After the resource was deleted: shrink its reachable pods to the floor."""
         last, around = self._last, self._around
         if last is not None and last.spec.acts and around.leadership.holds:
             hosts = {uid: host for uid, pod in last.sight.pods.items() if (host := address(pod))}
@@ -144,8 +144,10 @@ class Reconciler:
         return View(at, resource, spec, replace(sight, observed=observed), decision, file, plan)
 
     async def _sole(self, resource: Resource) -> Mapping[str, int]:
-        """What other ledgers say; raises TargetTaken, NotOurs. Asked once more after the time from which commands have
-        their deadlines: when a later owner begins to act, all of them have had their effect.
+        """The caps in other resources' ledgers; raises TargetTaken or NotOurs if this resource does not own its target.
+
+        Checked again after the time from which the deadlines of commands count: when another resource becomes the
+        owner, all commands of this round have taken effect before it acts.
         """
         claims = await self._observer.claims()
         mine = claims.pop(resource["metadata"]["name"], None)
@@ -157,7 +159,7 @@ class Reconciler:
         return recorded_elsewhere(claims.values())
 
     async def _record(self, view: View) -> bool:
-        """Write the status where it says something new; False when nothing may be done on the strength of it."""
+        """Write the status if it has changed; False if no step may follow (no Lease, or the write conflicted)."""
         around, resource = self._around, view.resource
         old = resource.get("status") or {}
         state = view.tuning.state if view.spec.acts else replace(view.tuning.state, generation=view.file.generation)
@@ -213,7 +215,7 @@ class Reconciler:
         )
 
     async def _report(self, resource: Resource, error: Exception) -> None:
-        """A resource that cannot be followed: its status says why, and nothing is touched."""
+        """Report in the status why the resource cannot be applied; nothing else is changed."""
         old, reason = resource.get("status") or {}, status.reason_of(error)
         situation = status.Situation(None, Snapshot(self._around.clock()), None, error=str(error), reason=reason)
         new = status.build(situation, resource, _now())
@@ -256,7 +258,7 @@ def _now() -> str:
 
 
 class Loop:
-    """Rounds one after the other, whatever wakes it: a change, what is left to do, or the time."""
+    """Runs rounds one after another: on a change, while steps are pending, and at intervals."""
 
     def __init__(self, name: str, around: Surroundings, beat: Callable[[str, float], object]) -> None:
         self._name, self._around, self._beat = name, around, beat
@@ -268,7 +270,7 @@ class Loop:
         self._woken.set()
 
     async def stop(self, *, gone: bool) -> None:
-        """`gone`: the resource is; otherwise the operator ends, or another one acts."""
+        """`gone`: the resource was deleted; otherwise the operator stops."""
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
         if gone:

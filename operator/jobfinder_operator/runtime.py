@@ -1,4 +1,4 @@
-"""The running operator: one Lease, one loop for each resource, probes and metrics."""
+"""The running operator: one Lease, one loop per resource, probes and metrics."""
 
 import asyncio
 import logging
@@ -21,7 +21,7 @@ LOOK_S = 15.0
 
 
 class Operator:
-    """`changed` and `gone` are what the handlers know of resources; the loops read everything else themselves."""
+    """The handlers call `changed`, `gone`, `pod_deleted` and `wake`; the loops read everything else themselves."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings, self._pulse, self._metrics = settings, Pulse(), Metrics()
@@ -43,7 +43,7 @@ class Operator:
         self._pulse.ready = True
 
     async def stop(self) -> None:
-        """The Lease goes last: whoever takes it may act at once."""
+        """Stop the loops, then release the Lease, after which another operator may act at once."""
         self._pulse.ready = False
         for task in self._tasks:
             task.cancel()
@@ -55,7 +55,7 @@ class Operator:
             self._health.close()
 
     def changed(self, name: str, generation: int | None) -> None:
-        """The resource exists; its loop is woken when what it asks for is new, not when its status is."""
+        """The resource exists. Start its loop, or wake it if the spec has changed, not the status alone."""
         if name not in self._loops:
             self._loops[name] = Loop(name, self._around, self._pulse.beat)
         elif self._generations.get(name) != generation:
@@ -63,25 +63,25 @@ class Operator:
         self._generations[name] = generation
 
     async def gone(self, name: str) -> None:
-        """The resource does not exist any more."""
+        """The resource was deleted: stop its loop."""
         loop = self._loops.pop(name, None)
         if loop is not None:
             await loop.stop(gone=True)
             self._pulse.forget(f"loop of {name}")
 
     def pod_deleted(self, body: Mapping[str, Any]) -> None:
-        """An object that was deleted by force is gone before its containers are."""
+        """Record the pod if its containers have ended: an object deleted by force disappears before its containers."""
         pod = cast(Pod, Pod.from_dict(dict(body)))
         if objects.has_ended(pod) and pod.metadata is not None and pod.metadata.uid is not None:
             self._around.ended.append(pod.metadata.uid)
 
     def wake(self) -> None:
-        """Something that resources are about has changed."""
+        """A pod, Deployment or autoscaler has changed: wake all loops."""
         for loop in self._loops.values():
             loop.wake()
 
     async def _find(self) -> None:
-        """What the handlers may have missed: resources that came or went while nobody watched."""
+        """List the resources regularly, in case the handlers missed an event."""
         while True:
             try:
                 every = [each["metadata"] for each in await self._cluster.resources()]

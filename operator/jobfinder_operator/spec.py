@@ -1,4 +1,4 @@
-"""The resource as a frozen dataclass, and what is wrong with it in words and numbers."""
+"""Parses the resource into frozen dataclasses, and describes its errors."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ TUNED = tuple(dict.fromkeys(path.partition(".")[0] for path in NAMES))
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Names of objects; empty ones are found by the release's labels."""
+    """Names of objects; an empty name means: found by the release's labels."""
 
     deployment: str = ""
     memcached: str = ""
@@ -38,9 +38,9 @@ class DatabaseSpec:
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """`tuning` has what is set of the sections in `TUNED`, as the resource names it.
+    """`tuning`: the sections of `TUNED` that are set, with the resource's field names.
 
-    `memcached_megabytes` None leaves the servers as they are.
+    `memcached_megabytes` None: the servers keep their limit.
     """
 
     database: DatabaseSpec
@@ -52,7 +52,7 @@ class Spec:
 
     @property
     def acts(self) -> bool:
-        """Whether anything may be touched."""
+        """Whether the operator may change anything."""
         return self.mode == "Apply" and not self.paused
 
 
@@ -60,17 +60,17 @@ TARGETS = ("deployment", "memcached", "hpa")
 
 
 def target_of(resource: Mapping[str, Any]) -> Target:
-    """Also of a resource that cannot be read otherwise."""
+    """The target; works also for a resource that is otherwise invalid."""
     given = (resource.get("spec") or {}).get("target") or {}
     return Target(**{name: str(given[name]) for name in TARGETS if name in given})
 
 
 class SpecError(Exception):
-    """The resource cannot be read; the message says what, why, and the nearest value that would work."""
+    """The resource is invalid; the message says what, why, and the nearest value that would work."""
 
 
 def read_spec(resource: Mapping[str, Any]) -> Spec:
-    """`resource` is the whole object; raises SpecError that names every problem at once."""
+    """`resource` is the whole object; raises SpecError with all problems."""
     given = resource.get("spec") or {}
     wrong = tuple(_wrong(given))
     if wrong:
@@ -102,7 +102,7 @@ def _database(given: Mapping[str, Any]) -> DatabaseSpec:
 
 
 def _wrong(given: Mapping[str, Any]) -> Iterator[str]:
-    """What the schema refuses too: an object that was stored before its rule was may still be read."""
+    """The schema rejects these too, but an object may have been stored before the schema had the rule."""
     database = given.get("database") or {}
     mode = given.get("mode", "Apply")
     if mode not in ("Observe", "Apply"):
@@ -139,7 +139,7 @@ def _contradictions(database: DatabaseSpec) -> Iterator[str]:
 
 
 def budget_parameters(spec: Spec, observed: Snapshot, holder: str, command_seconds: float = 5.0) -> Parameters:
-    """What `decide` is given. Where maxPods does not cover the workload, the larger number is counted with."""
+    """Parameters of `decide`. If maxPods does not cover the workload, the larger number is used."""
     database = spec.database
     return Parameters(
         budget=database.connection_budget,
@@ -155,7 +155,7 @@ def budget_parameters(spec: Spec, observed: Snapshot, holder: str, command_secon
 
 
 def problems(spec: Spec, observed: Snapshot) -> tuple[str, ...]:
-    """What one object alone cannot say: whether maxPods covers the autoscaler, and the floor the pods' template."""
+    """Problems that need other objects: maxPods below what the autoscaler allows, floor below the pods' start size."""
     return tuple(each for each in (_uncovered(spec.database, observed.workload), _other_floor(spec, observed)) if each)
 
 

@@ -1,1 +1,1 @@
-"""Kubernetes, PgBouncer, memcached and the service, as the operator talks to them."""
+"""Clients of Kubernetes, PgBouncer, memcached and the service's metrics."""

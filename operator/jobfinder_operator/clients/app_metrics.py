@@ -1,4 +1,4 @@
-"""What the service in a pod says of itself at /metrics: the few series that the operator decides from."""
+"""Reads the series that the operator uses from /metrics of the service in a pod."""
 
 import asyncio
 import re
@@ -20,12 +20,12 @@ _WORKER = re.compile(r'worker="(\d+)"')
 
 
 class AppMetricsError(Exception):
-    """The service of a pod did not answer in time, or with something else than its metrics."""
+    """The service of a pod did not respond in time, or the response is not its metrics."""
 
 
 @dataclass(frozen=True)
 class AppMetrics:
-    """`generations` and `refusals` have one number a worker: of the tuning that it applied, and of files it refused."""
+    """`generations` and `refusals` by worker: the tuning generation it applied, and how many files it refused."""
 
     generations: Mapping[int, int]
     refusals: Mapping[int, int]
@@ -71,7 +71,7 @@ def _total(series: Mapping[str, Mapping[int, float]], name: str) -> int:
 
 
 async def _fetch(host: str, port: int) -> str:
-    """HTTP/1.0, so that the body ends where the connection does."""
+    """Uses HTTP/1.0, so the body ends when the connection closes."""
     reader, writer = await asyncio.open_connection(host, port, limit=_MAX_BYTES)
     try:
         authority = f"[{host}]" if ":" in host else host

@@ -31,7 +31,7 @@ Resource = Mapping[str, Any]
 
 
 class ClusterError(Exception):
-    """The API did not answer in time, or refused."""
+    """The API did not respond in time, or rejected the request."""
 
 
 class Conflict(ClusterError):
@@ -39,7 +39,7 @@ class Conflict(ClusterError):
 
 
 class Forbidden(ClusterError):
-    """The operator's account may not do that."""
+    """RBAC does not allow the operator's account this request."""
 
 
 @dataclass(frozen=True)
@@ -52,16 +52,16 @@ class Notice:
 
 
 class Cluster(Protocol):
-    """What a round needs of Kubernetes, in one namespace. Reads are never from a cache. Raises ClusterError."""
+    """The Kubernetes calls of a round, in one namespace. Reads never come from a cache. Raises ClusterError."""
 
     async def resources(self) -> Sequence[Resource]:
-        """Each that is not being deleted; none where the cluster does not know the definition."""
+        """All that are not being deleted; empty if the cluster has no such resource definition."""
         ...
 
     async def resource(self, name: str) -> Resource | None: ...
 
     async def write_status(self, resource: Resource, status: Mapping[str, Any]) -> str:
-        """Replace the status of the object as it was read; returns its new version. Raises Conflict."""
+        """Replace the status; returns the new resourceVersion. Raises Conflict if the object has changed since."""
         ...
 
     async def deployments(self, labels: Mapping[str, str]) -> Sequence[Deployment]: ...
@@ -77,7 +77,7 @@ class Cluster(Protocol):
     async def pods(self, labels: Mapping[str, str]) -> Sequence[Pod]: ...
 
     async def annotate_pod(self, name: str, annotations: Mapping[str, str]) -> None:
-        """Raises Forbidden where the installation does not let the operator patch pods."""
+        """Raises Forbidden if the operator may not patch pods (`operator.annotatePods=false`)."""
         ...
 
     async def config_map(self, name: str) -> ConfigMap | None: ...
@@ -85,21 +85,21 @@ class Cluster(Protocol):
     async def patch_config_map(
         self, found: ConfigMap, annotations: Mapping[str, str | None], data: Mapping[str, str]
     ) -> None:
-        """Merge into the object as it was read. Raises Conflict."""
+        """Merge patch; raises Conflict if the object has changed since `found` was read."""
         ...
 
     async def tell(self, resource: Resource, notice: Notice) -> None: ...
 
 
 class KubernetesCluster:
-    """`Cluster` and `lease.LeaseStore` over an API server; `client` knows the namespace."""
+    """Implements `Cluster` and `lease.LeaseStore` on an API server, in the namespace of `client`."""
 
     def __init__(self, client: AsyncClient) -> None:
         self._client = client
 
     @classmethod
     def from_environment(cls, namespace: str, timeout_s: float = 5.0) -> "KubernetesCluster":
-        """With the account of the pod, or with $KUBECONFIG."""
+        """Authenticates with the pod's service account, or with $KUBECONFIG."""
         config, timeout = KubeConfig.from_env().get(), httpx2.Timeout(timeout_s)
         return cls(AsyncClient(config, namespace=namespace, timeout=timeout, field_manager=COMPONENT))
 
@@ -256,6 +256,6 @@ def _lease_spec(record: LeaseRecord) -> LeaseSpec:
 
 
 def _micro_time() -> dt.datetime:
-    """Never a whole second: the API wants six digits of it, and the encoder leaves out zeros."""
+    """Now, but never a whole second: the API requires six decimals, and the encoder omits them if all are 0."""
     now = dt.datetime.now(dt.UTC)
     return now.replace(microsecond=max(1, now.microsecond))

@@ -1,7 +1,8 @@
-"""Leader election by a Lease object: at most one operator acts, and it knows for how long it still may.
+"""Leader election by a Lease object: at most one operator acts, and it knows how long it may still act.
 
-As in client-go's leaderelection, no clock of another machine is believed: a Lease has run out when this process has not
-seen it change for its whole duration, and our own has when we have not renewed it for its duration since we *began* to.
+As in client-go's leaderelection, clocks of other machines are not trusted. Another holder's Lease has expired if this
+process has seen no change of it for its whole duration. Our own expires one duration after the last successful renewal
+*began*.
 """
 
 import asyncio
@@ -15,12 +16,12 @@ log = logging.getLogger(__name__)
 
 
 class LeaseConflict(Exception):
-    """Somebody else has written the Lease since it was read."""
+    """The Lease has been written since it was read."""
 
 
 @dataclass(frozen=True)
 class LeaseRecord:
-    """What the object says; `version` is what a write must find unchanged, `acquired` a time in ISO 8601 or now."""
+    """Contents of the Lease. `version`: the resourceVersion a write requires. `acquired`: ISO 8601; empty means now."""
 
     holder: str
     duration_s: float
@@ -30,7 +31,7 @@ class LeaseRecord:
 
 
 class LeaseStore(Protocol):
-    """Where the Lease is kept; a write raises LeaseConflict when it lost a race."""
+    """Storage of the Lease; a write raises LeaseConflict if the object has changed since it was read."""
 
     async def read_lease(self, name: str) -> LeaseRecord | None: ...
 
@@ -40,9 +41,9 @@ class LeaseStore(Protocol):
 
 
 class Leadership:
-    """`remaining_s` says for how long this process may act; 0 means not at all.
+    """`remaining_s` is how long this process may still act, in seconds; 0: not at all.
 
-    `identity` is the pod's name: a container that restarts in the same pod takes up its own Lease at once.
+    `identity` is the pod's name, so a container that restarts in the same pod keeps its Lease.
     """
 
     def __init__(
@@ -74,7 +75,7 @@ class Leadership:
             try:
                 async with asyncio.timeout(self._duration_s / 3):
                     await self.attempt()
-            except Exception as error:  # noqa: BLE001 - whatever keeps us from renewing, the Lease runs out by itself
+            except Exception as error:  # noqa: BLE001 - whatever prevents renewal, the Lease expires by itself
                 log.warning("the Lease %s could not be renewed: %s", self._name, str(error) or type(error).__name__)
             if held != self.holds:
                 held = self.holds
@@ -84,7 +85,7 @@ class Leadership:
             await asyncio.sleep(self._duration_s / 5)
 
     async def attempt(self) -> None:
-        """Once: take the Lease if it is free, ours or run out; forget it as soon as another's name is on it."""
+        """Try once to take or renew the Lease: if it is free, ours or expired. Otherwise stop holding it."""
         started = self._clock()
         found = await self._store.read_lease(self._name)
         try:
@@ -101,7 +102,7 @@ class Leadership:
         self._held_until = started + self._duration_s
 
     async def release(self) -> None:
-        """Let the next one begin at once; best effort."""
+        """Give up the Lease, so that another operator can take it at once; best effort."""
         if not self.holds:
             return
         self._held_until = 0.0
@@ -111,7 +112,7 @@ class Leadership:
                 if found is not None and found.holder == self._identity:
                     record = LeaseRecord("", 1, found.version, found.acquired, found.transitions)
                     await self._store.replace_lease(self._name, record)
-        except Exception as error:  # noqa: BLE001 - it runs out by itself
+        except Exception as error:  # noqa: BLE001 - it expires by itself
             log.warning("the Lease %s could not be released: %s", self._name, error)
 
     def _renewed(self, found: LeaseRecord) -> LeaseRecord:

@@ -1,4 +1,4 @@
-"""memcached over its text protocol: what a server holds, and how much memory it may take, changed while it runs."""
+"""memcached over its text protocol: reads statistics, and changes the memory limit of a running server."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -11,12 +11,12 @@ _LINE_MAX = 2048
 
 
 class MemcachedError(Exception):
-    """A server did not answer in time, or refused."""
+    """A server did not reply in time, or rejected the command."""
 
 
 @dataclass(frozen=True)
 class CacheReading:
-    """Sizes in bytes; `hits`, `misses` and `evictions` grow since the start, which `uptime_seconds` tells."""
+    """Sizes in bytes; `hits`, `misses` and `evictions` count since the server started, `uptime_seconds` ago."""
 
     limit_bytes: int
     used_bytes: int
@@ -30,7 +30,7 @@ class CacheReading:
 
 
 async def read(host: str, port: int, timeout_s: float) -> CacheReading:
-    """What the server says of itself; raises MemcachedError."""
+    """The server's statistics; raises MemcachedError."""
     found = await _stats(host, port, b"stats", timeout_s)
     try:
         return CacheReading(
@@ -49,7 +49,7 @@ async def read(host: str, port: int, timeout_s: float) -> CacheReading:
 
 
 async def set_memory(host: str, port: int, megabytes: int, timeout_s: float) -> None:
-    """Bound the memory for items, and make sure that the server says the same; raises MemcachedError."""
+    """Limit the memory for items and read the limit back; raises MemcachedError if it is not applied."""
     async with _connected(host, port, timeout_s) as (reader, writer):
         writer.write(b"cache_memlimit %d\r\n" % megabytes)
         answer = (await reader.readline()).strip()

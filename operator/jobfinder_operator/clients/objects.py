@@ -1,4 +1,4 @@
-"""Kubernetes objects as the facts that decisions are made from."""
+"""Converts Kubernetes objects to the facts that decisions use."""
 
 import math
 import re
@@ -22,7 +22,7 @@ _POWERS = {letter: power for power, letter in enumerate("kMGTPE", start=1)}
 
 
 def pod_seen(pod: Pod) -> PodSeen:
-    """Without what only its own ports can tell."""
+    """The pod as the API describes it, without readings from its ports."""
     meta, spec, status = pod.metadata, pod.spec, pod.status
     if meta is None or meta.uid is None or meta.name is None:
         raise ValueError("a pod without a name")
@@ -43,14 +43,14 @@ def pod_seen(pod: Pod) -> PodSeen:
 
 
 def address(pod: Pod) -> str:
-    """Where its ports are; empty before it has an address, and once its containers have ended."""
+    """The pod's IP address; empty before it has one, and after its containers have ended."""
     if pod.status is None or _phase(pod) is Phase.FINISHED:
         return ""
     return pod.status.podIP or ""
 
 
 def has_ended(pod: Pod) -> bool:
-    """Whether the kubelet tells that all containers of a pod that is being deleted have ended, the sidecar too."""
+    """Whether the kubelet reports that all containers have terminated, including the sidecar."""
     status = pod.status
     if status is None:
         return False
@@ -94,7 +94,7 @@ def selector(owner: Deployment | StatefulSet) -> dict[str, str]:
 
 
 def memory_limit(stateful_set: StatefulSet) -> int:
-    """Bytes that the container of memcached may take; 0 where there is no limit."""
+    """Memory limit of the memcached container in bytes; 0: no limit."""
     template = stateful_set.spec.template.spec
     for container in template.containers if template is not None else ():
         if container.name == MEMCACHED and container.resources is not None:
@@ -125,7 +125,7 @@ def _phase(pod: Pod) -> Phase:
 
 
 def _process(pod: Pod) -> str:
-    """The sidecar is an init container that stays; it may also be an ordinary one."""
+    """Container id of the running sidecar, which is an init container with restartPolicy Always or an ordinary one."""
     status = pod.status
     if status is None:
         return ""
@@ -136,7 +136,7 @@ def _process(pod: Pod) -> str:
 
 
 def database(spec: PodSpec | None) -> str:
-    """`host:port/name` as the configuration of the pods' PgBouncer names it; empty where it does not."""
+    """`host:port/name` from the environment of the pods' PgBouncer; empty if it names no host."""
     given = _pooler_environment(spec)
     host, port, name = (given.get(each, "") for each in SERVER)
     return f"{host.lower().rstrip('.')}:{port or 5432}/{name}" if host else ""
@@ -148,7 +148,7 @@ def _born_with(spec: PodSpec | None) -> int | None:
 
 
 def _pooler_environment(spec: PodSpec | None) -> dict[str, str]:
-    """Of the container that writes PgBouncer's configuration: the first that is told a pool size."""
+    """Environment of the container that writes PgBouncer's configuration: the first with a pool size."""
     containers: list[Container] = [*((spec and spec.initContainers) or ()), *((spec and spec.containers) or ())]
     for container in containers:
         given = {each.name: each.value or "" for each in container.env or ()}

@@ -1,4 +1,4 @@
-"""PgBouncer's admin console over TCP: a few commands, each within a deadline, none of which blocks the event loop."""
+"""PgBouncer's admin console over TCP: each command has a deadline, and none blocks the event loop."""
 
 import asyncio
 import time
@@ -14,21 +14,21 @@ from jobfinder_operator.deciding.snapshot import Reading
 
 CONSOLE = "pgbouncer"  # the console's own database; it has a pool in SHOW POOLS too
 
-# A pool is bounded by two settings that are to be equal. To the first alone PgBouncer makes one exception: the client
-# that logs in next after a RECONNECT gets a connection, however many there are. To the second it makes none.
+# Two settings bound a pool, and both are set to the same value. The first alone is not a hard limit: after a RECONNECT,
+# the next client that logs in gets a connection even if the pool is full. The second has no such exception.
 POOL, MOST = "default_pool_size", "max_db_connections"
 
 Row = Mapping[str, Any]
 
 
 class ConsoleError(Exception):
-    """The console did not answer in time, or refused."""
+    """The console did not reply in time, or rejected the command."""
 
 
 @dataclass(frozen=True)
 class ConsoleAccount:
-    """Who may enter the consoles over TCP, and how a PgBouncer shows that it is one of the release: `ca_file` signs its
-    certificate, which bears `server_name` (pods have no name of their own). The file is read for each connection.
+    """Credentials for the consoles over TCP, and how a PgBouncer proves that it belongs to the release: its certificate
+    is signed by the CA in `ca_file` for `server_name` (pods have no DNS name). The file is read for each connection.
     """
 
     user: str
@@ -39,10 +39,10 @@ class ConsoleAccount:
 
 
 class Console:
-    """One open console connection, and so one PgBouncer process; a command that misses its deadline ends it.
+    """One open console connection, hence one PgBouncer process. A command that misses its deadline closes it.
 
-    `session` names the connection, unlike any other ever: answers on it come after everything sent on it before.
-    `settings` are those that it last told.
+    `session` is a unique id of the connection: a reply on it comes after all commands sent on it before.
+    `settings` are those of the last SHOW CONFIG.
     """
 
     def __init__(self, connection: Any, timeout_s: float) -> None:
@@ -55,7 +55,7 @@ class Console:
         return bool(self._connection.closed)
 
     async def rows(self, command: str, timeout_s: float | None = None) -> list[Row]:
-        """Run one command; columns go by name, for versions add and move them. Raises ConsoleError."""
+        """Run one command; rows by column name, because versions add and move columns. Raises ConsoleError."""
         limit_s = self._limit_s(timeout_s)
         try:
             async with asyncio.timeout(limit_s):
@@ -73,7 +73,7 @@ class Console:
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
     async def read(self, at: float) -> Reading:
-        """Everything that decisions are made from, in four exchanges; `at` is now."""
+        """One reading, by four commands; `at` is the current time."""
         settings = self.settings = await self._config()
         pools, servers, totals = [
             _without_console(await self.rows(f"SHOW {what}")) for what in ("POOLS", "SERVERS", "STATS")
@@ -93,10 +93,10 @@ class Console:
         )
 
     async def set_pool_size(self, size: int, timeout_s: float | None = None) -> None:
-        """Bound the database's connections from now on, in memory only; those above the bound stay until `recycle`.
+        """Limit the database's connections, in memory only; connections above the limit stay until `recycle`.
 
-        Both of its commands lie within `timeout_s`. If it ends between them, `pool_size` is the former one, and no more
-        connections are opened than that.
+        `timeout_s` is for both commands together. If it passes between them, `pool_size` still returns the former size,
+        and no more connections than that are opened.
         """
         if size < 1:
             raise ConsoleError(f"a pool of {size} is refused: PgBouncer reads 0 as unlimited")
@@ -104,7 +104,7 @@ class Console:
         await self.rows(f"SET {POOL} = {size:d}", limit_s)
         left_s = limit_s - (time.monotonic() - started)
         if left_s <= 0:
-            raise ConsoleError(f"SET {MOST}: there was no time left to say it")
+            raise ConsoleError(f"SET {MOST}: no time left to send the command")
         await self.rows(f"SET {MOST} = {size:d}", left_s)
 
     async def set(self, name: str, value: int, timeout_s: float | None = None) -> None:
@@ -114,20 +114,20 @@ class Console:
         await self.rows(f"SET {name} = {value:d}", timeout_s)
 
     async def pool_size(self, timeout_s: float | None = None) -> int:
-        """The bound that holds now."""
+        """The limit in force now."""
         return _bound(await self._config(timeout_s))
 
     @property
     def uneven(self) -> bool:
-        """Whether `POOL` and `MOST` differed when they were last told."""
+        """Whether `POOL` and `MOST` differed in the last SHOW CONFIG."""
         return bool(self.settings) and self.settings[POOL] != self.settings[MOST]
 
     async def servers(self, timeout_s: float | None = None) -> int:
-        """Connections to PostgreSQL, in whatever state."""
+        """Number of connections to PostgreSQL, in any state."""
         return len(_without_console(await self.rows("SHOW SERVERS", timeout_s)))
 
     async def recycle(self, timeout_s: float | None = None) -> None:
-        """Close each connection to PostgreSQL as soon as its transaction ends; new ones obey the bound."""
+        """Close each connection to PostgreSQL when its transaction ends; new ones keep to the limit."""
         await self.rows("RECONNECT", timeout_s)
 
     async def _config(self, timeout_s: float | None = None) -> Mapping[str, str]:
@@ -137,36 +137,36 @@ class Console:
         return self._timeout_s if timeout_s is None else min(timeout_s, self._timeout_s)
 
     def close(self) -> None:
-        """At once, also in the middle of a command."""
+        """Close at once, even during a command."""
         self._connection.close()
 
 
 class Consoles:
-    """The open consoles of all pods, by the pod's uid: what is read now is said by the process that was told."""
+    """The open consoles of all pods, by uid: a reply comes from the same process as got the earlier commands."""
 
     def __init__(self, account: ConsoleAccount, timeout_s: float = 2.0) -> None:
         self._account, self._timeout_s = account, timeout_s
         self._open: dict[str, Console] = {}
 
     def known(self, pod: str) -> Console | None:
-        """The console that is open to this pod."""
+        """The open console of this pod, if any."""
         found = self._open.get(pod)
         return None if found is None or found.closed else found
 
     async def get(self, pod: str, host: str) -> Console:
-        """The console of the pod at the address `host`, connected when it is not; raises ConsoleError."""
+        """The console of the pod at the address `host`, connected on first use; raises ConsoleError."""
         if known := self.known(pod):
             return known
         self._open[pod] = opened = await connect(host, self._account, self._timeout_s)
         return opened
 
     def drop(self, pod: str) -> None:
-        """Close; a PgBouncer that is asked to end waits for its clients, this one too (since 1.23)."""
+        """Close. Since 1.23, PgBouncer waits on shutdown until all clients have left, consoles too."""
         if opened := self._open.pop(pod, None):
             opened.close()
 
     def keep(self, pods: Collection[str]) -> None:
-        """Close all others."""
+        """Close the consoles of all other pods."""
         for pod in self._open.keys() - set(pods):
             self.drop(pod)
 
@@ -177,7 +177,7 @@ class Consoles:
 async def connect(host: str, account: ConsoleAccount, timeout_s: float) -> Console:
     """Open the console of the PgBouncer at the address `host`; connecting and every command get `timeout_s` each.
 
-    A command that was sent before its deadline may still be obeyed by a process that was stopped and wakes later.
+    A command sent before its deadline may still run later, if the process was suspended and resumes.
     Raises ConsoleError.
     """
     return Console(await _connect(host, account, timeout_s), timeout_s)
@@ -188,7 +188,7 @@ async def _connect(host: str, account: ConsoleAccount, timeout_s: float) -> Any:
     try:
         async with asyncio.timeout(timeout_s):
             connection = psycopg2.connect(
-                hostaddr=host,  # libpq would resolve a name on the event loop's thread
+                hostaddr=host,  # an address: libpq would resolve a name synchronously, blocking the event loop
                 host=account.server_name,
                 port=account.port,
                 user=account.user,
@@ -196,7 +196,7 @@ async def _connect(host: str, account: ConsoleAccount, timeout_s: float) -> Any:
                 dbname=CONSOLE,
                 sslmode="verify-full",
                 sslrootcert=account.ca_file,
-                require_auth="scram-sha-256",  # whoever answers may ask for the password itself
+                require_auth="scram-sha-256",  # otherwise a fake server could ask for the plain password
                 gssencmode="disable",
                 application_name="jobfinder-operator",
                 async_=1,
@@ -241,12 +241,12 @@ def _reason(error: BaseException, timeout_s: float) -> str:
 
 
 def _bound(settings: Mapping[str, str]) -> int:
-    """`MOST`, which is set last; 0 is how PgBouncer writes that it is not set."""
+    """`MOST`, which is set last; PgBouncer shows 0 if it is not set."""
     return int(settings[MOST]) or int(settings[POOL])
 
 
 def _without_console(rows: list[Row]) -> list[Row]:
-    """Nor those that carry a cancel request: PostgreSQL starts no session for them."""
+    """Also without connections for cancel requests: PostgreSQL starts no session for them."""
     return [row for row in rows if row["database"] != CONSOLE and row.get("state") != "active_cancel"]
 
 

@@ -1,11 +1,11 @@
-"""Every verb that the operator uses on the API, and what for: the chart's Role has these and no others."""
+"""Every API verb that the operator uses, and why: the chart's Role has exactly these."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """`named`: only on the one object that the operator looks after."""
+    """`named`: only on one object, by its name."""
 
     group: str
     resource: str

@@ -1,1 +1,1 @@
-"""Decisions from what was seen: no clock, no cluster, no network."""
+"""Decisions from a snapshot: pure functions without clock, cluster or network."""

@@ -1,11 +1,11 @@
-"""The budget protocol: from what is recorded and what is seen to what to record, and only then to do.
+"""The budget protocol: from the ledger and a snapshot to a new ledger, and the steps to take once it is recorded.
 
     floor x max(maxPods, holders)  +  sum over holders of max(0, cap - floor)  +  headroom  +  reserved
         <=  connectionBudget
 
-A holder is a PgBouncer that may have connections: that of a pod, whatever the pod's state, or a ghost, one that has
-ended while PostgreSQL may still run its queries. `floor` is the largest size with which any pod's sidecar starts.
-`reserved` is the same for the pods of other Deployments that use this PostgreSQL: they are counted and told nothing.
+A holder is a PgBouncer that may have connections: that of a pod, whatever the pod's state, or a ghost, which has ended
+while PostgreSQL may still run its queries. `floor` is the largest size with which any pod's sidecar starts. `reserved`
+are the connections of other Deployments' pods on this PostgreSQL: they are counted, but never resized.
 """
 
 from collections.abc import Iterable
@@ -27,13 +27,13 @@ from jobfinder_operator.deciding.shares import Claim, Rules, targets
 from jobfinder_operator.deciding.snapshot import PodSeen, Reading, Snapshot, living
 
 MINUTE = 60.0
-NONE = -1  # connections that are left to grant while it is not known what is granted
+NONE = -1  # `Plan.room` while it is unknown what was granted: nothing grows
 
 
 @dataclass(frozen=True, slots=True)
 class Shrink:
-    """On the console connection `session`: check that the pool's bound is `expect`; make it `to`; if SHOW SERVERS
-    counts more than `to`, RECONNECT, and look until it does not. Does nothing if the connection is another by now.
+    """On the console connection `session`: check that the pool size is `expect`; set it to `to`; if SHOW SERVERS counts
+    more than `to`, send RECONNECT and poll until it does not. Does nothing if the console connection has changed.
     """
 
     uid: str
@@ -45,7 +45,7 @@ class Shrink:
 
 @dataclass(frozen=True, slots=True)
 class Grow:
-    """On the console connection `session`: check that the pool's bound is `expect`; make it `to`."""
+    """On the console connection `session`: check that the pool size is `expect`; set it to `to`."""
 
     uid: str
     name: str
@@ -61,7 +61,7 @@ Step = Shrink | Grow
 class Sums:
     """The arithmetic of the budget; `total` is the left side of the inequality.
 
-    `granted`: the caps of all holders. `used`: the connections that were read.
+    `granted`: sum of the caps of all holders. `used`: connections that the consoles report.
     """
 
     budget: int
@@ -76,7 +76,7 @@ class Sums:
 
     @property
     def unborn(self) -> int:
-        """Pods that may come at any moment."""
+        """Pods that do not exist yet but may start at any time."""
         return self.slots - self.holders
 
     @property
@@ -85,17 +85,17 @@ class Sums:
 
     @property
     def room(self) -> int:
-        """What can still be granted; below 0 when the budget is exceeded."""
+        """Connections that can still be granted; below 0 if the budget is exceeded."""
         return self.budget - self.total
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """First record `ledger` if it differs from the one that was read; if that fails, do nothing else of this.
+    """Record `ledger` first, if it differs from the one that was read; if that fails, take no steps.
 
-    Then the steps, in any order, shrinks first; each may fail alone. Start no reading before all were tried. Observe
-    again at once while `unsettled`, and at `wake_at` at the latest. `targets`: the share of each pod by uid.
-    `infeasible`: why nothing is changed.
+    Then take the steps, shrinks before grows; each may fail alone. Start the next reading only after all were tried: at
+    once while `unsettled`, and at `wake_at` at the latest. `targets`: the share of each pod by uid. `infeasible`: why
+    the budget cannot work; empty if it can.
     """
 
     ledger: Ledger
@@ -110,7 +110,7 @@ class Decision:
 
 @dataclass(slots=True)
 class Plan:
-    """Steps and the entries that have to be recorded before them; `room` is what may yet be granted."""
+    """Steps, and the entries to record before them; `room`: connections that may still be granted."""
 
     parameters: Parameters
     floor: int
@@ -124,7 +124,9 @@ class Plan:
         self._asked(entry, reading, to)
 
     def grow(self, entry: Entry, reading: Reading, to: int) -> None:
-        """As far as there is room beyond what is recorded already; the floors are, once everything fits."""
+        """Grow as far as `room` allows."""
+        # The sums already contain each entry's cap and, for every slot, the floor: growing up to these uses no room.
+        # While the budget is exceeded (room < 0), it grows up to its recorded cap only.
         covered = max(entry.cap, self.floor) if self.room >= 0 else entry.cap
         to = min(to, covered + max(0, self.room))
         if to > reading.pool_size:
@@ -133,15 +135,17 @@ class Plan:
             self._asked(replace(entry, cap=max(entry.cap, to)), reading, to)
 
     def _asked(self, entry: Entry, reading: Reading, to: int) -> None:
-        """While something said on another connection may be on its way, this one's answers prove nothing yet."""
+        """The session is recorded only if no earlier command can still take effect. Otherwise one sent on an older
+        console connection might run after this one, and readings of this session would prove nothing.
+        """
         alone = settled(self.parameters, entry, reading)
         session = reading.session if alone else ""
         self.entries[entry.uid] = replace(entry, wanted=to, session=session, asked_at=self.now)
 
 
 def decide(parameters: Parameters, ledger: Ledger | None, observed: Snapshot, now: float) -> Decision:
-    """`ledger` must be what is recorded *now* (a consistent read), None when there is none; `now` is a time of the
-    operator's monotonic clock, not before `observed.at`.
+    """`ledger`: what is recorded *now* (a consistent read), None if there is none. `now`: a time of the operator's
+    monotonic clock, not before `observed.at`.
     """
     account = _account(parameters, ledger, observed, now)
     parameters = replace(parameters, reserved=_reserved(account, observed))
@@ -149,9 +153,13 @@ def decide(parameters: Parameters, ledger: Ledger | None, observed: Snapshot, no
     sums = _sums(parameters, floor, account, observed)
     infeasible = too_little(parameters.budget, floor, parameters.max_pods, parameters.headroom, parameters.reserved)
     claims, fixed = _claims(account, observed, floor)
+    # Times of another operator process are on another clock: its moves are not counted.
     moves = [at for at in (ledger.moves if ledger and ledger.holder == parameters.holder else ()) if at > now - MINUTE]
+    # `free` is what the claims share: the budget without headroom, other Deployments, the floors of all slots that have
+    # no claim (pods that cannot be resized now or do not exist yet), and what such holders have above the floor.
     free = sums.budget - sums.headroom - sums.reserved - floor * (sums.slots - len(claims)) - fixed
     rules = Rules(free, floor, max(floor, parameters.per_pod_max), max(0, parameters.moves_per_minute - len(moves)))
+    # The floors of `max_pods` do not fit: keep the present sizes while the existing pods fit, else shrink.
     if infeasible and _holding(sums, account) <= parameters.budget:
         wanted, moved = {claim.uid: claim.size for claim in claims}, 0
     else:
@@ -177,7 +185,7 @@ def decide(parameters: Parameters, ledger: Ledger | None, observed: Snapshot, no
 
 
 def _account(parameters: Parameters, ledger: Ledger | None, observed: Snapshot, now: float) -> Account:
-    """The ledger as it is after everything that was seen."""
+    """The ledger, brought up to date with the snapshot."""
     lost = ledger is None or not ledger.holder
     if ledger is None or lost:
         ledger = inherited(ledger, parameters, now)
@@ -190,7 +198,7 @@ def _account(parameters: Parameters, ledger: Ledger | None, observed: Snapshot, 
 
 
 def _reserved(account: Account, observed: Snapshot) -> int:
-    """Of pods that are not the resource's own, born and unborn."""
+    """Connections of other Deployments' pods, existing and future ones, and of their ghosts."""
     foreign = [entry for entry in account.entries.values() if entry.foreign]
     floors = max(observed.neighbour_floors, sum(entry.born_with for entry in foreign))
     above = sum(max(0, entry.cap - entry.born_with) for entry in foreign)
@@ -198,7 +206,7 @@ def _reserved(account: Account, observed: Snapshot) -> int:
 
 
 def _caps(account: Account) -> list[int]:
-    """Of the resource's own holders."""
+    """Caps of the resource's own holders, pods and ghosts."""
     entries = [entry.cap for entry in account.entries.values() if not entry.foreign]
     return entries + [ghost.cap for ghost in account.ghosts if not ghost.foreign]
 
@@ -224,12 +232,12 @@ def _sums(parameters: Parameters, floor: int, account: Account, observed: Snapsh
 
 
 def _holding(sums: Sums, account: Account) -> int:
-    """What is needed for those that exist, without anybody who may come."""
+    """Connections that existing holders need, without floors for pods that may still start."""
     return sums.above_floor + sums.floor * sums.holders + sums.headroom + sums.reserved
 
 
 def _claims(account: Account, observed: Snapshot, floor: int) -> tuple[list[Claim], int]:
-    """The pods that can be told something, and what all other holders have above their floors."""
+    """Claims of the pods that can be resized, and the sum of what all other holders have above the floor."""
     readings = _open(account, observed)
     claims = [_claim(account.entries[pod.uid], pod, reading, observed) for pod, reading in readings]
     every, told = _caps(account), [account.entries[claim.uid].cap for claim in claims]
@@ -237,7 +245,7 @@ def _claims(account: Account, observed: Snapshot, floor: int) -> tuple[list[Clai
 
 
 def _open(account: Account, observed: Snapshot) -> list[tuple[PodSeen, Reading]]:
-    """Pods that answer, and of whose process there is no doubt."""
+    """Pods that can be resized: the console was read, and the process is the recorded one."""
     return [
         (pod, pod.reading)
         for pod in living(observed.pods)
@@ -271,7 +279,7 @@ def _plan_steps(plan: Plan, wanted: dict[str, int], observed: Snapshot) -> None:
 
 
 def _unsettled(account: Account, observed: Snapshot) -> bool:
-    """Whether something is on its way."""
+    """Whether a pod has less than its recorded cap, so a step or its confirmation is still pending."""
     readings = {pod.uid: pod.reading for pod in living(observed.pods)}
     return any(
         (reading := readings.get(uid)) is not None and entry.cap > max(reading.pool_size, reading.servers)
@@ -280,6 +288,7 @@ def _unsettled(account: Account, observed: Snapshot) -> bool:
 
 
 def _wake_at(parameters: Parameters, account: Account, now: float) -> float | None:
+    """When time alone next changes a decision: a ghost expires, growth is allowed again, or commands have expired."""
     times: Iterable[float] = [
         *(ghost.until for ghost in account.ghosts),
         account.blind_until,

@@ -1,4 +1,4 @@
-"""Whose a Deployment and a PostgreSQL are: of several resources about one of them, the oldest alone acts."""
+"""Ownership: if several resources target one Deployment or one PostgreSQL, only the oldest acts."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -8,10 +8,10 @@ from jobfinder_operator.deciding.ledger import Ledger
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A resource and what it is about. `age` is (creationTimestamp, uid), the smaller the older.
+    """A resource and what it targets. `age` is (creationTimestamp, uid); the smaller is the older.
 
-    `things` are words such as `Deployment jobfinder`, equal where the thing is the same. `per_pod_max`: the largest
-    pool that it may have granted. `release`: of the Deployment; empty where no label says.
+    `things` are texts such as `Deployment jobfinder`, equal for the same target. `per_pod_max`: the largest pool that
+    it may have granted. `release`: the Deployment's label; empty if it has none.
     """
 
     name: str
@@ -23,7 +23,7 @@ class Claim:
 
 
 class TargetTaken(Exception):
-    """An older resource is about the same. `ledger` is what this one has to record meanwhile."""
+    """An older resource has the same target. `ledger` is what this one must record meanwhile."""
 
     def __init__(self, words: str, ledger: Ledger) -> None:
         super().__init__(words)
@@ -45,8 +45,8 @@ def check(mine: Claim, others: Iterable[Claim]) -> None:
 
 
 def handed_on(own: Ledger | None, owner: Claim) -> Ledger:
-    """A copy of the owner's ledger, for the case that the owner goes: its caps still count then. It names no holder,
-    so that whoever reads it knows that it may be out of date.
+    """A copy of the owner's ledger, to use if the owner is deleted: its caps still count then. `holder` is empty, which
+    marks the copy as possibly out of date.
     """
     kept, theirs = own or Ledger(""), owner.ledger or Ledger("")
     ghosts = theirs.ghosts + (kept.ghosts if kept.holder else ())
@@ -55,7 +55,7 @@ def handed_on(own: Ledger | None, owner: Claim) -> Ledger:
 
 
 def recorded_elsewhere(others: Iterable[Claim]) -> dict[str, int]:
-    """What the ledgers of other resources say that each pod (by uid) may have; of use for pods of their own."""
+    """The largest cap of each pod, by uid, in the ledgers of other resources."""
     caps: dict[str, int] = {}
     for each in others:
         for uid, entry in (each.ledger.pods if each.ledger else {}).items():

@@ -1,9 +1,9 @@
-"""How what is seen changes what is recorded: a cap rises at once, and falls only on proof that it has fallen.
+"""How readings change the ledger: a cap rises at once, and falls only when a reading proves that the pool has shrunk.
 
-A sidecar that was killed leaves queries in PostgreSQL that its successor does not know of, so a small number read from
-a console proves nothing unless the process is the one that was recorded. It is when the console connection is still the
-same, or when its size is the recorded one and not the one that a sidecar starts with: only a process that was told so
-has it.
+A killed sidecar leaves queries in PostgreSQL that its successor does not know of, so a small number read from a console
+proves something only if it comes from the recorded process. That is certain if the console connection is still the
+same, or if the pool has the recorded size and this is not the size that a sidecar starts with: only the process that
+received the command has it.
 """
 
 from collections.abc import Mapping
@@ -13,12 +13,12 @@ from jobfinder_operator.deciding.ledger import GUESSED, UNASKED, Entry, Ghost, L
 from jobfinder_operator.deciding.parameters import Parameters
 from jobfinder_operator.deciding.snapshot import Phase, PodSeen, Reading, Snapshot, living
 
-OVERDUE_SECONDS = 15.0
+OVERDUE_SECONDS = 15.0  # after the grace period, before a Terminating pod counts as lost
 
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """Something that this operator did not do: `kind` is `raised`, `lowered`, `restarted` or `unrecorded`. `message`
+    """A change that this operator did not make: `kind` is `raised`, `lowered`, `restarted` or `unrecorded`. `message`
     names the pod.
     """
 
@@ -28,7 +28,7 @@ class Drift:
 
 @dataclass(slots=True)
 class Account:
-    """A ledger that is being brought up to date. Pods `in_doubt` may run a process that is not the recorded one."""
+    """A ledger being brought up to date. Pods `in_doubt` (uids) may run another process than the recorded one."""
 
     parameters: Parameters
     now: float
@@ -39,7 +39,7 @@ class Account:
     in_doubt: set[str] = field(default_factory=set)
 
     def bury(self, entry: Entry, seconds: float) -> None:
-        """Count what `entry` had for so long: PostgreSQL may not have noticed its end."""
+        """Count the cap of `entry` for `seconds` more: PostgreSQL may still run its queries."""
         until = self.now + seconds
         self.ghosts.append(Ghost(entry.uid, entry.name, entry.cap, until, seconds, entry.foreign))
 
@@ -48,7 +48,9 @@ class Account:
 
 
 def take_over(ledger: Ledger, holder: str, now: float, linger_seconds: float) -> Ledger:
-    """As another operator process has to read it: whatever its predecessor sent may just be on its way."""
+    """The ledger as a new operator process must read it. All waiting times start again on its own clock, because
+    commands of the former process may still take effect.
+    """
     if ledger.holder == holder:
         return ledger
     entries = {
@@ -61,7 +63,9 @@ def take_over(ledger: Ledger, holder: str, now: float, linger_seconds: float) ->
 
 
 def inherited(ledger: Ledger | None, parameters: Parameters, now: float) -> Ledger:
-    """As nothing, or as another resource's last copy, has to be read: nobody knows what was granted since."""
+    """The ledger to start from if there is none, or only a copy of another resource's. What was granted since is
+    unknown: every copied cap is raised to the largest that may have been granted, and nothing grows for a while.
+    """
     blind = now + parameters.command_seconds + parameters.linger_seconds
     if ledger is None:
         return Ledger(parameters.holder, blind)
@@ -72,7 +76,7 @@ def inherited(ledger: Ledger | None, parameters: Parameters, now: float) -> Ledg
 
 
 def still_haunting(ledger: Ledger, observed: Snapshot, parameters: Parameters, now: float) -> list[Ghost]:
-    """Those of which it is heard only later that they had really ended wait no longer than the others."""
+    """The ghosts that still count. One whose end is confirmed only now waits `linger_seconds` from now at most."""
     until = now + parameters.linger_seconds
     heard = (
         replace(each, until=min(each.until, until), seconds=min(each.seconds, parameters.linger_seconds))
@@ -85,8 +89,8 @@ def still_haunting(ledger: Ledger, observed: Snapshot, parameters: Parameters, n
 
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """What a pod of which nothing is recorded may have at most, after a ledger was lost; 0: what it starts with.
-    `foreign`: that of a neighbour whose console this operator cannot read.
+    """After a ledger was lost: the most that a pod without an entry may have; 0: what it starts with. `foreign`: the
+    same for a pod of another Deployment whose console cannot be read.
     """
 
     own: int = 0
@@ -94,7 +98,7 @@ class Guess:
 
 
 def absorb(account: Account, recorded: Mapping[str, Entry], observed: Snapshot, guess: Guess) -> None:
-    """Fill `account` with every pod that is there; who is gone becomes a ghost."""
+    """Fill `account` with all existing pods; recorded pods that no longer exist become ghosts."""
     every, foreign = observed.pods + observed.neighbours, {pod.uid for pod in observed.neighbours}
     pods = {pod.uid: pod for pod in living(every)}
     ended = observed.ended | {pod.uid for pod in every if pod.phase is Phase.FINISHED}
@@ -110,8 +114,9 @@ def absorb(account: Account, recorded: Mapping[str, Entry], observed: Snapshot, 
 
 
 def _afterlife(account: Account, entry: Entry, *, told: bool) -> float:
-    """How long what it had counts: an object that is deleted by force goes before its containers do, which have the
-    rest of their grace period, and a lost node's may go on for a while.
+    """Seconds for which the cap of a pod that is gone still counts. An object deleted by force disappears before its
+    containers, which run until their grace period ends; on a lost node they may run longer. `told`: the kubelet has
+    reported their end.
     """
     linger_seconds = account.parameters.linger_seconds
     if told and entry.reachable:
@@ -123,7 +128,7 @@ def _afterlife(account: Account, entry: Entry, *, told: bool) -> float:
 
 
 def _is_overdue(account: Account, entry: Entry) -> bool:
-    """Still there long after it should have gone: its kubelet does not answer, and the node may be lost."""
+    """Whether the pod is Terminating long after its grace period: its node may be lost."""
     return entry.leaving_at is not None and account.now > entry.leaving_at + entry.grace_seconds + OVERDUE_SECONDS
 
 
@@ -136,12 +141,12 @@ def _newcomer(account: Account, pod: PodSeen, guess: int) -> Entry:
         return Entry(pod.uid, pod.name, born_with)
     size = reading.pool_size
     entry = Entry(pod.uid, pod.name, max(size, born_with), size, size, reading.session)
-    account.drifted("unrecorded", f"{pod.name} has a pool of {reading.pool_size} that nobody has recorded")
+    account.drifted("unrecorded", f"{pod.name} has a pool of {reading.pool_size} that is not recorded")
     return entry
 
 
 def _described(account: Account, entry: Entry, pod: PodSeen) -> Entry:
-    """What the pod itself tells."""
+    """The entry with what the pod object says."""
     leaving_at = None
     if pod.phase is Phase.TERMINATING:
         leaving_at = account.now if entry.leaving_at is None else entry.leaving_at
@@ -157,7 +162,7 @@ def _described(account: Account, entry: Entry, pod: PodSeen) -> Entry:
 
 
 def _judged(account: Account, entry: Entry, pod: PodSeen) -> Entry:
-    """What the console tells, if it does."""
+    """The entry with what the console says, if it was read."""
     reading = pod.reading
     if reading is None:
         return entry
@@ -167,13 +172,14 @@ def _judged(account: Account, entry: Entry, pod: PodSeen) -> Entry:
     if _may_be_another(entry, pod, reading):
         if certain:
             return _restarted(account, entry, pod, reading)
+        # A command still on its way can also explain the reading: keep the larger cap, and send nothing for now.
         account.in_doubt.add(entry.uid)
         return replace(entry, cap=max(entry.cap, _bound(reading)))
     return _same(account, replace(entry, process=pod.process), reading, certain)
 
 
 def settled(parameters: Parameters, entry: Entry, reading: Reading) -> bool:
-    """Whether everything that was ever sent to the pod has had its effect when `reading` began."""
+    """Whether every command ever sent to the pod had taken effect, or never will, when `reading` began."""
     if reading.session == entry.session:
         return reading.at >= entry.asked_at
     return reading.at >= entry.asked_at + parameters.command_seconds
@@ -184,17 +190,23 @@ def _bound(reading: Reading) -> int:
 
 
 def _may_be_another(entry: Entry, pod: PodSeen, reading: Reading) -> bool:
-    """Of no account where the recorded one had no more than what every sidecar starts with."""
+    """Whether the reading may come from another process than the recorded one.
+
+    False if the recorded cap is at most what every sidecar starts with: a restart cannot lower it.
+    """
     if reading.session == entry.session or entry.cap <= entry.born_with:
         return False
     replaced = bool(pod.process and entry.process and pod.process != entry.process)
-    if not entry.born_with:  # the pod does not say what its sidecar starts with
+    if not entry.born_with:  # unknown start size: only the container id tells; without one, assume a restart
         return entry.wanted != UNASKED and (replaced or not pod.process)
+    # A restart shows as another container id, as the start size, or as a size that was neither asked for nor read last.
     return replaced or reading.pool_size == entry.born_with or reading.pool_size not in (entry.wanted, entry.size)
 
 
 def _learned(account: Account, entry: Entry, reading: Reading) -> Entry:
-    """The first proof after a lost ledger; if it has just restarted, what ended is in no ledger."""
+    """The first certain reading after a lost ledger. The process may have restarted just before, and no ledger counts
+    its predecessor: nothing grows for `linger_seconds`.
+    """
     account.blind_until = max(account.blind_until, account.now + account.parameters.linger_seconds)
     wanted = UNASKED if reading.pool_size == entry.born_with else reading.pool_size
     return replace(entry, cap=_bound(reading), wanted=wanted, size=reading.pool_size, session=reading.session)

@@ -1,21 +1,21 @@
-"""What each PgBouncer may hold, as it was recorded: written before a cap is raised, lowered after it was seen lower."""
+"""The record of how many connections each PgBouncer may have: raised before a grow, lowered after a proven shrink."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
-GUESSED = -1  # `Entry.wanted`: the cap is a guess, for the ledger was lost and the pod has not been read since
-UNASKED = 0  # `Entry.wanted`: nothing was asked of this process
+GUESSED = -1  # `Entry.wanted`: the cap is a guess: the ledger was lost, and the pod has not been read since
+UNASKED = 0  # `Entry.wanted`: this process was never resized
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A pod. `cap`: the most connections that its running PgBouncer can have until something else is recorded here.
 
-    `wanted`: the size that was last asked for, at the time `asked_at` on the console connection `session` (empty: on
-    more than one). `size`: what it was when last read. `process`, `born_with` (0: unknown), `reachable` and
-    `grace_seconds` are what was last seen of the pod, `leaving_at` is when it was first seen Terminating. `foreign`: it
-    is not of the Deployment that the resource is about, but uses the same PostgreSQL.
+    `wanted`: the size last asked for, at the time `asked_at` on the console connection `session` (empty: commands on
+    more than one may be pending). `size`: the pool size last read. `process`, `born_with` (0: unknown), `reachable` and
+    `grace_seconds`: as last seen of the pod. `leaving_at`: when it was first seen Terminating. `foreign`: it belongs to
+    another Deployment that uses the same PostgreSQL.
     """
 
     uid: str
@@ -35,9 +35,9 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Ghost:
-    """A PgBouncer that has ended, whose queries PostgreSQL may still run: `cap` counts until the time `until`.
+    """A PgBouncer that has ended while PostgreSQL may still run its queries: `cap` counts until the time `until`.
 
-    That is `seconds` after its end was seen. `foreign` as of the pod.
+    That is `seconds` after its end was seen. `foreign`: as in `Entry`.
     """
 
     uid: str
@@ -52,10 +52,10 @@ class Ghost:
 class Ledger:
     """Written by one operator process at a time, compare-and-swap by `resourceVersion`.
 
-    `holder` names the operator *process* (not its pod) on whose clock all times are; empty: this is a copy of another
-    resource's ledger, which may be out of date. `blind_until`: nothing grows before then, because a ledger was lost
-    and with it what had just ended. `moves` are the times of the latest shrinks that only demand asked for. `most` is
-    the largest pool that the other resource may have granted.
+    `holder`: id of the operator *process* (not its pod) on whose clock all times are; empty: a copy of another
+    resource's ledger, which may be out of date. `blind_until`: nothing grows before then, because a ledger was lost and
+    with it the ghosts. `moves`: times of the latest shrinks made for demand alone. `most`: in a copy, the largest pool
+    that the other resource may have granted.
     """
 
     holder: str
@@ -66,7 +66,7 @@ class Ledger:
     most: int = 0
 
     def to_dict(self) -> dict[str, Any]:
-        """For the resource's `status.ledger`; defaults are left out."""
+        """As stored in the resource's `status.ledger`; defaults are omitted."""
         return {
             "holder": self.holder,
             "blindUntil": self.blind_until,
@@ -78,7 +78,7 @@ class Ledger:
 
     @classmethod
     def from_dict(cls, given: Mapping[str, Any] | None) -> "Ledger | None":
-        """None where there is none, or where it is damaged: both are a lost ledger."""
+        """None if it is missing or damaged: both count as a lost ledger."""
         try:
             entries = [_read(Entry, each) for each in given["pods"]] if given else None
             if given is None or entries is None:

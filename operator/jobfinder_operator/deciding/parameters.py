@@ -1,19 +1,18 @@
-"""The numbers that the budget protocol goes by."""
+"""Parameters of the budget protocol."""
 
 from dataclasses import dataclass
 
 HEADROOM, FLOOR, PER_POD_MAX, LINGER_SECONDS = 5, 1, 32, 7
-"""What holds where the resource says nothing; crd.yaml tells the API server the same (test_crd.py compares)."""
+"""Defaults of the resource; crd.yaml has the same (test_crd.py compares)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """`linger_seconds`: statement_timeout plus client_connection_check_interval plus one, how long PostgreSQL may run
-    queries of a PgBouncer that has ended; `lost_seconds`: how much longer one on an unreachable node may go on after
-    its object is gone. `command_seconds`: a step that is not begun within half of it is dropped, and what was sent
-    takes effect within the other half or never.
-    `moves_per_minute` bounds the shrinks (each a RECONNECT) that only demand asks for. `acts` False: no steps.
-    `reserved`: connections of pods that are not the resource's own.
+    """`linger_seconds`: how long PostgreSQL may run queries of a PgBouncer that has ended (statement_timeout plus
+    client_connection_check_interval plus 1 s). `lost_seconds`: how much longer a pod on an unreachable node may run
+    after its object is gone. `command_seconds`: a step not started within the first half is dropped; a command that was
+    sent takes effect within the second half or never. `moves_per_minute` limits the shrinks (each a RECONNECT) made for
+    demand alone. `acts` False: no steps. `reserved`: connections of other Deployments' pods.
     """
 
     budget: int
@@ -31,7 +30,7 @@ class Parameters:
 
 
 def too_little(budget: int, floor: int, max_pods: int, headroom: int, reserved: int = 0) -> str:
-    """Why the floors of all pods do not fit, with the nearest values that would work; empty when they do."""
+    """Why the floors of all pods exceed the budget, with the nearest values that would work; empty if they fit."""
     least = floor * max_pods + headroom + reserved
     if least <= budget:
         return ""

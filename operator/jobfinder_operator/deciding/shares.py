@@ -1,4 +1,4 @@
-"""Who gets how much of the connections: by demand where there is any, equal where there is none."""
+"""Shares of the connections: by demand, or equal if there is no demand."""
 
 import heapq
 import math
@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from jobfinder_operator.deciding.snapshot import PodSeen, Reading
 
 SMOOTHING_SECONDS = 10.0
-SIGNAL = 0.1  # mean connections in use per pod below which there is nothing to go by
-PRESSED = 0.7  # a pod that could use this part of its pool may take from others
-WORTHWHILE = 0.2  # others are not disturbed for less than this part of a pool
+SIGNAL = 0.1  # mean connections in use per pod; below this, demand counts as none
+PRESSED = 0.7  # a pod whose demand is at least this part of its pool may take from others
+WORTHWHILE = 0.2  # other pools are not shrunk for less than this part of a pool
 
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """Smoothed number of connections that a pod could have used, and the sums that it was last computed from."""
+    """Smoothed number of connections that a pod could use, and the SHOW STATS sums it was last computed from."""
 
     level: float | None
     at: float
@@ -25,7 +25,7 @@ class Demand:
 
 @dataclass(frozen=True, slots=True)
 class Demands:
-    """Kept by the operator's process from round to round; losing it costs nothing but a moment of equal shares."""
+    """Kept in memory from round to round; if lost, shares are equal until demand is measured again."""
 
     pods: Mapping[str, Demand] = field(default_factory=dict)
 
@@ -36,7 +36,9 @@ class Demands:
 
 
 def measure(before: Demands, pods: Sequence[PodSeen]) -> Demands:
-    """Little's law: what the sums of SHOW STATS grew by, over the time between two readings, is a mean number."""
+    """Little's law: the growth of the SHOW STATS sums (seconds) divided by the time between two readings is the mean
+    number of connections in use or waited for.
+    """
     after = {pod.uid: _measured(before.pods.get(pod.uid), pod.reading) for pod in pods}
     return Demands({uid: each for uid, each in after.items() if each is not None})
 
@@ -48,11 +50,11 @@ def _measured(last: Demand | None, reading: Reading | None) -> Demand | None:
     if last is None:
         return Demand(None, *sums)
     grown = reading.busy_seconds + reading.wait_seconds - last.busy_seconds - last.wait_seconds
-    if grown < 0:  # another process
+    if grown < 0:  # the sums started again: PgBouncer has restarted
         return Demand(last.level, *sums)
     passed = reading.at - last.at
     sample = grown / passed
-    if reading.clients_waiting:  # who still waits is in no sum yet
+    if reading.clients_waiting:  # clients that still wait are in no sum yet
         sample = max(sample, reading.servers_active + reading.clients_waiting)
     if last.level is None:
         return Demand(sample, *sums)
@@ -62,9 +64,9 @@ def _measured(last: Demand | None, reading: Reading | None) -> Demand | None:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A pod whose pool can be changed. `size`: what it was last told. `demand` None: no signal.
+    """A pod whose pool can be resized. `size`: the size it was last set to. `demand` None: not measured.
 
-    `new`: it has been told nothing since it started. `leaving`: it is Terminating, and needs no more than `needs`.
+    `new`: never resized since it started. `leaving`: it is Terminating, and needs no more than `needs`.
     """
 
     uid: str
@@ -79,7 +81,7 @@ class Claim:
 class Rules:
     """`total` connections for all claims together, at least `floor` for each and at most `most`.
 
-    `moves`: how many pools may yet be shrunk for no other reason than demand.
+    `moves`: how many pools may still be shrunk for demand alone.
     """
 
     total: int
@@ -89,7 +91,7 @@ class Rules:
 
 
 def divide(claims: Sequence[Claim], total: int, floor: int, most: int) -> dict[str, int]:
-    """Ideal shares: Kleinrock's square root capacity assignment (1964), in whole connections between the bounds."""
+    """Ideal shares: Kleinrock's square root capacity assignment (1964), in whole connections from `floor` to `most`."""
     ideals = _ideals(claims, total)
     shares = {claim.uid: floor for claim in claims}
     missing = [(floor - ideals[uid], uid) for uid in shares if floor < most]
@@ -107,7 +109,9 @@ def divide(claims: Sequence[Claim], total: int, floor: int, most: int) -> dict[s
 
 
 def _ideals(claims: Sequence[Claim], total: int) -> dict[str, float]:
-    """Each pod's demand and a part of the rest by the square root of it; parts of demand where it is more than all."""
+    """Each pod gets its demand, and part of the rest in proportion to its square root. If demand exceeds `total`,
+    `total` is divided in proportion to demand.
+    """
     known = [claim.demand for claim in claims if claim.demand is not None]
     mean = sum(known) / len(known) if known else 0.0
     if mean < SIGNAL:
@@ -121,9 +125,9 @@ def _ideals(claims: Sequence[Claim], total: int) -> dict[str, float]:
 
 
 def targets(claims: Sequence[Claim], rules: Rules) -> tuple[dict[str, int], int]:
-    """What each pod should have now, and how many pools that shrinks for no other reason than demand.
+    """The size that each pod should have now, and how many pools that shrinks for demand alone.
 
-    Who has enough keeps what it has: a pool is shrunk only for one that needs it, is worth it, and only as far.
+    A pool is shrunk only if another pod needs the connections and the gain is worthwhile, and only as far as needed.
     """
     leaving = {claim.uid: min(claim.size, max(rules.floor, claim.needs)) for claim in claims if claim.leaving}
     staying = [claim for claim in claims if not claim.leaving]
@@ -149,7 +153,7 @@ def targets(claims: Sequence[Claim], rules: Rules) -> tuple[dict[str, int], int]
 
 
 def _entitled(claim: Claim, need: int, staying: Sequence[Claim]) -> bool:
-    """Whether others are disturbed for it: a new pod always, else one that is pressed, and everybody when all idle."""
+    """Whether other pools are shrunk for it: for a new pod always, else if it is pressed or all pods are idle."""
     if claim.new:
         return True
     known = [each.demand for each in staying if each.demand is not None]
@@ -161,7 +165,9 @@ def _entitled(claim: Claim, need: int, staying: Sequence[Claim]) -> bool:
 def _lower(
     sizes: dict[str, int], ideals: Mapping[str, int], leaving: Mapping[str, int], missing: int, at_most: int
 ) -> int:
-    """Lower what is above its ideal until `missing` are found: leaving pods first, then who has most too much."""
+    """Lower sizes above their ideal until `missing` are freed: leaving pods first, then the largest excess. Returns how
+    many were lowered.
+    """
     lowered = 0
     donors = sorted(sizes, key=lambda uid: (uid not in leaving, ideals[uid] - sizes[uid], uid))
     for uid in donors:

@@ -1,4 +1,4 @@
-"""What was seen of the cluster in one round: facts only, made by the clients, judged by the pure half."""
+"""What one round has read of the cluster: facts from the clients, for the decisions."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -6,8 +6,8 @@ from enum import StrEnum
 
 
 class Phase(StrEnum):
-    """`TERMINATING` has a deletion time. `FINISHED`: the kubelet tells that the sidecar has ended for good; the pod is
-    Failed, Succeeded, or Terminating with that container terminated.
+    """`TERMINATING` has a deletion time. `FINISHED`: the kubelet reports that the sidecar has ended for good; the pod
+    is Failed, Succeeded, or Terminating with all containers terminated.
     """
 
     PENDING = "Pending"
@@ -18,13 +18,13 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One look at a pod's PgBouncer console.
+    """One reading of a pod's PgBouncer console.
 
-    `at` is when the look *started*, in seconds of the clock that `decide` is given. `session` names the TCP
-    connection that it was made on, unique over all operators and time: what was read on the same connection was said by
-    the same process, and after everything that was sent there before. A new connection is a new session.
-    `servers` counts every row of SHOW SERVERS, those that are about to be closed and those that log in too.
-    `busy_seconds` and `wait_seconds` are the sums of SHOW STATS (total_xact_time, total_wait_time) since it started.
+    `at` is when the reading *started*, in seconds of the clock that `decide` is given. `session` is the globally
+    unique id of the console connection. Replies on one connection come from one process, after all commands sent on it
+    before; a new connection is a new session. `servers` counts every row of SHOW SERVERS, also connections that are
+    about to close or still log in. `busy_seconds` and `wait_seconds` are the sums of SHOW STATS (total_xact_time,
+    total_wait_time) since PgBouncer started.
     """
 
     at: float
@@ -42,7 +42,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class AppReading:
-    """What a pod's /metrics tell, summed over its workers; `generations` has one number for each worker."""
+    """A pod's /metrics, summed over its workers; `generations` has one number for each worker."""
 
     generations: tuple[int, ...] = ()
     refused: bool = False
@@ -55,9 +55,9 @@ class AppReading:
 
 @dataclass(frozen=True, slots=True)
 class PodSeen:
-    """`reachable`: its node is Ready. `process` names the sidecar's container run (its containerID; empty: unknown).
+    """`reachable`: its node is Ready. `process`: containerID of the running sidecar; empty: unknown.
 
-    `born_with` is the pool size that its sidecar starts with (PGBOUNCER_POOL_SIZE), None when the pod does not say.
+    `born_with`: the pool size that its sidecar starts with (PGBOUNCER_POOL_SIZE); None: unknown.
     """
 
     uid: str
@@ -75,7 +75,7 @@ class PodSeen:
 
 @dataclass(frozen=True, slots=True)
 class MemcachedSeen:
-    """One server of the shared cache; sums are since its start. `cpu` and time are not told by memcached."""
+    """One server of the shared cache; counters are since its start."""
 
     name: str
     up: bool = True
@@ -90,9 +90,9 @@ class MemcachedSeen:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """The Deployment and what scales it; `surge` as a number of pods, `hpa_max` None where nothing scales.
+    """The Deployment and its autoscaler; `surge` as a number of pods, `hpa_max` None without autoscaler.
 
-    `born_with`: the pool size in the Deployment's pod template, with which pods that do not exist yet will start.
+    `born_with`: the pool size in the Deployment's pod template, with which future pods start.
     """
 
     name: str = ""
@@ -104,21 +104,21 @@ class Workload:
 
     @property
     def pods_at_most(self) -> int:
-        """Pods that can exist at once: Terminating ones are not counted by a Deployment, so a rollout doubles them."""
+        """Pods that can exist at once: a Deployment does not count Terminating pods, so a rollout can double them."""
         return 2 * (self.hpa_max if self.hpa_max is not None else self.replicas) + self.surge
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """`pods` is the answer to a LIST that was sent at `at` and not served from a cache: who is missing is gone.
+    """`pods`: the result of a LIST sent at `at` and not served from a cache, so a missing pod is gone.
 
-    `ended`: uids of pods that are gone and whose last state (that of the watch's DELETED event) showed the sidecar's
-    container terminated; of the others nobody knows whether it still runs. `demands`: server connections that each pod
-    (by uid) could use, from `shares.measure`; a missing pod has no signal.
+    `ended`: uids of pods that are gone and whose last state (in the watch's DELETED event) showed all containers
+    terminated; containers of other missing pods may still run. `demands`: server connections that each pod (by uid)
+    could use, from `shares.measure`; a missing pod has none measured.
 
-    `neighbours` are pods of other Deployments that use the same PostgreSQL: they count, and are told nothing.
-    `neighbour_floors`: what all pods of those Deployments that can exist at once start with. `recorded`: what other
-    resources' ledgers say that a pod (by uid) may have.
+    `neighbours`: pods of other Deployments that use the same PostgreSQL; they are counted, but never resized.
+    `neighbour_floors`: the sum of start sizes of all pods that those Deployments can have at once. `recorded`: the cap
+    of each pod (by uid) in other resources' ledgers.
     """
 
     at: float
@@ -133,5 +133,5 @@ class Snapshot:
 
 
 def living(pods: tuple[PodSeen, ...]) -> Iterator[PodSeen]:
-    """Those whose PgBouncer may run."""
+    """The pods whose PgBouncer may still run."""
     return (pod for pod in pods if pod.phase is not Phase.FINISHED)

@@ -1,1 +1,1 @@
-"""What the operator tells: status, events, metrics, probes."""
+"""Reporting: status, events, metrics, probes."""

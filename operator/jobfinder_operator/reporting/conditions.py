@@ -1,4 +1,4 @@
-"""What is fine and what is not, in sentences with the numbers: one function for each condition of the status."""
+"""The conditions of the status: one function each, with a message that contains the numbers."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ from jobfinder_operator.spec import Spec, problems
 
 @dataclass(frozen=True, slots=True)
 class TuningState:
-    """`generation` is what the ConfigMap holds now. `refused`: the words for a spec whose file a pod refused and which
-    was therefore rolled back to the last good one.
+    """`generation`: that of the ConfigMap. `refused`: the message if a pod refused the file and it was rolled back to
+    the last good one; empty otherwise.
     """
 
     generation: int = 0
@@ -21,7 +21,7 @@ class TuningState:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What is known in a round in which a decision could be made."""
+    """The inputs of the conditions, from a round that reached a decision."""
 
     spec: Spec
     observed: Snapshot
@@ -30,12 +30,12 @@ class Round:
 
     @property
     def serving(self) -> list[PodSeen]:
-        """Pods that should have the tuning."""
+        """Running and ready pods, which should have applied the tuning."""
         return [pod for pod in self.observed.pods if pod.phase is Phase.RUNNING and pod.ready]
 
     @property
     def known(self) -> int:
-        """The resource's own pods."""
+        """Number of the resource's own pods."""
         return sum(not entry.foreign for entry in self.decision.ledger.pods.values())
 
 
@@ -50,7 +50,7 @@ class Condition:
 
 
 def judge(now: Round) -> list[Condition]:
-    """In the order in which a reader needs them."""
+    """All conditions, Ready first."""
     judged = [_judged(kind, judgement(now)) for kind, judgement in JUDGEMENTS.items()]
     degraded = _judged("Degraded", _degraded(now))
     return [_ready(now, [*judged, degraded]), *judged, degraded]
@@ -65,7 +65,7 @@ def _judged(kind: str, verdict: Verdict) -> Condition:
 
 
 def _ready(now: Round, others: Sequence[Condition]) -> Condition:
-    """What is on its way is no reason to worry; what cannot come to its end is."""
+    """Not ready if the budget is infeasible or something is degraded; pending changes do not matter."""
     found = {each.type: each for each in others}
     if found["BudgetFeasible"].status == "False":
         return Condition("Ready", "False", found["BudgetFeasible"].reason, found["BudgetFeasible"].message)
@@ -160,7 +160,7 @@ def _tuned(now: Round) -> Verdict:
 
 
 def confirms(pod: PodSeen, generation: int) -> bool:
-    """Whether every worker of the pod has applied it."""
+    """Whether every worker of the pod has applied this generation."""
     return pod.app is not None and bool(pod.app.generations) and set(pod.app.generations) == {generation}
 
 
@@ -192,7 +192,7 @@ def _degraded(now: Round) -> Verdict:
 
 
 def _wrong(now: Round) -> Iterator[tuple[str, str]]:
-    """Reason and message, the worst first."""
+    """Reason and message of each problem, the worst first."""
     pods, sums = list(living(now.observed.pods)), now.decision.sums
     most = now.spec.database.max_pods
     if most is not None and len(pods) > most:
@@ -223,7 +223,7 @@ NOT_FOLLOWED, TAKEN = "NotFollowed", "TargetTaken"
 
 
 def refused(error: str, reason: str = NOT_FOLLOWED) -> list[Condition]:
-    """For a resource that cannot be followed; one whose target is an older resource's has a condition that says so."""
+    """Conditions of a resource that cannot be applied; with TargetTaken if an older resource owns its target."""
     message = f"{error[:1000]}. Nothing is changed until then."
     unknown = [Condition(kind, "Unknown", reason, message) for kind in JUDGEMENTS]
     return [

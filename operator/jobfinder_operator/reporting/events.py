@@ -1,4 +1,4 @@
-"""What is worth an event of the resource: a condition that turned, a drift that was corrected, a change made."""
+"""Events of the resource: conditions that changed, corrected drift, changes made."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -7,17 +7,17 @@ from jobfinder_operator.clients.cluster import Cluster, ClusterError, Notice, Re
 from jobfinder_operator.deciding.evidence import Drift
 
 DRIFT = "Drift"
-QUIET_S = 60.0  # the same words are not said again within that time
+QUIET_S = 60.0  # an identical event is not repeated within this time
 
-# Conditions that are bad news when they hold; the others are when they do not.
+# Conditions for which True is bad; for the others False is.
 _BAD_WHEN_TRUE = {"Degraded", "TargetTaken"}
 
-# Reasons of what is on its way: its end is told.
+# Reasons of changes in progress: only the end result gets an event.
 _PASSING = {"Applying", "Learning", "Waiting"}
 
 
 class Events:
-    """Tells each thing once, and never keeps anybody from acting."""
+    """Writes each event once; a failure to write never interrupts the round."""
 
     def __init__(self, cluster: Cluster, clock: Callable[[], float]) -> None:
         self._cluster, self._clock = cluster, clock
@@ -38,7 +38,7 @@ class Events:
 
 
 def of_conditions(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Notice]:
-    """Those whose status, or whose reason while they are bad news, is another than before; the same words only once."""
+    """Events for conditions whose status has changed, or whose reason while bad; each message only once."""
     known = {each["type"]: each for each in before.get("conditions") or ()}
     notices: list[Notice] = []
     told: set[str] = set()
@@ -60,7 +60,7 @@ def of_drifts(drifts: Iterable[Drift]) -> list[Notice]:
 
 
 def of_changes(reason: str, changes: Iterable[str]) -> list[Notice]:
-    """One event for many alike."""
+    """One event for several changes of a kind."""
     words = list(changes)
     if not words:
         return []

@@ -10,7 +10,7 @@ from jobfinder_operator.config import EVERY_ADDRESS
 
 
 class Pulse:
-    """When each loop last came around; `stale` names those that have not for longer than they said they would."""
+    """The last beat of each loop; `stale` lists the loops that are overdue."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -18,11 +18,11 @@ class Pulse:
         self.ready = False
 
     def beat(self, loop: str, within_s: float) -> None:
-        """This loop is alive, and promises to come around again within that time."""
+        """Record that the loop is alive; its next beat is due within `within_s` seconds."""
         self._beats[loop] = (self._clock(), within_s)
 
     def forget(self, loop: str) -> None:
-        """This loop has ended as it should."""
+        """Remove a loop that has ended normally."""
         self._beats.pop(loop, None)
 
     def stale(self) -> Mapping[str, float]:
@@ -37,7 +37,7 @@ class _Server(ThreadingHTTPServer):
 
 
 class HealthServer:
-    """Answers in a thread of its own: an event loop that is blocked cannot answer for itself."""
+    """Responds in its own thread, because a blocked event loop could not."""
 
     def __init__(self, pulse: Pulse, port: int) -> None:
         self._server = _Server((EVERY_ADDRESS, port), _handler(pulse))

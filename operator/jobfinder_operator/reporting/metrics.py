@@ -14,7 +14,7 @@ _PREFIX = "jobfinder_operator_"
 
 @dataclass(frozen=True)
 class PodSample:
-    """Connections: the largest pool that a pod may have, those that it has, clients that wait for one."""
+    """Of one pod: the largest pool it may have, its connections, and clients that wait for one."""
 
     pod: str
     cap: int
@@ -47,7 +47,7 @@ class ConfigSample:
 
 
 class Metrics:
-    """What is counted, and a sample of each resource: what is gone from the sample is gone from /metrics."""
+    """Counters, and the latest sample of each resource: series not in the sample disappear from /metrics."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -83,7 +83,7 @@ class Metrics:
         self.registry.register(self._samples)
 
     def serve(self, port: int) -> None:
-        """At /metrics, from a thread of its own."""
+        """Serve /metrics in its own thread."""
         start_http_server(port, addr=EVERY_ADDRESS, registry=self.registry)
 
     def show(self, config: str, sample: ConfigSample, ready: bool) -> None:
@@ -91,13 +91,13 @@ class Metrics:
         self.ready.labels(config).set(ready)
 
     def refuse(self, config: str) -> None:
-        """The resource cannot be followed; what it led to before goes on."""
+        """The resource cannot be applied: not ready and not feasible; its former values stay."""
         self.ready.labels(config).set(0)
         if (last := self._samples.configs.get(config)) is not None:
             self._samples.configs[config] = replace(last, feasible=False)
 
     def forget(self, config: str) -> None:
-        """The resource is gone, or another operator looks after it."""
+        """The resource was deleted, or another operator manages it."""
         self._samples.configs.pop(config, None)
         self.ready.remove(config)
 

@@ -1,4 +1,4 @@
-"""Sizes that what was observed speaks for, with a reason each; a person applies them."""
+"""Recommended sizes with reasons, from observed usage; they are not applied automatically."""
 
 import math
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from jobfinder_operator.deciding.snapshot import Snapshot, living
 from jobfinder_operator.spec import Spec
 
 USER_CAPACITY = 10_000  # the service's default
-READS_AT_LEAST = 10_000  # before a hit rate says anything
+READS_AT_LEAST = 10_000  # fewer reads say nothing about the hit rate
 SCARCE, PLENTY = 0.9, 0.25
 
 
@@ -26,7 +26,7 @@ class Recommendation:
 
 
 def recommend(spec: Spec, observed: Snapshot, decision: Decision) -> tuple[Recommendation, ...]:
-    """In a fixed order; empty when nothing speaks for a change."""
+    """All recommendations, in a fixed order; empty if there are none."""
     return (
         *_budget(decision, observed),
         *_max_pods(spec, observed),
@@ -37,7 +37,7 @@ def recommend(spec: Spec, observed: Snapshot, decision: Decision) -> tuple[Recom
 
 
 def _budget(decision: Decision, observed: Snapshot) -> Iterator[Recommendation]:
-    """What square root staffing would give to those that are short."""
+    """More connections, by the square root staffing rule, if pods use most of their pools."""
     sums, entries = decision.sums, decision.ledger.pods
     short = {
         uid: need - entries[uid].cap

@@ -1,4 +1,4 @@
-"""What one round saw, for /metrics."""
+"""Converts the results of a round to a sample for /metrics."""
 
 from jobfinder_operator.deciding.budget import Decision
 from jobfinder_operator.deciding.snapshot import MemcachedSeen, PodSeen, Snapshot

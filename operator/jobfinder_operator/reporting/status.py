@@ -27,7 +27,7 @@ PODS_MOST, PODS_WORST = 100, 20
 
 UNTUNED = TuningState()
 
-# What changes all the time and says nothing new.
+# Fields that fluctuate: a change of these alone needs no immediate write.
 FLUCTUATING = {
     "used",
     "waiting",
@@ -42,8 +42,8 @@ FLUCTUATING = {
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """One round. `spec` None with `error` when the resource cannot be followed; `decision` None when none could be
-    made (`error` says why: no access, no leadership, API unreachable; `reason` is a word for it).
+    """The outcome of one round. `spec` and `decision` are None if the resource cannot be applied; then `error` says
+    why, and `reason` is the condition's reason.
     """
 
     spec: Spec | None
@@ -55,14 +55,14 @@ class Situation:
 
 
 def reason_of(error: Exception) -> str:
-    """The word for an error that keeps a resource from being followed."""
+    """The condition's reason for an error that keeps a resource from being applied."""
     return TAKEN if isinstance(error, TargetTaken) else NOT_FOLLOWED
 
 
 def build(situation: Situation, resource: Mapping[str, Any], at: str) -> dict[str, Any]:
-    """The whole new `status` of `resource`, times kept where nothing has changed; `at` is the time in RFC 3339.
+    """The whole new `status` of `resource`; times are kept where nothing has changed. `at`: the time in RFC 3339.
 
-    Without `status.ledger`: whoever writes adds `decision.ledger.to_dict()`.
+    `status.ledger` is not included: the caller adds `decision.ledger.to_dict()`.
     """
     old = resource.get("status") or {}
     generation = int(resource["metadata"].get("generation", 0))
@@ -89,7 +89,7 @@ def is_ready(status: Mapping[str, Any]) -> bool:
 
 
 def without_times(status: Mapping[str, Any]) -> dict[str, Any]:
-    """What is worth a write: two statuses that differ only elsewhere (usage that fluctuates) need none at once."""
+    """The status without times and fluctuating usage: if only these have changed, it need not be written at once."""
 
     def kept(value: Any) -> Any:
         if isinstance(value, Mapping):
@@ -100,7 +100,7 @@ def without_times(status: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _conditions(judged: list[Condition], generation: int, old: Mapping[str, Any], at: str) -> list[dict[str, Any]]:
-    """`lastTransitionTime` changes with the status alone, never with the words."""
+    """`lastTransitionTime` changes only with the condition's status, not with its message."""
     before = {each["type"]: each for each in old.get("conditions") or ()}
     since = {
         each.type: last["lastTransitionTime"]
@@ -135,7 +135,9 @@ def _budget(now: Round) -> dict[str, int]:
 
 
 def _pods(now: Round, old: Mapping[str, Any], at: str) -> list[dict[str, Any]]:
-    """By name; the worst first where there are too many: who waits longest, then who lacks most of its share."""
+    """All pods by name. Above `PODS_MOST`, only the worst: unreachable ones, then most waiting clients, then the
+    largest missing share.
+    """
     before = {each.get("name"): each for each in old.get("pods") or ()}
     pods = sorted(living(now.observed.pods), key=lambda pod: pod.name)
     if len(pods) > PODS_MOST:

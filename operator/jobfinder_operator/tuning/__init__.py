@@ -1,1 +1,1 @@
-"""The service's live tuning file: what it holds, and how it reaches the pods."""
+"""The service's live tuning file: its contents and its rollout to the pods."""

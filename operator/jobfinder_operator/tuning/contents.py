@@ -1,4 +1,4 @@
-"""The service's live tuning file, from the resource: names and units as the service reads them."""
+"""Builds the service's live tuning file from the resource, with the service's names and units."""
 
 from collections.abc import Mapping
 from functools import reduce
@@ -9,7 +9,7 @@ from jobfinder_operator.spec import Spec
 
 
 def tuning_file(spec: Spec, generation: int) -> dict[str, Any]:
-    """What tuning.json holds; what the resource leaves out is left out, so that the service's default holds."""
+    """Contents of tuning.json; fields that the resource omits are omitted, so the service uses its defaults."""
     database = {"acquire_timeout_ms": spec.database.acquire_milliseconds}
     file: dict[str, Any] = {"generation": generation, "database": database}
     for resource_path, path in NAMES.items():
@@ -20,7 +20,7 @@ def tuning_file(spec: Spec, generation: int) -> dict[str, Any]:
 
 
 def console_settings(spec: Spec) -> dict[str, int]:
-    """PgBouncer's settings, by the names of its console, that are no part of the budget: safe to SET at any time."""
+    """PgBouncer settings outside the budget, by their console names: safe to SET at any time."""
     return {
         "query_wait_timeout": spec.database.query_wait_seconds,
         "server_idle_timeout": spec.database.idle_seconds,

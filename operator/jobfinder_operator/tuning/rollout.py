@@ -1,7 +1,7 @@
-"""The service's tuning file in its ConfigMap: written, brought to the pods at once, confirmed, or rolled back.
+"""Rollout of the tuning file: writes the ConfigMap, makes kubelets update it, confirms it or rolls it back.
 
-The ConfigMap remembers, in annotations, the last contents that every worker applied and those that one refused, so that
-an operator that restarts loses neither.
+Annotations of the ConfigMap store the last contents that every worker applied and those that a worker refused, so a
+restarted operator knows both.
 """
 
 import json
@@ -22,15 +22,15 @@ log = logging.getLogger(__name__)
 
 KEY = "tuning.json"
 GOOD, REFUSED = "jobfinder.dev/tuning-applied", "jobfinder.dev/tuning-refused"
-SEEN = "jobfinder.dev/tuning-generation"  # on a pod: a change makes its kubelet look at the ConfigMap at once
-PATIENCE_S = 20.0  # an old refusal that this process has not seen come is believed after so long
+SEEN = "jobfinder.dev/tuning-generation"  # on a pod: a change makes its kubelet update the ConfigMap at once
+PATIENCE_S = 20.0  # a refusal counted before this process first read it is believed after this time
 
 Contents = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class TuningFile:
-    """What the ConfigMap says; `contents` are without the generation."""
+    """The ConfigMap, parsed; `contents` without the generation."""
 
     found: ConfigMap | None
     generation: int = 0
@@ -51,7 +51,7 @@ class TuningPlan:
 
 
 class Refusals:
-    """Which pods refuse the file that they are given: their counters of refusals rise while the file is not applied."""
+    """Finds pods that refuse the current file: their refusal counter rises while they do not apply it."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -60,12 +60,12 @@ class Refusals:
         self._since: dict[tuple[str, int], float] = {}
 
     def expect(self, generation: int, apps: Mapping[str, AppMetrics]) -> None:
-        """This generation is about to be written; `apps` were read before."""
+        """Call before writing a generation, with the metrics read before: sets the counters to compare with."""
         self._generation, self._since = generation, {}
         self._before = {(uid, worker): number for uid, app in apps.items() for worker, number in app.refusals.items()}
 
     def of(self, generation: int, apps: Mapping[str, AppMetrics]) -> set[str]:
-        """The uids of pods of which a worker has refused this generation."""
+        """The uids of pods with a worker that has refused this generation."""
         if generation != self._generation:
             self.expect(generation, {})
         workers = [(uid, worker) for uid, app in apps.items() for worker in app.generations]
@@ -85,12 +85,12 @@ class Refusals:
 
 
 def name_of(deployment: str) -> str:
-    """The ConfigMap of this Deployment's pods."""
+    """Name of the ConfigMap of this Deployment's pods."""
     return f"{deployment}-tuning"
 
 
 def understand(found: ConfigMap | None) -> TuningFile:
-    """A file that is no JSON is one that has to be written anew."""
+    """Parse the ConfigMap; a file that is not JSON has `contents` None and is written again."""
     if found is None:
         return TuningFile(None)
     notes = (found.metadata.annotations if found.metadata is not None else None) or {}
@@ -106,7 +106,7 @@ def understand(found: ConfigMap | None) -> TuningFile:
 
 
 def with_apps(sight: Sight, refusing: set[str]) -> Snapshot:
-    """What was seen, with what the pods' services say of themselves."""
+    """The snapshot, with the metrics of the pods' services added."""
     pods = tuple(
         replace(pod, app=_reading(sight.apps[pod.uid], pod.uid in refusing)) if pod.uid in sight.apps else pod
         for pod in sight.observed.pods
@@ -115,7 +115,7 @@ def with_apps(sight: Sight, refusing: set[str]) -> Snapshot:
 
 
 def plan(file: TuningFile, wanted: Contents, observed: Snapshot) -> TuningPlan:
-    """What to do about the file, and what the resource's status says once it is done; `wanted` has no generation."""
+    """What to write, and the resource's status after that; `wanted` has no generation."""
     refusing = sorted(pod.name for pod in observed.pods if pod.app is not None and pod.app.refused)
     seen = [number for pod in observed.pods if pod.app is not None for number in pod.app.generations]
     following = max([file.generation, *seen]) + 1
@@ -141,9 +141,9 @@ def plan(file: TuningFile, wanted: Contents, observed: Snapshot) -> TuningPlan:
 
 
 async def carry_out(cluster: Cluster, file: TuningFile, made: TuningPlan, sight: Sight, refusals: Refusals) -> None:
-    """Write what is planned and nudge the kubelets of pods that lag; raises ClusterError.
+    """Write what is planned, and annotate pods that lag, so that their kubelets update the file; raises ClusterError.
 
-    A kubelet that is not nudged looks at the ConfigMap by itself, within two minutes.
+    Without the annotation a kubelet updates the file by itself within two minutes.
     """
     generation = file.generation
     if made.write is not None:
@@ -155,7 +155,7 @@ async def carry_out(cluster: Cluster, file: TuningFile, made: TuningPlan, sight:
     try:
         await _nudge(cluster, generation, sight)
     except Forbidden as error:
-        log.debug("the kubelets look by themselves: %s", error)
+        log.debug("pods cannot be annotated, kubelets update the file by themselves: %s", error)
 
 
 async def _nudge(cluster: Cluster, generation: int, sight: Sight) -> None:
