@@ -1,4 +1,4 @@
-"""What a module's services have in common; each module has a database and a cache of its own."""
+"""The release that a module's services share; each module has its own database and memcached."""
 
 from collections.abc import Iterator
 
@@ -20,7 +20,7 @@ def cache() -> Iterator[Memcached]:
 def release(
     tmp_path_factory: pytest.TempPathFactory, database: LocalDatabase, pgbouncer: PgBouncer, cache: Memcached
 ) -> Release:
-    """Limits are those of the environment; passwords cost little."""
+    """A release with the default limits and cheap password hashes."""
     folder = tmp_path_factory.mktemp("release")
     tuning = Tuning(folder / "tuning")
     variables = {

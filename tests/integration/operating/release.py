@@ -1,4 +1,4 @@
-"""One release of the service: its secrets, database and caches, and the pods that are started with them."""
+"""One release of the service: its secrets, database, caches and pods."""
 
 import json
 import time
@@ -19,7 +19,7 @@ CHEAP: dict[str, object] = {"passwords": {"bcrypt_cost": 4, "queue": 1000}}
 
 
 class Tuning:
-    """A tuning file as Kubernetes mounts it: a link into a folder that a link names, which is swapped."""
+    """A tuning file as Kubernetes mounts it: a link through `..data`, a link that each update replaces."""
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._versions = folder, 0
@@ -29,7 +29,7 @@ class Tuning:
         self.path.symlink_to("..data/tuning.json")
 
     def write(self, content: Mapping[str, object] | bytes) -> None:
-        """Put another content in its place, in one step."""
+        """Replace the content atomically."""
         self._versions += 1
         version = self._folder / f"..{self._versions}"
         version.mkdir()
@@ -42,7 +42,7 @@ class Tuning:
 
 @dataclass(frozen=True)
 class Release:
-    """`variables` hold for every pod; `direct_url` leads to its database."""
+    """`variables` apply to every pod; `direct_url` is the database without PgBouncer."""
 
     folder: Path
     variables: Mapping[str, str]
@@ -50,7 +50,7 @@ class Release:
     tuning: Tuning
 
     def pod(self, kind: str = KINDS[0], **variables: str) -> Service:
-        """A service of two workers that is not yet started."""
+        """A service with two workers, not started."""
         return Service(self.folder, {**self.variables, "WORKER": kind, "WORKERS": "2", **variables})
 
     def api(self, pod: Service) -> Api:
@@ -61,7 +61,7 @@ class Release:
 
 
 def in_one_window(count: Callable[[], Result]) -> Result:
-    """What `count` finds when no new minute begins meanwhile; it is repeated from scratch where one does."""
+    """The result of a `count` within one window; it is repeated if a new minute began meanwhile."""
     while True:
         window = time.time() // WINDOW_S
         result = count()
@@ -70,5 +70,5 @@ def in_one_window(count: Callable[[], Result]) -> Result:
 
 
 def wait_for(condition: Callable[[], bool], what: str, timeout_s: float = 30) -> None:
-    """Wait until `condition()`; fails the test with `what` it waited for."""
-    assert becomes_true(condition, timeout_s), f"waited {timeout_s:g} s in vain: {what}"
+    """Wait until `condition()` holds; AssertionError naming `what` after `timeout_s`."""
+    assert becomes_true(condition, timeout_s), f"timed out after {timeout_s:g} s: {what}"

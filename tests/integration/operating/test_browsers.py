@@ -1,4 +1,4 @@
-"""Pages of other origins, and a service below a path of a shared host."""
+"""CORS, and a service under PATH_PREFIX on a shared host."""
 
 import json
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ def preflight(api: Api, path: str, method: str, origin: str = APP) -> requests.R
         ("health/live", "GET", {"GET", "HEAD"}),
     ],
 )
-def test_a_preflight_tells_what_the_route_takes(api: Api, path: str, method: str, methods: set[str]) -> None:
+def test_preflight_names_the_methods_of_the_route(api: Api, path: str, method: str, methods: set[str]) -> None:
     answer = preflight(api, path, method)
     assert answer.status_code in (200, 204)
     assert answer.headers["Access-Control-Allow-Origin"] == APP
@@ -46,7 +46,7 @@ def test_a_preflight_tells_what_the_route_takes(api: Api, path: str, method: str
 
 
 @pytest.mark.parametrize("origin", [APP, LOCAL])
-def test_a_page_of_a_named_origin_reads_answers_and_refusals(api: Api, origin: str) -> None:
+def test_allowed_origin_reads_responses_and_errors(api: Api, origin: str) -> None:
     body = {"email": Api.new_email(), "password": PASSWORD, "name": "Ada"}
     for path, given, status in (("auth/register", body, 201), ("auth/login", {}, 422), ("auth/logout", {}, 401)):
         answer = api.send("POST", path, json=given, headers={"Origin": origin})
@@ -62,15 +62,15 @@ def test_a_page_of_a_named_origin_reads_answers_and_refusals(api: Api, origin: s
     [("GET", "openapi.json", 200), ("GET", "api/v1/users/me", 401), ("GET", "nowhere", 404), ("PUT", "docs", 405)],
 )
 @pytest.mark.parametrize("before", ["/", "/shared/jobs/", "//", "/shared%2Fjobs/"])
-def test_whatever_is_answered_can_be_read(api: Api, before: str, method: str, path: str, status: int) -> None:
+def test_allowed_origin_reads_every_status(api: Api, before: str, method: str, path: str, status: int) -> None:
     answer = requests.request(method, f"{api.url}{before}{path}", headers={"Origin": APP}, timeout=30)
     assert answer.status_code == (status if before in ("/", "/shared/jobs/") else 404)
     assert answer.headers["Access-Control-Allow-Origin"] == APP
 
 
 @pytest.mark.parametrize(("origin", "shown"), [(APP, APP), (LOCAL, LOCAL), (STRANGER, None), ("*", None)])
-def test_a_named_origin_reads_what_the_server_refuses(api: Api, origin: str, shown: str | None) -> None:
-    """Bodies too large, headers too large, and methods unknown never reach the application."""
+def test_allowed_origin_reads_errors_of_the_server(api: Api, origin: str, shown: str | None) -> None:
+    """The server refuses large bodies, large headers and unknown methods before the application."""
     headers = {"Origin": origin, "Content-Type": "application/json"}
     large = api.send("POST", "auth/login", data=b" " * 100_000, headers=headers)
     unknown = api.send("FROB", "auth/login", headers=headers)
@@ -82,7 +82,7 @@ def test_a_named_origin_reads_what_the_server_refuses(api: Api, origin: str, sho
 
 
 @pytest.mark.parametrize("origin", [STRANGER, "null", "https://app.example:8443", "http://app.example", "*", ""])
-def test_a_page_of_another_origin_reads_nothing(api: Api, origin: str) -> None:
+def test_other_origin_gets_no_cors_headers(api: Api, origin: str) -> None:
     for answer in (
         preflight(api, "auth/login", "POST", origin),
         api.send("GET", "health/live", headers={"Origin": origin}),
@@ -93,7 +93,7 @@ def test_a_page_of_another_origin_reads_nothing(api: Api, origin: str) -> None:
 
 
 @pytest.mark.parametrize("before", ["", "/shared/jobs"])
-def test_links_begin_with_the_prefix_whether_or_not_an_ingress_takes_it_off(api: Api, before: str) -> None:
+def test_links_have_the_prefix_with_and_without_ingress_rewrite(api: Api, before: str) -> None:
     body = {"email": Api.new_email(), "password": PASSWORD, "name": "Ada"}
     answer = requests.post(f"{api.url}{before}/api/v1/auth/register", json=body, timeout=30)
     assert answer.headers["Location"] == f"/shared/jobs/api/v1/users/{answer.json()['id']}"
@@ -108,7 +108,7 @@ def test_links_begin_with_the_prefix_whether_or_not_an_ingress_takes_it_off(api:
 
 
 @pytest.mark.parametrize("before", ["", "/shared/jobs"])
-def test_a_body_has_the_limit_of_its_route_with_the_prefix_and_without(api: Api, before: str) -> None:
+def test_body_limit_of_a_route_holds_with_and_without_prefix(api: Api, before: str) -> None:
     largest = body_limits(ROUTES)("POST", "/api/v1/auth/register")
     assert largest > SMALL_BODY
     for path, size, status in (
@@ -132,5 +132,5 @@ def test_a_body_has_the_limit_of_its_route_with_the_prefix_and_without(api: Api,
         ("/shared/jobs//openapi.json", 404),
     ],
 )
-def test_the_prefix_is_taken_off_once_and_whole(api: Api, path: str, status: int) -> None:
+def test_prefix_is_removed_once_and_as_whole_segments(api: Api, path: str, status: int) -> None:
     assert api.root(path).status_code == status

@@ -1,4 +1,4 @@
-"""Token keys are changed while the service runs: published, then used, then retired."""
+"""Rotating token keys of a running service: publish, sign, retire."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +18,7 @@ OLD, NEW = "development-1", "development-2"
 
 @pytest.fixture(scope="module")
 def pod(release: Release) -> Iterator[Service]:
-    """As many logins as it takes until every worker signs with another key."""
+    """A service without a limit on logins, because the tests log in until every worker signs with the new key."""
     release.tuning.write({**CHEAP, "limits": {"logins_per_address": 0}})
     with release.pod() as pod:
         yield pod
@@ -35,13 +35,13 @@ def keys(pod: Service) -> Path:
 
 
 def published(api: Api) -> list[set[str]]:
-    """The names of the public keys, as connections see them that any worker may accept."""
+    """The key ids in the JWKS, per new connection, each to any worker."""
     answers = [api.fresh().root("/.well-known/jwks.json").json() for _ in range(EVERY_WORKER)]
     return [{key["kid"] for key in answer["keys"]} for answer in answers]
 
 
 def signing(api: Api, person: Person) -> set[str]:
-    """The names of the keys that sign new tokens."""
+    """The ids of the keys that sign new tokens."""
     tokens = [api.fresh().login(person.email).json()["access_token"] for _ in range(EVERY_WORKER)]
     return {jwt.get_unverified_header(token)["kid"] for token in tokens}
 
@@ -57,7 +57,7 @@ def put(folder: Path, kid: str, content: bytes) -> None:
     new.rename(folder / f"{kid}.pem")
 
 
-def test_a_key_is_published_before_it_signs_and_its_tokens_end_when_it_is_retired(api: Api, keys: Path) -> None:
+def test_key_is_published_then_signs_and_retiring_it_ends_its_tokens(api: Api, keys: Path) -> None:
     person, other, key = api.person(), api.person(), Ed25519PrivateKey.generate()  # many logins end the first sessions
     assert signing(api, other) == {OLD}
 
@@ -78,7 +78,7 @@ def test_a_key_is_published_before_it_signs_and_its_tokens_end_when_it_is_retire
     old.unlink()
 
 
-def test_a_file_that_holds_no_key_changes_nothing(api: Api, pod: Service, keys: Path) -> None:
+def test_invalid_key_file_is_refused(api: Api, pod: Service, keys: Path) -> None:
     person = api.person()
     before = published(api)
     put(keys, "zzz", b"-----BEGIN PRIVATE KEY-----\nnot one\n")

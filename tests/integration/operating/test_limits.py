@@ -1,4 +1,4 @@
-"""Limits as they are in production: who guesses or floods is slowed, and nobody else notices."""
+"""The production limits on logins, registrations and requests; other accounts and addresses are not affected."""
 
 import itertools
 import re
@@ -21,21 +21,21 @@ _addresses = itertools.count(int(ip_address("10.0.0.1")))
 
 @pytest.fixture(scope="module", params=KINDS)
 def api(request: pytest.FixtureRequest, release: Release) -> Iterator[Api]:
-    """A service behind a proxy that it trusts, which is this test; production has no passwords that cost so little."""
+    """A service with the production limits that trusts this test as its proxy; only password hashes are cheap."""
     release.tuning.write({**CHEAP, "limits": msgspec.to_builtins(Limits())})
     with release.pod(request.param, TRUSTED_PROXIES="127.0.0.0/8") as pod:
         yield release.api(pod)
 
 
 class Somewhere:
-    """A client address that nobody has used before; every request goes over the connection of `api`."""
+    """A client with a new address; its requests use the connection of `api`."""
 
     def __init__(self, api: Api, address: str = "") -> None:
         self._api = api
         self.address = address or str(ip_address(next(_addresses)))
 
     def post(self, path: str, body: dict[str, Any], forged: str = "") -> requests.Response:
-        """`forged` is what the client itself wrote into X-Forwarded-For before the proxy added its address."""
+        """`forged` is the X-Forwarded-For that the client sent, to which the proxy adds the address."""
         forwarded = f"{forged}, {self.address}" if forged else self.address
         return self._api.send("POST", path, json=body, headers={"X-Forwarded-For": forwarded})
 
@@ -47,7 +47,7 @@ class Somewhere:
         return self.post("auth/login", {"email": email, "password": password})
 
     def person(self) -> Person:
-        """Somebody who is logged in."""
+        """A new account, logged in."""
         user = self.register().json()
         person = Person(self._api, user["id"], user["email"])
         tokens = self.log_in(person.email).json()
@@ -56,7 +56,7 @@ class Somewhere:
 
 
 def guess(api: Api, email: str, times: int) -> list[int]:
-    """Wrong logins from ever other addresses, over connections that any worker may accept."""
+    """Log in with a wrong password, each time from a new address on a new connection to any worker."""
     return [Somewhere(api.fresh()).log_in(email, "not the password").status_code for _ in range(times)]
 
 
@@ -69,7 +69,7 @@ def assert_refused(answer: requests.Response, policy: str, limit: int) -> None:
     assert answer.headers["RateLimit"] == f'"{policy}";r=0;t={resets_in}'
 
 
-def test_another_spelling_gives_no_fresh_guesses(api: Api) -> None:
+def test_spellings_of_an_address_share_its_guesses(api: Api) -> None:
     def count() -> tuple[list[int], list[int]]:
         email = f"k.{Somewhere(api).register().json()['email']}"
         statuses = guess(api, email, 10)
@@ -80,7 +80,7 @@ def test_another_spelling_gives_no_fresh_guesses(api: Api) -> None:
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_an_account_takes_ten_wrong_logins_a_minute_wherever_they_come_from(api: Api, known: bool) -> None:
+def test_account_allows_ten_wrong_logins_a_minute_from_all_addresses(api: Api, known: bool) -> None:
     def count() -> tuple[list[int], requests.Response]:
         email = Somewhere(api).register().json()["email"] if known else Api.new_email()
         return guess(api, email, 10), Somewhere(api.fresh()).log_in(email)
@@ -90,9 +90,9 @@ def test_an_account_takes_ten_wrong_logins_a_minute_wherever_they_come_from(api:
     assert_refused(refused, "login_failures", 10)
 
 
-def test_the_owner_of_an_account_that_is_guessed_goes_on_working(api: Api) -> None:
+def test_guessing_does_not_affect_the_owners_session(api: Api) -> None:
     def count() -> tuple[set[int], list[int]]:
-        """The worker that the owner logged in to keeps one guess, which may come after the others' last."""
+        """The owner's worker has one guess left, so one 401 may follow the first 429."""
         owner, elsewhere = Somewhere(api).person(), Somewhere(api).person()
         guesses = set(guess(api, owner.email, 11))
         change = owner.send("POST", "auth/password", json={"current": PASSWORD, "new": "another long walk"})
@@ -103,8 +103,8 @@ def test_the_owner_of_an_account_that_is_guessed_goes_on_working(api: Api) -> No
     assert in_one_window(count) == ({401, 429}, [204, 200, 200, 200])
 
 
-def test_a_network_of_the_owner_is_let_in_however_much_is_guessed_elsewhere(api: Api) -> None:
-    """And the guesses of that network are limited as well, which does not lock out another one."""
+def test_familiar_network_logs_in_despite_guesses_elsewhere(api: Api) -> None:
+    """Guesses from a familiar network have a limit of their own, which does not affect other networks."""
 
     def count() -> tuple[list[int], list[int], list[int]]:
         home = Somewhere(api)
@@ -156,7 +156,7 @@ def _set_last_login(api: Api, person: Person, days: int) -> None:
     )
 
 
-def test_guesses_for_what_reads_like_a_number_of_an_account_do_not_count_for_its_owner(api: Api) -> None:
+def test_guesses_for_an_address_like_an_id_do_not_count_for_that_account(api: Api) -> None:
     def count() -> tuple[set[int], int]:
         owner = Somewhere(api).person()
         names = [f"{sign}{number}@x.example" for sign in ("#", "") for number in (owner.id, _session_of(owner))]
@@ -170,13 +170,13 @@ def _session_of(person: Person) -> int:
     return int(person.get("auth/sessions").json()["sessions"][0]["id"])
 
 
-def test_right_passwords_are_no_guesses(api: Api) -> None:
+def test_correct_passwords_do_not_count_as_guesses(api: Api) -> None:
     person = Somewhere(api).person()
     assert {Somewhere(api.fresh()).log_in(person.email).status_code for _ in range(15)} == {200}
 
 
-def test_right_logins_at_once_are_told_to_come_back_in_a_second_at_most(api: Api) -> None:
-    """More than the limit of failures, at every worker, each repeated until it is let in."""
+def test_concurrent_correct_logins_retry_after_one_second(api: Api) -> None:
+    """More concurrent logins than the limit of failures, each retried until it succeeds."""
     person, waits = Somewhere(api).person(), list[str]()
 
     def log_in() -> int:
@@ -189,14 +189,14 @@ def test_right_logins_at_once_are_told_to_come_back_in_a_second_at_most(api: Api
     assert set(waits) <= {"1"}
 
 
-def test_a_refused_guess_leaves_a_row_in_the_audit_log_and_many_leave_few(api: Api) -> None:
+def test_refused_guesses_are_audited_once_per_worker(api: Api) -> None:
     def count() -> None:
         person = Somewhere(api).person()
         assert set(guess(api, person.email, 40)) == {401, 429}
         wait_for(lambda: "guess_refused" in api.audited(person.id), "a row of the refusals")
         rows = api.audited(person.id)
         assert rows.count("login_failed") == 10
-        assert rows.count("guess_refused") <= 2, "one for each worker"
+        assert rows.count("guess_refused") <= 2, "at most one per worker"
 
     in_one_window(count)
 
@@ -212,7 +212,7 @@ def test_guessing_within_a_session_is_limited_as_well(api: Api) -> None:
     assert_refused(refused, "login_failures", 10)
 
 
-def test_a_client_address_has_sixty_logins_a_minute_and_others_do_not_notice(api: Api) -> None:
+def test_address_has_sixty_logins_a_minute(api: Api) -> None:
     def count() -> tuple[list[int], requests.Response, int]:
         here = Somewhere(api)
         statuses = [here.log_in(Api.new_email()).status_code for _ in range(60)]
@@ -224,7 +224,7 @@ def test_a_client_address_has_sixty_logins_a_minute_and_others_do_not_notice(api
     assert other == 401
 
 
-def test_a_client_address_has_sixty_revocations_a_minute_counted_apart_from_logins(api: Api) -> None:
+def test_address_has_sixty_revocations_a_minute_besides_logins(api: Api) -> None:
     def revoke(address: str) -> requests.Response:
         return api.send("POST", "auth/revoke", data={"token": "unknown"}, headers={"X-Forwarded-For": address})
 
@@ -239,7 +239,7 @@ def test_a_client_address_has_sixty_revocations_a_minute_counted_apart_from_logi
     assert login == 401
 
 
-def test_a_client_address_has_twenty_registrations_a_minute_whatever_it_says_of_itself(api: Api) -> None:
+def test_address_has_twenty_registrations_despite_forged_headers(api: Api) -> None:
     def count() -> tuple[list[int], requests.Response, int]:
         here = Somewhere(api)
         statuses = [here.register(forged=f"192.0.2.{number}").status_code for number in range(20)]
@@ -252,7 +252,7 @@ def test_a_client_address_has_twenty_registrations_a_minute_whatever_it_says_of_
 
 
 @pytest.mark.parametrize(("path", "limit"), [("auth/register", 20), ("auth/login", 60), ("auth/revoke", 60)])
-def test_a_body_that_cannot_be_read_counts_as_one_that_can(api: Api, path: str, limit: int) -> None:
+def test_unreadable_body_counts_against_the_limit(api: Api, path: str, limit: int) -> None:
     def count() -> list[int]:
         here = Somewhere(api)
         headers = {"X-Forwarded-For": here.address, "Content-Type": "nonsense"}
@@ -262,7 +262,7 @@ def test_a_body_that_cannot_be_read_counts_as_one_that_can(api: Api, path: str, 
     assert in_one_window(count) == [415] * limit + [429] * 2
 
 
-def test_a_client_network_of_ipv6_has_the_limit_of_one_address(api: Api) -> None:
+def test_ipv6_network_shares_the_limit_of_one_address(api: Api) -> None:
     def count() -> tuple[list[int], int]:
         network = f"2001:db8:{next(_addresses) % 65_536:x}"
         here = [Somewhere(api.fresh(), f"{network}:5::{number:x}") for number in range(1, 61)]
@@ -307,7 +307,7 @@ def test_a_user_has_six_hundred_requests_a_minute_over_all_workers(api: Api) -> 
     assert (other, logout) == (200, 204)
 
 
-def test_an_answer_tells_what_is_left(api: Api) -> None:
+def test_response_has_ratelimit_headers(api: Api) -> None:
     answer = Somewhere(api).person().get("users/me")
     assert answer.headers["RateLimit-Policy"] == f'"user";q=600;w={WINDOW_S}'
     assert re.fullmatch(r'"user";r=\d+;t=\d+', answer.headers["RateLimit"])

@@ -1,4 +1,4 @@
-"""What the service writes down, and what it never does."""
+"""What the service logs, and what it must not log."""
 
 import json
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ def requests_of(pod: Service, request_id: str) -> list[dict[str, object]]:
     return found()
 
 
-def test_a_request_is_one_line_that_tells_who_asked_for_what(api: Api, pod: Service) -> None:
+def test_request_is_logged_as_one_line_with_user_and_route(api: Api, pod: Service) -> None:
     person = api.person()
     person.get(f"users/{person.id}", headers={"X-Request-ID": "of-this-test", "traceparent": TRACE})
     (entry,) = requests_of(pod, "of-this-test")
@@ -47,7 +47,7 @@ def test_a_request_is_one_line_that_tells_who_asked_for_what(api: Api, pod: Serv
     assert isinstance(entry["ms"], float)
 
 
-def test_no_secret_and_nothing_of_a_person_is_written_down(api: Api, pod: Service) -> None:
+def test_secrets_and_personal_data_are_not_logged(api: Api, pod: Service) -> None:
     person = api.person()
     secrets = [PASSWORD, person.email, person.email.partition("@")[0], person.token, person.refresh_token, ADDRESS]
     _do_everything(api, person)

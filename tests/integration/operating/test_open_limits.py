@@ -1,4 +1,4 @@
-"""What needs no session is limited for each client network, and never keeps a session from ending."""
+"""Requests without a session are limited per client network; a live session can always be ended."""
 
 import itertools
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ _addresses = itertools.count(int(ip_address("10.1.0.1")))
 
 @pytest.fixture(scope="module")
 def api(release: Release) -> Iterator[Api]:
-    """A service behind a proxy that it trusts, which is this test."""
+    """A service that trusts this test as its proxy."""
     release.tuning.write({**CHEAP, "limits": {"open_requests_per_address": LIMIT}})
     with release.pod(TRUSTED_PROXIES="127.0.0.0/8", CORS_ORIGINS=ORIGIN) as pod:
         yield release.api(pod)
@@ -52,7 +52,7 @@ def use_up(api: Api, address: str) -> None:
         ("POST", "/api/v1/auth/logout", 401),
     ],
 )
-def test_what_is_open_is_limited_for_each_network(api: Api, method: str, path: str, status: int) -> None:
+def test_open_endpoint_is_limited_per_network(api: Api, method: str, path: str, status: int) -> None:
     def count() -> tuple[list[int], requests.Response, int]:
         here = somewhere()
         statuses = [ask(api, here, method, path).status_code for _ in range(LIMIT)]
@@ -65,7 +65,7 @@ def test_what_is_open_is_limited_for_each_network(api: Api, method: str, path: s
     assert refused.headers["Access-Control-Allow-Origin"] == ORIGIN
 
 
-def test_what_is_open_to_all_counts_for_the_network_or_for_the_user_of_a_token(api: Api) -> None:
+def test_public_reads_count_for_the_network_or_the_token_user(api: Api) -> None:
     person = api.person()
     made = person.send("POST", "companies", json={"name": "Acme"}).json()
 
@@ -82,7 +82,7 @@ def test_what_is_open_to_all_counts_for_the_network_or_for_the_user_of_a_token(a
     assert in_one_window(count) == ({200}, 429, 401, 200)
 
 
-def test_all_that_is_open_shares_the_limit(api: Api) -> None:
+def test_open_endpoints_share_one_limit(api: Api) -> None:
     def count() -> int:
         here = somewhere()
         use_up(api, here)
@@ -99,7 +99,7 @@ def test_probes_and_metrics_have_no_limit(api: Api, path: str) -> None:
     assert {ask(api, here, "GET", path).status_code for _ in range(LIMIT + 2)} == {200}
 
 
-def test_a_network_without_anything_left_can_log_out(api: Api) -> None:
+def test_network_at_its_limit_can_log_out(api: Api) -> None:
     def count() -> tuple[int, int]:
         person, here = api.person(), somewhere()
         use_up(api, here)
@@ -112,8 +112,8 @@ def test_a_network_without_anything_left_can_log_out(api: Api) -> None:
 
 
 @pytest.mark.parametrize("scope", ["session", "all"])
-def test_an_ended_session_is_limited_and_one_that_lives_still_ends(api: Api, scope: str) -> None:
-    """No session lives on after so many logouts; one that does stands for a race that nobody can stage."""
+def test_logout_of_ended_sessions_is_limited_and_of_live_ones_is_not(api: Api, scope: str) -> None:
+    """After the limit, a live session still ends; it is revived by SQL, as no request can produce that race."""
     path = f"/api/v1/auth/logout?scope={scope}"
 
     def count() -> tuple[list[int], int, int]:
@@ -134,7 +134,7 @@ def _revive(api: Api, person: Person) -> None:
     api.query(sql, (person.id,))
 
 
-def test_old_rows_of_the_audit_log_are_removed_by_and_by(api: Api) -> None:
+def test_old_audit_rows_are_removed(api: Api) -> None:
     (old,), (young,) = [
         api.query(
             "INSERT INTO audit_log (id, event, at) OVERRIDING SYSTEM VALUE "

@@ -1,4 +1,4 @@
-"""Starting: what cannot work is refused in plain words, what is not there yet is waited for."""
+"""Starting: invalid settings are refused with a clear message; a missing database is waited for."""
 
 import os
 import subprocess
@@ -22,7 +22,7 @@ PEPPER = "another secret of more than 32 bytes"
 
 
 def refusal(variables: dict[str, str]) -> str:
-    """What `python -m app serve` says to settings with which it does not start."""
+    """The error output of `python -m app serve` with settings that it refuses."""
     done = subprocess.run(
         [sys.executable, "-m", "app", "serve"],
         cwd=CHECKOUT, env={"PATH": os.environ["PATH"], **variables}, capture_output=True, text=True, timeout=60,
@@ -34,12 +34,12 @@ def refusal(variables: dict[str, str]) -> str:
     return done.stderr
 
 
-def test_everything_that_is_missing_is_named_at_once() -> None:
+def test_all_missing_settings_are_named_at_once() -> None:
     said = refusal({})
     assert all(f"\n{name}: " in said for name in ("PEPPER", "KEYS_DIR", "DATABASE_URL"))
 
 
-def test_everything_that_is_wrong_is_named_at_once(release: Release) -> None:
+def test_all_wrong_settings_are_named_at_once(release: Release) -> None:
     wrong = {
         "ENVIRONMENT": "moon", "PORT": "http", "WORKER": "fast", "WORKERS": "-1", "PEPPER": "short",
         "TRUSTED_PROXIES": "everybody", "PREPARED_STATEMENTS": "perhaps", "LOG_LEVEL": "loud", "LOG_REQUESTS": "2",
@@ -49,28 +49,28 @@ def test_everything_that_is_wrong_is_named_at_once(release: Release) -> None:
     assert all(f"\n{name.removesuffix('_FILE')}: " in said for name in wrong)
 
 
-def test_a_secret_is_never_repeated(release: Release) -> None:
+def test_error_messages_hide_secrets(release: Release) -> None:
     assert "hunter2" not in refusal({"PEPPER": "hunter2", "DATABASE_URL": "postgresql://a:hunter2@[/b"})
 
 
-def test_a_folder_without_a_key_that_signs_is_refused(release: Release, tmp_path: Path) -> None:
+def test_keys_dir_without_a_signing_key_is_refused(release: Release, tmp_path: Path) -> None:
     said = refusal({**release.variables, "PEPPER": PEPPER, "KEYS_DIR": str(tmp_path)})
     assert f"KEYS_DIR: {tmp_path} holds no *.pem that can sign" in said
 
 
-def test_a_signing_key_that_is_not_there_is_refused(release: Release) -> None:
+def test_missing_signing_key_is_refused(release: Release) -> None:
     pod = release.pod(SIGNING_KID="of-tomorrow")
     assert "of-tomorrow.pem" in refusal(pod.variables)
 
 
-def test_another_pepper_than_the_one_the_database_knows_is_refused(release: Release) -> None:
+def test_pepper_that_differs_from_the_database_is_refused(release: Release) -> None:
     with release.pod() as pod:
         assert requests.get(f"{pod.url}/api/v1/health/ready", timeout=30).status_code == 200
     others = {name: value for name, value in pod.variables.items() if name != "PEPPER_FILE"}
     assert "PEPPER: this database is used with another one" in refusal(others | {"PEPPER": PEPPER})
 
 
-def test_a_key_that_others_can_read_is_used_with_a_warning(release: Release) -> None:
+def test_key_readable_by_others_gives_a_warning(release: Release) -> None:
     pod = release.pod()
     (key,) = Path(pod.variables["KEYS_DIR"]).glob("*.pem")
     key.chmod(0o644)
@@ -82,14 +82,14 @@ def test_a_key_that_others_can_read_is_used_with_a_warning(release: Release) -> 
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_service_of_both_families_shows_ipv4_as_ipv4(release: Release, kind: str) -> None:
+def test_dual_stack_service_shows_ipv4_addresses_as_ipv4(release: Release, kind: str) -> None:
     with release.pod(kind, HOST="*") as pod:
         person = release.api(pod).person()
         assert [each["address"] for each in person.get("auth/sessions").json()["sessions"]] == ["127.0.0.1"]
 
 
 class EarlyService(Service):
-    """A service that need not be ready to count as started."""
+    """A service that counts as started once it is live."""
 
     def _answers(self) -> bool:
         try:
@@ -107,7 +107,7 @@ def early(request: pytest.FixtureRequest, release: Release, pgbouncer: PgBouncer
         yield service
 
 
-def test_a_service_that_starts_before_its_database_becomes_ready_by_itself(
+def test_service_started_before_its_database_becomes_ready(
     early: EarlyService, release: Release, postgres: Postgres
 ) -> None:
     api, name = release.api(early), f"early_{early.variables['WORKER']}"
@@ -128,7 +128,7 @@ def test_a_service_that_starts_before_its_database_becomes_ready_by_itself(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_pod_whose_own_pooler_hangs_is_unready_until_it_answers(
+def test_pod_is_unready_while_its_pooler_hangs(
     release: Release, postgres: Postgres, database: LocalDatabase, kind: str
 ) -> None:
     with PgBouncer(postgres) as own:

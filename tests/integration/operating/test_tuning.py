@@ -1,4 +1,4 @@
-"""The tuning file is applied while the service runs, and a bad one is refused."""
+"""A running service applies a new tuning file and refuses an invalid one."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -32,7 +32,7 @@ def tune(release: Release, api: Api, generation: int, **settings: Mapping[str, o
     wait_for(lambda: api.gauges("jobfinder_tuning_generation") == wanted, f"generation {generation} everywhere")
 
 
-def test_every_worker_applies_a_new_tuning_and_none_is_restarted(release: Release, pod: Service, api: Api) -> None:
+def test_every_worker_applies_new_tuning_without_restart(release: Release, pod: Service, api: Api) -> None:
     def compressed() -> set[str | None]:
         return {api.fresh().root("/openapi.json").headers.get("Content-Encoding") for _ in range(20)}
 
@@ -54,7 +54,7 @@ def test_a_limit_can_be_set_and_lifted(release: Release, api: Api) -> None:
     assert {person.get("users/me").status_code for _ in range(20)} == {200}
 
 
-def test_a_password_is_hashed_anew_at_a_login_after_the_cost_changed(release: Release, api: Api) -> None:
+def test_login_rehashes_the_password_after_the_cost_is_raised(release: Release, api: Api) -> None:
     tune(release, api, 6)
     person = api.register()
     assert _hash(release, person).startswith(b"$2b$04$")
@@ -66,7 +66,7 @@ def test_a_password_is_hashed_anew_at_a_login_after_the_cost_changed(release: Re
     assert api.login(person.email).status_code == 200
 
 
-def test_a_lower_cost_is_for_new_accounts_and_makes_no_hash_cheaper(release: Release, api: Api) -> None:
+def test_lower_cost_does_not_rehash_existing_passwords(release: Release, api: Api) -> None:
     tune(release, api, 10, passwords={"bcrypt_cost": 6})
     old = api.register()
     tune(release, api, 11, passwords={"bcrypt_cost": 4})
@@ -78,16 +78,14 @@ def test_a_lower_cost_is_for_new_accounts_and_makes_no_hash_cheaper(release: Rel
     assert _hash(release, old).startswith(b"$2b$06$")
 
 
-def test_a_password_costs_ten_where_nothing_else_is_said(release: Release, api: Api) -> None:
+def test_default_bcrypt_cost_is_ten(release: Release, api: Api) -> None:
     release.tuning.write({"generation": 9})
     wait_for(lambda: api.gauges("jobfinder_tuning_generation") == {"0": 9, "1": 9}, "generation 9 everywhere")
     assert _hash(release, api.register()).startswith(b"$2b$10$")
 
 
 @pytest.mark.parametrize("content", BAD)
-def test_a_bad_tuning_is_refused_and_the_last_good_one_stays(
-    release: Release, pod: Service, api: Api, content: bytes
-) -> None:
+def test_bad_tuning_is_refused_and_the_previous_stays(release: Release, pod: Service, api: Api, content: bytes) -> None:
     tune(release, api, 8, compression={"enabled": False})
     refused = api.gauges("jobfinder_tuning_refused")
     release.tuning.write(content)

@@ -1,4 +1,4 @@
-"""The documentation page in a real browser: one logs in and calls an endpoint, and nothing else is loaded."""
+"""The documentation page in a real browser: log in, call endpoints, and load nothing from other hosts."""
 
 import json
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 
 class Operation:
-    """One operation of the page, which is opened to be tried."""
+    """One operation of the page, expanded."""
 
     def __init__(self, browser: Browser, name: str) -> None:
         self._browser, self._block = browser, f"[id$='-{name}']"
@@ -52,7 +52,7 @@ class Operation:
         return int(status.split()[0]), self._browser.wait(TEXT, f"{answer} tbody td.response-col_description")
 
 
-def test_one_logs_in_and_calls_an_endpoint_and_nothing_comes_from_elsewhere(browser: Browser, api: Api) -> None:
+def test_login_and_calls_work_and_nothing_loads_from_other_hosts(browser: Browser, api: Api) -> None:
     person = api.register()
     browser.open(f"{api.url}/docs")
     credentials = {"email": person.email, "password": PASSWORD}

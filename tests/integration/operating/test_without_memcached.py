@@ -1,4 +1,4 @@
-"""A service that is given no memcached: slower, and right."""
+"""A service without memcached is slower and still correct."""
 
 from collections.abc import Iterator
 
@@ -22,11 +22,11 @@ def person(api: Api) -> Person:
 
 
 def everywhere(api: Api, person: Person) -> list[dict[str, object]]:
-    """The profile as connections of their own see it, which any worker may accept."""
+    """The profile as read on new connections, each to any worker."""
     return [api.fresh().get("users/me", person.token).json() for _ in range(EVERY_WORKER)]
 
 
-def test_health_is_ok_and_tells_that_there_is_no_cache(api: Api) -> None:
+def test_health_is_ok_and_reports_the_cache_as_absent(api: Api) -> None:
     answer = api.get("health")
     assert (answer.status_code, answer.json()["status"]) == (200, "ok")
     assert answer.json()["checks"]["cache"] == {"status": "absent"}
@@ -53,7 +53,7 @@ def test_a_change_is_seen_by_every_worker(api: Api, person: Person) -> None:
     assert batch["missing"] == [9223372036854775807]
 
 
-def test_reads_are_no_hits_of_a_cache(api: Api, person: Person) -> None:
+def test_reads_do_not_count_as_cache_hits(api: Api, person: Person) -> None:
     before = api.get("health/metrics").json()["performance"]["cache_hits"]
     everywhere(api, person)
     assert api.get("health/metrics").json()["performance"]["cache_hits"] == before
