@@ -1,4 +1,4 @@
-"""Companies for tests, with people who act for them."""
+"""Companies for tests, with their members."""
 
 from dataclasses import dataclass
 from typing import Any

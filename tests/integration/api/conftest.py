@@ -28,10 +28,10 @@ def api(
     pgbouncer: PgBouncer,
     migrated: str,
 ) -> Iterator[Api]:
-    """A client of a service with two workers, and a database and a memcached of its own: these belong together.
+    """A client of a service with two workers and its own database and memcached.
 
-    Passwords cost less than in earnest, which most of the time of these tests would go into, and as many people may
-    come from one address as there are tests.
+    Password hashes are cheap, because they would take most of the tests' time, and addresses have no login or
+    registration limit.
     """
     name = f"api_{request.param}"
     direct_url = postgres.create_database(name, template=migrated)

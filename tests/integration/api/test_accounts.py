@@ -31,7 +31,7 @@ def test_a_body_of_another_type_is_refused(api: Api, path: str) -> None:
     assert api.send("POST", path, data="email=x").status_code == 415
 
 
-def test_registering_answers_the_user_without_the_password(api: Api) -> None:
+def test_registering_returns_the_user_without_the_password(api: Api) -> None:
     email = api.new_email()
     answer = api.post("auth/register", {"email": email, "password": PASSWORD, "name": "Ada"})
     assert answer.status_code == 201
@@ -68,7 +68,7 @@ def test_a_password_that_resembles_the_address_is_refused(api: Api) -> None:
 
 
 @pytest.mark.parametrize("password", ["långt lösenord ☃", "密码密码密码密码", "x y" * 30, "p" * 72 + "1"])
-def test_a_password_of_any_script_and_length_works(api: Api, password: str) -> None:
+def test_password_of_any_script_and_length_is_accepted(api: Api, password: str) -> None:
     email = api.register(password=password).email
     assert api.login(email, password).status_code == 200
     assert api.login(email, password[:-1] + "?").status_code == 401
@@ -79,7 +79,7 @@ def test_equivalent_spellings_of_a_password_are_the_same(api: Api) -> None:
     assert api.login(email, "cafe\u0301 au lait").status_code == 200
 
 
-def test_a_login_answers_tokens_that_no_cache_may_keep(api: Api) -> None:
+def test_login_returns_tokens_with_no_store(api: Api) -> None:
     answer = api.login(api.register().email)
     assert answer.status_code == 200
     tokens = answer.json()
@@ -121,7 +121,7 @@ def test_every_spelling_of_an_address_is_one_account(api: Api, spell: Callable[[
     assert [api.login(each).status_code for each in (email, spell(email))] == [200] * 2
 
 
-def test_a_domain_is_one_in_either_alphabet(api: Api) -> None:
+def test_unicode_and_punycode_domains_are_one_address(api: Api) -> None:
     local = api.new_email().partition("@")[0]
     body = {"email": f"{local}@b\u00fccher.example", "password": PASSWORD, "name": "Ada"}
     assert api.post("auth/register", body).json()["email"] == f"{local}@xn--bcher-kva.example"
@@ -130,7 +130,7 @@ def test_a_domain_is_one_in_either_alphabet(api: Api) -> None:
 
 
 @pytest.mark.parametrize("letter", ["\u0130", "\u0131", "\uff49"])
-def test_a_letter_that_only_looks_alike_is_no_spelling_of_an_account(api: Api, letter: str) -> None:
+def test_lookalike_letter_does_not_match_an_account(api: Api, letter: str) -> None:
     email = f"i.{api.register().email}"
     answer = api.login(letter + email[1:])
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
@@ -145,7 +145,7 @@ def test_security_events_are_in_the_audit_log(api: Api) -> None:
 
 
 @pytest.mark.parametrize("password", ["8 is few", "x" * 255 + "y", "\U0001f512" * 8 + "key"])
-def test_passwords_at_the_bounds_are_taken(api: Api, password: str) -> None:
+def test_passwords_at_the_length_limits_are_accepted(api: Api, password: str) -> None:
     assert api.login(api.register(password=password).email, password).status_code == 200
 
 
@@ -186,13 +186,13 @@ def test_a_bad_field_is_named(api: Api, field: str, value: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["A", "\u200fעדה", "a" * 100, "\U0001f469\u200d\U0001f680"])
-def test_a_name_of_any_script_is_taken(api: Api, name: str) -> None:
+def test_name_of_any_script_is_accepted(api: Api, name: str) -> None:
     body = {"email": api.new_email(), "password": PASSWORD, "name": name}
     assert api.post("auth/register", body).json()["name"] == name
 
 
-def test_registering_tells_where_the_user_is_and_warms_the_cache(api: Api, person: Person) -> None:
-    """A worker uses facts that are younger than its first look at the log, which is why each of them looks first."""
+def test_registering_returns_a_location_and_fills_the_cache(api: Api, person: Person) -> None:
+    """A worker uses cached values only if they are newer than its first read of the log, so each reads it first."""
 
     def all_have_looked() -> bool:
         assert api.fresh().get("users/me", person.token).status_code == 200
@@ -207,7 +207,7 @@ def test_registering_tells_where_the_user_is_and_warms_the_cache(api: Api, perso
     assert api.get("health/metrics").json()["performance"]["cache_misses"] == before
 
 
-def test_an_address_is_given_to_one_of_many_who_want_it_at_once(api: Api) -> None:
+def test_one_of_many_concurrent_registrations_gets_the_address(api: Api) -> None:
     body = {"email": api.new_email(), "password": PASSWORD, "name": "Ada"}
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: api.fresh().post("auth/register", body), range(8)))

@@ -1,4 +1,4 @@
-"""Administration: who may, what a disabled account can still do, and what is found in the audit log."""
+"""Administration: access, search, disabling accounts, verification and the audit log."""
 
 import subprocess
 import sys
@@ -28,7 +28,7 @@ def audited(api: Api, user_id: int) -> list[tuple[str, int | None]]:
     return [(row[0], row[1]) for row in api.query(sql, (user_id,))]
 
 
-def test_the_flag_holds_from_the_next_request_on(api: Api) -> None:
+def test_admin_flag_takes_effect_at_the_next_request(api: Api) -> None:
     person = api.person()
     for flag, status in ((True, 200), (False, 404)):
         api.query("UPDATE users SET admin = %s WHERE id = %s", (flag, person.id))
@@ -36,7 +36,7 @@ def test_the_flag_holds_from_the_next_request_on(api: Api) -> None:
     assert code(person, "GET", "admin/users") == code(person, "GET", "nothing/here") == (404, "not_found")
 
 
-def test_accounts_are_found_by_what_somebody_knows_of_them(api: Api, admin: Person) -> None:
+def test_accounts_are_found_by_id_email_and_name(api: Api, admin: Person) -> None:
     person = api.person()
     person.send("PATCH", "users/me", json={"name": f"Grace 100%_{person.id} Hopper"})
     for query in (
@@ -54,11 +54,11 @@ def test_accounts_are_found_by_what_somebody_knows_of_them(api: Api, admin: Pers
 
 
 @pytest.mark.parametrize("query", ["id=x", "id=0", "email=x", "name=%00", "name=a&name=b", "limit=101"])
-def test_what_cannot_be_asked_is_refused(admin: Person, query: str) -> None:
+def test_invalid_search_is_refused(admin: Person, query: str) -> None:
     assert code(admin, "GET", f"admin/users?{query}") == (400, "bad_request")
 
 
-def test_nobody_is_found_by_what_nobody_has(admin: Person) -> None:
+def test_search_without_a_match_is_empty(admin: Person) -> None:
     mixed = f"id={admin.id}&email=nobody@example.com"
     named = f"id={admin.id}&name=Lovelace"
     for query in ("id=4611686018427387904", "email=nobody@example.com", "name=100%25_nobody", mixed, named):
@@ -77,7 +77,7 @@ def test_accounts_come_in_pages(api: Api, admin: Person) -> None:
         assert ids[:3] == sorted([each.id for each in people], reverse=True)
 
 
-def test_a_disabled_account_ends_finally_and_lets_nobody_in(api: Api, admin: Person) -> None:
+def test_disabling_ends_all_sessions_and_refuses_logins(api: Api, admin: Person) -> None:
     person = api.person()
     others = [person.elsewhere() for _ in range(3)]
     answer = admin.send("POST", f"admin/users/{person.id}/disable")
@@ -108,8 +108,8 @@ def _fresh(person: Person) -> Person:
     return other
 
 
-def test_the_database_gives_a_disabled_account_no_session(api: Api) -> None:
-    """Pods of the versions before do not look at the flag."""
+def test_database_refuses_sessions_of_a_disabled_account(api: Api) -> None:
+    """Pods of earlier versions do not check the flag, so the database has to."""
     person = api.register()
     api.query("UPDATE users SET disabled_at = now() WHERE id = %s", (person.id,))
     insert = """INSERT INTO sessions (user_id, epoch, family, refresh_hash, expires_at)
@@ -117,13 +117,13 @@ def test_the_database_gives_a_disabled_account_no_session(api: Api) -> None:
     assert api.query(insert, (person.id,)) == []
 
 
-def test_nobody_disables_the_own_account(admin: Person) -> None:
+def test_own_account_cannot_be_disabled(admin: Person) -> None:
     assert code(admin, "POST", f"admin/users/{admin.id}/disable") == (409, "own_account")
     assert admin.get("users/me").status_code == 200
 
 
 @pytest.mark.parametrize("act", ["disable", "enable"])
-def test_an_account_that_is_not_there_is_not_found(admin: Person, act: str) -> None:
+def test_unknown_account_is_not_found(admin: Person, act: str) -> None:
     assert code(admin, "POST", f"admin/users/4611686018427387904/{act}") == (404, "not_found")
 
 
@@ -151,7 +151,7 @@ def test_verification_is_seen_by_every_worker_at_once_and_audited_once(api: Api,
     assert code(admin, "POST", "admin/companies/4611686018427387904/verify") == (404, "not_found")
 
 
-def test_the_audit_log_is_read_by_whom_it_concerns_and_by_what_happened(api: Api, admin: Person) -> None:
+def test_audit_log_is_filtered_by_user_actor_and_event(api: Api, admin: Person) -> None:
     person = api.person()
     person.elsewhere()
 
@@ -174,8 +174,8 @@ def test_the_audit_log_is_read_by_whom_it_concerns_and_by_what_happened(api: Api
     assert admin.get("admin/audit?event=LOGGED+IN").status_code == 400
 
 
-def test_a_page_looks_at_so_many_rows_and_the_next_goes_on_below(api: Api, admin: Person) -> None:
-    """What matches lies below more rows than a page looks at."""
+def test_audit_page_scans_a_limited_number_of_rows(api: Api, admin: Person) -> None:
+    """The match is older than more rows than one page scans."""
     api.query("INSERT INTO audit_log (event, user_id) VALUES ('rare', 7)", ())
     api.query("INSERT INTO audit_log (event) SELECT 'many' FROM generate_series(1, 50001)", ())
     first = admin.get("admin/audit?event=rare").json()

@@ -1,4 +1,4 @@
-"""Companies: who may read and change them, what their names in addresses are, and how they end."""
+"""Companies: fields, slugs, permissions, members and closing."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -29,7 +29,7 @@ def bad_fields(answer: requests.Response) -> set[str]:
     return {each["field"] for each in answer.json()["fields"]}
 
 
-def test_a_new_company_is_what_was_sent_and_belongs_to_whoever_made_it(api: Api, owner: Person) -> None:
+def test_new_company_has_the_sent_fields_and_its_creator_as_owner(api: Api, owner: Person) -> None:
     given = {"description": "We build.\nSince 1949.", "website": "https://acme.example/jobs?x=1", "country": "DE"}
     answer = owner.send("POST", "companies", json={"name": "Ünïque Straße & Sons 7", **given})
     made = answer.json()
@@ -49,13 +49,13 @@ def test_a_new_company_is_what_was_sent_and_belongs_to_whoever_made_it(api: Api,
 @pytest.mark.parametrize(
     "name", ["Many of One Name", "株式会社", "-- !! --", "x" * 120, "a" * 45 + " bcdefgh"], ids=lambda name: name[:8]
 )
-def test_companies_of_one_name_get_slugs_of_their_own(owner: Person, name: str) -> None:
+def test_companies_of_one_name_get_different_slugs(owner: Person, name: str) -> None:
     slugs = [make_company(owner, name=name)["slug"] for _ in range(5)]
     assert len(set(slugs)) == 5
     assert all(owner.get(f"companies/by-slug/{slug}").json()["name"] == name for slug in slugs)
 
 
-def test_a_slug_that_is_taken_is_refused_when_it_is_asked_for(owner: Person) -> None:
+def test_taken_slug_is_refused(owner: Person) -> None:
     slug = make_company(owner)["slug"]
     answer = owner.send("POST", "companies", json={"name": "Other", "slug": slug})
     assert outcome(answer) == (409, "slug_taken")
@@ -92,12 +92,12 @@ def test_a_bad_field_is_named(owner: Person, field: str, value: Any) -> None:
     assert bad_fields(owner.send("POST", "companies", json={"name": "Acme", field: value})) == {field}
 
 
-def test_a_country_in_small_letters_is_told_what_it_could_be(owner: Person) -> None:
+def test_lower_case_country_gets_a_suggestion(owner: Person) -> None:
     answer = owner.send("POST", "companies", json={"name": "Acme", "country": "de"})
     assert "did you mean DE?" in answer.json()["fields"][0]["message"]
 
 
-def test_an_account_owns_only_so_many(api: Api) -> None:
+def test_account_owns_at_most_fifty_companies(api: Api) -> None:
     person = api.person()
     sql = """WITH c AS (INSERT INTO companies (slug, name) SELECT %s || n, 'x' FROM generate_series(1, 49) n
                         RETURNING id)
@@ -109,7 +109,7 @@ def test_an_account_owns_only_so_many(api: Api) -> None:
 
 
 @pytest.mark.parametrize("media_type", ["application/json", "application/merge-patch+json"])
-def test_an_owner_changes_what_is_sent_and_nothing_else(api: Api, company: TestCompany, media_type: str) -> None:
+def test_owner_changes_only_the_sent_fields(api: Api, company: TestCompany, media_type: str) -> None:
     headers = {"Content-Type": media_type}
     first = company.owner.send(
         "PATCH", f"companies/{company.id}", headers, data='{"name": "New", "website": "https://new.example"}'
@@ -139,7 +139,7 @@ def test_a_lost_update_is_refused(company: TestCompany) -> None:
     assert (read.status_code, read.content) == (304, b"")
 
 
-def test_whoever_may_not_change_it_is_told_so_before_any_condition(company: TestCompany) -> None:
+def test_permission_is_checked_before_conditional_headers(company: TestCompany) -> None:
     answer = company.recruiter.send("PATCH", f"companies/{company.id}", {"If-Match": '"x"'}, json={"name": "Mine"})
     assert outcome(answer) == (403, "not_an_owner")
 
@@ -152,9 +152,7 @@ def test_a_change_is_seen_by_every_worker_at_once(api: Api, company: TestCompany
 
 
 @pytest.mark.parametrize("path", ["companies/{id}", "companies/by-slug/{slug}"])
-def test_who_reads_without_a_token_is_counted_as_a_network_and_with_one_as_a_user(
-    api: Api, company: TestCompany, path: str
-) -> None:
+def test_public_read_has_no_user_limit_and_refuses_a_bad_token(api: Api, company: TestCompany, path: str) -> None:
     path = path.format(id=company.id, slug=company.slug)
     assert api.get(path).status_code == 200
     assert "RateLimit" not in api.get(path).headers
@@ -165,7 +163,7 @@ def test_who_reads_without_a_token_is_counted_as_a_network_and_with_one_as_a_use
     assert company.owner.get(path).status_code == 401
 
 
-def test_a_closed_company_is_gone_for_everybody_and_its_slug_is_not_given_away(api: Api, company: TestCompany) -> None:
+def test_closed_company_is_not_found_and_keeps_its_slug(api: Api, company: TestCompany) -> None:
     path = f"companies/{company.id}"
     assert company.owner.send("DELETE", path).status_code == 204
     for _ in range(4):
@@ -178,7 +176,7 @@ def test_a_closed_company_is_gone_for_everybody_and_its_slug_is_not_given_away(a
     assert outcome(answer) == (409, "slug_taken")
 
 
-def test_members_are_invited_by_any_spelling_of_their_address(api: Api, company: TestCompany) -> None:
+def test_member_is_invited_by_any_spelling_of_the_address(api: Api, company: TestCompany) -> None:
     person = api.person()
     body = {"email": f" {person.email.upper()} ", "role": "owner"}
     answer = company.owner.send("POST", f"companies/{company.id}/members", json=body)
@@ -188,7 +186,7 @@ def test_members_are_invited_by_any_spelling_of_their_address(api: Api, company:
     assert outcome(invite(company.owner, company.id, person)) == (409, "already_member")
 
 
-def test_nobody_is_invited_who_has_no_account(company: TestCompany) -> None:
+def test_inviting_an_unknown_address_is_not_found(company: TestCompany) -> None:
     body = {"email": "nobody@example.com", "role": "recruiter"}
     assert outcome(company.owner.send("POST", f"companies/{company.id}/members", json=body)) == (404, "not_found")
 
@@ -216,7 +214,7 @@ def test_own_companies_come_in_pages(api: Api) -> None:
     assert rest["next"] is None
 
 
-def test_a_role_is_changed_and_holds_at_once(company: TestCompany) -> None:
+def test_changed_role_takes_effect_at_once(company: TestCompany) -> None:
     path = f"companies/{company.id}/members/{company.recruiter.id}"
     assert company.owner.send("PUT", path, json={"role": "owner"}).json()["role"] == "owner"
     assert company.recruiter.send("PATCH", f"companies/{company.id}", json={"name": "Ours"}).status_code == 200
@@ -226,7 +224,7 @@ def test_a_role_is_changed_and_holds_at_once(company: TestCompany) -> None:
     assert outcome(company.owner.send("PUT", stranger, json={"role": "owner"})) == (404, "not_found")
 
 
-def test_the_last_owner_can_neither_leave_nor_step_down(company: TestCompany) -> None:
+def test_last_owner_cannot_leave_or_step_down(company: TestCompany) -> None:
     own = f"companies/{company.id}/members/{company.owner.id}"
     assert outcome(company.owner.send("DELETE", own)) == (409, "last_owner")
     assert outcome(company.owner.send("PUT", own, json={"role": "recruiter"})) == (409, "last_owner")
@@ -239,7 +237,7 @@ def test_the_last_owner_can_neither_leave_nor_step_down(company: TestCompany) ->
     assert outcome(company.owner.send("DELETE", own)) == (403, "not_a_member")
 
 
-def test_a_recruiter_may_leave_and_remove_nobody_else(company: TestCompany) -> None:
+def test_recruiter_may_leave_but_not_remove_others(company: TestCompany) -> None:
     members = f"companies/{company.id}/members"
     assert outcome(company.recruiter.send("DELETE", f"{members}/{company.owner.id}")) == (403, "not_an_owner")
     assert company.recruiter.send("DELETE", f"{members}/{company.recruiter.id}").status_code == 204
@@ -247,7 +245,7 @@ def test_a_recruiter_may_leave_and_remove_nobody_else(company: TestCompany) -> N
     assert outcome(company.owner.send("DELETE", f"{members}/{company.recruiter.id}")) == (404, "not_found")
 
 
-def test_of_two_owners_who_leave_at_once_one_stays(api: Api) -> None:
+def test_one_of_two_owners_leaving_at_once_stays(api: Api) -> None:
     for _ in range(5):
         first, second = api.person(), api.person()
         company_id = make_company(first)["id"]
@@ -262,13 +260,13 @@ def test_of_two_owners_who_leave_at_once_one_stays(api: Api) -> None:
 
 
 def _elsewhere(person: Person) -> Person:
-    """The same person over a connection of its own."""
+    """The same person on a new connection."""
     other = Person(person.api.fresh(), person.id, person.email)
     other.token = person.token
     return other
 
 
-def test_the_account_of_a_last_owner_stays_until_the_company_is_handed_over_or_closed(company: TestCompany) -> None:
+def test_last_owner_cannot_delete_the_account(company: TestCompany) -> None:
     def delete() -> requests.Response:
         return company.owner.send("DELETE", "users/me", json={"password": PASSWORD})
 
@@ -284,15 +282,15 @@ def test_the_account_of_a_last_owner_stays_until_the_company_is_handed_over_or_c
     assert company.recruiter.send("DELETE", "users/me", json={"password": PASSWORD}).status_code == 204
 
 
-def test_the_database_refuses_what_would_leave_no_owner_whoever_asks(api: Api, company: TestCompany) -> None:
-    """Pods of the versions before delete accounts without a look at companies."""
+def test_database_refuses_to_delete_the_last_owner(api: Api, company: TestCompany) -> None:
+    """Pods of earlier versions delete accounts without checking companies, so the database has to."""
     with pytest.raises(Exception, match="would have no owner"):
         api.query("DELETE FROM users WHERE id = %s", (company.owner.id,))
     api.query("DELETE FROM companies WHERE id = %s", (company.id,))
     api.query("DELETE FROM users WHERE id = %s", (company.owner.id,))
 
 
-def test_what_happens_to_members_is_audited_with_who_did_it(api: Api, company: TestCompany) -> None:
+def test_member_changes_are_audited_with_their_actor(api: Api, company: TestCompany) -> None:
     company.owner.send("PUT", f"companies/{company.id}/members/{company.recruiter.id}", json={"role": "owner"})
     company.owner.send("DELETE", f"companies/{company.id}/members/{company.recruiter.id}")
     company.owner.send("DELETE", f"companies/{company.id}")

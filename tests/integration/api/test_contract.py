@@ -1,4 +1,4 @@
-"""What every endpoint has in common: tokens, bodies, methods, and problems that tell what is wrong."""
+"""What all endpoints have in common: tokens, bodies, methods and problem documents."""
 
 import gzip
 import json
@@ -85,12 +85,12 @@ with_body = pytest.mark.parametrize(("method", "path", "body"), BODIES)
 
 @pytest.fixture(scope="module")
 def somebody(api: Api) -> Person:
-    """One person for all tests, none of which gets through to anything that would harm them."""
+    """One account for all tests; none of them changes it in a way that affects the others."""
     return api.person()
 
 
 def assert_problem(answer: requests.Response, status: int, code: str) -> None:
-    """A document of RFC 9457 that no cache keeps and that names the request."""
+    """Check for an RFC 9457 document with no-store and the request id."""
     assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert answer.headers["Cache-Control"] == "no-store"
@@ -103,7 +103,7 @@ def assert_problem(answer: requests.Response, status: int, code: str) -> None:
 
 @pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer  ", "Basic eDp5", "Bearer x", "Bearer a.b.c"])
 @pytest.mark.parametrize(("method", "path"), PROTECTED)
-def test_an_endpoint_that_needs_a_token_refuses_all_that_is_none(
+def test_protected_endpoint_refuses_a_missing_or_invalid_token(
     api: Api, method: str, path: str, header: str | None
 ) -> None:
     answer = api.send(method, path, headers={} if header is None else {"Authorization": header})
@@ -114,7 +114,7 @@ def test_an_endpoint_that_needs_a_token_refuses_all_that_is_none(
 
 
 @with_body
-def test_a_field_that_is_not_known_is_refused(somebody: Person, method: str, path: str, body: dict[str, Any]) -> None:
+def test_unknown_field_is_refused(somebody: Person, method: str, path: str, body: dict[str, Any]) -> None:
     answer = somebody.send(method, path, json=body | {"admin": True, "\0": 1})
     assert_problem(answer, 422, "invalid")
     assert [(each["field"], each["code"]) for each in answer.json()["fields"]] == [
@@ -135,7 +135,7 @@ def test_a_value_of_another_type_is_refused(
 
 @with_body
 @pytest.mark.parametrize("content", NO_JSON, ids=lambda content: str(content[:20]))
-def test_what_is_no_json_is_refused(
+def test_malformed_json_is_refused(
     somebody: Person, method: str, path: str, body: dict[str, Any], content: bytes
 ) -> None:
     answer = somebody.send(method, path, data=content, headers={"Content-Type": "application/json"})
@@ -144,7 +144,7 @@ def test_what_is_no_json_is_refused(
 
 @with_body
 @pytest.mark.parametrize("content", ["null", "[]", '"a"', "1", "true"])
-def test_what_is_no_object_is_refused(
+def test_json_that_is_not_an_object_is_refused(
     somebody: Person, method: str, path: str, body: dict[str, Any], content: str
 ) -> None:
     answer = somebody.send(method, path, data=content, headers={"Content-Type": "application/json"})
@@ -174,7 +174,7 @@ def test_a_content_coding_is_refused_whatever_the_body_is(
 
 
 @pytest.mark.parametrize(("method", "path"), [("POST", "auth/revoke"), ("POST", "auth/logout")])
-def test_it_is_refused_as_well_where_no_json_is_expected(api: Api, method: str, path: str) -> None:
+def test_content_coding_is_refused_on_endpoints_without_json(api: Api, method: str, path: str) -> None:
     answer = api.send(method, path, data={"token": "x"}, headers={"Content-Encoding": "br"})
     assert_problem(answer, 415, "unsupported_media_type")
 
@@ -193,13 +193,13 @@ def test_a_body_above_the_limit_is_refused(somebody: Person, method: str, path: 
 
 @pytest.mark.parametrize("method", ["PUT", "TRACE", "PROPFIND", "QUERY"])
 @pytest.mark.parametrize("path", ["auth/login", "auth/logout", "users/me", "users/1", "users/batch", "health"])
-def test_an_unsupported_method_is_told_what_is_allowed(somebody: Person, method: str, path: str) -> None:
+def test_unsupported_method_gets_405_with_allow(somebody: Person, method: str, path: str) -> None:
     answer = somebody.send(method, path)
     assert_problem(answer, 405, "method_not_allowed")
     assert "OPTIONS" in answer.headers["Allow"].split(", ")
 
 
-def test_a_method_that_nobody_knows_is_refused(somebody: Person) -> None:
+def test_unknown_method_gets_501(somebody: Person) -> None:
     answer = somebody.send("FROBNICATE", "users/me")
     assert answer.status_code == 501
     assert answer.headers["Content-Type"] == "application/problem+json"
@@ -227,5 +227,5 @@ def test_a_url_above_the_limit_is_a_problem(somebody: Person) -> None:
 @pytest.mark.parametrize(
     "path", ["", "/", "//", "users", "users/", "users/me/", "users/1/2", "%00", "users/%ff", "..%2f..%2fetc", "☃"]
 )
-def test_a_url_that_leads_nowhere_is_a_problem(somebody: Person, path: str) -> None:
+def test_unknown_path_is_a_problem(somebody: Person, path: str) -> None:
     assert_problem(somebody.get(path), 404, "not_found")

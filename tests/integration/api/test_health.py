@@ -55,7 +55,7 @@ def test_metrics_have_exactly_the_promised_shape(api: Api, person: Person) -> No
     assert metrics["timestamp"].endswith("Z")
 
 
-def test_prometheus_sees_templates_and_never_raw_paths(api: Api, person: Person) -> None:
+def test_prometheus_labels_are_route_templates(api: Api, person: Person) -> None:
     person.get(f"users/{person.id}")
     person.get("users/987654321")
     text = api.root("/metrics").text
@@ -65,7 +65,7 @@ def test_prometheus_sees_templates_and_never_raw_paths(api: Api, person: Person)
     assert "jobfinder_tuning_generation" in text
 
 
-def test_the_description_covers_every_operation_and_the_page_needs_nothing_else(api: Api) -> None:
+def test_docs_page_lists_every_path_and_loads_only_its_own_files(api: Api) -> None:
     document = api.root("/openapi.json").json()
     assert document["openapi"].startswith("3.1")
     page = api.root("/docs")
@@ -76,7 +76,7 @@ def test_the_description_covers_every_operation_and_the_page_needs_nothing_else(
     assert {api.root(f"/{path}").status_code for path in loaded} == {200}
 
 
-def test_every_answer_counts_also_those_that_match_nothing(api: Api) -> None:
+def test_unmatched_requests_are_counted(api: Api) -> None:
     before = api.get("health/metrics").json()
     api.get("nowhere")
     api.send("PUT", "users/me")
@@ -87,18 +87,18 @@ def test_every_answer_counts_also_those_that_match_nothing(api: Api) -> None:
     assert after["performance"]["error_rate"] == 0
 
 
-def test_one_report_on_health_is_shared_for_a_second(api: Api) -> None:
+def test_health_report_is_cached_for_a_second(api: Api) -> None:
     reports = [api.get("health").json()["timestamp"] for _ in range(50)]
     assert len(set(reports)) < len(reports)
 
 
-def test_the_description_is_made_from_the_code(api: Api) -> None:
+def test_served_description_is_the_generated_one(api: Api) -> None:
     answer = api.root("/openapi.json")
     assert answer.json() == document(ROUTES)
     assert answer.headers["Content-Type"].startswith("application/json")
 
 
-def test_the_page_runs_nothing_but_its_own_files(api: Api) -> None:
+def test_docs_page_policy_allows_only_its_own_scripts(api: Api) -> None:
     page = api.root("/docs")
     policy = dict(each.strip().split(" ", 1) for each in page.headers["Content-Security-Policy"].split(";"))
     assert (policy["default-src"], policy["script-src"], policy["style-src"]) == ("'none'", "'self'", "'self'")
@@ -108,7 +108,7 @@ def test_the_page_runs_nothing_but_its_own_files(api: Api) -> None:
 
 @pytest.mark.parametrize("name", VIEWER_FILES)
 @pytest.mark.parametrize(("accepted", "coding"), [("gzip, br", "gzip"), ("br", None), ("identity", None)])
-def test_the_files_of_the_page_are_packed_where_the_client_takes_it(
+def test_docs_files_are_gzipped_if_the_client_accepts_it(
     api: Api, name: str, accepted: str, coding: str | None
 ) -> None:
     answer = requests.get(f"{api.url}/docs/{name}", headers={"Accept-Encoding": accepted}, stream=True, timeout=30)
@@ -121,11 +121,11 @@ def test_the_files_of_the_page_are_packed_where_the_client_takes_it(
 
 
 @pytest.mark.parametrize("name", ["LICENSE", "swagger-ui.css.gz", "nothing.js", "..%2fdocs.py"])
-def test_the_page_has_no_other_files(api: Api, name: str) -> None:
+def test_other_docs_files_are_not_found(api: Api, name: str) -> None:
     assert api.root(f"/docs/{name}").status_code == 404
 
 
-def test_prometheus_sees_what_the_service_stands_on(api: Api, person: Person) -> None:
+def test_prometheus_reports_memcached_pgbouncer_and_build(api: Api, person: Person) -> None:
     person.get("users/me")
     families = {each.name: each for each in text_string_to_metric_families(api.fresh().root("/metrics").text)}
     assert [sample.value for sample in families["jobfinder_memcached_up"].samples] == [1.0, 1.0]

@@ -1,4 +1,4 @@
-"""What holds for every request."""
+"""The middleware: paths, request ids, body limits, keys, CORS and content negotiation."""
 
 import http.client
 import json
@@ -18,7 +18,7 @@ def test_an_unknown_url_is_a_problem(api: Api) -> None:
 
 
 def other_spellings(path: str) -> list[str]:
-    """Of a path whose own spelling is answered 200."""
+    """Other spellings of a path that is answered 200."""
     first, _, rest = path[1:].partition("/")
     inside = f"/{first}//{rest}" if rest else f"/{first}/"
     return [
@@ -99,7 +99,7 @@ def test_a_body_above_the_limit_is_refused(api: Api) -> None:
         ("POST", "/api/v1/auth/refresh", 3072),
     ],
 )
-def test_a_body_that_no_route_can_use_is_refused_before_it_is_sent(api: Api, method: str, path: str, most: int) -> None:
+def test_body_above_the_route_limit_is_refused_at_its_headers(api: Api, method: str, path: str, most: int) -> None:
     for size in (most + 1, 1_000_000):
         connection = http.client.HTTPConnection(urlsplit(api.url).netloc, timeout=10)
         connection.putrequest(method, path)
@@ -118,7 +118,7 @@ def test_a_chunked_body_is_read(api: Api) -> None:
     assert api.send("POST", "auth/login", data=parts, headers={"Content-Type": "application/json"}).status_code == 200
 
 
-def test_the_public_keys_verify_what_is_issued(api: Api, person: Person) -> None:
+def test_public_keys_verify_issued_tokens(api: Api, person: Person) -> None:
     keys = api.root("/.well-known/jwks.json").json()["keys"]
     kid = jwt.get_unverified_header(person.token)["kid"]
     (key,) = [each for each in keys if each["kid"] == kid]
@@ -137,7 +137,7 @@ def test_a_token_of_another_algorithm_is_refused(api: Api, person: Person) -> No
     assert api.get("users/me", forged).status_code == 401
 
 
-def test_no_origin_may_read_by_default(api: Api) -> None:
+def test_cors_is_off_by_default(api: Api) -> None:
     headers = {"Origin": "https://app.example", "Access-Control-Request-Method": "POST"}
     for answer in (api.send("OPTIONS", "auth/login", headers=headers), api.send("GET", "health/live", headers=headers)):
         assert not [name for name in answer.headers if name.lower().startswith("access-control-")]
@@ -162,7 +162,7 @@ BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;
         ("text/html;q=x", "application/json"),
     ],
 )
-def test_the_root_tells_people_and_programs_where_they_are(api: Api, accept: str, media_type: str) -> None:
+def test_root_answers_html_or_json_by_accept(api: Api, accept: str, media_type: str) -> None:
     answer = requests.get(f"{api.url}/", headers={"Accept": accept}, timeout=30)
     assert (answer.status_code, answer.headers["Content-Type"].partition(";")[0]) == (200, media_type)
     assert "Accept" in answer.headers["Vary"].split(", ")
@@ -177,6 +177,6 @@ def test_the_root_tells_people_and_programs_where_they_are(api: Api, accept: str
 @pytest.mark.parametrize(
     "accept", ["image/png", "text/html", "application/xml;q=0.1", "nonsense", "application/json;q=0"]
 )
-def test_nothing_is_refused_for_what_a_client_accepts(api: Api, path: str, accept: str) -> None:
+def test_no_accept_header_is_refused(api: Api, path: str, accept: str) -> None:
     status = 401 if path.endswith("/me") else 200
     assert requests.get(f"{api.url}{path}", headers={"Accept": accept}, timeout=30).status_code == status

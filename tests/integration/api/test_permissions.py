@@ -1,4 +1,4 @@
-"""Who gets what answer: every endpoint with an id, asked by everybody who might try."""
+"""Permissions: the status of every endpoint with an id for each kind of caller."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,7 @@ ASKERS = ("nobody", "candidate", "member of another company", "recruiter", "owne
 
 @dataclass(frozen=True)
 class Row:
-    """The status for each of ASKERS, and the body of what each of them sends."""
+    """The status for each of ASKERS, and the request body."""
 
     statuses: tuple[int, int, int, int, int, int]
     body: dict[str, Any] | None = None
@@ -49,9 +49,9 @@ MATRIX = {
     "POST /api/v1/admin/companies/{company_id}/verify": Row(ADMINS),
     "DELETE /api/v1/admin/companies/{company_id}/verify": Row(ADMINS),
 }
-"""What stands for an id is of a company that owner and recruiter act for, and of an account that is none of ASKERS.
+"""The company id is that of `owner` and `recruiter`; the user id is that of an account outside ASKERS.
 
-The account is another recruiter of that company; where it is invited, it is no member yet.
+That account is another recruiter of the company, or no member if the request invites it.
 """
 
 LIST_COMPANY = """
@@ -65,7 +65,7 @@ SELECT token_epoch, disabled_at, (SELECT count(*) FROM sessions s WHERE s.user_i
 
 
 class Cast:
-    """The people, for all rows; what is asked for is made anew for each question."""
+    """The callers, shared by all rows; each request gets a new company and account."""
 
     def __init__(self, api: Api) -> None:
         self.api = api
@@ -74,7 +74,7 @@ class Cast:
         api.query("UPDATE users SET admin = true WHERE id = %s", (self.people["admin"].id,))
 
     def ask(self, asker: str, label: str, row: Row) -> int:
-        """The status; what is refused has changed nothing."""
+        """The status of the request; asserts that a refused request changed nothing."""
         api, owner, account = self.api, self.people["owner"], self.api.person()
         company = make_company(owner)
         assert invite(owner, company["id"], self.people["recruiter"]).status_code == 201
@@ -106,13 +106,13 @@ def cast(api: Api) -> Cast:
     return Cast(api)
 
 
-def test_every_endpoint_with_an_id_has_its_row() -> None:
+def test_every_endpoint_with_an_id_has_a_row() -> None:
     with_id = {f"{method} {path}" for method, path in route_labels() if "{" in path and method != "HEAD"}
     assert with_id == set(MATRIX)
 
 
 @pytest.mark.parametrize("label", MATRIX)
-def test_everybody_gets_the_answer_of_the_matrix(cast: Cast, label: str) -> None:
+def test_each_caller_gets_the_status_of_the_matrix(cast: Cast, label: str) -> None:
     row = MATRIX[label]
     assert dict(zip(ASKERS, (cast.ask(asker, label, row) for asker in ASKERS), strict=True)) == dict(
         zip(ASKERS, row.statuses, strict=True)

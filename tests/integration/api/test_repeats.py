@@ -1,4 +1,4 @@
-"""What is repeated is answered alike, and logged once."""
+"""Repeated requests get the same response and are audited once."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -35,16 +35,14 @@ def revoke_access_token(api: Api, person: Person) -> int:
         (revoke_access_token, 200, "token_revoked"),
     ],
 )
-def test_an_end_is_logged_once_however_often_it_is_repeated(
-    api: Api, person: Person, end: End, status: int, event: str
-) -> None:
+def test_repeated_logout_is_audited_once(api: Api, person: Person, end: End, status: int, event: str) -> None:
     with ThreadPoolExecutor(4) as threads:
         assert set(threads.map(lambda _: end(api.fresh(), person), range(8))) == {status}
     assert end(api, person) == status
     assert api.audited(person.id) == ["registered", "logged_in", event]
 
 
-def test_ends_of_different_kinds_log_the_first(api: Api, person: Person) -> None:
+def test_only_the_first_of_several_ends_is_audited(api: Api, person: Person) -> None:
     assert [log_out(api, person), revoke_access_token(api, person), log_out_everywhere(api, person)] == [204, 200, 204]
     assert api.audited(person.id) == ["registered", "logged_in", "logged_out"]
 
@@ -56,7 +54,7 @@ def test_the_end_of_another_session_is_logged_once(api: Api, person: Person) -> 
     assert api.audited(person.id).count("session_ended") == 1
 
 
-def test_the_first_end_of_a_session_is_the_one_that_is_kept(api: Api, person: Person) -> None:
+def test_repeated_logout_keeps_the_first_revoked_at(api: Api, person: Person) -> None:
     find = "SELECT revoked_at FROM sessions WHERE user_id = %s"
     log_out(api, person)
     first = api.query(find, (person.id,))

@@ -28,7 +28,7 @@ def test_a_revocation_can_be_repeated(api: Api, person: Person) -> None:
     assert [revoke(api, token=person.refresh_token).status_code for _ in range(3)] == [200, 200, 200]
 
 
-def test_a_refresh_token_that_was_rotated_ends_its_session_too(api: Api, person: Person) -> None:
+def test_rotated_refresh_token_ends_its_session(api: Api, person: Person) -> None:
     first = person.refresh_token
     assert person.refresh().status_code == 200
     assert revoke(api, token=first).status_code == 200
@@ -36,7 +36,7 @@ def test_a_refresh_token_that_was_rotated_ends_its_session_too(api: Api, person:
 
 
 @pytest.mark.parametrize("hint", ["access_token", "refresh_token", "something_else"])
-def test_an_access_token_ends_its_session_whatever_the_hint_says(api: Api, person: Person, hint: str) -> None:
+def test_access_token_ends_its_session_with_any_hint(api: Api, person: Person, hint: str) -> None:
     assert revoke(api, token=person.token, token_type_hint=hint).status_code == 200
     assert person.get("users/me").status_code == 401
 
@@ -66,7 +66,7 @@ def test_a_form_of_very_many_parameters_is_refused(api: Api, person: Person) -> 
     assert answer.status_code == 400
 
 
-def test_json_is_not_what_the_standard_says(api: Api, person: Person) -> None:
+def test_json_body_is_refused(api: Api, person: Person) -> None:
     answer = api.post("auth/revoke", {"token": person.refresh_token})
     assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
     assert answer.json()["detail"] == "send Content-Type: application/x-www-form-urlencoded"

@@ -1,4 +1,4 @@
-"""Pages of the list of sessions, and the most sessions that a user has."""
+"""Pages of the session list, and the limit of sessions per user."""
 
 import pytest
 
@@ -22,7 +22,7 @@ def pages(person: Person, limit: int) -> list[list[dict[str, object]]]:
 
 
 @pytest.mark.parametrize("position", [0, 1, 6])
-def test_a_walk_finds_each_session_once_with_the_current_one_first(api: Api, person: Person, position: int) -> None:
+def test_pages_list_each_session_once_with_the_current_first(api: Api, person: Person, position: int) -> None:
     current = [person, *(person.elsewhere() for _ in range(6))][position]
     ids = [row[0] for row in api.query("SELECT id FROM sessions WHERE user_id = %s ORDER BY id", (person.id,))]
     own = ids.pop(position)
@@ -33,7 +33,7 @@ def test_a_walk_finds_each_session_once_with_the_current_one_first(api: Api, per
         assert found == [(own, True), *((each, False) for each in reversed(ids))]
 
 
-def test_a_page_has_twenty(api: Api, person: Person) -> None:
+def test_default_page_has_twenty_sessions(api: Api, person: Person) -> None:
     api.query(ADD, (25, person.id))
     first = person.get("auth/sessions").json()
     assert (len(first["sessions"]), first["sessions"][0]["current"]) == (20, True)
@@ -42,13 +42,13 @@ def test_a_page_has_twenty(api: Api, person: Person) -> None:
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=101", "limit=x", "limit=1&limit=2", "cursor=x", "cursor=-1"])
-def test_a_page_that_cannot_be_is_refused(person: Person, query: str) -> None:
+def test_invalid_page_is_refused(person: Person, query: str) -> None:
     answer = person.get(f"auth/sessions?{query}")
     assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
 
 
-def test_the_longest_unused_sessions_end_when_a_hundred_are_exceeded(api: Api, person: Person) -> None:
-    """However many there are."""
+def test_login_above_a_hundred_sessions_ends_the_longest_unused(api: Api, person: Person) -> None:
+    """Also if the limit is exceeded by many."""
     added = [row[0] for row in api.query(ADD, (150, person.id))]
     latest = person.elsewhere()
     alive = [each["id"] for page in pages(latest, 100) for each in page]
@@ -57,7 +57,7 @@ def test_the_longest_unused_sessions_end_when_a_hundred_are_exceeded(api: Api, p
     assert api.audited(person.id).count("session_displaced") == 52
 
 
-def test_a_displaced_session_has_ended_for_every_worker(api: Api, person: Person) -> None:
+def test_displaced_session_is_refused_by_every_worker(api: Api, person: Person) -> None:
     assert person.get("users/me").status_code == 200
     api.query(ADD, (99, person.id))
     api.query(

@@ -14,7 +14,7 @@ NOT_A_TOKEN = ["", "x", "Bearer", "a.b.c", "eyJhbGciOiJub25lIn0.e30."]
     "header", [None, "", "Bearer", "Bearer ", "Basic abc", *[f"Bearer {text}" for text in NOT_A_TOKEN]]
 )
 @pytest.mark.parametrize("path", ["users/me", "users/1", "users/batch?ids=1", "auth/sessions"])
-def test_without_a_valid_token_nothing_is_told(api: Api, path: str, header: str | None) -> None:
+def test_missing_or_invalid_token_is_refused(api: Api, path: str, header: str | None) -> None:
     answer = api.send("GET", path, headers={} if header is None else {"Authorization": header})
     assert answer.status_code == 401
     assert answer.headers["WWW-Authenticate"].startswith("Bearer")
@@ -43,7 +43,7 @@ def test_logging_out_everywhere_ends_every_session(api: Api, person: Person) -> 
     assert person.elsewhere().get("users/me").status_code == 200
 
 
-def test_a_token_that_was_ended_alone_cannot_end_the_others(person: Person) -> None:
+def test_logged_out_token_cannot_log_out_everywhere(person: Person) -> None:
     other = person.elsewhere()
     person.send("POST", "auth/logout")
     assert person.send("POST", "auth/logout?scope=all").status_code == 401
@@ -68,8 +68,8 @@ def test_a_retried_refresh_gets_the_identical_token(api: Api, person: Person) ->
     assert len(set(answers)) == 1
 
 
-def test_a_refresh_token_whose_successor_nobody_has_presented_stays_good(api: Api, person: Person) -> None:
-    """The answer of the first refresh was lost, and the client comes back much later."""
+def test_refresh_token_with_an_unused_successor_stays_valid(api: Api, person: Person) -> None:
+    """The response of the first refresh was lost, and the client retries much later."""
     first = {"refresh_token": person.refresh_token}
     lost = api.post("auth/refresh", first).json()["refresh_token"]
     _age_rotations(api, person, seconds=86_400)
@@ -77,7 +77,7 @@ def test_a_refresh_token_whose_successor_nobody_has_presented_stays_good(api: Ap
     assert person.get("users/me").status_code == 200
 
 
-def test_several_holders_of_one_refresh_token_go_on_with_the_present_one(api: Api, person: Person) -> None:
+def test_older_refresh_tokens_get_the_current_one_during_grace(api: Api, person: Person) -> None:
     older = [person.refresh_token]
     for _ in range(3):
         person.refresh()
@@ -99,8 +99,8 @@ def test_a_reused_refresh_token_ends_its_family(api: Api, person: Person, rotati
     assert "refresh_reused" in api.audited(person.id)
 
 
-def test_a_rotation_by_an_earlier_version_leaves_no_token_to_the_wrong_grace(api: Api, person: Person) -> None:
-    """It knows nothing of the times of rotations, so that these are then of other tokens."""
+def test_rotation_by_an_earlier_version_gives_no_grace(api: Api, person: Person) -> None:
+    """An earlier version does not record rotation times, so the recorded ones belong to other tokens."""
     first = person.refresh_token
     person.refresh()
     person.refresh()
@@ -123,7 +123,7 @@ def test_a_made_up_refresh_token_is_refused(api: Api, token: str) -> None:
     assert (answer.status_code, answer.json()["code"]) == (401, "invalid_token")
 
 
-def test_sessions_say_where_the_user_is_logged_in(person: Person) -> None:
+def test_sessions_have_agent_address_and_current(person: Person) -> None:
     other = person.elsewhere(agent="another device")
     sessions = person.get("auth/sessions").json()["sessions"]
     assert [(each["current"], each["agent"]) for each in sessions] == [(True, "the tests"), (False, "another device")]
@@ -141,11 +141,11 @@ def test_one_session_can_be_ended(person: Person) -> None:
 
 
 @pytest.mark.parametrize("session", ["0", "-1", "x", "9223372036854775807", "9223372036854775808"])
-def test_a_session_that_is_not_there_cannot_be_ended(person: Person, session: str) -> None:
+def test_ending_an_unknown_session_is_not_found(person: Person, session: str) -> None:
     assert person.send("DELETE", f"auth/sessions/{session}").status_code == 404
 
 
-def test_nobody_ends_the_session_of_somebody_else(api: Api, person: Person) -> None:
+def test_ending_the_session_of_another_user_is_not_found(api: Api, person: Person) -> None:
     (session,) = person.get("auth/sessions").json()["sessions"]
     assert api.person().send("DELETE", f"auth/sessions/{session['id']}").status_code == 404
     assert person.get("users/me").status_code == 200
@@ -172,14 +172,14 @@ def test_a_new_password_ends_every_other_session(api: Api, person: Person) -> No
         ({"current": PASSWORD}, 422, "invalid"),
     ],
 )
-def test_a_bad_change_of_the_password_changes_nothing(person: Person, change: object, status: int, code: str) -> None:
+def test_refused_password_change_changes_nothing(person: Person, change: object, status: int, code: str) -> None:
     answer = person.send("POST", "auth/password", json=change)
     assert (answer.status_code, answer.json()["code"]) == (status, code)
     assert person.elsewhere().get("users/me").status_code == 200
 
 
 @pytest.mark.parametrize("query", ["?scope=", "?scope=ALL", "?scope=all&scope=session", "?scope=all&scope=all"])
-def test_a_scope_that_is_not_clear_ends_nothing(person: Person, query: str) -> None:
+def test_ambiguous_scope_is_refused(person: Person, query: str) -> None:
     answer = person.send("POST", f"auth/logout{query}")
     assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
     assert person.get("users/me").status_code == 200
@@ -199,7 +199,7 @@ def test_many_refreshes_at_once_get_the_identical_token(api: Api, person: Person
     assert len({each.json()["refresh_token"] for each in answers}) == 1
 
 
-def test_the_refresh_token_of_somebody_else_is_of_no_use(api: Api, person: Person) -> None:
+def test_refresh_token_with_the_mac_of_another_is_refused(api: Api, person: Person) -> None:
     other = api.person()
     mixed = person.refresh_token[:16] + other.refresh_token[16:]
     assert api.post("auth/refresh", {"refresh_token": mixed}).status_code == 401
@@ -213,8 +213,8 @@ def test_an_agent_is_shortened_and_cleaned(person: Person) -> None:
     assert agent.isprintable()
 
 
-def test_an_agent_is_shown_as_it_was_sent(person: Person) -> None:
-    """Requests sends a text as ISO 8859-1, and bytes as they are."""
+def test_agent_is_decoded_as_it_was_sent(person: Person) -> None:
+    """`requests` encodes header text as ISO 8859-1 and sends bytes unchanged."""
     agents = []
     for sent in ("caf\u00e9", "caf\u00e9 \u674e".encode(), b"caf\xe9 \xff"):
         answer = person.api.login(person.email, agent=sent)  # type: ignore[arg-type]
@@ -233,7 +233,7 @@ def test_the_present_session_can_be_ended_by_its_id(api: Api, person: Person) ->
 @pytest.mark.parametrize(
     ("new", "code"), [("password1", "common_password"), ("\uff50assword1", "common_password"), ("", "invalid")]
 )
-def test_a_new_password_is_held_to_the_same_rules(person: Person, new: str, code: str) -> None:
+def test_new_password_has_the_same_rules(person: Person, new: str, code: str) -> None:
     answer = person.send("POST", "auth/password", json={"current": PASSWORD, "new": new})
     assert answer.status_code == 422
     assert [(each["field"], each["code"]) for each in answer.json()["fields"]] == [("new", code)]
@@ -254,12 +254,12 @@ def test_one_of_two_password_changes_at_once_wins(api: Api, person: Person) -> N
 
 
 def age(api: Api, person: Person, interval: str) -> None:
-    """Make the person's one session look as if it had been opened so long ago."""
+    """Move the creation of the person's session into the past."""
     api.query("UPDATE sessions SET created_at = now() - %s::interval WHERE user_id = %s", (interval, person.id))
 
 
-def test_a_session_ends_however_often_it_was_refreshed(api: Api, person: Person) -> None:
-    """Its row alone would let it live on, as one that a version without that end has written."""
+def test_session_ends_after_ninety_days_despite_refreshes(api: Api, person: Person) -> None:
+    """Although its `expires_at` is later, as in rows written by versions without that limit."""
     age(api, person, "90 days 1 second")
     assert person.refresh().status_code == 401
     later = person.elsewhere()
@@ -268,7 +268,7 @@ def test_a_session_ends_however_often_it_was_refreshed(api: Api, person: Person)
     assert person.send("POST", "auth/logout?scope=all").status_code == 401
 
 
-def test_a_refresh_prolongs_no_session_beyond_its_end(api: Api, person: Person) -> None:
+def test_refresh_does_not_extend_a_session_beyond_ninety_days(api: Api, person: Person) -> None:
     age(api, person, "89 days 23 hours")
     assert person.refresh().status_code == 200
     assert person.get("users/me").status_code == 200
