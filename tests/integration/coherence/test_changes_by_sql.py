@@ -1,4 +1,4 @@
-"""What SQL on users and sessions leaves in the outbox: all that ends or changes something, and only that."""
+"""The triggers that write to the outbox: each change or end by SQL is noted, and nothing else."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -42,7 +42,7 @@ def noted(direct: Database) -> list[str]:
 
 
 def by_sql(direct: Database, ids: dict[str, int], *statements: str) -> list[str]:
-    """What the statements of one transaction leave in the outbox, as names of `ids`."""
+    """The outbox after the statements of one transaction, with keys as names of `ids`."""
     with direct.transaction() as transaction:
         for each in statements:
             transaction.run(each % {name: str(number) for name, number in ids.items()})
@@ -92,7 +92,7 @@ def test_an_end_of_a_session_is_noted(direct: Database, ids: dict[str, int], cha
         SESSION.format("agent = 'another', address = '::1'"),
     ],
 )
-def test_what_ends_nothing_is_not_noted(direct: Database, ids: dict[str, int], statement: str) -> None:
+def test_change_that_ends_nothing_is_not_noted(direct: Database, ids: dict[str, int], statement: str) -> None:
     assert by_sql(direct, ids, statement) == []
 
 
@@ -100,32 +100,32 @@ def test_deleting_a_live_session_is_noted(direct: Database, ids: dict[str, int])
     assert by_sql(direct, ids, "DELETE FROM sessions WHERE id = %(phone)s") == ["phone"]
 
 
-def test_deleting_a_user_is_noted_once_whatever_goes_with_it(direct: Database, ids: dict[str, int]) -> None:
+def test_deleting_a_user_is_noted_once(direct: Database, ids: dict[str, int]) -> None:
     assert by_sql(direct, ids, "DELETE FROM users WHERE id = %(user)s") == ["user"]
 
 
 @pytest.mark.parametrize("end", ["revoked_at = now()", "expires_at = now() - interval '2 days'", "epoch = 7"])
-def test_what_happens_to_a_dead_session_is_not_noted(direct: Database, ids: dict[str, int], end: str) -> None:
+def test_change_of_an_ended_session_is_not_noted(direct: Database, ids: dict[str, int], end: str) -> None:
     assert by_sql(direct, ids, SESSION.format(end)) == ["phone"]
     direct.run("DELETE FROM outbox")
     assert by_sql(direct, ids, SESSION.format("revoked_at = now()")) == []
     assert by_sql(direct, ids, "DELETE FROM sessions WHERE id = %(phone)s") == []
 
 
-def test_a_new_epoch_tells_of_every_session_but_not_of_each(direct: Database, ids: dict[str, int]) -> None:
+def test_new_epoch_is_noted_once_for_all_sessions(direct: Database, ids: dict[str, int]) -> None:
     keep = SESSION.format("epoch = epoch + 1")
     end = "DELETE FROM sessions WHERE id = %(laptop)s"
     assert by_sql(direct, ids, USER.format("token_epoch = token_epoch + 1"), keep, end) == ["user"]
 
 
-def test_an_upsert_is_noted_as_the_update_that_it_is(direct: Database, ids: dict[str, int]) -> None:
+def test_upsert_is_noted_as_an_update(direct: Database, ids: dict[str, int]) -> None:
     upsert = """INSERT INTO users (email, password_hash, name) VALUES ('ada@example.com', '', 'Ada')
                 ON CONFLICT (email) DO UPDATE SET token_epoch = users.token_epoch + 1"""
     assert by_sql(direct, ids, upsert) == ["user"]
 
 
 @pytest.mark.parametrize("statement", ["TRUNCATE sessions", "TRUNCATE users CASCADE"])
-def test_emptying_a_table_is_noted_for_everybody(direct: Database, ids: dict[str, int], statement: str) -> None:
+def test_truncate_is_noted_for_every_user(direct: Database, ids: dict[str, int], statement: str) -> None:
     assert set(by_sql(direct, ids, statement)) == {"user"}
 
 
@@ -143,7 +143,7 @@ NEW_COMPANY = "INSERT INTO companies (slug, name) VALUES ('acme', 'Acme') RETURN
         ("TRUNCATE companies CASCADE", 1),
     ],
 )
-def test_a_change_of_what_is_shown_of_a_company_is_noted(direct: Database, statement: str, noted_keys: int) -> None:
+def test_change_of_a_company_is_noted(direct: Database, statement: str, noted_keys: int) -> None:
     company = direct.one(NEW_COMPANY)
     assert company is not None
     direct.run(statement)
@@ -158,8 +158,8 @@ def test_rows_name_their_transaction(direct: Database, ids: dict[str, int]) -> N
     assert direct.all("SELECT xid::text FROM outbox") == [row]
 
 
-def test_the_outbox_is_found_whatever_the_search_path_says(direct: Database, ids: dict[str, int]) -> None:
-    """Not the temporary table of its name, which would be found before it."""
+def test_outbox_is_found_with_any_search_path(direct: Database, ids: dict[str, int]) -> None:
+    """A temporary table named `outbox` must not take its place."""
     with direct.transaction() as transaction:
         transaction.run("CREATE TEMPORARY TABLE outbox (key text) ON COMMIT DROP")
         transaction.run("SET LOCAL search_path = pg_temp")

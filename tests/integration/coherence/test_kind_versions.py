@@ -1,4 +1,4 @@
-"""Workers of two releases share one memcached: neither takes a value that the other has written in another shape."""
+"""Workers of two releases share one memcached: neither uses a value that the other wrote with other fields."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -24,7 +24,7 @@ class Before(msgspec.Struct):
 
 
 class After(msgspec.Struct):
-    """The same with a new field, whose default would be a wrong answer for whoever has set it."""
+    """The same with a new field, for which the default may be wrong."""
 
     id: int
     name: str
@@ -32,7 +32,7 @@ class After(msgspec.Struct):
 
 
 class Times(msgspec.Struct, array_like=True):
-    """Written without the names of its fields."""
+    """A struct that is encoded without field names."""
 
     opened: float
     seen: float

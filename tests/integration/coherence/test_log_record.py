@@ -1,4 +1,4 @@
-"""The record of the log in PostgreSQL: who may use it, who may delete what is left over, and how it is changed."""
+"""The record of the change log in PostgreSQL: which process may use the log, drain the outbox and change the log."""
 
 import threading
 from collections.abc import Iterator
@@ -45,7 +45,7 @@ def audited(database: Database) -> list[str]:
     return [row[0] for row in database.all("SELECT event FROM audit_log WHERE event LIKE %s ORDER BY id", "log_%")]
 
 
-def test_the_first_process_records_its_log_and_others_with_another_are_refused(postgresql: Database) -> None:
+def test_first_process_records_its_log_and_others_are_refused(postgresql: Database) -> None:
     assert LogRecord(postgresql).shown() == "not recorded yet"
     assert agreement(postgresql, "a:1").ask().counter == "ticket"
     other = agreement(postgresql, NO_LOG)
@@ -57,7 +57,7 @@ def test_the_first_process_records_its_log_and_others_with_another_are_refused(p
     assert LogRecord(postgresql).shown() == "a:1"
 
 
-def test_a_process_is_welcome_once_the_log_has_become_its_own(postgresql: Database) -> None:
+def test_process_is_accepted_once_the_record_names_its_log(postgresql: Database) -> None:
     first, other = agreement(postgresql, "a:1"), agreement(postgresql, NO_LOG)
     before = first.ask()
     with pytest.raises(WrongLog):
@@ -69,7 +69,7 @@ def test_a_process_is_welcome_once_the_log_has_become_its_own(postgresql: Databa
         first.renew()
 
 
-def test_an_outbox_is_read_and_emptied_only_under_the_counter_of_the_database(postgresql: Database) -> None:
+def test_outbox_is_read_and_deleted_only_with_the_current_counter(postgresql: Database) -> None:
     terms = agreement(postgresql, "a:1").ask()
     postgresql.run(OLD_ROW, user_key(1))
     outbox = Outbox(postgresql)
@@ -78,16 +78,16 @@ def test_an_outbox_is_read_and_emptied_only_under_the_counter_of_the_database(po
     assert outbox.older_than(3, 10, "ticket-of-before") == []
     assert not outbox.delete([row], "ticket-of-before")
     LogRecord(postgresql).replace(NO_LOG)
-    assert not outbox.delete([row], terms.counter), "seen before the change, deleted after it"
+    assert not outbox.delete([row], terms.counter), "rows read before the change are not deleted after it"
     assert outbox.older_than(3, 10, terms.counter) == []
     present = agreement(postgresql, NO_LOG).ask().counter
     assert [each for each, _ in outbox.older_than(3, 10, present)] == [row]
     assert outbox.delete([row], present)
-    assert outbox.delete([row], present), "what is gone already does not matter"
+    assert outbox.delete([row], present), "deleting missing rows succeeds"
     assert outbox.older_than(3, 10, present) == []
 
 
-def test_nobody_agrees_while_the_log_is_being_changed(postgresql: Database) -> None:
+def test_agreement_waits_while_the_log_is_being_changed(postgresql: Database) -> None:
     holder = agreement(postgresql, "a:1")
     holder.ask()
     found: list[bool] = []
@@ -105,7 +105,7 @@ def test_nobody_agrees_while_the_log_is_being_changed(postgresql: Database) -> N
     assert found == [True]
 
 
-def test_a_change_is_told_on_the_former_log_and_completed_once_others_are_gone(
+def test_log_change_is_announced_and_completes_once_former_users_are_gone(
     postgresql: Database, memcached: tuple[Memcached, ...]
 ) -> None:
     former = agreement(postgresql, memcached[0].address, memcached[0])
@@ -121,7 +121,7 @@ def test_a_change_is_told_on_the_former_log_and_completed_once_others_are_gone(
         assert (each.renew().log, each.changing) == (None, True)
     postgresql.run("UPDATE change_log SET since = since - interval '1 minute'")
     following.renew()
-    assert following.renew().changing, "the former one was seen just now"
+    assert following.renew().changing, "the former log was seen just now"
     postgresql.run("UPDATE change_log SET seen = jsonb_build_object(%s::text, now() - interval '1 minute')", "a")
     following.renew()
     assert following.renew().log is not None
@@ -130,7 +130,7 @@ def test_a_change_is_told_on_the_former_log_and_completed_once_others_are_gone(
     assert audited(postgresql)[-2:] == ["log_change_begun", "log_changed"]
 
 
-def test_a_former_log_that_does_not_answer_keeps_the_change_from_beginning(postgresql: Database) -> None:
+def test_unreachable_former_log_refuses_the_change(postgresql: Database) -> None:
     nowhere = "unix:/nowhere/memcached.sock"
     holder = agreement(postgresql, nowhere)
     holder.ask()
@@ -147,7 +147,7 @@ def test_a_former_log_that_does_not_answer_keeps_the_change_from_beginning(postg
     assert holder.renew().changing
 
 
-def test_a_change_can_be_taken_back(postgresql: Database) -> None:
+def test_log_change_can_be_reverted(postgresql: Database) -> None:
     holder = agreement(postgresql, NO_LOG)
     before = holder.ask()
     replace_log(LogRecord(postgresql), "b:1", open_log)
@@ -160,7 +160,7 @@ def test_a_change_can_be_taken_back(postgresql: Database) -> None:
     assert after.counter != before.counter
 
 
-def test_a_schema_without_the_record_says_what_is_missing(postgresql: Database) -> None:
+def test_schema_without_the_record_asks_for_migrations(postgresql: Database) -> None:
     postgresql.run("ALTER TABLE change_log RENAME TO elsewhere")
     try:
         with pytest.raises(Unavailable, match="run the migrations"):

@@ -1,4 +1,4 @@
-"""Workers with several threads over real memcached: nobody reads less than was acknowledged, whatever befalls it."""
+"""Workers with several threads on a real memcached: no read is older than an acknowledged change, also in faults."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -55,7 +55,7 @@ def pause(server: Memcached) -> None:
 def test_edits_among_many_readers(
     servers: tuple[Memcached, Memcached], monkeypatch: pytest.MonkeyPatch, lease_ms: int
 ) -> None:
-    """A gap is waited for as long as it takes: on a busy machine a writer may rest long between its two steps."""
+    """GAP_TRIES is raised, because on a busy machine a writer may pause long between its two steps."""
     monkeypatch.setattr(look, "GAP_TRIES", PATIENT_TRIES)
     truth = Truth(USERS)
     workers = [start_worker(truth, addresses(servers), lease_ms) for _ in range(2)]
@@ -70,7 +70,7 @@ def test_edits_among_many_readers(
 
 @pytest.mark.parametrize("which", [0, 1], ids=["log", "facts"])
 @pytest.mark.parametrize("mishap", [restart, Memcached.flush, pause])
-def test_edits_while_a_server_suffers(
+def test_edits_while_a_server_fails(
     servers: tuple[Memcached, Memcached], mishap: Callable[[Memcached], object], which: int
 ) -> None:
     truth = Truth(USERS)
@@ -95,7 +95,7 @@ def test_edits_while_workers_know_different_numbers_of_servers(servers: tuple[Me
     assert traffic.too_old == []
 
 
-def test_a_server_that_stands_still_leaves_right_answers_and_comes_back(servers: tuple[Memcached, Memcached]) -> None:
+def test_reads_stay_correct_while_memcached_is_paused(servers: tuple[Memcached, Memcached]) -> None:
     truth = Truth(USERS)
     worker = start_worker(truth, addresses(servers))
     with Traffic(truth, [worker], threads=4) as traffic:
@@ -128,7 +128,7 @@ def warm(worker: Coherence) -> None:
     assert worker.leased()
 
 
-def test_a_thousand_changes_while_a_worker_sleeps_are_caught_up_with(servers: tuple[Memcached, Memcached]) -> None:
+def test_idle_worker_catches_up_on_a_thousand_changes(servers: tuple[Memcached, Memcached]) -> None:
     truth = Truth(USERS)
     first, second = (start_worker(truth, addresses(servers)) for _ in range(2))
     warm(second)

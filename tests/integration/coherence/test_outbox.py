@@ -1,4 +1,4 @@
-"""The outbox in PostgreSQL, and left-over changes that become final."""
+"""The outbox in PostgreSQL, and publishing the changes left in it."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -36,7 +36,7 @@ def rows(database: Database) -> list[tuple[Any, ...]]:
     return database.all("SELECT key FROM outbox ORDER BY id")
 
 
-def test_the_oldest_rows_come_first_and_young_ones_not_at_all(postgresql: Database) -> None:
+def test_old_rows_are_listed_oldest_first(postgresql: Database) -> None:
     first, second = (insert(postgresql, user_key(number), 10) for number in (1, 2))
     insert(postgresql, user_key(3), 1)
     outbox = Outbox(postgresql)
@@ -44,16 +44,14 @@ def test_the_oldest_rows_come_first_and_young_ones_not_at_all(postgresql: Databa
     assert outbox.older_than(3, 1, TICKET) == [(first, "user:1")]
 
 
-def test_deleting_what_is_gone_does_not_matter(postgresql: Database) -> None:
+def test_deleting_missing_rows_succeeds(postgresql: Database) -> None:
     row = insert(postgresql, user_key(1), 10)
     Outbox(postgresql).delete([row, row + 1000], TICKET)
     Outbox(postgresql).delete([row], TICKET)
     assert rows(postgresql) == []
 
 
-def test_left_over_changes_become_known_to_other_workers(
-    postgresql: Database, memcached: tuple[Memcached, ...]
-) -> None:
+def test_draining_publishes_changes_to_other_workers(postgresql: Database, memcached: tuple[Memcached, ...]) -> None:
     counters: Any = Counts()
     servers = tuple(server.address for server in memcached)
     first, second = (Coherence(Memcache(servers, TIMEOUT_MS), postgresql, counters, Caches(), KINDS) for _ in range(2))
@@ -67,7 +65,7 @@ def test_left_over_changes_become_known_to_other_workers(
     assert not second.usable((session_key(7),), position)
 
 
-def test_a_long_outbox_is_drained_as_a_whole(postgresql: Database, memcached: tuple[Memcached, ...]) -> None:
+def test_long_outbox_is_drained_completely(postgresql: Database, memcached: tuple[Memcached, ...]) -> None:
     postgresql.run(
         "INSERT INTO outbox (key, created_at) SELECT 'user:' || n, now() - interval '1 minute'"
         " FROM generate_series(1, 25000) n"

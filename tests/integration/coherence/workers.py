@@ -1,4 +1,4 @@
-"""Workers over real memcached servers, and a truth in this process that tells at once when somebody reads too old."""
+"""Workers on real memcached servers, and an in-memory database with which stale reads are detected."""
 
 import threading
 import time
@@ -22,14 +22,14 @@ COUNTER = "ticket"
 
 
 class Counts(dict[str, int]):
-    """Stands for the counters; good enough for threads that only look at what is large."""
+    """Stands for the counters; not exact with several threads."""
 
     def add(self, name: str, n: int = 1) -> None:
         self[name] = self.get(name, 0) + n
 
 
 class Truth:
-    """Versions of users with an outbox, as PostgreSQL would keep them; `acknowledged` is what clients rely on."""
+    """An in-memory database of user versions with an outbox; `acknowledged` has the versions confirmed to clients."""
 
     def __init__(self, users: Sequence[int]) -> None:
         self._lock = threading.Lock()
@@ -48,7 +48,7 @@ class Truth:
         return str(version)
 
     def commit(self, user_id: int) -> tuple[int, str]:
-        """(version, the transaction's id); the transaction has one row."""
+        """Commit a new version with one outbox row; returns (version, transaction id)."""
         with self._lock:
             self.versions[user_id] += 1
             self._rows += 1
@@ -88,7 +88,7 @@ def count(worker: Coherence, name: str) -> int:
 
 
 class Traffic:
-    """Threads that read all the time while `edit` writes; `too_old` lists reads below what was acknowledged before."""
+    """Threads that read in a loop while `edit` writes; `too_old` lists reads older than an acknowledged version."""
 
     def __init__(self, truth: Truth, workers: list[Coherence], threads: int) -> None:
         self.truth, self.workers = truth, workers
