@@ -1,4 +1,4 @@
-"""Two pods of two workers each over one PostgreSQL and the same memcached servers."""
+"""Two pods with two workers each, on one PostgreSQL and the same memcached servers."""
 
 import itertools
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ def cache_servers() -> Iterator[list[Memcached]]:
 
 @pytest.fixture(scope="package")
 def shared(postgres: Postgres, migrated: str, open_folder: Path) -> Iterator[Shared]:
-    """A database of the package's own; a connection is waited for 1 s at most."""
+    """The package's own database; pods wait at most 1 s for a connection."""
     from app.infra.postgres.migrate import migrate
     from app.main import preparation
 
@@ -37,7 +37,7 @@ def shared(postgres: Postgres, migrated: str, open_folder: Path) -> Iterator[Sha
 
 @pytest.fixture(scope="package")
 def pods(shared: Shared, cache_servers: list[Memcached]) -> Iterator[list[Pod]]:
-    """One pod of each kind of worker where both can be had; each has the first two memcached servers."""
+    """Two pods, one of each worker class if both are installed, with the first two memcached servers."""
     with ExitStack() as started:
         yield [
             started.enter_context(Pod(name, shared, cache_servers[:2], kind=kind, workers=2))
@@ -47,7 +47,7 @@ def pods(shared: Shared, cache_servers: list[Memcached]) -> Iterator[list[Pod]]:
 
 @pytest.fixture
 def whole(pods: list[Pod], cache_servers: list[Memcached]) -> list[Pod]:
-    """The pods, with everything that they need at hand again."""
+    """The pods, after memcached is started again and each pod's health is ok."""
     for each in cache_servers:
         each.start()
     for pod in pods:

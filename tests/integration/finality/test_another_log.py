@@ -1,4 +1,4 @@
-"""A pod without memcached, or with another server 0, beside pods that have the log of the database."""
+"""A pod whose change log differs from the database's record: without memcached, or with another server 0."""
 
 from collections.abc import Iterator
 
@@ -26,7 +26,7 @@ def client(whole: list[Pod]) -> Iterator[Client]:
 
 @pytest.fixture
 def record(whole: list[Pod], shared: Shared, cache_servers: list[Memcached]) -> Iterator[LogRecord]:
-    """Whatever a test makes of it, the pods agree with it again at the end."""
+    """The record of the log; restored at the end, so that the pods agree with it again."""
     database = Database(shared.postgres.url(shared.database), DatabaseTuning(pool_min=1, pool_max=1))
     yield LogRecord(database)
     LogRecord(database).replace(cache_servers[0].address)
@@ -41,7 +41,7 @@ def refused(pod: Pod) -> bool:
 
 
 def writes(client: Client, pod: Pod, token: str) -> dict[str, Answer]:
-    """What `pod` says to everything that would change something."""
+    """The responses of `pod` to every kind of write."""
     person = client.person
     password = {"current": person.secrets[0], "new": "another walk in the rain"}
     login = {"email": person.email, "password": person.secrets[0]}
@@ -61,7 +61,7 @@ def writes(client: Client, pod: Pod, token: str) -> dict[str, Answer]:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("servers", [[], [1, 0]], ids=["none", "another"])
-def test_a_pod_with_another_log_answers_no_write_and_accepts_no_ended_token(
+def test_pod_with_another_log_refuses_writes_and_ended_tokens(
     client: Client, whole: list[Pod], shared: Shared, cache_servers: list[Memcached], servers: list[int], kind: str
 ) -> None:
     staying, leaving = client.log_in(), client.log_in()
@@ -72,7 +72,7 @@ def test_a_pod_with_another_log_answers_no_write_and_accepts_no_ended_token(
             answers = writes(client, stranger, leaving.token)
             assert {(each.status, each.code) for each in answers.values()} == {(503, "wrong_log")}, answers
             assert all(int(each.headers["retry-after"]) > 0 for each in answers.values())
-            assert everywhere.statuses(leaving) == {200}, "nothing has been done"
+            assert everywhere.statuses(leaving) == {200}, "the refused writes had no effect"
             assert whole[0].ask(log_out(leaving)).status == 204
             assert everywhere.statuses(leaving) == {401}
             assert everywhere.statuses(staying) == {200}
@@ -80,7 +80,7 @@ def test_a_pod_with_another_log_answers_no_write_and_accepts_no_ended_token(
         assert "refusing to write: this process has the log of changes" in said
 
 
-def test_a_pod_follows_the_record_and_nothing_is_restarted(
+def test_pods_follow_a_changed_record_without_restart(
     client: Client, whole: list[Pod], shared: Shared, cache_servers: list[Memcached], record: LogRecord
 ) -> None:
     session, other = client.log_in(), client.log_in()

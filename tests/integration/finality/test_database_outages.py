@@ -1,4 +1,4 @@
-"""Without PostgreSQL: honest answers in bounded time, and full recovery by itself."""
+"""Outages of PostgreSQL: 503 within the timeout, and recovery without intervention."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from tests.integration.finality.harness.pods import Pod, wait_for
 
 WAITING = 100
 PATIENCE_S = 20.0
-"""More than the 8 s in which the service gives up, and less than any wait that has no limit."""
+"""Above the service's timeout of 8 s, so that only a request without a timeout exceeds it."""
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def client(whole: list[Pod]) -> Iterator[Client]:
 
 @pytest.fixture
 def guarded(postgres: Postgres) -> Iterator[Postgres]:
-    """PostgreSQL, which runs again at the end whatever a test has done to it."""
+    """PostgreSQL; started or resumed again at the end."""
     yield postgres
     if postgres.process is not None and postgres.process.alive:
         postgres.resume()
@@ -31,10 +31,10 @@ def guarded(postgres: Postgres) -> Iterator[Postgres]:
 
 
 @pytest.mark.parametrize("outage", ["paused", "killed", "stopped"])
-def test_what_needs_postgresql_is_refused_in_time_and_served_again_afterwards(
+def test_requests_get_503_during_an_outage_and_succeed_afterwards(
     client: Client, whole: list[Pod], guarded: Postgres, outage: str
 ) -> None:
-    """More requests at once than the pools have connections; one that hung would end its client's patience."""
+    """More concurrent requests than the pools have connections; a hung request fails its client's timeout."""
     session = client.log_in()
     assert client.statuses(session) == {200}
     {"paused": guarded.pause, "killed": guarded.kill, "stopped": guarded.stop}[outage]()

@@ -1,4 +1,4 @@
-"""Final logout over many workers and thousands of concurrent operations, while everything that may fail does."""
+"""Final logout over many workers and thousands of concurrent operations, with faults injected."""
 
 import logging
 import os
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 @pytest.mark.timeout(300 + OPERATIONS / 20)
-def test_no_ended_session_is_accepted_and_no_old_profile_is_read_whatever_fails(
+def test_no_ended_session_or_stale_profile_under_faults(
     whole: list[Pod], shared: Shared, cache_servers: list[Memcached]
 ) -> None:
     with (
@@ -48,13 +48,13 @@ def test_no_ended_session_is_accepted_and_no_old_profile_is_read_whatever_fails(
 
 
 def keep(world: World, chaos: Chaos) -> None:
-    """Where `FINALITY_JOURNAL` names a file, the record stays there for whoever has to explain it."""
+    """Write the history to the file FINALITY_JOURNAL, if set, to analyse a failure."""
     if path := os.environ.get("FINALITY_JOURNAL"):
         Path(path).write_bytes(pickle.dumps((world.journal.operations, chaos.faults)))
 
 
 def audit(world: World, shared: Shared, ports: dict[str, int]) -> None:
-    """Once nothing changes any more, every worker accepts exactly the sessions that live in PostgreSQL."""
+    """Check that, after the load, every worker accepts exactly the sessions that are live in PostgreSQL."""
     live, connections = live_sessions(shared), Connections(ports, workers=2)
     for number, session in enumerate(world.every[-AUDITED:]):
         everywhere = connections.all()
@@ -66,7 +66,7 @@ def audit(world: World, shared: Shared, ports: dict[str, int]) -> None:
 
 
 def summary(world: World) -> str:
-    """How often what was answered how, for whoever runs the test by hand."""
+    """The number of operations by kind and status, for the log."""
     answers = Counter((each.kind.value, each.status) for each in world.journal.operations)
     workers = {each.worker for each in world.journal.operations if each.worker}
     lines = [f"{len(world.journal)} operations by {len(workers)} worker processes"]

@@ -1,4 +1,4 @@
-"""What is promised, and what is honestly not, while memcached or a worker fails between commit and publication."""
+"""Which changes are acknowledged as final while memcached or a worker fails between commit and publication."""
 
 import os
 import signal
@@ -22,7 +22,7 @@ def client(whole: list[Pod]) -> Iterator[Client]:
         yield client
 
 
-def test_without_memcached_a_logout_is_stored_and_not_promised_and_all_other_answers_are_right(
+def test_logout_without_memcached_is_stored_but_not_final(
     client: Client, whole: list[Pod], shared: Shared, cache_servers: list[Memcached]
 ) -> None:
     leaving, staying = client.log_in(), client.log_in()
@@ -52,10 +52,10 @@ def test_without_memcached_a_logout_is_stored_and_not_promised_and_all_other_ans
         pod.wait_until_ok()
 
 
-def test_what_is_shown_of_a_company_is_not_promised_before_every_worker_knows_it(
+def test_company_change_is_not_final_while_the_log_is_paused(
     client: Client, whole: list[Pod], shared: Shared, cache_servers: list[Memcached]
 ) -> None:
-    """A paused log has forgotten nothing; a repeated change is promised once the log answers again."""
+    """A paused log keeps its entries; a retried change is final once the log answers again."""
     owner = client.log_in()
     connection = Connection(whole[0].name, whole[0].port)
     made = connection.send(Request("POST", "/api/v1/companies", {"name": "Acme"}, owner.token)).body
@@ -73,10 +73,10 @@ def test_what_is_shown_of_a_company_is_not_promised_before_every_worker_knows_it
     wait_until_published(shared)
 
 
-def test_what_could_not_be_published_in_time_is_known_to_every_worker_that_hears_the_log_again(
+def test_unpublished_changes_reach_every_worker_once_the_log_resumes(
     client: Client, whole: list[Pod], shared: Shared, cache_servers: list[Memcached]
 ) -> None:
-    """A paused log has forgotten nothing, so that what workers remember from before would still be proven by it."""
+    """A paused log keeps its entries, so without the new entry it would still prove the workers' old values."""
     leaving, staying = client.log_in(), client.log_in()
     assert client.statuses(leaving) == client.statuses(staying) == {200}
     body = {"headline": "edited while the log was silent"}
@@ -96,7 +96,9 @@ def test_what_could_not_be_published_in_time_is_known_to_every_worker_that_hears
 
 
 @pytest.mark.parametrize("lost", [[0], [1], [0, 1, 2]], ids=["log", "other", "all"])
-def test_a_lost_memcached_revives_no_token(client: Client, cache_servers: list[Memcached], lost: list[int]) -> None:
+def test_lost_memcached_does_not_revive_an_ended_session(
+    client: Client, cache_servers: list[Memcached], lost: list[int]
+) -> None:
     ended, living = client.log_in(), client.log_in()
     assert client.statuses(ended) == client.statuses(living) == {200}
     assert client.connections.all()[0].send(log_out(ended)).status == 204
@@ -115,7 +117,7 @@ def test_a_lost_memcached_revives_no_token(client: Client, cache_servers: list[M
 
 
 @pytest.mark.parametrize("retried", [True, False])
-def test_a_worker_that_dies_between_commit_and_publication_leaves_an_end_that_becomes_final(
+def test_logout_becomes_final_after_its_worker_died_before_publication(
     client: Client, whole: list[Pod], shared: Shared, cache_servers: list[Memcached], retried: bool
 ) -> None:
     session = client.log_in()
@@ -149,8 +151,8 @@ ENDS = (
 )
 
 
-def test_what_is_changed_by_sql_is_heard_by_every_worker(whole: list[Pod], client: Client, shared: Shared) -> None:
-    """Ends, each of an account of its own, and a profile."""
+def test_changes_by_sql_reach_every_worker(whole: list[Pod], client: Client, shared: Shared) -> None:
+    """Each statement in ENDS on its own account, and an edited profile."""
     staying = client.log_in()
     with ExitStack() as opened:
         clients = [opened.enter_context(client_of(whole)) for _ in ENDS]
@@ -169,14 +171,14 @@ def test_what_is_changed_by_sql_is_heard_by_every_worker(whole: list[Pod], clien
 
 
 def end_sessions(pod: Pod, email: str) -> subprocess.CompletedProcess[str]:
-    """Run the administrator's command beside the workers of `pod`."""
+    """Run `python -m app sessions end` with the environment of `pod`."""
     command = [sys.executable, "-m", "app", "sessions", "end", email]
     return subprocess.run(
         command, cwd=CHECKOUT, env=pod.environment(), capture_output=True, text=True, timeout=60, check=False
     )
 
 
-def test_a_command_ends_every_session_of_an_account(client: Client, whole: list[Pod], shared: Shared) -> None:
+def test_sessions_end_command_ends_every_session(client: Client, whole: list[Pod], shared: Shared) -> None:
     sessions = [client.log_in(), client.log_in()]
     assert [client.statuses(each) for each in sessions] == [{200}, {200}]
     done = end_sessions(whole[0], client.person.email.upper())
@@ -193,6 +195,6 @@ def test_a_command_ends_every_session_of_an_account(client: Client, whole: list[
         ("nobody", "nobody is not an e-mail address"),
     ],
 )
-def test_the_command_says_when_there_is_no_such_account(whole: list[Pod], email: str, reason: str) -> None:
+def test_sessions_end_command_reports_an_unknown_account(whole: list[Pod], email: str, reason: str) -> None:
     done = end_sessions(whole[0], email)
     assert (done.returncode, done.stderr) == (2, f"jobfinder: cannot sessions end:\n{reason}\n")

@@ -1,4 +1,4 @@
-"""Races within PostgreSQL: a request that waits for a row sees what the one before it did to the others."""
+"""Races in PostgreSQL: a request that waited for a row lock sees the other rows of the committed transaction."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -28,7 +28,7 @@ def client(whole: list[Pod]) -> Iterator[Client]:
 
 @contextmanager
 def password_change_under_way(shared: Shared, session: Session) -> Iterator[None]:
-    """What a password change by `session` does, committed at the end of the block."""
+    """The statements of a password change by `session`, committed at the end of the block."""
     with psycopg2.connect(shared.postgres.url(shared.database)) as connection, connection.cursor() as cursor:
         cursor.execute(CHANGE_PASSWORD[0], (session.person.id,))
         cursor.execute(CHANGE_PASSWORD[1], (session.id,))
@@ -37,7 +37,7 @@ def password_change_under_way(shared: Shared, session: Session) -> Iterator[None
 
 
 def during_password_change(request: Request, session: Session, pod: Pod, shared: Shared) -> Answer:
-    """The answer to `request`, which has to wait for the change to be committed."""
+    """The response to `request`, which waits for the change to be committed."""
     connection = Connection(pod.name, pod.port)
     with ThreadPoolExecutor(1) as executor:
         with password_change_under_way(shared, session):
@@ -48,7 +48,7 @@ def during_password_change(request: Request, session: Session, pod: Pod, shared:
     return asked.result()
 
 
-def test_a_refresh_that_waits_for_the_password_change_of_its_own_session_succeeds(
+def test_refresh_succeeds_after_waiting_for_its_own_password_change(
     client: Client, whole: list[Pod], shared: Shared
 ) -> None:
     session = client.log_in()
@@ -56,7 +56,7 @@ def test_a_refresh_that_waits_for_the_password_change_of_its_own_session_succeed
     assert during_password_change(refresh, session, whole[0], shared).status == 200
 
 
-def test_a_logout_everywhere_that_waits_for_the_password_change_of_its_own_session_ends_it(
+def test_logout_everywhere_ends_its_session_after_its_own_password_change(
     client: Client, whole: list[Pod], shared: Shared
 ) -> None:
     session = client.log_in()
@@ -65,8 +65,8 @@ def test_a_logout_everywhere_that_waits_for_the_password_change_of_its_own_sessi
     assert client.statuses(session) == {401}
 
 
-def test_a_logout_everywhere_by_a_session_that_another_one_ended_promises_nothing(client: Client) -> None:
-    """Others may be alive, above all the one that changed the password."""
+def test_logout_everywhere_by_an_ended_session_is_refused(client: Client) -> None:
+    """Other sessions may be live, such as the one that changed the password."""
     staying, ended = client.log_in(), client.log_in()
     connection = client.connections.all()[0]
     body = {"current": client.person.secrets[0], "new": client.person.new_secret()}
@@ -75,15 +75,15 @@ def test_a_logout_everywhere_by_a_session_that_another_one_ended_promises_nothin
     assert client.statuses(staying) == {200}
 
 
-def test_a_logout_everywhere_can_be_repeated_with_the_token_that_it_ended(client: Client) -> None:
+def test_logout_everywhere_can_be_repeated_with_its_token(client: Client) -> None:
     session = client.log_in()
     answers = [each.send(log_out(session, "all")).status for each in client.connections.all()]
     assert set(answers) == {204}
 
 
 @pytest.mark.parametrize("scope", ["all", ""])
-def test_a_logout_everywhere_that_is_repeated_after_a_login_promises_nothing(client: Client, scope: str) -> None:
-    """Whoever ended the session: it is dead, and may not end the one that was opened since."""
+def test_repeated_logout_everywhere_after_a_login_is_refused(client: Client, scope: str) -> None:
+    """The session has ended and must not end one that was opened later."""
     session = client.log_in()
     connection = client.connections.all()[0]
     assert connection.send(log_out(session, scope)).status == 204
@@ -94,10 +94,8 @@ def test_a_logout_everywhere_that_is_repeated_after_a_login_promises_nothing(cli
     assert connection.send(log_out(session, "all")).status == 204
 
 
-def test_a_logout_everywhere_publishes_what_ended_all_sessions_and_was_not_published(
-    client: Client, shared: Shared
-) -> None:
-    """As a retry does whose first attempt was stored and not promised, when no history of it is kept."""
+def test_logout_everywhere_publishes_an_unpublished_end(client: Client, shared: Shared) -> None:
+    """Like a retry after a first attempt that was stored but not final, without its audit row."""
     session = client.log_in()
     assert client.statuses(session) == {200}
     rows(shared, "UPDATE users SET token_epoch = token_epoch + 1 WHERE id = %s RETURNING id", client.person.id)

@@ -1,4 +1,4 @@
-"""The checker itself reports each kind of violation, and nothing in what a correct service can have answered."""
+"""The checker reports each kind of violation, and none in a history that a correct service can produce."""
 
 from dataclasses import replace
 
@@ -35,33 +35,33 @@ REFUSED = ["a live session was refused"]
 STALE = ["a profile older than an acknowledged change was read"]
 
 
-def test_a_request_that_starts_after_the_204_of_a_logout_must_not_be_accepted() -> None:
+def test_request_started_after_a_logout_must_be_refused() -> None:
     logout = operation(Kind.LOGOUT, 20, 80, 204)
     late = read(81, 90)
     assert violations([login(PHONE), logout, late]) == [Violation(ENDED[0], late, logout)]
 
 
-def test_a_request_that_started_before_the_204_may_be_answered_either_way() -> None:
+def test_request_started_before_the_204_may_get_either_status() -> None:
     logout = operation(Kind.LOGOUT, 20, 80, 204)
     assert rules(login(PHONE), logout, read(79, 200), read(70, 90, status=401)) == []
 
 
 @pytest.mark.parametrize("status", [0, 503])
-def test_a_logout_that_was_not_promised_ends_nothing_for_certain(status: int) -> None:
+def test_logout_without_a_204_allows_either_status(status: int) -> None:
     logout = operation(Kind.LOGOUT, 20, 80, status)
     crash = Faults(crashes=[Interval(0, 100)])
     assert rules(login(PHONE), logout, read(90, 95), read(96, 99, status=401), faults=crash) == []
 
 
 @pytest.mark.parametrize("kind", [Kind.LOGOUT_ALL, Kind.PASSWORD, Kind.DELETE])
-def test_what_ends_every_session_ends_those_opened_before_it(kind: Kind) -> None:
+def test_end_of_all_sessions_covers_those_opened_before(kind: Kind) -> None:
     ending = operation(kind, 20, 80, 204)
     assert rules(login(PHONE), login(LAPTOP), ending, read(90, 95, session=LAPTOP)) == ENDED
     assert rules(login(PHONE), login(LAPTOP, 15, 21), ending, read(90, 95, session=LAPTOP)) == []
 
 
 @pytest.mark.parametrize("kind", [Kind.SQL_EPOCH, Kind.SQL_REVOKE, Kind.SQL_DELETE])
-def test_what_is_ended_by_sql_may_be_accepted_for_five_seconds_and_no_longer(kind: Kind) -> None:
+def test_session_ended_by_sql_may_be_accepted_for_five_seconds(kind: Kind) -> None:
     ending = operation(kind, 20, 80, 204)
     assert rules(login(PHONE), ending, read(80 + HEARD_NS, 90 + HEARD_NS)) == []
     assert rules(login(PHONE), ending, read(81 + HEARD_NS, 90 + HEARD_NS)) == ENDED
@@ -70,7 +70,7 @@ def test_what_is_ended_by_sql_may_be_accepted_for_five_seconds_and_no_longer(kin
 
 
 @pytest.mark.parametrize("fault", ["silence", "outages"])
-def test_the_five_seconds_begin_anew_after_what_keeps_everybody_from_hearing(fault: str) -> None:
+def test_five_seconds_restart_after_a_silent_log_or_database(fault: str) -> None:
     ending, interval = operation(Kind.SQL_EPOCH, 20, 80, 204), Interval(HEARD_NS, 2 * HEARD_NS)
     faults, later = Faults(), Faults()
     getattr(faults, fault).append(interval)
@@ -80,7 +80,7 @@ def test_the_five_seconds_begin_anew_after_what_keeps_everybody_from_hearing(fau
     assert rules(login(PHONE), ending, read(3 * HEARD_NS, 4 * HEARD_NS), faults=later) == ENDED
 
 
-def test_sql_needs_no_log_to_be_committed() -> None:
+def test_sql_commits_while_the_log_is_silent() -> None:
     assert rules(login(PHONE), operation(Kind.SQL_EPOCH, 20, 80, 204), faults=Faults(silence=[Interval(10, 100)])) == []
 
 
@@ -105,7 +105,7 @@ def test_a_revocation_ends_its_session() -> None:
     ]
 
 
-def test_a_refused_reuse_of_a_refresh_token_ends_its_family() -> None:
+def test_refused_reuse_ends_its_family() -> None:
     reuse = operation(Kind.REUSE, 20, 80, 401)
     assert rules(login(PHONE), reuse, read(90, 95)) == ENDED
 
@@ -115,7 +115,7 @@ def test_a_refresh_of_an_ended_session_must_not_be_accepted() -> None:
     assert rules(login(PHONE), logout, operation(Kind.REFRESH, 90, 95, 200)) == ENDED
 
 
-def test_a_logout_everywhere_that_is_repeated_after_a_login_must_not_be_promised_while_that_session_lives() -> None:
+def test_repeated_logout_everywhere_must_be_refused_after_a_login() -> None:
     first = operation(Kind.LOGOUT_ALL, 20, 40, 204)
     again = operation(Kind.LOGOUT_ALL, 60, 120, 204)
     between, late = login(13, 45, 50), read(130, 140, session=13)
@@ -130,7 +130,7 @@ def test_a_refused_request_needs_a_cause() -> None:
     assert rules(login(PHONE), read(20, 30, status=401), operation(Kind.LOGOUT, 31, 80, 204)) == REFUSED
 
 
-def test_a_session_opened_after_a_logout_everywhere_must_not_be_refused() -> None:
+def test_session_opened_after_logout_everywhere_must_be_accepted() -> None:
     ending = operation(Kind.LOGOUT_ALL, 20, 80, 204, session=LAPTOP)
     assert rules(login(LAPTOP), ending, login(PHONE, 81, 85), read(90, 95, status=401)) == REFUSED
 
@@ -147,7 +147,7 @@ def test_a_read_must_not_be_older_than_a_change_acknowledged_before_it() -> None
     assert rules(login(PHONE), edit(20, 80, version=2), read(81, 90, version=2)) == []
 
 
-def test_of_concurrent_changes_the_greatest_acknowledged_version_counts() -> None:
+def test_greatest_acknowledged_version_counts() -> None:
     history = [login(PHONE), edit(20, 60, version=3), edit(20, 80, version=2)]
     assert rules(*history, read(90, 95, version=2)) == STALE
     assert rules(*history, read(70, 95, version=3)) == []
@@ -163,21 +163,21 @@ def test_two_changes_never_share_a_version() -> None:
     assert rules(*history) == ["two changes were given the same version"]
 
 
-def test_a_version_is_read_with_the_text_that_was_written_in_it() -> None:
+def test_version_must_be_read_with_its_own_text() -> None:
     wrong = replace(read(70, 80, version=2), text="another")
     assert rules(login(PHONE), edit(20, 60, version=2), wrong) == [
         "a version was read with a text that was never written in it"
     ]
 
 
-def test_a_replaced_password_opens_nothing() -> None:
+def test_replaced_password_must_be_refused() -> None:
     change = replace(operation(Kind.PASSWORD, 20, 80, 204), secret="old", new_secret="new")
     late = replace(login(LAPTOP, 81, 90), secret="old")
     assert rules(login(PHONE), change, late) == ["a replaced password was accepted"]
     assert rules(login(PHONE), change, replace(late, start=70)) == []
 
 
-def test_the_present_password_is_refused_only_where_the_account_changes_meanwhile() -> None:
+def test_current_password_may_be_refused_only_during_a_change() -> None:
     refused = replace(operation(Kind.LOGIN, 30, 40, 401, session=None), secret="old")
     change = replace(operation(Kind.PASSWORD, 35, 80, 204), secret="old", new_secret="new")
     assert rules(login(PHONE), refused) == ["the present password was refused"]
@@ -185,7 +185,7 @@ def test_the_present_password_is_refused_only_where_the_account_changes_meanwhil
     assert rules(login(PHONE), refused, operation(Kind.LOGOUT_ALL, 35, 80, 204)) == []
 
 
-def test_an_end_cannot_be_promised_while_the_log_answers_nobody() -> None:
+def test_end_must_not_be_final_while_the_log_is_silent() -> None:
     logout = operation(Kind.LOGOUT, 20, 80, 204)
     impossible = ["an end was promised that could not be published"]
     assert rules(login(PHONE), logout, faults=Faults(silence=[Interval(10, 100)])) == impossible
@@ -204,7 +204,7 @@ def test_a_lost_request_needs_a_crash_of_its_own_worker() -> None:
     assert rules(login(PHONE), lost, alive, faults=crash) == ["a request was lost by a worker that lived on"]
 
 
-def test_a_pod_with_another_log_answers_no_write() -> None:
+def test_write_on_a_pod_with_another_log_is_a_violation() -> None:
     faults = Faults(strangers=frozenset({"s"}))
     refused = replace(edit(20, 30, version=2), pod="s", status=503)
     assert rules(login(PHONE), refused, replace(read(40, 50), pod="s"), faults=faults) == []
@@ -214,6 +214,6 @@ def test_a_pod_with_another_log_answers_no_write() -> None:
     assert rules(login(PHONE), replace(refused, status=200)) == []
 
 
-def test_a_failure_that_is_not_honest_is_reported() -> None:
+def test_status_500_is_a_violation() -> None:
     assert rules(login(PHONE), read(20, 30, status=500)) == ["the answer was 500"]
     assert rules(login(PHONE), read(20, 30, status=503)) == []

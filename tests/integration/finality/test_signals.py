@@ -1,4 +1,4 @@
-"""Signals under load lose no request that a worker has accepted, except those in a worker that is killed outright."""
+"""Signals under load lose no accepted request, except those of a worker that gets SIGKILL."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ from tests.integration.finality.harness.truth import wait_until_revoked
 ENDING = 24
 READERS = 4
 HONEST = {204, 503}
-"""A logout that was held for longer than 8 s on a busy machine says so, and is not lost."""
+"""503, because on a busy machine a logout may exceed its limit of 8 s; it is answered, so not lost."""
 
 
 @pytest.fixture(params=KINDS)
@@ -40,7 +40,7 @@ def client(whole: list[Pod]) -> Iterator[Client]:
 def held_logouts(
     pod: Pod, client: Client, shared: Shared, log_server: Memcached
 ) -> Iterator[list[tuple[Connection, "Future[Answer]"]]]:
-    """Logouts that workers are answering: stored, and waiting for the log, which goes on when the block ends."""
+    """Logouts that are stored and wait for the paused log, which resumes at the end of the block."""
     sessions = [client.log_in() for _ in range(ENDING)]
     connections = [Connection(pod.name, pod.port) for _ in sessions]
     for each in connections:
@@ -62,7 +62,7 @@ def held_logouts(
 
 @contextmanager
 def readers(pod: Pod, session: Session) -> Iterator[list[Answer]]:
-    """Clients that open a connection for each read, until the block ends."""
+    """Clients that read in a loop, each time on a new connection, until the block ends."""
     over, answers = threading.Event(), list[Answer]()
 
     def read() -> None:
@@ -94,7 +94,7 @@ def test_killed_worker_loses_only_its_running_requests(
     pod.wait_until_ok()
 
 
-def test_sigterm_lets_everything_that_was_accepted_be_answered(
+def test_sigterm_answers_held_requests(
     pod: Pod, client: Client, shared: Shared, cache_servers: list[Memcached]
 ) -> None:
     with held_logouts(pod, client, shared, cache_servers[0]) as held:
@@ -104,7 +104,7 @@ def test_sigterm_lets_everything_that_was_accepted_be_answered(
     assert pod.stop() == 0
 
 
-def test_sighup_replaces_the_workers_and_loses_nothing(
+def test_sighup_replaces_workers_without_loss(
     pod: Pod, client: Client, shared: Shared, cache_servers: list[Memcached]
 ) -> None:
     session, before = client.log_in(), set(pod.workers())

@@ -1,4 +1,4 @@
-"""A thousand clients that miss the same user at the same time cost PostgreSQL one query."""
+"""A thousand concurrent cache misses of one key cost PostgreSQL one query."""
 
 import resource
 import socket
@@ -28,8 +28,8 @@ sys.exit(app.__main__.main(["serve"]))
 def pod(request: pytest.FixtureRequest, shared: Shared, cache_servers: list[Memcached]) -> Iterator[Pod]:
     """A single worker whose PostgreSQL sessions log every statement.
 
-    It is as patient with memcached and with its own requests as a busy machine needs: a worker that loses touch with
-    the log may not use what it remembers, and asks PostgreSQL once more for those who came meanwhile.
+    Its timeouts are raised for busy machines: a worker that cannot read the log must not use its cache and would
+    query PostgreSQL a second time.
     """
     for each in cache_servers:
         each.start()
@@ -64,14 +64,14 @@ def test_a_thousand_misses_of_one_session_make_one_query(
 
 
 def forget(pod: Pod, cache_servers: list[Memcached]) -> None:
-    """What the worker remembers loses its proof; the database agrees to the log's new counter, as it cannot later."""
+    """Invalidate the worker's cache by restarting the log; a login makes the database record the new counter."""
     cache_servers[0].restart()
     with client_of([pod]) as somebody_else:
         assert somebody_else.statuses(somebody_else.log_in()) == {200}
 
 
 def ask_at_once(pod: Pod, shared: Shared, session: Session, path: str) -> list[bytes]:
-    """The statuses; PgBouncer lets no query through until all requests have been sent."""
+    """The statuses of concurrent requests; PgBouncer is paused until all are sent."""
     raise_descriptor_limit(MISSES + 500)
     lines = (f"GET {path} HTTP/1.1", "Host: localhost", f"Authorization: Bearer {session.token}", "Connection: close")
     request = "\r\n".join((*lines, "", "")).encode()
@@ -86,7 +86,7 @@ def ask_at_once(pod: Pod, shared: Shared, session: Session, path: str) -> list[b
 
 @contextmanager
 def paused(pod: Pod, shared: Shared) -> Iterator[None]:
-    """PgBouncer holds all queries back."""
+    """Pause PgBouncer, which holds all queries until the end of the block."""
     console = psycopg2.connect(pod.pgbouncer.console_url)
     console.autocommit = True
     with console.cursor() as cursor:
@@ -100,7 +100,7 @@ def paused(pod: Pod, shared: Shared) -> Iterator[None]:
 
 @contextmanager
 def statements(shared: Shared) -> Iterator[list[str]]:
-    """The lines of PostgreSQL's log that tell of statements executed in the block, once it has ended."""
+    """The lines of PostgreSQL's log about statements in the block; filled when it ends."""
     found: list[str] = []
     start = shared.postgres.log.stat().st_size
     yield found
@@ -110,7 +110,7 @@ def statements(shared: Shared) -> Iterator[list[str]]:
 
 
 def log_statements(shared: Shared, which: str) -> None:
-    """For sessions opened from now on."""
+    """Set `log_statement` for new sessions."""
     connection = psycopg2.connect(shared.postgres.url("postgres", "postgres"))
     connection.autocommit = True
     connection.cursor().execute(f"ALTER DATABASE {shared.database} SET log_statement = '{which}'")

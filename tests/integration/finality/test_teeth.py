@@ -1,8 +1,8 @@
-"""A service that leaves out one step of the protocol is caught, so that finding nothing means something.
+"""The checker catches a service that omits one step of the coherence protocol.
 
-Random operations alone show some defects by luck only. A change made by SQL that nobody publishes is invisible as soon
-as a worker starts a new history, or reads the log again after 4 s without it, and a busy machine brings both about. So
-where they show too little, each round also plays what such a defect concerns with nobody else in the way.
+Random operations show some defects only by chance: an unpublished change by SQL becomes visible anyway when a worker
+starts a new history or reads the log again after 4 s without it, and both happen on a busy machine. So each round that
+did not show the defect also plays the affected operations alone, without other load.
 """
 
 import sys
@@ -41,9 +41,7 @@ SERVE_BROKEN = "import sys, app.coherence, app.__main__; {}; sys.exit(app.__main
 
 
 @pytest.mark.parametrize("defect", BROKEN)
-def test_a_service_that_breaks_the_protocol_is_caught(
-    defect: str, shared: Shared, cache_servers: list[Memcached]
-) -> None:
+def test_service_with_a_defect_is_caught(defect: str, shared: Shared, cache_servers: list[Memcached]) -> None:
     for each in cache_servers:
         each.start()
     code, signs = BROKEN[defect]
@@ -61,12 +59,12 @@ def test_a_service_that_breaks_the_protocol_is_caught(
 
 
 def found(world: World) -> set[str]:
-    """The rules of the checker that the service has broken so far."""
+    """The rules that the service has violated so far."""
     return {each.rule for each in violations(world.journal.operations)}
 
 
 def play(world: World, pod: Pod) -> None:
-    """Changes and ends through the service, and ends by SQL, that every worker is asked for while nothing else runs."""
+    """Edits, logouts and ends by SQL, each followed by requests to every worker, without other load."""
     connections = Connections({pod.name: pod.port}, WORKERS)
     wait_for(lambda: len(connections.all()) == WORKERS, "a connection to every worker")
     actor = Actor(world, connections, seed=0)
@@ -82,7 +80,7 @@ def play(world: World, pod: Pod) -> None:
         actor.end_by_sql(leaving.person, leaving, kind)
 
     def tried() -> bool:
-        """Whether all ends by SQL were due, and then tried; until then every worker stays in touch with the log."""
+        """Whether every end by SQL was due and tried; the requests also keep every worker reading the log."""
         ask_everywhere(actor, staying, connections)
         actor.try_ended(staying.person, staying)
         return not world.unheard
@@ -101,6 +99,6 @@ def opened(world: World, connections: Connections) -> Session:
 
 
 def ask_everywhere(actor: Actor, session: Session, connections: Connections) -> None:
-    """Every worker answers the session's own profile, and has looked at the log for that."""
+    """Read the session's profile on every worker, which makes each read the log."""
     for each in connections.all():
         actor.read(session.person, session, each)

@@ -1,4 +1,4 @@
-"""Clients that use, edit and end sessions at random, and try every ended one on every worker."""
+"""Clients that use, edit and end sessions at random, and try each ended session on every worker."""
 
 import itertools
 import random
@@ -30,7 +30,7 @@ _texts = itertools.count(1)
 
 
 class Actor:
-    """One client with connections to all workers; `act` does one thing that a person would do."""
+    """A client with connections to all workers; `act` does one random action."""
 
     def __init__(self, world: World, connections: Connections, seed: int) -> None:
         self._world, self._connections, self._random = world, connections, random.Random(seed)
@@ -66,7 +66,7 @@ class Actor:
             self._world.every.append(session)
 
     def read(self, person: Person, session: Session, connection: Connection | None = None) -> None:
-        """The own profile, now and then with If-None-Match."""
+        """Read the own profile, sometimes with If-None-Match."""
         token = self._random.choice(session.access_tokens)
         tag = (("If-None-Match", f'"{person.id}-{person.version}"'),) if self._random.random() < 0.3 else ()
         answer = (connection or self._any()).send(Request("GET", ME, token=token, headers=tag))
@@ -77,7 +77,7 @@ class Actor:
         self._notice(session, answer)
 
     def read_others(self, person: Person, session: Session) -> None:
-        """Public profiles, alone or in a batch."""
+        """Read public profiles, alone or in a batch."""
         others = self._random.sample(self._world.people, self._random.choice((1, 5)))
         ids = ",".join(str(each.id) for each in others)
         path = f"/api/v1/users/{ids}" if len(others) == 1 else f"/api/v1/users/batch?ids={ids}"
@@ -93,7 +93,7 @@ class Actor:
         self._note(Kind.READ, person, answer, session=session.id)
 
     def edit(self, person: Person, session: Session, connection: Connection | None = None) -> None:
-        """A headline that nobody else ever writes; now and then only in place of the version known."""
+        """Write a unique headline, sometimes with If-Match."""
         text, before = f"headline {next(_texts)}", person.version
         headers = (("If-Match", f'"{person.id}-{before}"'),) if self._random.random() < 0.3 else ()
         body = {"headline": text}
@@ -109,7 +109,7 @@ class Actor:
                 self._rotate(session)
 
     def reuse(self, person: Person, session: Session) -> None:
-        """Present a refresh token that was replaced twice, as a thief would."""
+        """Present a refresh token that was replaced twice, as with a stolen one."""
         with _if_free(session.refreshing) as free:
             if not free:
                 return
@@ -132,7 +132,7 @@ class Actor:
             self._end(Kind.END_SESSION, session, request, [target], target=target.id)
 
     def log_out_everywhere(self, person: Person, session: Session) -> None:
-        """And once more after a login, which must not be promised while the new session lives."""
+        """Log out everywhere, and again after a login: the second one must fail while the new session is live."""
         sessions = list(person.sessions)
         self._use_everywhere(self._random.choice(sessions))
         request = Request("POST", f"{LOGOUT}?scope=all", token=session.token)
@@ -162,7 +162,7 @@ class Actor:
             self.read(person, session)
 
     def delete(self, person: Person, session: Session) -> None:
-        """End a new account of its own, so that the others live on."""
+        """Delete a new account, so that the shared ones remain."""
         leaver = Person.register(self._any(), self._world.journal)
         if leaver is None:
             return
@@ -181,7 +181,7 @@ class Actor:
         self._end(Kind.REVOKE, session, Request("POST", REVOKE, {"token": token}, form=True), [session])
 
     def end_by_sql(self, person: Person, session: Session, kind: Kind | None = None) -> None:
-        """What an administrator does past the service, of a random `kind` where none is named."""
+        """End sessions by SQL, as an administrator does; `kind` is random if None."""
         kind = kind or self._random.choice(list(BY_HAND))
         if kind is Kind.SQL_DELETE:
             leaver = Person.register(self._any(), self._world.journal)
@@ -202,7 +202,7 @@ class Actor:
             self._world.unheard.append((answer.end + HEARD_NS, ended))
 
     def try_ended(self, person: Person, session: Session) -> None:
-        """A token that ended some time ago, which nothing may revive; what was ended by SQL as soon as it is due."""
+        """Try a session that ended earlier, and sessions ended by SQL once every worker must know it."""
         unheard = self._world.unheard
         if unheard and unheard[0][0] < time.monotonic_ns():
             with suppress(IndexError):
@@ -214,7 +214,7 @@ class Actor:
             self._random.choice((self.read, self.read, self.edit, self.refresh))(old.person, old)
 
     def _rotate(self, session: Session) -> None:
-        """Only one at a time for a session: an old token presented late would end it."""
+        """Refresh the session; under its lock, because an old token presented late would end the session."""
         body = {"refresh_token": session.refresh_tokens[-1]}
         answer = self._any().send(Request("POST", "/api/v1/auth/refresh", body))
         self._note(Kind.REFRESH, session.person, answer, session=session.id, repeated=session.unsure)
@@ -225,12 +225,12 @@ class Actor:
         self._notice(session, answer)
 
     def _use_everywhere(self, session: Session) -> None:
-        """Make every worker remember the session as alive."""
+        """Make every worker cache the session as live."""
         for connection in self._connections.all():
             self.read(session.person, session, connection)
 
     def _end(self, kind: Kind, own: Session, request: Request, ended: list[Session], **details: object) -> Answer:
-        """Repeat `request` while it is not promised; then try what has ended on every worker at once."""
+        """Retry `request` until it is final; then try the ended sessions on every worker."""
         first = answer = self._any().send(request)
         repeatable = kind not in (Kind.PASSWORD, Kind.DELETE)
         for _ in range(ATTEMPTS):
@@ -254,7 +254,7 @@ class Actor:
             self._random.choice((self.read, self.read, self.read, self.edit))(session.person, session, connection)
 
     def _notice(self, session: Session, answer: Answer) -> None:
-        """What is refused is not used any more; whether it was right to refuse it, the checker finds."""
+        """Stop using a refused session; the checker decides whether the refusal was right."""
         if answer.status == 401:
             session.person.forget(session)
 
@@ -268,7 +268,7 @@ class Actor:
 
 @contextmanager
 def _if_free(lock: threading.Lock) -> Iterator[bool]:
-    """Hold the lock unless another actor does; tells which."""
+    """Hold the lock if it is free; yields whether it was."""
     free = lock.acquire(blocking=False)
     try:
         yield free

@@ -1,4 +1,4 @@
-"""Faults that are injected while the load runs, each undone before the next one; their times go to the checker."""
+"""Faults injected under load, one at a time; their times are recorded for the checker."""
 
 import os
 import random
@@ -19,14 +19,14 @@ CALM_S = 1.0
 
 @dataclass(frozen=True)
 class Odd:
-    """`resized` is restarted with other numbers of servers, `stranger` comes and goes with another log."""
+    """`resized` is restarted with other numbers of memcached servers; `stranger` runs at times with another log."""
 
     resized: Pod
     stranger: Stranger
 
 
 class Chaos:
-    """`memcached[0]` holds the log."""
+    """Injects faults by `schedule`; `memcached[0]` holds the log."""
 
     def __init__(
         self, pods: list[Pod], memcached: list[Memcached], database: Postgres, odd: Odd, seed: int
@@ -54,7 +54,7 @@ class Chaos:
         )
 
     def run(self, enough: threading.Event) -> None:
-        """The whole schedule at least once, then on until `enough`."""
+        """Run the whole schedule once, then continue until `enough` is set."""
         rounds = 0
         while not (enough.is_set() and rounds):
             for fault in self.schedule:
@@ -104,7 +104,7 @@ class Chaos:
             self._kill_one(pod)
 
     def kill_between_commit_and_publication(self) -> None:
-        """While the log is paused, ends are committed and wait to be published: there the worker dies."""
+        """Kill a worker while the log is paused, when ends are committed and wait to be published."""
         pod, log = self._random.choice(self._pods), self._memcached[0]
         with self._crash(pod):
             log.pause()
@@ -114,7 +114,7 @@ class Chaos:
             log.resume()
 
     def stall_worker(self) -> None:
-        """Stop a worker for longer than its lease, as a busy machine or a debugger would."""
+        """Stop a worker for longer than its lease, as may happen on a busy machine."""
         pid = self._random.choice(self._random.choice(self._pods).workers())
         os.kill(pid, signal.SIGSTOP)
         time.sleep(self._random.uniform(0.05, 1.0))
@@ -124,7 +124,7 @@ class Chaos:
         self._random.choice(self._pods).pgbouncer.restart()
 
     def reload(self) -> None:
-        """SIGHUP: new workers, while the former ones end what they have begun."""
+        """SIGHUP: start new workers while the old ones finish their requests."""
         pod = self._random.choice(self._pods)
         before = set(pod.workers())
         with self._crash(pod):
@@ -137,7 +137,7 @@ class Chaos:
         self.faults.outages.append(Interval(start, time.monotonic_ns()))
 
     def resize(self) -> None:
-        """Restart one pod with one, three or two memcached servers, beside others that keep theirs."""
+        """Restart one pod with one, three or two memcached servers; the other pods keep theirs."""
         self._sizes += 1
         pod = self._resized
         with self._crash(pod):
@@ -152,7 +152,7 @@ class Chaos:
         self._let_in(self._memcached[1:])
 
     def _let_in(self, memcached: list[Memcached]) -> None:
-        """Run a pod that the database does not know by its log, beside the others, and end it again."""
+        """Run a pod with another log than the database's record beside the others, then stop it."""
         with self._crash(self._stranger):
             self._stranger.memcached = memcached
             self._stranger.start()

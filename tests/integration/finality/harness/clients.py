@@ -1,4 +1,4 @@
-"""One account with sessions and a warm connection to every worker, for tests that set one scene."""
+"""One account with sessions and a connection to every worker, for tests of a single scenario."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,7 +12,7 @@ ME, LOGOUT = "/api/v1/users/me", "/api/v1/auth/logout"
 
 
 class Client:
-    """A person with connections of their own to all workers of `pods`."""
+    """A person with connections to all workers of `pods`."""
 
     def __init__(self, pods: Sequence[Pod]) -> None:
         self.connections = Connections({pod.name: pod.port for pod in pods}, workers=2)
@@ -29,7 +29,7 @@ class Client:
         return (connection or self.connections.all()[0]).send(Request("GET", ME, token=session.token))
 
     def statuses(self, session: Session) -> set[int]:
-        """What the workers of all pods say to the session's token."""
+        """The statuses that the workers of all pods give to the session's token."""
         return {self.read(session, each).status for each in self.connections.all()}
 
     def wait_until(self, session: Session, status: int) -> None:

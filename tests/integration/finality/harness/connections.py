@@ -1,4 +1,4 @@
-"""Raw keep-alive connections to the service, held so that every worker of every pod can be asked."""
+"""Keep-alive connections to every worker of every pod."""
 
 import http.client
 import json
@@ -14,7 +14,7 @@ _UNREACHABLE_S = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`status` 0 is no answer; `start` and `end` are CLOCK_MONOTONIC in ns around the whole exchange."""
+    """A response; status 0 means none came. `start` and `end` are CLOCK_MONOTONIC in ns around the exchange."""
 
     start: int
     end: int
@@ -47,7 +47,7 @@ class Request:
 
 
 class Connection:
-    """One connection; `worker` is the process that it ends in, as the ids of its requests tell."""
+    """One connection; `worker` identifies its worker process by the prefix of the request ids."""
 
     def __init__(self, pod: str, port: int, patience_s: float = ANSWER_TIMEOUT_S, host: str = "127.0.0.1") -> None:
         self.pod, self.worker, self.broken = pod, "", False
@@ -55,7 +55,7 @@ class Connection:
         self._http = http.client.HTTPConnection(host, port, timeout=patience_s)
 
     def send(self, request: Request) -> Answer:
-        """Never raises for a lost connection: that is an answer with status 0."""
+        """Send and return the response; a lost connection gives status 0 and raises nothing."""
         body = None if request.body is None else _encoded(request)
         headers = dict(request.headers)
         if body is not None:
@@ -83,12 +83,12 @@ class Connection:
         self._http.close()
 
     def _worker(self, response: http.client.HTTPResponse) -> str:
-        """Request ids are a random prefix of the process and a number."""
+        """A request id is a random prefix of the worker process and a number."""
         return f"{self.pod}:{(response.getheader('x-request-id') or '').partition('-')[0]}"
 
 
 class Connections:
-    """One thread's connections, if possible one to each worker of each pod; lost ones are replaced in time."""
+    """One thread's connections, if possible one to each worker of each pod; lost ones are replaced."""
 
     def __init__(self, ports: dict[str, int], workers: int) -> None:
         """`workers` is the number of processes that each pod has."""
@@ -97,7 +97,7 @@ class Connections:
         self._retry_at = dict.fromkeys(ports, 0.0)
 
     def all(self) -> list[Connection]:
-        """Every usable connection, after an attempt to replace what is missing."""
+        """All usable connections, after an attempt to replace the missing ones."""
         for pod in self._ports:
             self._open[pod] = [each for each in self._open[pod] if not each.broken]
             if len(self._open[pod]) < self._workers and time.monotonic() >= self._retry_at[pod]:
@@ -110,7 +110,7 @@ class Connections:
                 each.close()
 
     def _complete(self, pod: str) -> None:
-        """The kernel chooses the worker of a connection, so some attempts find one that is known already."""
+        """Open the missing connections; several attempts, because the kernel may choose a known worker again."""
         known = {each.worker for each in self._open[pod]}
         spare: list[Connection] = []
         for _ in range(self._attempts(pod)):

@@ -1,4 +1,4 @@
-"""What a run recorded: operations with their answers, and the faults that were injected meanwhile."""
+"""The record of a run: operations with their responses, and the injected faults."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -7,7 +7,7 @@ NO_ANSWER = 0
 
 
 class Kind(StrEnum):
-    """What was asked for."""
+    """The kind of an operation."""
 
     REGISTER = "register"
     LOGIN = "login"
@@ -31,17 +31,17 @@ ENDS_USER = frozenset({Kind.LOGOUT_ALL, Kind.PASSWORD, Kind.DELETE, Kind.SQL_EPO
 ENDS_SESSION = frozenset({Kind.LOGOUT, Kind.END_SESSION, Kind.REUSE, Kind.REVOKE, Kind.SQL_REVOKE})
 BY_SQL = frozenset({Kind.SQL_EPOCH, Kind.SQL_REVOKE, Kind.SQL_DELETE})
 HEARD_NS = 5_000_000_000
-"""How long after its commit what was done by SQL must be known to every worker."""
+"""The time after its commit within which a change by SQL must be known to every worker."""
 PROMISES = {Kind.REUSE: 401, Kind.REVOKE: 200}
-"""The statuses that promise an end, where it is not 204."""
+"""The statuses that confirm a final end, where it is not 204."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Operation:
     """One request and its answer; `start` and `end` are CLOCK_MONOTONIC in ns, taken before sending and after reading.
 
-    An ending that was repeated until it was promised is one operation, from the first attempt to the last answer.
-    `session` is the one whose token was sent, for a login the one that it opened.
+    An end that was retried until it was final is one operation, from the first attempt to the last response.
+    `session` is the one whose token was sent, or the one that a login opened.
     """
 
     kind: Kind
@@ -64,7 +64,7 @@ class Operation:
     """A refresh whose token may have been presented before."""
     pod: str = ""
     worker: str = ""
-    """The worker process that the connection is known to end in."""
+    """The worker process of the connection, if known."""
     code: str = ""
     """The stable code of a refusal."""
 
@@ -79,18 +79,18 @@ class Operation:
 
     @property
     def promised(self) -> bool:
-        """Whether this answer says that what it ends has ended for good."""
+        """Whether the status confirms that the end is final."""
         return self.status == PROMISES.get(self.kind, 204)
 
     @property
     def may_have_acted(self) -> bool:
-        """Whether it can have ended something, be it promised or not."""
+        """Whether it may have ended something, final or not."""
         return self.promised or self.status == NO_ANSWER or self.status >= 500
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A time in ns; `pod` where it concerns one alone."""
+    """A time span in ns; of `pod` alone if it is set."""
 
     start: int
     end: int
@@ -111,7 +111,7 @@ class Faults:
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """Something that no correct service could have answered, with the operation that forbade it."""
+    """A response that is impossible for a correct service, with the operation that rules it out."""
 
     rule: str
     operation: Operation

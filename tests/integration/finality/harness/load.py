@@ -1,4 +1,4 @@
-"""Many actors at once until enough operations are recorded, with faults meanwhile if asked for."""
+"""Run many actors until enough operations are recorded, optionally with faults."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -32,9 +32,9 @@ def drive(
     actors: int = ACTORS,
     connect: Callable[[], Connections] | None = None,
 ) -> None:
-    """Record at least `operations`, and on until `meanwhile(enough)` returns; what fails in an actor is raised here.
+    """Record at least `operations`, and continue until `meanwhile(enough)` returns; raises an actor's error.
 
-    `connect` makes the connections of each actor where something else than one port for each pod is asked.
+    `connect` makes the connections of each actor; the default is one port per pod.
     """
     enough, over = threading.Event(), threading.Event()
     failures: list[BaseException] = []

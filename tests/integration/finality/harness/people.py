@@ -1,4 +1,4 @@
-"""The people whose sessions the load uses, and the journal of what was asked and answered."""
+"""The accounts and sessions that the load uses, and the journal of operations."""
 
 import base64
 import itertools
@@ -16,13 +16,13 @@ _numbers = itertools.count(1)
 
 
 class Journal:
-    """Operations in the order in which they were noted, by any thread."""
+    """Operations of all threads, in the order in which they were noted."""
 
     def __init__(self) -> None:
         self.operations: list[Operation] = []
 
     def note(self, kind: Kind, person: "Person", answer: Answer, **details: object) -> Operation:
-        """Details are fields of `Operation`; `start` may name an earlier attempt."""
+        """Record an operation; `details` are fields of `Operation`, with `start` of an earlier attempt if retried."""
         fields: dict[str, object] = {"start": answer.start, "end": answer.end, "status": answer.status}
         fields |= {"pod": answer.pod, "worker": answer.worker, "user": person.id, "code": answer.code} | details
         operation = Operation(kind=kind, **fields)  # type: ignore[arg-type]
@@ -35,14 +35,14 @@ class Journal:
 
 @dataclass(slots=True)
 class Session:
-    """The tokens of one session; `refresh_tokens` from the first to the present one."""
+    """The tokens of one session; `refresh_tokens` from the first to the current one."""
 
     person: "Person"
     id: int
     access_tokens: list[str]
     refresh_tokens: list[str]
     unsure: bool = False
-    """Whether the present refresh token may have been presented already."""
+    """Whether the current refresh token may have been used already."""
     refreshing: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -51,7 +51,7 @@ class Session:
 
 
 class Person:
-    """An account; `secrets` are the passwords that it may have now, the likeliest first."""
+    """An account; `secrets` are its possible current passwords, the likeliest first."""
 
     def __init__(self, email: str, secret: str) -> None:
         self.email, self.id = email, 0
@@ -63,7 +63,7 @@ class Person:
 
     @classmethod
     def register(cls, connection: Connection, journal: Journal) -> "Person | None":
-        """A new account; None where the service cannot make one now."""
+        """Register a new account; None if the service refuses."""
         number = next(_numbers)
         person = cls(f"walker-{number}@example.com", f"a long way {number} to walk 0")
         body = {"email": person.email, "password": person.secrets[0], "name": f"Walker {number}"}
@@ -78,7 +78,7 @@ class Person:
         return f"{self.secrets[0].rpartition(' ')[0]} {next(self._secrets_made)}"
 
     def log_in(self, connection: Connection, journal: Journal) -> Session | None:
-        """Try the passwords that it may have; None where none opens a session now."""
+        """Log in with one of the possible passwords; None if none succeeds."""
         for secret in list(self.secrets):
             body = {"email": self.email, "password": secret}
             answer = connection.send(Request("POST", "/api/v1/auth/login", body))
@@ -94,22 +94,22 @@ class Person:
         return None
 
     def forget(self, session: Session) -> None:
-        """It has ended."""
+        """Remove an ended session."""
         self.sessions = [each for each in self.sessions if each is not session]
 
 
 @dataclass(slots=True)
 class World:
-    """What all actors share."""
+    """The state that all actors share."""
 
     people: list[Person]
     journal: Journal
     ended: deque[Session] = field(default_factory=lambda: deque(maxlen=200))
     every: list[Session] = field(default_factory=list)
     sql: Sql | None = None
-    """Runs a statement on PostgreSQL past the service, and tells whether it is certainly committed."""
+    """Runs a statement directly on PostgreSQL; returns whether it is certainly committed."""
     unheard: deque[tuple[int, list[Session]]] = field(default_factory=deque)
-    """Sessions that were ended by SQL, and when every worker has to know that."""
+    """Sessions ended by SQL, with the time in ns by which every worker must know it."""
 
 
 def session_of(token: str) -> int:

@@ -1,4 +1,4 @@
-"""Pods on this machine: gunicorn masters with their workers, each with a PgBouncer of its own as in the cluster."""
+"""Pods on this machine: a gunicorn master with workers and its own PgBouncer each, as in the cluster."""
 
 import json
 import os
@@ -24,12 +24,12 @@ SERVE = (sys.executable, "-m", "app", "serve")
 READY_TIMEOUT_S = 60.0
 KINDS = ("meinheld", "gthread") if has_meinheld() else ("gthread",)
 CHEAP = {"bcrypt_cost": 4, "queue": 1000}
-MANY_SESSIONS = {"sessions_per_user": 10_000}  # the checker's people log in more often than anybody
+MANY_SESSIONS = {"sessions_per_user": 10_000}  # the load logs in more often than real users
 
 
 @dataclass(frozen=True)
 class Shared:
-    """What all pods have in common; `tuning` is merged into their tuning file."""
+    """What all pods share; `tuning` is merged into their tuning file."""
 
     postgres: Postgres
     database: str
@@ -51,7 +51,7 @@ class Shared:
 
 
 class Pod:
-    """One `python -m app serve` on a port that stays the same over restarts."""
+    """One `python -m app serve`, on the same port after restarts."""
 
     def __init__(
         self,
@@ -111,7 +111,7 @@ class Pod:
         return len(self.workers()) >= self._workers and self.ask(Request("GET", "/api/v1/health/ready")).status == 200
 
     def ask(self, request: Request) -> Answer:
-        """Send on a connection of its own."""
+        """Send on a new connection."""
         connection = Connection(self.name, self.port)
         try:
             return connection.send(request)
@@ -119,11 +119,11 @@ class Pod:
             connection.close()
 
     def wait_until_ok(self) -> None:
-        """Wait until every worker is there and health says ok."""
+        """Wait until all workers run and health is ok."""
         wait_for(lambda: self.complete() and self.health() == "ok", f"pod {self.name} ok")
 
     def health(self) -> str:
-        """`ok`, `degraded` or `unavailable`; empty where nobody answers."""
+        """`ok`, `degraded` or `unavailable`; empty without a response."""
         body = self.ask(Request("GET", "/api/v1/health")).body
         return str(body.get("status", "")) if isinstance(body, dict) else ""
 
@@ -146,7 +146,7 @@ class Pod:
 
 
 class Stranger(Pod):
-    """A pod with another log than the database is used with: started when it says so, for it never gets ready."""
+    """A pod with another log than the database's record; it never gets ready and counts as started once it says why."""
 
     def complete(self) -> bool:
         answer = self.ask(Request("GET", "/api/v1/health/ready"))
@@ -155,8 +155,8 @@ class Stranger(Pod):
 
 
 def wait_for(condition: Callable[[], bool], what: str, timeout_s: float = 60) -> None:
-    """Wait until `condition()`; fails the test with `what` it waited for."""
-    assert becomes_true(condition, timeout_s), f"waited {timeout_s:g} s in vain: {what}"
+    """Wait until `condition()` holds; AssertionError naming `what` after `timeout_s`."""
+    assert becomes_true(condition, timeout_s), f"timed out after {timeout_s:g} s: {what}"
 
 
 def _statements() -> list[str]:

@@ -1,7 +1,7 @@
-"""The checker: pure functions from a recorded history to what a correct service could not have answered.
+"""The checker: pure functions from a recorded history to its violations.
 
-The rules claim only what must hold whatever the order in which concurrent operations took effect: one that ended
-before another started came first, everything else may have happened either way.
+The rules assume only that an operation that ended before another started took effect first; concurrent operations may
+have taken effect in any order.
 """
 
 from bisect import bisect_left
@@ -25,7 +25,7 @@ HONEST = frozenset({0, 200, 204, 304, 401, 403, 404, 409, 412, 503})
 
 
 def violations(history: Iterable[Operation], faults: Faults | None = None) -> list[Violation]:
-    """Everything that is wrong with `history`, the earliest first."""
+    """All violations in `history`, the earliest first."""
     faults = faults or Faults()
     record = Record(history, faults)
     found = [
@@ -44,7 +44,7 @@ def violations(history: Iterable[Operation], faults: Faults | None = None) -> li
 
 
 class Record:
-    """A history with the indices that the rules look things up in."""
+    """A history with the indices that the rules use."""
 
     def __init__(self, history: Iterable[Operation], faults: Faults) -> None:
         self._unheard = sorted((*faults.silence, *faults.outages), key=lambda each: each.start)
@@ -63,7 +63,7 @@ class Record:
                 self.session_endings[each.session].append(each)
 
     def promised_ends(self) -> dict[int, Operation]:
-        """session -> the first operation whose answer promised its end."""
+        """session -> the first operation that confirmed its end."""
         ends: dict[int, Operation] = {}
         for session, login in self.logins.items():
             promises = [each for each in self.session_endings[session] if each.promised and _acted(each, self)]
@@ -73,9 +73,9 @@ class Record:
         return ends
 
     def known(self, ending: Operation) -> int:
-        """From when on every worker must know of a promised end: from its answer on.
+        """The time in ns from which every worker must know of a confirmed end: that of its response.
 
-        What was done by SQL is known 5 s later, in which nothing kept everybody from reading the outbox or the log.
+        For SQL, it is 5 s after the commit or after the last overlapping outage of the log or the database.
         """
         if ending.kind not in BY_SQL:
             return ending.end
@@ -86,7 +86,7 @@ class Record:
         return calm + HEARD_NS
 
     def possible_ends(self, session: int) -> list[Operation]:
-        """Operations that may have ended the session, promised or not."""
+        """Operations that may have ended the session, confirmed or not."""
         login = self.logins[session]
         return self.session_endings[session] + [
             each
@@ -99,7 +99,7 @@ class Record:
 
 
 def accepted_after_end(record: Record) -> Iterator[Violation]:
-    """A request that started after the answer that promised the end of its session, and was let in."""
+    """A request that was accepted although it started after the end of its session was confirmed."""
     ends = record.promised_ends()
     for each in record.operations:
         if each.kind in USES_TOKEN and each.accepted and each.session is not None:
@@ -109,7 +109,7 @@ def accepted_after_end(record: Record) -> Iterator[Violation]:
 
 
 def refused_without_cause(record: Record) -> Iterator[Violation]:
-    """A request that was refused although nothing can have ended its session."""
+    """A request that was refused although no operation may have ended its session."""
     for each in record.operations:
         if each.kind in USES_TOKEN and each.status == 401 and each.session in record.logins:
             causes = (end for end in record.possible_ends(each.session) if end is not each and end.start < each.end)
@@ -118,7 +118,7 @@ def refused_without_cause(record: Record) -> Iterator[Violation]:
 
 
 def stale_reads(record: Record) -> Iterator[Violation]:
-    """A profile older than one whose change was acknowledged before the read started."""
+    """A read of a profile older than a change that was acknowledged before the read started."""
     edits = _edits_by_user(record)
     versions = _versions_by_text(record)
     newest = {user: _newest(changes) for user, changes in edits.items()}
@@ -133,7 +133,7 @@ def stale_reads(record: Record) -> Iterator[Violation]:
 
 
 def lost_updates(record: Record) -> Iterator[Violation]:
-    """Two changes with one version, or a version with another text than the one that was written in it."""
+    """Two changes with the same version, or a version read with another text than was written."""
     written: dict[tuple[int, int], Operation] = {}
     for changes in _edits_by_user(record).values():
         for each in changes:
@@ -159,7 +159,7 @@ def old_passwords(record: Record) -> Iterator[Violation]:
 
 
 def refused_logins(record: Record) -> Iterator[Violation]:
-    """A login with the present password that was refused although nothing happened to the account meanwhile."""
+    """A login with the current password that was refused although nothing changed the account meanwhile."""
     changes = [each for each in record.operations if each.kind is Kind.PASSWORD]
     replaced = {each.secret: each for each in reversed(changes) if each.may_have_acted}
     made_by = {each.new_secret: each for each in changes}
@@ -174,14 +174,14 @@ def refused_logins(record: Record) -> Iterator[Violation]:
 
 
 def dishonest_answers(record: Record) -> Iterator[Violation]:
-    """Answers that no fault excuses: 500 above all."""
+    """Statuses that no fault explains, such as 500."""
     for each in record.operations:
         if each.status not in HONEST:
             yield Violation(f"the answer was {each.status}", each)
 
 
 def impossible_promises(record: Record, faults: Faults) -> Iterator[Violation]:
-    """An end that was promised while the log could not be written at all."""
+    """An end that was confirmed while the log could not be written."""
     for each in record.operations:
         if each.kind in (ENDS_USER | ENDS_SESSION) - BY_SQL and each.promised and _acted(each, record):
             for silence in faults.silence:
@@ -190,7 +190,7 @@ def impossible_promises(record: Record, faults: Faults) -> Iterator[Violation]:
 
 
 def lost_requests(record: Record, faults: Faults) -> Iterator[Violation]:
-    """A request without an answer that no crash explains: of its pod, and for good where its worker is known."""
+    """A request without a response and without a crash of its pod or, if known, of its worker."""
     last_answer: dict[str, int] = {}
     for each in record.operations:
         if each.answered and each.worker:
@@ -205,7 +205,7 @@ def lost_requests(record: Record, faults: Faults) -> Iterator[Violation]:
 
 
 def writes_of_strangers(record: Record, faults: Faults) -> Iterator[Violation]:
-    """A pod with another log than the database has done, or judged, something that changes anything."""
+    """A write that a pod with another log than the database's record answered with a status below 500."""
     for each in record.operations:
         if each.pod in faults.strangers and each.kind is not Kind.READ and each.answered and each.status < 500:
             yield Violation("a pod with another log answered a write", each)
@@ -221,13 +221,13 @@ def _spares(ending: Operation, session: int | None) -> bool:
 
 
 def _end(operation: Operation) -> int:
-    """When it has certainly stopped acting: an answer tells, a lost connection does not; a deletion never stops."""
+    """The time after which it has no more effect: its response; never if the response is lost or it is a deletion."""
     certain = operation.answered and operation.status < 500 and operation.kind not in (Kind.DELETE, Kind.SQL_DELETE)
     return operation.end if certain else FOREVER
 
 
 def _acted(operation: Operation, record: Record) -> bool:
-    """Whether the answer promises anything: a refused reuse does only where it found the session alive."""
+    """Whether the response confirms an end; that of a refused reuse does so only if the session was live."""
     if operation.kind is not Kind.REUSE:
         return operation.kind is not Kind.REFRESH
     earlier = record.possible_ends(operation.session) if operation.session in record.logins else []
@@ -251,7 +251,7 @@ def _versions_by_text(record: Record) -> dict[str, int]:
 
 
 def _newest(changes: Sequence[Operation]) -> tuple[list[int], list[Operation]]:
-    """(ends, the change with the greatest version acknowledged up to each of them), both in the order of time."""
+    """The end times of changes in order, and for each the greatest version acknowledged up to then."""
     ends: list[int] = []
     latest: list[Operation] = []
     for each in sorted(changes, key=lambda change: change.end):

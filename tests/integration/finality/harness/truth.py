@@ -1,4 +1,4 @@
-"""What PostgreSQL says, asked past the service."""
+"""Direct queries to PostgreSQL, without the service."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,14 +16,14 @@ REVOKED = "SELECT count(*) FROM sessions WHERE revoked_at IS NOT NULL AND id = A
 
 
 def rows(shared: Shared, sql: str, *params: Any) -> list[tuple[Any, ...]]:
-    """One statement, committed."""
+    """Execute one statement, commit, and return its rows."""
     with _connected(shared.postgres.url(shared.database)) as connection, connection.cursor() as cursor:
         cursor.execute(sql, params or None)
         return list(cursor.fetchall())
 
 
 def execute(shared: Shared, sql: str, identifier: int) -> bool:
-    """One statement of an administrator, who is content with trying; tells whether it is certainly committed."""
+    """Execute one statement; returns whether it is certainly committed, and raises nothing if it fails."""
     try:
         with _connected(shared.postgres.url(shared.database)) as connection, connection.cursor() as cursor:
             cursor.execute(sql, (identifier,))
@@ -37,7 +37,7 @@ def live_sessions(shared: Shared) -> set[int]:
 
 
 def wait_until_revoked(shared: Shared, sessions: list[int]) -> None:
-    """Wait until the end of all these sessions is committed."""
+    """Wait until the ends of all these sessions are committed."""
     wait_for(lambda: rows(shared, REVOKED, sessions)[0][0] == len(sessions), "the sessions end in PostgreSQL", 7)
 
 
