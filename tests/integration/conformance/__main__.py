@@ -1,4 +1,4 @@
-"""`python -m tests.integration.conformance`: the table of what each server does with each case."""
+"""`python -m tests.integration.conformance`: print the outcome of each case on each server."""
 
 import argparse
 import fnmatch
@@ -21,7 +21,7 @@ UNEXPLAINED = "no reason is known"
 
 
 class Notes:
-    """The reasons, numbered as they come."""
+    """The reasons, numbered in order of appearance."""
 
     def __init__(self) -> None:
         self.numbers: dict[str, int] = {}
@@ -31,7 +31,7 @@ class Notes:
 
 
 def main() -> int:
-    """The command; 1 where a difference has no reason."""
+    """The command; returns 1 if a difference has no reason."""
     parser = argparse.ArgumentParser(prog="python -m tests.integration.conformance", description=__doc__)
     parser.add_argument("--case", default="*", help="pattern of the cases' names")
     parser.add_argument("--server", action="append", choices=SERVERS, help="only this server; can be repeated")
@@ -68,7 +68,7 @@ def _results(name: str, cases: list[Case], folder: Path) -> list[Result]:
 
 
 def _verdicts(row: dict[str, Result], notes: Notes) -> Iterator[str]:
-    """Which servers differ, and the numbers of the reasons."""
+    """The servers that differ, with the numbers of the reasons."""
     for name, result in row.items():
         if result.wrongs:
             numbers = dict.fromkeys(notes.number(each or UNEXPLAINED) for each in reasons(name, result))
@@ -93,7 +93,7 @@ def _forwarded(started: AbstractContextManager[Proxy], cases: list[Case]) -> lis
 
 
 def _through_proxy(name: str, cases: list[Case]) -> int:
-    """How many cases went wrong behind the proxy."""
+    """The number of cases that failed behind the proxy."""
     if program(name) is None:
         _say(f"{name} in front of ours: not installed")
         return 0

@@ -1,4 +1,4 @@
-"""What a case is: bytes on a connection, and the outcomes that the RFCs allow."""
+"""Cases: bytes to send on a connection, and the outcomes that the RFCs allow."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,14 +16,14 @@ Facts = Mapping[str, str | tuple[str | None, ...] | None]
 
 @dataclass(frozen=True)
 class Await:
-    """Send no more before `mark` has come; the outcome tells when it did not."""
+    """Wait for `mark` before sending more; without it the outcome has a fault."""
 
     mark: bytes
 
 
 @dataclass(frozen=True)
 class Gap:
-    """Let the server read what was sent before, alone."""
+    """Pause, so that the server reads the bytes before separately."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Why a server does what the RFCs do not want: a reason for every difference that the table shows."""
+"""The reasons for each difference between a server and the RFCs."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ ANY = (OURS, THREADS, PLAIN, PUBLISHED)
 
 @dataclass(frozen=True)
 class Reason:
-    """Explains what is wrong (a pattern) with some cases (patterns) of some servers."""
+    """The reason for a fault (a pattern) in some cases (patterns) on some servers."""
 
     text: str
     servers: tuple[str, ...]
@@ -28,8 +28,8 @@ class Reason:
 
 KEPT = (
     Reason(
-        "Characters that a URI does not have are taken literally in a path: URLs of browsers hold some of them, and "
-        "nobody reads them as anything else (RFC 9112, 3.2: SHOULD be refused).",
+        "Characters that a URI does not have are taken literally in a path: browsers send some of them, and "
+        "they have no other meaning there (RFC 9112, 3.2: SHOULD be refused).",
         ANY,
         "200 keep",
         tuple(f"target: {name} in a path" for name in UNSAFE),
@@ -62,7 +62,7 @@ KEPT = (
         ("HEAD: refused, too long", "HEAD: refused, bad field", "HEAD: refused, unknown version"),
     ),
 )
-"""What remains with our workers, and what gunicorn and the published meinheld have in common with them."""
+"""Differences of our workers, which gunicorn and the published meinheld may share."""
 
 COMPARED = (
     Reason("gunicorn's and meinheld's error pages have no Date (RFC 9110, 6.6.1).", (PLAIN, PUBLISHED), "no Date"),
@@ -120,7 +120,7 @@ COMPARED = (
 
 
 def _repaired(name: str, wrong: str, *cases: str) -> Reason:
-    """What the repair of that name mends."""
+    """A difference that the patch with that subject fixes."""
     return Reason(f"repair {name!r}", (PUBLISHED,), wrong, cases or ("*",))
 
 
@@ -160,7 +160,7 @@ REPAIRED = (
 
 
 def reasons(server: str, result: Result) -> Iterable[str | None]:
-    """Why, for everything that is wrong; None where nobody knows."""
+    """The reason for each fault of the result; None if unknown."""
     for wrong in result.wrongs:
         every = (*KEPT, *COMPARED, *REPAIRED)
         found = (each.text for each in every if each.explains(server, result.case.name, wrong))

@@ -1,4 +1,4 @@
-"""Sends a case over a connection and says in a word what came back."""
+"""Sends a case on a connection and summarizes the responses."""
 
 import re
 import select
@@ -30,7 +30,7 @@ class Answer:
 
 @dataclass
 class Exchange:
-    """Everything that came back: the responses, and what is wrong with them."""
+    """All responses of a case, and their faults."""
 
     answers: list[Answer] = field(default_factory=list)
     kept: bool = False
@@ -58,7 +58,7 @@ def connect(address: Address) -> socket.socket:
 
 
 class NotHttp(Exception):
-    """The bytes are no response; the message says why."""
+    """The bytes are not an HTTP response; the message says why."""
 
 
 class Wire:
@@ -70,7 +70,7 @@ class Wire:
         self.ended = False
 
     def send(self, data: bytes) -> None:
-        """Reads what comes meanwhile, so that a large request does not wait for its answer to be read."""
+        """Send, and read meanwhile, so that an early response does not block a large request."""
         view = memoryview(data)
         self.sock.setblocking(False)
         while view and not self.ended:
@@ -86,14 +86,14 @@ class Wire:
                     return
 
     def read(self, seconds: float, until: bytes | None = None) -> bool:
-        """True once `until` is there (without it: the end), False when nothing came for `seconds`."""
+        """Read until `until` (or the end) has come; False if nothing came for `seconds`."""
         while until is None or until not in self.data:
             if not self.more(seconds):
                 break
         return self.ended if until is None else until in self.data
 
     def more(self, seconds: float) -> bool:
-        """Take in what comes next; False when nothing does."""
+        """Read the next bytes; False if none come within `seconds`."""
         if self.ended or not select.select([self.sock], [], [], seconds)[0]:
             return False
         self._receive()
@@ -109,7 +109,7 @@ class Wire:
 
 
 def exchange(case: Case, address: Address, quiet_s: float = QUIET_S) -> Exchange:
-    """Send the steps, then ask for one more answer or close one half; read until the server closes."""
+    """Send the steps, then one more request or a half-close; read until the server closes."""
     wire = Wire(address)
     with wire.sock:
         result = Exchange()
@@ -138,7 +138,7 @@ def _end(case: Case, wire: Wire, quiet_s: float) -> None:
 
 
 def _final(data: bytes) -> bool:
-    """True once the head of a final response is there."""
+    """Whether the head of a final response has come."""
     return any(not match[1].startswith(b"1") for match in STATUS.finditer(data)) and b"\r\n\r\n" in data
 
 
@@ -155,7 +155,7 @@ def _read(result: Exchange, case: Case, data: bytes) -> None:
 
 
 def responses(data: bytes, methods: Sequence[str]) -> list[Answer]:
-    """The responses in `data`, of which the first answer `methods`; raises NotHttp."""
+    """Parse the responses in `data`; `methods` are those of the first requests. Raises NotHttp."""
     found: list[Answer] = []
     finals = 0
     while data:
@@ -179,13 +179,13 @@ def responses(data: bytes, methods: Sequence[str]) -> list[Answer]:
 
 
 def _unwanted(rest: bytes) -> tuple[bytes, bytes]:
-    """What stands where no body may stand, and what follows it."""
+    """The bytes where no body is allowed, and the rest."""
     match = STATUS.search(rest)
     return (rest[: match.start()], rest[match.start() :]) if match else (rest, b"")
 
 
 def _body(headers: dict[bytes, bytes], rest: bytes) -> tuple[bytes, bytes, bool]:
-    """The body, what follows it, and whether the end came too early."""
+    """The body, the rest, and whether the body was cut short."""
     if headers.get(b"transfer-encoding", b"").lower() == b"chunked":
         return _chunks(rest)
     if b"content-length" not in headers:
@@ -210,7 +210,7 @@ def _chunks(rest: bytes) -> tuple[bytes, bytes, bool]:
 
 
 def faults(answers: list[Answer], kept: bool) -> list[str]:
-    """What the RFCs demand of every response (RFC 9110, 6.6.1 and 8.6; RFC 9112, 6.3 and 9.6)."""
+    """Violations of rules for all responses (RFC 9110, 6.6.1 and 8.6; RFC 9112, 6.3 and 9.6)."""
     found = []
     for index, answer in enumerate(answers):
         last = index == len(answers) - 1

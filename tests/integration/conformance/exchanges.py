@@ -1,4 +1,4 @@
-"""What belongs to a connection: Expect, bodiless answers, pipelining, Upgrade, CONNECT, persistence, half-closing."""
+"""Cases about connections: Expect, bodiless responses, pipelining, Upgrade, CONNECT, persistence, half-close."""
 
 from collections.abc import Iterator
 

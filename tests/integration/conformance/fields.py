@@ -14,7 +14,7 @@ BARE_LF = {
     "LF as the empty line": b"GET /one HTTP/1.1\r\nHost: test\r\n\n",
     "LF before CRLF": b"GET /one HTTP/1.1\r\nHost: test\n\r\n",
 }
-"""RFC 9112, 2.2: a recipient MAY take a single LF for the end of a line."""
+"""RFC 9112, 2.2: a recipient MAY accept a single LF as the end of a line."""
 
 WRONG_LINES = {
     "bare CR in a value": "X-A: b\rX-C: d",

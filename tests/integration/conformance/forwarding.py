@@ -1,4 +1,4 @@
-"""Sends cases through a proxy and looks for requests that the worker has read as two."""
+"""Sends cases through a proxy and finds requests that the worker read as two."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ ENVIRON_MARK = "HTTP_" + MARK.upper().replace("-", "_")
 
 @dataclass(frozen=True)
 class Forwarded:
-    """What became of one case: requests that reached the application, and what is wrong with them."""
+    """The result of one case: the number of requests that reached the application, and faults."""
 
     case: Case
     requests: int
@@ -20,7 +20,7 @@ class Forwarded:
 
 
 def forward(case: Case, proxy: Proxy) -> Forwarded:
-    """Send the case, then a request of somebody else, whose answer must be its own."""
+    """Send the case, then a request of another client, which must get its own response."""
     before, _ = proxy.worker.seen()
     result = exchange(case, proxy.address)
     pid, requests = proxy.worker.seen()
@@ -31,7 +31,7 @@ def forward(case: Case, proxy: Proxy) -> Forwarded:
 
 
 def _misread(result: Exchange, requests: list[dict[str, str]]) -> Iterator[str]:
-    """The proxy marks each request that it forwards; what it has not marked was made out of the body of another one."""
+    """Requests without the proxy's mark: the worker read them from the body of another one."""
     marks = [each.get(ENVIRON_MARK, "") for each in requests]
     if not all(marks) or len(set(marks)) != len(marks) or any("," in mark for mark in marks):
         yield f"requests that the proxy has not forwarded, or not once: {marks}"
@@ -50,7 +50,7 @@ def _next_client(proxy: Proxy) -> Iterator[str]:
 
 
 def _counts(proxy: Proxy) -> Iterator[str]:
-    """More answers than requests on a connection: one request was read as two."""
+    """Connections with more responses than requests: one request was read as two."""
     for stream in list(proxy.tap.streams):
         stream.count()
         if stream.answer_count > stream.forwarded_count:

@@ -7,7 +7,7 @@ from tests.integration.conformance.cases import BAD, ENDED, KEPT, SMUGGLED, Case
 CHUNKS = "4\r\nbody\r\n0\r\n\r\n"
 READ = {"body": "body"}
 FAULTY = (BAD, ENDED)
-"""Refused, or read as chunked on a connection that ends then."""
+"""Refused, or read as chunked on a connection that is then closed."""
 
 
 def both(*headers: str) -> bytes:

@@ -1,4 +1,4 @@
-"""A WSGI application that remembers what reached it; with settings as its argument it serves itself, as the service."""
+"""A WSGI application that records its requests; run with settings, it serves itself as the service does."""
 
 import json
 import os
@@ -14,7 +14,7 @@ sleep: Callable[[float], None] = time.sleep
 
 
 def application(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """Answers by path; `/seen` tells and forgets what has come since it was asked last."""
+    """Answers by path; `/seen` returns and clears the requests recorded since the last call."""
     path = environ["PATH_INFO"]
     body = environ["wsgi.input"].read()
     if path == "/seen":

@@ -1,4 +1,4 @@
-"""HAProxy and nginx in front of our worker, with a tap between that counts what was forwarded and what was answered."""
+"""HAProxy and nginx in front of our worker, with a tap between that counts requests and responses."""
 
 import contextlib
 import os
@@ -16,7 +16,7 @@ from tests.integration.conformance.servers import Process, Server, eventually
 MARK = "X-Forwarded-Once"
 FORWARDED = re.compile(MARK.encode() + rb": ?[0-9A-Fa-f-]{32,36}\r\n", re.IGNORECASE)
 BEGUN = re.compile(rb"[^\r\n]+ HTTP/1\.1\r\n(?:[^\r\n]+\r\n)*")
-"""All that a proxy sent of a request which the worker refused by its first line; HAProxy 3 sends that line alone."""
+"""What a proxy sent of a request that the worker refused by its first line; HAProxy 3 sends only that line."""
 ANSWERED = re.compile(rb"HTTP/1\.1 [2-5]\d\d [^\r\n]*\r\nServer: jobfinder\r\n")
 
 HAPROXY = """global
@@ -83,7 +83,7 @@ PROXIES = tuple(SETTINGS)
 
 
 def program(name: str) -> str | None:
-    """Where the proxy is installed; None: it is not."""
+    """The path of the proxy's program; None if it is not installed."""
     return shutil.which(name.partition(",")[0], path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 
 
@@ -97,7 +97,7 @@ class _Stream:
     answer_count: int = 0
 
     def count(self) -> None:
-        """Take the bytes so far into the counts; only while nothing is under way."""
+        """Count the bytes so far; only call it while no request is running."""
         self.forwarded_count += len(FORWARDED.findall(self.sent)) or bool(BEGUN.fullmatch(self.sent))
         self.answer_count += len(ANSWERED.findall(self.answered))
         self.sent.clear()
@@ -105,7 +105,7 @@ class _Stream:
 
 
 class Tap:
-    """Hands every connection on to `target` and keeps what passes."""
+    """Forwards every connection to `target` and records the bytes."""
 
     def __init__(self, target: tuple[str, int]) -> None:
         self._target = target

@@ -1,4 +1,4 @@
-"""The servers under test, each a gunicorn with one worker in processes of its own."""
+"""The servers under test, each a gunicorn with one worker in separate processes."""
 
 import contextlib
 import json
@@ -26,7 +26,7 @@ OURS, THREADS, PLAIN, PUBLISHED = "ours", "gthread", "plain gthread", "published
 
 
 def eventually(condition: Callable[[], Any], what: Callable[[], str]) -> Any:
-    """The first true value of `condition`; fails when none comes."""
+    """The first true value of `condition`; AssertionError after PATIENCE_S."""
     end = time.monotonic() + PATIENCE_S
     while time.monotonic() < end:
         if value := condition():
@@ -70,7 +70,7 @@ class Process:
 
 
 class Server:
-    """A running server; `/seen` of its application tells what it was asked."""
+    """A running server; `seen` returns the requests of its application."""
 
     def __init__(self, name: str, folder: Path) -> None:
         self.name, self._folder = name, folder

@@ -1,4 +1,4 @@
-"""Runs cases against servers and judges what came back."""
+"""Runs cases against servers and compares the outcomes with the allowed ones."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ CASES: tuple[Case, ...] = tuple(
 
 @dataclass(frozen=True)
 class Result:
-    """What one server did with one case; `wrongs` is what the RFCs do not allow."""
+    """The outcome of one case on one server; `wrongs` are the deviations from the RFCs."""
 
     case: Case
     outcome: str
@@ -30,7 +30,7 @@ class Result:
 
 
 def run(case: Case, server: Server) -> Result:
-    """Send the case, then compare what the client saw and what the application saw with what is allowed."""
+    """Send the case and check the outcome for the client and for the application."""
     pid, _ = server.seen()
     result = exchange(case, server.address)
     now, requests = server.seen()
@@ -40,7 +40,7 @@ def run(case: Case, server: Server) -> Result:
 
 
 def misread(case: Case, result: Exchange, requests: list[dict[str, str]]) -> Iterator[str]:
-    """What is wrong with what the application saw."""
+    """Faults in the requests that the application saw."""
     served = sum(answer.status in (200, 204, 304, 500) for answer in result.answers)
     if result.answers and len(requests) != served:
         yield f"{len(requests)} requests reached the application"

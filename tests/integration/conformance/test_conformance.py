@@ -1,4 +1,4 @@
-"""Both workers do with every request of the table what RFC 9110 and 9112 allow, or differ for a known reason."""
+"""Both worker classes handle every case as RFC 9110 and 9112 allow, or differ for a known reason."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -22,22 +22,22 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_the_worker_does_what_the_rfcs_want(server: Server, case: Case) -> None:
+def test_worker_follows_the_rfcs(server: Server, case: Case) -> None:
     result = run(case, server)
     assert unexplained(server, result) == [], (
         f"{result}, where {case.allowed} with {case.facts} is allowed ({case.rfc})"
     )
     expected = [each for each in KEPT if server.name in each.servers and case.name in each.cases]
-    assert result.wrongs or not expected, "the difference is gone: it no longer needs a reason"
+    assert result.wrongs or not expected, "the difference is gone: remove its reason"
 
 
-def test_the_outcome_does_not_depend_on_how_the_bytes_arrive(server: Server) -> None:
+def test_outcome_is_the_same_byte_by_byte(server: Server) -> None:
     results = [run(in_pieces(case), server) for case in CASES if len(case.data) <= SHORT]
     assert [f"{each.case.name}: {each}" for each in results if unexplained(server, each)] == []
 
 
 def unexplained(server: Server, result: Result) -> list[str]:
-    """What is wrong for no reason that holds for our workers."""
+    """The faults without a reason that applies to our workers."""
     kept = {each.text for each in KEPT}
     known = zip(result.wrongs, reasons(server.name, result), strict=True)
     return [wrong for wrong, reason in known if reason not in kept]
@@ -51,18 +51,18 @@ def in_pieces(case: Case) -> Case:
     return replace(case, steps=tuple(steps))
 
 
-def test_the_table_is_large_and_every_row_has_a_name_of_its_own() -> None:
+def test_table_has_many_cases_with_unique_names() -> None:
     assert len(CASES) >= 150
     assert len({case.name for case in CASES}) == len(CASES)
 
 
-def test_reasons_name_repairs_that_exist() -> None:
+def test_reasons_name_existing_patches() -> None:
     names = {repr(each.subject) for each in load()}
     for each in REPAIRED:
         assert each.text.removeprefix("repair ") in names or Path(each.text).exists(), each.text
 
 
-def test_every_reason_is_about_cases_that_exist() -> None:
+def test_reasons_name_existing_cases() -> None:
     for each in KEPT:
         for pattern in each.cases:
             assert pattern == "*" or pattern in {case.name for case in CASES}, pattern

@@ -30,7 +30,7 @@ def test_a_forwarded_request_is_never_read_as_two(proxy: Proxy, case: Case) -> N
     assert forward(case, proxy).wrongs == ()
 
 
-def test_the_tap_notices_a_worker_that_answers_twice() -> None:
+def test_tap_counts_a_second_response() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         tap = Tap(listener.getsockname())
 
