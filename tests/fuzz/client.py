@@ -1,4 +1,4 @@
-"""Sends cases over many connections at once, and looks now and then whether the server is what it was."""
+"""Sends cases on many connections at once, and checks the responses to canary requests."""
 
 import errno
 import heapq
@@ -14,14 +14,14 @@ from dataclasses import dataclass, field
 from tests.fuzz.mutations import Case, case
 
 CONNECTIONS = 64
-SOURCES = 200  # addresses of the loopback network, each with ports of its own
+SOURCES = 200  # loopback source addresses, each with its own ports
 PATIENCE_S = 5.0
 RESET = struct.pack("ii", 1, 0)
 
 
 @dataclass
 class Tally:
-    """What was done."""
+    """The counts of a run."""
 
     cases: int = 0
     received: int = 0
@@ -32,7 +32,7 @@ class Tally:
 
 
 class Player:
-    """One connection at a time, on which one case after another is played."""
+    """Plays one case after another, on one connection at a time."""
 
     def __init__(self, campaign: "Campaign") -> None:
         self._campaign = campaign
@@ -43,7 +43,7 @@ class Player:
         return self._sock.fileno() if self._sock else -1
 
     def advance(self, now: float) -> float:
-        """Do what can be done; returns when to be called again at the latest."""
+        """Send and receive without blocking; returns the latest time for the next call."""
         if self._sock is None:
             self._connect()
         try:
@@ -102,7 +102,7 @@ class Player:
             self._quiet_at = now + (PATIENCE_S if self._waiting else self._case.patience_s + self._case.deaf_s)
 
     def _receive(self, now: float) -> bool:
-        """True at the end of the connection."""
+        """Read what is there; True at the end of the connection."""
         assert self._sock is not None
         while data := self._sock.recv(1 << 18):
             self._heard = True
@@ -116,7 +116,7 @@ class Player:
 
     def _end(self, over: bool) -> None:
         if over and not self._fresh and not self._heard:
-            self.leave()  # the server had closed it before
+            self.leave()  # the server had already closed it
             self._restart()
             return
         if self._case.answer is not None:
@@ -147,14 +147,14 @@ class Player:
     def _judge(self) -> None:
         tally = self._campaign.tally
         if self._got.startswith(b"HTTP/1.1 408 "):
-            return  # this client was held up
+            return  # this client was too slow
         tally.canaries += 1
         if not self._got.endswith(b"\r\n\r\n" + (self._case.answer or b"")):
             tally.wrong.append(f"case {self._index}: {self._got[-500:]!r} instead of {self._case.answer!r}")
 
 
 class Campaign:
-    """Cases `first` and following of `seed`, against `address`."""
+    """Runs the cases of `seed` from number `first` on, against `address`."""
 
     def __init__(self, address: tuple[str, int], seed: int, first: int = 0) -> None:
         self.address, self.tally = address, Tally()
@@ -172,7 +172,7 @@ class Campaign:
         self._epoll.register(player.fileno(), select.EPOLLIN | select.EPOLLET)
 
     def run(self, done: Callable[[Tally], bool]) -> Tally:
-        """Play until `done`; each connection is then left as it is."""
+        """Play until `done`, then close the connections."""
         players = [Player(self) for _ in range(CONNECTIONS)]
         due = [(0.0, next(self._numbers), player) for player in players]
         latest = dict.fromkeys(players, 0.0)
@@ -186,7 +186,7 @@ class Campaign:
         return self.tally
 
     def _ready(self, due: list[tuple[float, int, Player]], latest: dict[Player, float]) -> Iterator[Player]:
-        """Who can read or whose time has come; entries that were overtaken by a later one are dropped."""
+        """The players that can read or are due; outdated entries of `due` are dropped."""
         wait = max(0.0, min(due[0][0] - time.monotonic(), 0.05)) if due else 0.0
         found = {self._players[fd] for fd, _ in self._epoll.poll(wait) if fd in self._players}
         now = time.monotonic()

@@ -1,4 +1,4 @@
-"""Requests to begin with: sound ones, and those that servers have stumbled over."""
+"""The requests to mutate: valid ones, and ones that are known to cause errors in servers."""
 
 from tests.integration.conformance.table import CASES
 

@@ -1,4 +1,4 @@
-"""`python -m tests.fuzz.leaks`: what the worker holds before and after many requests, and whether that is the same."""
+"""`python -m tests.fuzz.leaks`: compare the worker's memory, descriptors and references before and after requests."""
 
 import argparse
 import itertools
@@ -16,10 +16,10 @@ from tests.fuzz.client import Campaign
 from tests.fuzz.process import Fuzzed
 
 MEMORY_MOST_KB = 1024
-BLOCKS_MOST = 300  # of the interpreter's allocator: its caches come and go
-MUTATED_MEMORY_MOST_KB = 20_000  # their bodies of up to 8 MB come and go at the same time
-MUTATED_BLOCKS_MOST = 0.05  # for each mutated request: what so many different ones fill caches with
-REFERENCES_MOST = 100  # of one object: None, True and their like are everywhere
+BLOCKS_MOST = 300  # of the interpreter's allocator, whose caches vary
+MUTATED_MEMORY_MOST_KB = 20_000  # responses of up to 8 MB overlap
+MUTATED_BLOCKS_MOST = 0.05  # per mutated request, as different requests fill caches
+REFERENCES_MOST = 100  # of one object; those to None, True and the like vary
 
 HEAD = b"HTTP/1.1\r\nHost: t\r\n"
 HELLO = b"GET /pages/hello " + HEAD + b"User-Agent: test\r\nAccept: */*\r\n\r\n"
@@ -59,7 +59,7 @@ def plain(service: Fuzzed, count: int) -> None:
 
 
 def aborted(service: Fuzzed, count: int) -> None:
-    """Clients that leave in the headers, in the body and in the response, by a reset or by closing."""
+    """Clients that reset or close during the headers, the body or the response."""
     choice = random.Random(count)
     open_: list[socket.socket] = []
     for number in range(count):
@@ -76,7 +76,7 @@ def aborted(service: Fuzzed, count: int) -> None:
 
 
 def uploads(service: Fuzzed, count: int) -> None:
-    """Bodies up to a megabyte, with a length and chunked, read and left unread by the application."""
+    """Bodies of up to 1 MB, with a length or chunked, which the application reads or not."""
     choice = random.Random(count)
     with socket.create_connection(service.address) as connection:
         for number in range(count):
@@ -91,7 +91,7 @@ def uploads(service: Fuzzed, count: int) -> None:
 
 
 def mutated(service: Fuzzed, count: int) -> None:
-    """What the fuzzer sends, a new part of it at each call."""
+    """Requests of the fuzzer, other ones at each call."""
     tally = Campaign(service.address, count, next(_firsts)).run(lambda tally: tally.cases >= count)
     assert not tally.wrong, tally.wrong
 
@@ -117,7 +117,7 @@ def _exactly(connection: socket.socket, size: int) -> None:
 
 @dataclass(frozen=True)
 class Look:
-    """What the worker holds when nobody asks it anything."""
+    """The worker's resources while it is idle."""
 
     memory_kb: int
     descriptors: int
@@ -133,7 +133,7 @@ class Look:
 
 @dataclass(frozen=True)
 class Growth:
-    """What `count` requests have left behind."""
+    """The difference in the worker's resources after `count` requests."""
 
     name: str
     count: int
@@ -160,7 +160,7 @@ class Growth:
 
 
 def measure(service: Fuzzed, scenario: Callable[[Fuzzed, int], None], count: int) -> Growth:
-    """Warm up, look, send `count` requests, look again."""
+    """Warm up, then measure before and after `count` requests."""
     scenario(service, count if scenario is mutated else max(count // 5, 500))
     before = Look.at(service)
     scenario(service, count)

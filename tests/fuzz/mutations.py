@@ -1,4 +1,4 @@
-"""Makes case `index` of `seed`: what a hostile or broken client sends, in which pieces, and how it leaves."""
+"""Makes case `index` of `seed`: the bytes of a hostile or broken client, their pieces, and how it disconnects."""
 
 import itertools
 import random
@@ -16,9 +16,9 @@ LONGEST = 300_000
 
 @dataclass(frozen=True)
 class Case:
-    """`pieces` are sent one after the other, `gap_s` seconds apart; then `patience_s` of silence end the case.
+    """`pieces` are sent `gap_s` seconds apart; the case ends after `patience_s` seconds of silence.
 
-    `deaf_s`: how long the client leaves the answers unread. `answer` is what must come, where that is known.
+    For `deaf_s` seconds the client does not read. `answer` is the expected response body, if known.
     """
 
     pieces: tuple[bytes, ...]
@@ -30,7 +30,7 @@ class Case:
 
 
 def case(seed: int, index: int) -> Case:
-    """The same for the same numbers, always."""
+    """The case, which depends only on `seed` and `index`."""
     choice = random.Random(f"{seed}:{index}")
     if index % 50 == 0:
         return canary(choice, index)
@@ -50,7 +50,7 @@ def case(seed: int, index: int) -> Case:
 
 
 def canary(choice: random.Random, index: int) -> Case:
-    """A sound request, in pieces, whose answer shows that the server has not lost its way."""
+    """A valid request, in pieces, whose response shows that the server still works."""
     size = choice.choice((0, 10, 5000))
     body = bytes(index % 256 for _ in range(size))
     path = choice.choice(("/bare", "")) + f"/canary/{index}"
@@ -65,13 +65,13 @@ def canary(choice: random.Random, index: int) -> Case:
 
 
 def aimed(choice: random.Random, data: bytes) -> bytes:
-    """`data` with a target of its own, for one or the other application."""
+    """`data` with a random target, of the bare or the framed application."""
     target = b"%s%d" % (choice.choice((b"bare/", b"")), choice.getrandbits(30))
     return data.replace(b"TARGET", target)
 
 
 def split(choice: random.Random, data: bytes) -> list[bytes]:
-    """`data` in pieces, cut anywhere."""
+    """`data` cut into pieces at random places."""
     kind = choice.random()
     if kind < 0.5 or len(data) < 2:
         return [data]
@@ -82,7 +82,7 @@ def split(choice: random.Random, data: bytes) -> list[bytes]:
 
 
 def place(choice: random.Random, data: bytes) -> int:
-    """Somewhere, mostly in the head."""
+    """A random position, mostly in the head."""
     return choice.randrange(min(len(data), choice.choice((20, 200, 2000, LONGEST))) + 1)
 
 

@@ -1,4 +1,4 @@
-"""A sound application, whose requests must leave nothing behind."""
+"""A correct application, for the leak checks."""
 
 from collections.abc import Iterable, Iterator
 
@@ -9,7 +9,7 @@ BIG = bytes(2_000_000)
 
 
 def application(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-    """`/pages/<name>`."""
+    """Serves `/pages/<name>`."""
     name = environ["PATH_INFO"].removeprefix("/pages/")
     if name == "stream":
         start_response("200 OK", [("Content-Type", "text/plain")])

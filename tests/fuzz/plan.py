@@ -1,4 +1,4 @@
-"""What one run of the fuzzer does, and what it looks at before, during and after."""
+"""One run of the fuzzer, with checks before, during and after."""
 
 import sys
 import time
@@ -21,7 +21,7 @@ SETTINGS: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Plan:
-    """Cases `first` and following of `seed`, until `cases` or `seconds` are over."""
+    """The cases of `seed` from number `first` on, until `cases` or `seconds` are reached."""
 
     seed: int
     first: int = 0
@@ -29,7 +29,7 @@ class Plan:
     seconds: float = float("inf")
 
     def play(self, folder: Path, environment: Mapping[str, str]) -> dict[str, Any]:
-        """What was done; the service's log goes to `folder`. Raises Broken."""
+        """Run and return a report; the service's log goes to `folder`. Raises Broken."""
         with Fuzzed(folder, environment, **SETTINGS) as service:
             before = service.quiet_state()
             started = time.monotonic()
@@ -54,7 +54,7 @@ class Plan:
 
 
 class _Watch:
-    """Looks at the service once a second, and tells how far the plan has come."""
+    """Checks the service once a second, and decides when the plan is done."""
 
     def __init__(self, plan: Plan, service: Fuzzed) -> None:
         self._plan, self._service = plan, service

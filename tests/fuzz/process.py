@@ -1,4 +1,4 @@
-"""A service of its own process group for the fuzzer and the leak checks, and what can be asked of it."""
+"""A service in its own process group, for the fuzzer and the leak checks."""
 
 import json
 import os
@@ -20,11 +20,11 @@ REPORT = re.compile(r"AddressSanitizer|runtime error:|stack smashing|Fatal Pytho
 
 
 class Broken(AssertionError):
-    """The worker died, hangs or was reported by a sanitizer."""
+    """The worker died or hangs, or a sanitizer reported an error."""
 
 
 class Fuzzed:
-    """The running service; `environment` is added to ours, `settings` are fields of `Settings`."""
+    """The running service; `environment` extends that of this process, `settings` are fields of `Settings`."""
 
     def __init__(self, folder: Path, environment: Mapping[str, str], **settings: Any) -> None:
         self._log = folder / "service.log"
@@ -61,7 +61,7 @@ class Fuzzed:
         return found[1], int(found[2])
 
     def stop(self) -> None:
-        """End the service; raises TimeoutExpired when it had to be killed."""
+        """Stop the service; raises TimeoutExpired if it had to be killed."""
         self._process.send_signal(signal.SIGTERM)
         try:
             self._process.wait(PATIENCE_S)
@@ -74,12 +74,12 @@ class Fuzzed:
         return self._log.read_text(errors="replace")
 
     def check(self) -> None:
-        """Raises Broken if the worker is not the one that it was."""
+        """Raises Broken if the worker has died or a sanitizer reported an error."""
         if not Path(f"/proc/{self.pid}").exists() or REPORT.search(self.log()):
             raise Broken(self.log()[-20_000:])
 
     def ask(self, data: bytes) -> bytes:
-        """What the server answers until it closes the connection."""
+        """The bytes that the server sends until it closes the connection."""
         with socket.create_connection(self.address, PATIENCE_S) as connection:
             connection.sendall(data)
             parts = []
@@ -88,7 +88,7 @@ class Fuzzed:
         return b"".join(parts)
 
     def state(self) -> dict[str, Any]:
-        """See `service.state`; raises Broken when there is no answer."""
+        """See `service.state`; raises Broken without a response."""
         try:
             answer = self.ask(b"GET /state HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n")
             found: dict[str, Any] = json.loads(answer.partition(b"\r\n\r\n")[2])

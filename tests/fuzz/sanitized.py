@@ -21,7 +21,7 @@ FLAGS = (
     "-fsanitize=address,undefined",
     "-fno-sanitize-recover=all",
     "-fno-wrapv",  # the interpreter's -fwrapv would hide signed overflows
-    "--param=asan-stack=0",  # greenlets move stacks about, and the marks between variables would stay behind
+    "--param=asan-stack=0",  # greenlets copy stacks without ASan's marks between variables
     "-fstack-protector-strong",
 )
 
@@ -45,7 +45,7 @@ COMPILED = f"extra_compile_args={list(FLAGS)},\n            extra_link_args=['-f
 
 EDITS = (
     ("setup.py", NO_FLAGS, COMPILED),
-    # What a pool keeps is not freed, so that its use would go unseen.
+    # Pooled objects are not freed, so ASan would not notice a use after free.
     *((f"meinheld/server/{file}", f"#define {name}\n", f"#define {name.split()[0]} 0\n") for file, name in POOLS),
     # The parser reads from a buffer on the stack that is longer than what was received.
     ("meinheld/server/reading.h", "  size_t nread = execute_parse(client, buf, r);\n", PARSE_A_COPY),
@@ -53,7 +53,7 @@ EDITS = (
 
 
 def site(without: str = "") -> Path:
-    """A folder for PYTHONPATH that holds the sanitized `meinheld`; built unless it is there for the same sources.
+    """A folder for PYTHONPATH with the sanitized `meinheld`; built unless it exists for the same sources.
 
     `without` is the subject of a patch that is left out.
     """
@@ -75,7 +75,7 @@ def environment(without: str = "") -> dict[str, str]:
         "PYTHONPATH": f"{site(without)}{os.pathsep}{Path(__file__).parents[2]}",
         "PYTHONMALLOC": "malloc",
         "LD_PRELOAD": f"{_library('libasan.so')} {_library('libstdc++.so.6')}",
-        # What the interpreter keeps until it ends is no leak of ours.
+        # The interpreter keeps memory until it exits, which LeakSanitizer would report.
         "ASAN_OPTIONS": "detect_leaks=0:halt_on_error=1:abort_on_error=1:quarantine_size_mb=64:handle_abort=0",
         "UBSAN_OPTIONS": "halt_on_error=1:abort_on_error=1:print_stacktrace=1",
     }

@@ -1,4 +1,4 @@
-"""Serves the applications of `shapes.py` as the service is served; started by `process.py` with settings as JSON."""
+"""Serves the applications of `shapes.py` with the service's server; `process.py` starts it with JSON settings."""
 
 import gc
 import json
@@ -23,7 +23,7 @@ served: Counter[str] = Counter()
 
 
 def count_failure(record: logging.LogRecord) -> bool:
-    """Leave the failures of requests out of the log, but count them."""
+    """Count failures of requests instead of logging them."""
     if record.exc_info is None:
         return True
     kind = record.exc_info[0]
@@ -32,7 +32,7 @@ def count_failure(record: logging.LogRecord) -> bool:
 
 
 def references(environ: Environ) -> dict[str, int]:
-    """The reference counts of what the server shares between requests."""
+    """The reference counts of objects that requests share."""
     shared: list[Any] = [
         None,
         True,
@@ -54,7 +54,7 @@ def references(environ: Environ) -> dict[str, int]:
 
 
 def state(environ: Environ) -> dict[str, Any]:
-    """What the worker holds at the moment, after everything that nobody needs has been given up."""
+    """The worker's resources after a garbage collection."""
     from meinheld import server
 
     shapes.LEFT.clear()
@@ -74,7 +74,7 @@ def state(environ: Environ) -> dict[str, Any]:
 
 
 class FuzzedService(Service):
-    """Hands requests below /bare to the application itself, and all others through what stands in front of it."""
+    """Serves /bare without the service's framing layer, and all other paths with it."""
 
     def load(self) -> Application:
         """Called by gunicorn in the worker."""
@@ -103,7 +103,7 @@ class FuzzedService(Service):
 
 
 def body_limit(method: str, path: str) -> int:
-    """In bytes; the pages are for uploads."""
+    """The limit in bytes; larger for the uploads of the leak checks."""
     return 1_048_576 if path.startswith("/pages/") else 100_000
 
 

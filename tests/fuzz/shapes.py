@@ -1,4 +1,4 @@
-"""WSGI applications whose responses are as right or as wrong as a number tells, and that wait, fail and keep things."""
+"""A WSGI application that responds correctly or wrongly, waits, fails or keeps objects, by a hash of the target."""
 
 import contextlib
 import random
@@ -16,7 +16,7 @@ from app.server.framing import Environ, StartResponse
 
 Random = random.Random
 
-LEFT: deque[Any] = deque(maxlen=64)  # what applications hold on to when they should not
+LEFT: deque[Any] = deque(maxlen=64)  # objects of past requests that applications keep wrongly
 SHARED: list[Any] = []  # a place to wait and a pair of sockets
 EVENTS: deque[cooperative.Event] = deque(maxlen=8)
 
@@ -40,7 +40,7 @@ VALUES: tuple[Any, ...] = (
 
 
 class Rude(Exception):
-    """What a broken application raises."""
+    """The error of a broken application."""
 
 
 class Text(str):
@@ -58,7 +58,7 @@ class Parts:
 
 
 class FickleClose:
-    """Has a `close` only when asked for the first time."""
+    """An iterable whose `close` exists only at the first access."""
 
     asked = 0
 
@@ -74,7 +74,7 @@ class FickleClose:
 
 
 def application(environ: Environ, start_response: StartResponse) -> Any:
-    """Whatever the request's target stands for."""
+    """A response chosen by the hash of the request's target."""
     path = environ["PATH_INFO"]
     if path.removeprefix("/bare").startswith("/canary/"):
         return canary(environ, start_response)
@@ -96,7 +96,7 @@ def application(environ: Environ, start_response: StartResponse) -> Any:
 
 
 def canary(environ: Environ, start_response: StartResponse) -> list[bytes]:
-    """An answer that shows whether this request was understood and is not mixed up with another one."""
+    """A response that shows whether the request was read correctly and not mixed with another."""
     body = environ["wsgi.input"].read()
     answer = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']} {zlib.crc32(body)} {len(body)}".encode()
     start_response("200 OK", [("Content-Length", str(len(answer)))])
@@ -104,7 +104,7 @@ def canary(environ: Environ, start_response: StartResponse) -> list[bytes]:
 
 
 def start(choice: Random, start_response: StartResponse, headers: Any) -> None:
-    """Call `start_response`, mostly as one should."""
+    """Call `start_response`, mostly correctly."""
     if choice.random() < 0.95:
         start_response("200 OK", headers)
     else:
@@ -179,7 +179,7 @@ def nothing(choice: Random, environ: Environ, start_response: StartResponse) -> 
 
 
 def read(choice: Random, environ: Environ, start_response: StartResponse) -> None:
-    """Read the input in every way that there is."""
+    """Read the input with a random method and size."""
     source = environ["wsgi.input"]
     for _ in range(choice.choice((1, 2, 5))):
         size = choice.choice((-1, 0, 1, 5, 1000, 2**31 - 1, 2**40, -(2**31)))
@@ -191,7 +191,7 @@ def read(choice: Random, environ: Environ, start_response: StartResponse) -> Non
 
 
 def keep(choice: Random, environ: Environ, start_response: StartResponse) -> None:
-    """Hold on to what belongs to this request, and use what belonged to others."""
+    """Keep an object of this request, and use one of an earlier request."""
     LEFT.append(choice.choice((environ, environ["wsgi.input"], start_response)))
     kept = choice.choice(LEFT)
     with contextlib.suppress(Exception):
@@ -235,7 +235,7 @@ def _wait_for_thread(choice: Random, seconds: float) -> None:
 
 
 def _wait_where_others_do(choice: Random, seconds: float) -> None:
-    """One place and one descriptor for all requests, and arguments that make no sense."""
+    """Wait on the waiter and sockets that all requests share, or with invalid arguments."""
     from meinheld import server
 
     place, ours, theirs = SHARED
@@ -258,6 +258,6 @@ def _wake_the_others() -> None:
 
 
 def answer_early(choice: Random, environ: Environ, start_response: StartResponse) -> None:
-    """Call `start_response` before anything else, perhaps for the first of several times."""
+    """Call `start_response` first, possibly once of several times."""
     if choice.random() < 0.5:
         start_response(choice.choice(STATUSES), [("X-First", "1")])

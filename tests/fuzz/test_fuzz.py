@@ -1,4 +1,4 @@
-"""`make test-fuzz`: the sanitized server under mutated requests and responses, and what requests leave behind.
+"""`make test-fuzz`: the sanitized server with mutated requests and responses, and leak checks.
 
 `FUZZ_SECONDS` (60), `FUZZ_SEED` (by the clock) and `LEAK_PART` (0.05; 1 sends 1,000,000 requests, 100,000 aborted ones,
 10,000 uploads and 100,000 mutated ones) change how much is done.
@@ -27,7 +27,7 @@ PART = float(os.environ.get("LEAK_PART", "0.05"))
 
 @pytest.fixture
 def say(capsys: pytest.CaptureFixture[str]) -> Callable[[object], None]:
-    """Print although the test passes."""
+    """Print also if the test passes."""
 
     def printed(text: object) -> None:
         with capsys.disabled():
@@ -37,21 +37,21 @@ def say(capsys: pytest.CaptureFixture[str]) -> Callable[[object], None]:
 
 
 @pytest.mark.timeout(SECONDS + 600)
-def test_mutated_requests_and_responses_break_nothing(tmp_path: Path, say: Callable[[object], None]) -> None:
+def test_mutated_requests_and_responses_do_not_break_the_worker(tmp_path: Path, say: Callable[[object], None]) -> None:
     report = Plan(SEED, seconds=SECONDS).play(tmp_path, sanitized.environment())
     say(json.dumps(report))
     assert report["cases"] > 0
 
 
 @pytest.mark.timeout(600)
-def test_a_defect_that_is_put_back_is_found(tmp_path: Path) -> None:
+def test_fuzzer_finds_a_reintroduced_defect(tmp_path: Path) -> None:
     with pytest.raises(Broken, match="AddressSanitizer: heap-use-after-free"):
         Plan(1, seconds=120).play(tmp_path, sanitized.environment(without="long header in two reads"))
 
 
 @pytest.mark.timeout(900)
-def test_the_tests_of_the_server_hold_under_sanitizers() -> None:
-    """Those under load ask for the speed of the real build."""
+def test_server_tests_pass_under_sanitizers() -> None:
+    """Tests named `under_load` are left out, because they need the speed of the real build."""
     chosen = ("-p", "tests.fuzz.suite", "-k", "not gthread and not under_load", "tests/integration/server")
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", *chosen], cwd=ROOT, text=True, capture_output=True, check=False
@@ -75,7 +75,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fuzzed]:
         ("fails_at_first", 500, "Rude"),
     ],
 )
-def test_a_wrong_application_fails_alone_and_is_told_as_it_failed(
+def test_wrong_application_fails_with_its_error_and_the_worker_lives(
     service: Fuzzed, name: str, status: int, failure: str | None
 ) -> None:
     before = Counter(service.state()["failures"])
@@ -88,7 +88,7 @@ def test_a_wrong_application_fails_alone_and_is_told_as_it_failed(
 
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize(("scenario", "count"), SCENARIOS, ids=lambda each: getattr(each, "__name__", ""))
-def test_requests_leave_nothing_behind(
+def test_requests_do_not_leak(
     service: Fuzzed, scenario: Callable[[Fuzzed, int], None], count: int, say: Callable[[object], None]
 ) -> None:
     growth = measure(service, scenario, int(count * PART))

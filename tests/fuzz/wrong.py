@@ -1,4 +1,4 @@
-"""Applications that once ended the worker, or whose failure was told wrongly; nothing stands in front of them."""
+"""Applications that used to crash the worker or to hide their error; served without the framing layer."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -39,5 +39,5 @@ APPLICATIONS: dict[str, Callable[[StartResponse], Any]] = {
 
 
 def application(environ: Environ, start_response: StartResponse) -> Any:
-    """`/wrong/<name>`."""
+    """Serves `/wrong/<name>`."""
     return APPLICATIONS[environ["PATH_INFO"].removeprefix("/wrong/")](start_response)
