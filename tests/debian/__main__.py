@@ -1,8 +1,8 @@
-"""Brings `make run`, `make demo` and `make test` up from nothing on another Debian.
+"""Runs `make run`, `make demo` and `make test` on a fresh system of another Debian.
 
 `python -m tests.debian SUITE [pytest arguments]` makes a system of that suite (trixie is Debian 13) with nothing but
 Python, gcc and make, copies this checkout into it and runs the README's commands there as root. It needs root,
-debootstrap and unshare; the folder is made anew each time, in the cache folder beside the test cluster's.
+debootstrap and unshare; the system is made anew each time, in the cache folder beside the test cluster's.
 """
 
 import argparse
@@ -66,7 +66,7 @@ def _copy_checkout(target: Path) -> None:
     listed = ("git", "ls-files", "--cached", "--others", "--exclude-standard", "-z")
     names = subprocess.run(listed, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split("\0")
     for name in filter(None, names):
-        if (ROOT / name).exists():  # one that git knows may have been deleted
+        if (ROOT / name).exists():  # a tracked file may have been deleted
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, target / name)
 

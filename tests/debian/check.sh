@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the repaired meinheld with the Python 3.13 of Debian 13, in a folder that debootstrap makes, and runs the
-# tests of the server there, with every package in the version of the lock files. Needs root, debootstrap and unshare.
+# Builds the patched meinheld with the Python 3.13 of Debian 13, in a folder that debootstrap makes, and runs the
+# server's tests there, with the package versions of the lock files. Needs root, debootstrap and unshare.
 #   check.sh [pytest arguments]
 #   XDG_CACHE_HOME   where the folder is kept between runs (default ~/.cache), below jobfinder/trixie
 set -euo pipefail

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs inside the new system: the README's commands, in the order in which a newcomer types them.
+# Runs inside the new system: the README's commands, in its order.
 set -euo pipefail
 mount -t proc proc /proc
 mount -t sysfs -o ro sysfs /sys
