@@ -71,6 +71,12 @@ class Conflict(ProductError):
     status, code, title = 409, "conflict", "The request contradicts what is stored"
 
 
+class Gone(ProductError):
+    """It was there for everybody, and is no longer."""
+
+    status, code, title = 410, "gone", "It is no longer there"
+
+
 class PreconditionFailed(ProductError):
     """`If-Match` names another version than the current one (RFC 9110, 13.1.1)."""
 
@@ -91,12 +97,15 @@ class UnsupportedMediaType(ProductError):
 
 
 class FieldError:
-    """One bad field: `field` is its name (dots for nesting), `code` stable, `message` for people."""
+    """One bad field: `field` is its name (dots for nesting), `code` stable, `message` for people.
 
-    __slots__ = ("code", "field", "message")
+    `did_you_mean` is the known name or value that is spelled most like it.
+    """
 
-    def __init__(self, field: str, code: str, message: str) -> None:
-        self.field, self.code, self.message = field, code, message
+    __slots__ = ("code", "did_you_mean", "field", "message")
+
+    def __init__(self, field: str, code: str, message: str, did_you_mean: str | None = None) -> None:
+        self.field, self.code, self.message, self.did_you_mean = field, code, message, did_you_mean
 
 
 FIELDS_MAX = 20

@@ -134,9 +134,9 @@ def parse_ids(given: Any) -> list[int]:
     """The ids in the given order, without duplicates; raises BadRequest for none, more than 100, or an invalid id."""
     texts = (",".join(given) if isinstance(given, list) else given or "").split(",")
     if texts == [""]:
-        raise BadRequest("ids must name at least one user")
+        raise BadRequest("ids must name at least one")
     if len(texts) > BATCH_LIMIT:
-        raise BadRequest(f"ids must name at most {BATCH_LIMIT} users")
+        raise BadRequest(f"ids must name at most {BATCH_LIMIT}")
     numbers = [parse_id(text.strip()) for text in texts]
     wanted = dict.fromkeys(number for number in numbers if number is not None)
     if None in numbers:

@@ -3,18 +3,19 @@
 import functools
 import itertools
 import typing
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
 import falcon
 import msgspec
-from msgspec import Struct
-from msgspec.structs import FieldInfo, fields
+from msgspec import UNSET, Struct
+from msgspec.structs import FieldInfo, fields, replace
 
 from app.errors import FIELDS_MAX, BadRequest, FieldError, Invalid, UnsupportedMediaType
 
 Shape = TypeVar("Shape", bound=Struct)
+Parse = Callable[[Any], Any]
 
 JSON, MERGE_PATCH, FORM = "application/json", "application/merge-patch+json", "application/x-www-form-urlencoded"
 CONTENT_ENCODING = "HTTP_CONTENT_ENCODING"
@@ -110,19 +111,44 @@ def _convert(given: dict[str, Any], shape: type[Shape]) -> Shape:
 
 
 @functools.cache
-def _fields(shape: type[Struct]) -> list[tuple[FieldInfo, Callable[[Any], Any]]]:
-    """Each field with the `Meta(extra={"parse": ...})` of its type, which gives the value or raises ValueError."""
-    return [(each, next(_parsers(each.type), lambda value: value)) for each in fields(shape)]
+def _fields(shape: type[Struct]) -> list[tuple[FieldInfo, Parse]]:
+    """Each field with what its type's `Meta(extra={"parse": ...})` makes of a value, or raises ValueError."""
+    return [(each, _parser_of(each.type) or _unchanged) for each in fields(shape)]
 
 
-def _parsers(kind: Any) -> Iterator[Callable[[Any], Any]]:
-    yield from (meta.extra["parse"] for meta in getattr(kind, "__metadata__", ()) if "parse" in (meta.extra or {}))
-    for part in typing.get_args(kind):
-        yield from _parsers(part)
+def _unchanged(value: Any) -> Any:
+    return value
+
+
+def _parser_of(kind: Any) -> Parse | None:
+    """That of the type itself, of the items of a list, of the fields of a shape, or of the one part that has any."""
+    for meta in getattr(kind, "__metadata__", ()):
+        if "parse" in (getattr(meta, "extra", None) or {}):
+            parse: Parse = meta.extra["parse"]
+            return parse
+    if isinstance(kind, type) and issubclass(kind, Struct):
+        return _parser_of_shape(kind)
+    found = next((parser for part in typing.get_args(kind) if (parser := _parser_of(part)) is not None), None)
+    if found is not None and typing.get_origin(kind) in (list, tuple):
+        return lambda values: type(values)(found(value) for value in values)
+    return found
+
+
+def _parser_of_shape(kind: type[Struct]) -> Parse | None:
+    parsers = {each.name: parser for each in fields(kind) if (parser := _parser_of(each.type)) is not None}
+    if not parsers:
+        return None
+
+    def parsed(value: Struct) -> Struct:
+        given = {name: getattr(value, name) for name in parsers}
+        known = {name: item for name, item in given.items() if item is not None and item is not UNSET}
+        return replace(value, **{name: parsers[name](item) for name, item in known.items()})
+
+    return parsed
 
 
 def _convert_field(
-    given: dict[str, Any], each: FieldInfo, parse: Callable[[Any], Any], values: dict[str, Any],
+    given: dict[str, Any], each: FieldInfo, parse: Parse, values: dict[str, Any],
     problems: list[FieldError],
 ) -> None:  # fmt: skip
     name = each.encode_name
@@ -131,12 +157,17 @@ def _convert_field(
             problems.append(FieldError(name, "required", "this field is required"))
         return
     try:
-        value = msgspec.convert(given[name], each.type)
+        value = msgspec.convert(_whole(given[name]), each.type)
         value = None if value is None else parse(value)
     except (msgspec.ValidationError, ValueError) as error:
         problems.append(FieldError(name, "invalid", _readable(str(error))))
         return
     values[each.name] = value
+
+
+def _whole(value: Any) -> Any:
+    """JSON has one sort of numbers: 3.0 is an integer, too."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _readable(message: str) -> str:

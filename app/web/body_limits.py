@@ -5,7 +5,21 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
-from msgspec.inspect import BoolType, IntType, LiteralType, Metadata, NoneType, StrType, StructType, Type, UnionType
+from msgspec.inspect import (
+    BoolType,
+    DateTimeType,
+    FloatType,
+    IntType,
+    ListType,
+    LiteralType,
+    Metadata,
+    NoneType,
+    StrType,
+    StructType,
+    Type,
+    UnionType,
+    VarTupleType,
+)
 
 from app.web.openapi.operations import operations_of
 
@@ -18,7 +32,7 @@ _CHARACTER = 12
 _AROUND = 32
 """Bytes that a field may have around its name and value: quotes, a colon, a comma, blanks."""
 
-_PLAIN: dict[type, int] = {BoolType: 5, IntType: 20, NoneType: 4}
+_PLAIN: dict[type, int] = {BoolType: 5, DateTimeType: 64, FloatType: 32, IntType: 20, NoneType: 4}
 
 
 def body_limits(routes: Iterable[tuple[str, Any]]) -> Callable[[str, str], int]:
@@ -48,10 +62,21 @@ def _largest(kind: Type) -> int:
         return max(_largest(each) for each in kind.types)
     if isinstance(kind, StructType):
         return _AROUND + sum(_CHARACTER * len(f.encode_name) + _AROUND + _largest(f.type) for f in kind.fields)
-    if isinstance(kind, StrType) and kind.max_length is not None:
-        return _CHARACTER * kind.max_length
+    if isinstance(kind, ListType | VarTupleType) and kind.max_length is not None:
+        return kind.max_length * (_AROUND + _largest(kind.item_type))
+    return _CHARACTER * _longest(kind) if isinstance(kind, LiteralType | StrType) else _plain(kind)
+
+
+def _longest(kind: LiteralType | StrType) -> int:
+    """Characters of a text."""
     if isinstance(kind, LiteralType):
-        return _CHARACTER * max(len(str(value)) for value in kind.values)
+        return max(len(str(value)) for value in kind.values)
+    if kind.max_length is None:
+        raise TypeError(f"how many bytes has {kind}?")
+    return kind.max_length
+
+
+def _plain(kind: Type) -> int:
     if type(kind) not in _PLAIN:
         raise TypeError(f"how many bytes has {kind}?")
     return _PLAIN[type(kind)]

@@ -22,12 +22,13 @@ class Refusal(msgspec.Struct):
     code: str
 
 
-class FieldProblem(msgspec.Struct):
-    """One bad field."""
+class FieldProblem(msgspec.Struct, omit_defaults=True):
+    """One bad field, and the known name or value that was probably meant."""
 
     field: str
     code: str
     message: str
+    did_you_mean: str = ""
 
 
 class Problem(Refusal, omit_defaults=True, kw_only=True):
@@ -53,7 +54,9 @@ def problem(resp: falcon.Response, request_id: str, error: ProductError) -> None
         f"urn:jobfinder:problem:{error.code}", error.title, error.status, error.code, request_id=request_id
     )
     if isinstance(error, Invalid):
-        document.fields = [FieldProblem(each.field, each.code, each.message) for each in error.fields]
+        document.fields = [
+            FieldProblem(each.field, each.code, each.message, each.did_you_mean or "") for each in error.fields
+        ]
         document.count = error.count
     else:
         document.detail = error.detail[:_DETAIL_MAX]

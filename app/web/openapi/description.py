@@ -9,6 +9,7 @@ from app.errors import (
     BadRequest,
     Conflict,
     Forbidden,
+    Gone,
     Invalid,
     NotFound,
     PreconditionFailed,
@@ -25,7 +26,7 @@ from app.web.openapi.operations import Operation, operations_of
 
 VERSION = "1.0.0"
 _ERRORS: tuple[type[ProductError], ...] = (
-    BadRequest, Unauthenticated, Forbidden, NotFound, Conflict, PreconditionFailed, UnsupportedMediaType,
+    BadRequest, Unauthenticated, Forbidden, NotFound, Conflict, Gone, PreconditionFailed, UnsupportedMediaType,
     Invalid, RateLimited, Unavailable,
 )  # fmt: skip
 _MEANINGS = {200: "OK", 201: "Created", 204: "Done", 304: "Not modified", 503: "Not available"}
@@ -161,5 +162,5 @@ def _parameter(each: Any) -> dict[str, Any]:
     if each.description:
         described_as["description"] = each.description
     if each.schema.get("type") == "array":
-        described_as |= {"style": "form", "explode": False}
+        described_as |= {"style": "form", "explode": each.repeated}
     return described_as

@@ -13,13 +13,17 @@ Responder = TypeVar("Responder", bound=Callable[..., None])
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One path, query or header parameter; `schema` is its JSON schema."""
+    """One path, query or header parameter; `schema` is its JSON schema.
+
+    A list is separated by commas, unless it is `repeated`: its values may have commas themselves.
+    """
 
     name: str
     place: str
     schema: dict[str, Any]
     description: str
     required: bool = False
+    repeated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
