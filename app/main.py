@@ -46,6 +46,11 @@ from app.infra.secrets.key_ring import KeyRing
 from app.infra.secrets.passwords import PasswordHasher
 from app.infra.tuning.fitness import Place
 from app.infra.tuning.live_tuning import LiveTuning
+from app.jobs import resources as jobs
+from app.jobs import store as jobs_store
+from app.jobs.board import job_board
+from app.jobs.facts import JOB_KIND
+from app.jobs.service import follow_company
 from app.routes import ROUTES, add_routes, measured_routes
 from app.users import resources as users
 from app.users import store as users_store
@@ -65,7 +70,7 @@ log = logging.getLogger(__name__)
 
 def preparation() -> Preparation:
     """What PgBouncer has prepared on each of its connections."""
-    stores = (users_store, auth_store, audit_store, companies_store)
+    stores = (users_store, auth_store, audit_store, companies_store, jobs_store)
     return Preparation([statement for each in stores for statement in each.PREPARED])
 
 
@@ -96,12 +101,13 @@ class Parts:
         self.pooler = Database(console, _ONE_CONNECTION, prepared=False) if console else None
         self.keys = KeyRing(settings.keys_dir or Path(), settings.jwt_algorithm, settings.signing_kid)
         self.hasher = PasswordHasher(settings.pepper.encode(), tuning.passwords, workers)
-        kinds = Kinds(users=USER_KIND, sessions=SESSION_KIND, companies=COMPANY_KIND)
+        kinds = Kinds(users=USER_KIND, sessions=SESSION_KIND, companies=COMPANY_KIND, jobs=JOB_KIND)
         self.coherence = Coherence(self.memcache, self.database, counters, tuning.cache, kinds)
         self.limiter = RateLimiter(self.memcache)
         self.tokens = AccessTokens(self.keys, settings)
         self.users = UserService(users_store.UserStore(self.database), self.coherence)
-        self.companies = CompanyService(companies_store.CompanyStore(self.database), self.coherence)
+        self.companies = CompanyService(companies_store.CompanyStore(self.database), self.coherence, follow_company)
+        self.board = job_board(self.database, self.coherence, self.companies, settings.pepper.encode())
         self.afterwards = Afterwards()
         life = auth_store.SessionLife(settings.refresh_token_seconds, settings.session_seconds)
         self.accounts = auth_store.AuthStore(self.database, self.afterwards, life)
@@ -151,6 +157,7 @@ class Parts:
         gauge("users_cached", len(self.coherence.users))
         gauge("sessions_cached", len(self.coherence.sessions))
         gauge("companies_cached", len(self.coherence.companies))
+        gauge("jobs_cached", len(self.coherence.jobs))
         gauge("sessions_ended", len(self.coherence.ended_sessions))
 
     def start_ticking(self) -> None:
@@ -159,6 +166,8 @@ class Parts:
         self.ticker.every(1.0, self.gauge, "gauges")
         self.ticker.every(DRAIN_EVERY_S, self.coherence.drain, "outbox")
         self.ticker.every(5.0, self.keys.poll, "keys")
+        self.ticker.every(5.0, self.board.upkeep.expire, "expired postings")
+        self.ticker.every(10.0, self.board.upkeep.count, "counts of searches")
         self.ticker.every(30.0, self.database.prune, "idle connections")
         self.ticker.every(600.0, self.upkeep.prune_sessions, "expired sessions")
         self.ticker.every(600.0, self.upkeep.prune_login_networks, "networks of logins")
@@ -275,6 +284,12 @@ def _resources(parts: Parts) -> list[Resource]:
         companies.CompanyBySlug(parts.companies),
         companies.CompanyMembers(parts.companies),
         companies.CompanyMember(parts.companies),
+        jobs.CompanyJobs(parts.board.jobs),
+        jobs.OneJob(parts.board.jobs),
+        jobs.JobBatches(parts.board.jobs),
+        jobs.Searches(parts.board.searches),
+        jobs.SimilarJobs(parts.board.searches),
+        jobs.JobSuggestions(parts.board.suggestions),
         admin.AdminUsers(administration),
         admin.AdminUser(administration),
         admin.Disabling(administration),

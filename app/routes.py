@@ -34,6 +34,7 @@ from app.health.resources import (
     Ready,
     Start,
 )
+from app.jobs.resources import CompanyJobs, JobBatches, JobSuggestions, OneJob, Searches, SimilarJobs
 from app.users.resources import Account, PublicProfile, UserBatch
 from app.web.converters import IdConverter, shown
 from app.web.resource import Resource
@@ -59,6 +60,12 @@ ROUTES: tuple[tuple[str, type[Resource]], ...] = (
     ("/api/v1/companies/by-slug/{slug}", CompanyBySlug),
     ("/api/v1/companies/{company_id:id}/members", CompanyMembers),
     ("/api/v1/companies/{company_id:id}/members/{user_id:id}", CompanyMember),
+    ("/api/v1/companies/{company_id:id}/jobs", CompanyJobs),
+    ("/api/v1/jobs", Searches),
+    ("/api/v1/jobs/batch", JobBatches),
+    ("/api/v1/jobs/suggest", JobSuggestions),
+    ("/api/v1/jobs/{job_id:id}", OneJob),
+    ("/api/v1/jobs/{job_id:id}/similar", SimilarJobs),
     ("/api/v1/admin/users", AdminUsers),
     ("/api/v1/admin/users/{user_id:id}", AdminUser),
     ("/api/v1/admin/users/{user_id:id}/disable", Disabling),

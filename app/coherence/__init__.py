@@ -5,7 +5,7 @@ whether it may be used, so that losing or delaying anything here costs time, nev
 
 How the rest of the service uses it:
 
-    kinds = Kinds(users=USER_KIND, sessions=SESSION_KIND, companies=COMPANY_KIND)
+    kinds = Kinds(users=USER_KIND, sessions=SESSION_KIND, companies=COMPANY_KIND, jobs=JOB_KIND)
     coherence = Coherence(memcache, database, counters, tuning.cache, kinds)
     coherence.apply(tuning.cache)                      # live tuning
     coherence.drain()                                  # from the ticker, every DRAIN_EVERY_S
@@ -42,7 +42,7 @@ The second argument is the type that is encoded: workers share values only with 
 from app.coherence.facade import Coherence, Kinds
 from app.coherence.facts.fact_cache import FactCache
 from app.coherence.facts.shared import Kind
-from app.coherence.keys import company_key, session_key, user_key
+from app.coherence.keys import company_key, job_key, session_key, user_key
 from app.coherence.log.history import Position
 from app.coherence.publisher import DRAIN_EVERY_S
 
@@ -54,6 +54,7 @@ __all__ = [
     "Kinds",
     "Position",
     "company_key",
+    "job_key",
     "session_key",
     "user_key",
 ]

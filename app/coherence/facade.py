@@ -32,6 +32,7 @@ class Kinds:
     users: Kind[Any]
     sessions: Kind[Any]
     companies: Kind[Any]
+    jobs: Kind[Any]
 
 
 class Coherence:
@@ -44,6 +45,7 @@ class Coherence:
     users: FactCache[Any]
     sessions: FactCache[Any]
     companies: FactCache[Any]
+    jobs: FactCache[Any]
     ended_sessions: EndedSessions
 
     def __init__(
@@ -55,12 +57,14 @@ class Coherence:
         self.agreement = agreement = Agreement(own, change_log, LogRecord(database))
         self._publisher = Publisher(agreement, Outbox(database), clock, counters)
         self._lease = lease = Lease(agreement, clock, counters, self._publisher.settle)
-        shared_users, shared_sessions, shared_companies = (
-            SharedFacts(kind, memcache, clock.wall_s) for kind in (kinds.users, kinds.sessions, kinds.companies)
+        shared_users, shared_sessions, shared_companies, shared_jobs = (
+            SharedFacts(kind, memcache, clock.wall_s)
+            for kind in (kinds.users, kinds.sessions, kinds.companies, kinds.jobs)
         )
         self.users = FactCache(kinds.users, shared_users, lease, clock, counters)
         self.sessions = FactCache(kinds.sessions, shared_sessions, lease, clock, counters)
         self.companies = FactCache(kinds.companies, shared_companies, lease, clock, counters)
+        self.jobs = FactCache(kinds.jobs, shared_jobs, lease, clock, counters)
         self.ended_sessions = EndedSessions(shared_sessions, clock.now_ns)
         self.apply(tuning)
 
@@ -70,6 +74,7 @@ class Coherence:
         self.users.apply(tuning.user)
         self.sessions.apply(tuning.user)
         self.companies.apply(tuning.company)
+        self.jobs.apply(tuning.job)
         self.ended_sessions.apply(tuning.blacklist)
 
     def leased(self) -> bool:

@@ -11,6 +11,11 @@ def company_key(company_id: int) -> str:
     return f"company:{company_id}"
 
 
+def job_key(job_id: int) -> str:
+    """Everything about a posting, but what it shows of its company."""
+    return f"job:{job_id}"
+
+
 def session_key(session_id: int) -> str:
     """One session alone."""
     return f"session:{session_id}"

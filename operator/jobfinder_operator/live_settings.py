@@ -7,6 +7,8 @@ NAMES = {
     "cache.blacklist.ttlSeconds": "cache.blacklist.ttl_seconds",
     "cache.company.capacity": "cache.company.capacity",
     "cache.company.ttlSeconds": "cache.company.ttl_seconds",
+    "cache.job.capacity": "cache.job.capacity",
+    "cache.job.ttlSeconds": "cache.job.ttl_seconds",
     "cache.leaseMilliseconds": "cache.lease_ms",
     "limits.loginFailuresPerAccount": "limits.login_failures_per_account",
     "limits.loginsPerAddress": "limits.logins_per_address",

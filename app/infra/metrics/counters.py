@@ -39,6 +39,7 @@ GAUGES: Mapping[str, str] = {
     "users_cached": "Users in the in-process cache",
     "sessions_cached": "Sessions in the in-process cache",
     "companies_cached": "Companies in the in-process cache",
+    "jobs_cached": "Postings in the in-process cache",
     "sessions_ended": "Ended sessions that are remembered in this process",
 }
 

@@ -110,12 +110,17 @@ def _create(direct_url: str, preparation: Preparation) -> None:
 
 
 def _limit_sessions(direct_url: str, statement_timeout_ms: int, role: str) -> None:
-    """Let PostgreSQL end what a killed worker leaves behind; holds for sessions that begin from now on."""
+    """Let PostgreSQL end what a killed worker leaves behind; holds for sessions that begin from now on.
+
+    It runs the parts of a search's union in their order only without parallel plans.
+    """
     limits = {
         "statement_timeout": f"{statement_timeout_ms}ms",
         "lock_timeout": f"{max(statement_timeout_ms * 4 // 5, 1)}ms",
         "idle_in_transaction_session_timeout": f"{3 * statement_timeout_ms}ms",
         "client_connection_check_interval": "2s",
+        "jit": "off",
+        "max_parallel_workers_per_gather": "0",
     }
     who = sql.Identifier(role) if role else sql.SQL("CURRENT_USER")
     connection = psycopg2.connect(direct_url, connect_timeout=10)

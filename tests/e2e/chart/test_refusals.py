@@ -143,9 +143,9 @@ INFEASIBLE: dict[str, tuple[Values, str]] = {
         {"tuning": {"cache": {"user": {"capacity": 200000}}}},
         (
             "2 workers x (64 MiB + tuning.cache.user.capacity 200000 x 3 KiB + tuning.cache.blacklist.capacity 50000 x "
-            "0.25 KiB + tuning.cache.company.capacity 2000 x 3 KiB) = 1336 MiB "
-            "are more than resources.limits.memory 768Mi. Nearest that works: "
-            "tuning.cache.user.capacity 103060, or a limit of 1337Mi."
+            "0.25 KiB + tuning.cache.company.capacity 2000 x 3 KiB + tuning.cache.job.capacity 1000 x 10 KiB) = "
+            "1356 MiB are more than resources.limits.memory 768Mi. Nearest that works: "
+            "tuning.cache.user.capacity 99726, or a limit of 1356Mi."
         ),
     ),
     "caches of more workers above the memory": (

@@ -27,7 +27,17 @@ ENDS_SOMETHING = {
     "DELETE /api/v1/users/me",
 }
 UNSAYABLE = {("password", "common_password"), ("password", "resembles_email"),
-             ("new", "common_password"), ("new", "resembles_email")}  # fmt: skip
+             ("new", "common_password"), ("new", "resembles_email"),
+             ("description", "invalid"), ("places.0.lat", "incomplete"), ("places.0.lon", "incomplete"),
+             ("eligible_countries", "not_remote"), ("salary", "incomplete"), ("salary.min", "above_max"),
+             ("salary.currency", "unknown_value"), ("language", "invalid"), ("apply.target", "invalid"),
+             ("apply.target", "unknown"), ("apply.questions", "unknown"), ("valid_through", "in_the_past"),
+             ("q", "no_words"), ("near", "invalid"), ("cursor", "invalid"), ("radius_km", "incomplete"),
+             ("sort", "incomplete"), ("salary_min", "incomplete"), ("salary_currency", "incomplete"),
+             ("salary_currency", "no_rate"), ("salary_unit", "incomplete"), ("skill", "invalid"),
+             ("skill.all", "invalid"), ("region", "invalid"), ("city", "invalid")}  # fmt: skip
+NEEDS_OTHERS = ("cursor", "near", "radius_km", "sort", "salary_min", "salary_currency", "salary_unit")
+"""Parameters of a search that mean something only beside others."""
 
 
 class People(threading.local):
@@ -39,6 +49,24 @@ class People(threading.local):
         self.administrator: Person | None = None
         self.companies: dict[str, dict[str, Any]] = {}
         self.uses = 0
+        self.jobs: dict[str, dict[str, Any]] = {}
+
+    def job(self, token: str, *, draft: bool = False) -> dict[str, Any]:
+        """A posting of a company of whoever has the token, the same each time unless it is a draft."""
+        if token not in self.jobs:
+            company = self._sent("companies", token, {"name": "Acme"})
+            self.jobs[token] = self._offered(token, company["id"], "open")
+        job = self.jobs[token]
+        return self._offered(token, job["company"]["id"], "draft") if draft else job
+
+    def _offered(self, token: str, company_id: int, state: str) -> dict[str, Any]:
+        said = {"title": "Nurse", "description": "<p>You care.</p>", "language": "en", "state": state}
+        return self._sent(f"companies/{company_id}/jobs", token, said)
+
+    def _sent(self, path: str, token: str, body: dict[str, Any]) -> dict[str, Any]:
+        answer = self.api.send("POST", path, json=body, headers={"Authorization": f"Bearer {token}"})
+        made: dict[str, Any] = answer.json()
+        return made
 
     def somebody(self) -> Person:
         """A logged-in account that several cases share; its session must not be ended."""
@@ -179,6 +207,48 @@ def _verify(case: Case[Any]) -> None:
     case.path_parameters["company_id"] = PEOPLE.company(PEOPLE.somebody().token)["id"]
 
 
+def _name_job(case: Case[Any]) -> None:
+    """One that is open and the caller's, and a condition that holds whatever has happened to it."""
+    case.path_parameters["job_id"] = PEOPLE.job(_token(case), draft=case.method == "DELETE")["id"]
+    for name, tag in (("If-Match", "*"), ("If-None-Match", '"0-0"')):
+        if name in case.headers:
+            case.headers[name] = tag
+
+
+def _change_job(case: Case[Any]) -> None:
+    _name_job(case)
+    case.body = {name: value for name, value in _object(case).items() if name in ("title", "openings", "workplace")}
+    if case.body.get("workplace") != "remote":
+        case.body |= {"eligible_countries": []}
+
+
+def _offer_job(case: Case[Any]) -> None:
+    case.path_parameters["company_id"] = PEOPLE.job(_token(case))["company"]["id"]
+    doubtful = ("eligible_countries", "salary", "apply", "valid_through", "language", "places")
+    kept = {name: value for name, value in _object(case).items() if name not in doubtful}
+    case.body = kept | {"description": "<p>You care.</p>"}
+
+
+def _list_jobs(case: Case[Any]) -> None:
+    case.path_parameters["company_id"] = PEOPLE.job(_token(case))["company"]["id"]
+
+
+def _search_jobs(case: Case[Any]) -> None:
+    for name in NEEDS_OTHERS:
+        case.query.pop(name, None)
+    for name in ("skill", "skill.all", "region", "city", "q"):
+        if name in case.query:
+            case.query[name] = "nurse" if name == "q" else ["Berlin"]
+    for name in ("If-Match", "If-None-Match"):
+        case.headers.pop(name, None)
+
+
+def _read_jobs(case: Case[Any]) -> None:
+    given = case.query.get("ids")
+    known = [PEOPLE.job(_token(case))["id"]]
+    case.query["ids"] = [*known, *given[:98]] if isinstance(given, list) else known
+
+
 def _name_the_version(case: Case[Any]) -> None:
     """Replace the conditional headers of the case, if any, by versions of the caller's own profile.
 
@@ -217,6 +287,14 @@ REALISTIC: dict[str, Callable[[Case[Any]], None]] = {
     "GET /api/v1/admin/users/{user_id}/sessions": _name_account,
     "POST /api/v1/admin/companies/{company_id}/verify": _verify,
     "DELETE /api/v1/admin/companies/{company_id}/verify": _verify,
+    "GET /api/v1/companies/{company_id}/jobs": _list_jobs,
+    "POST /api/v1/companies/{company_id}/jobs": _offer_job,
+    "GET /api/v1/jobs": _search_jobs,
+    "GET /api/v1/jobs/batch": _read_jobs,
+    "GET /api/v1/jobs/{job_id}": _name_job,
+    "PATCH /api/v1/jobs/{job_id}": _change_job,
+    "DELETE /api/v1/jobs/{job_id}": _name_job,
+    "GET /api/v1/jobs/{job_id}/similar": _name_job,
 }
 
 

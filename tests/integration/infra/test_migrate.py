@@ -85,6 +85,8 @@ def test_new_sessions_have_the_database_timeouts(url: str, db: Database) -> None
     limits = Database(url, TUNING)
     assert limits.one("SHOW statement_timeout") == ("1234ms",)
     assert limits.one("SHOW client_connection_check_interval") == ("2s",)
+    assert limits.one("SHOW max_parallel_workers_per_gather") == ("0",)
+    assert limits.one("SHOW jit") == ("off",)
     assert limits.one("SELECT current_setting('lock_timeout')::interval < '1234ms'") == (True,)
     with pytest.raises(Unavailable):
         limits.one("SELECT pg_sleep(30)")

@@ -9,6 +9,7 @@ from falcon.testing import create_environ
 
 from app.auth.schemas import Registration
 from app.errors import BadRequest, Invalid, UnsupportedMediaType
+from app.jobs.schemas import NewJob
 from app.users.schemas import Profile, ProfilePatch
 from app.web.bodies import JSON, MERGE_PATCH, _convert, read_json, read_one_of, refuse_coding
 
@@ -134,3 +135,27 @@ def test_null_empties_what_may_be_empty_in_a_merge_patch_alone() -> None:
     for body, media_type in ((b'{"name": null}', MERGE_PATCH), (b'{"headline": null}', JSON)):
         with pytest.raises(Invalid):
             read_one_of(request(body, media_type), shapes)
+
+
+def read_job(**said: Any) -> NewJob:
+    body = {"title": "Nurse", "description": "<p>You care.</p>"} | said
+    return read_json(request(json.dumps(body).encode()), NewJob)
+
+
+def test_an_integer_may_be_written_with_a_point() -> None:
+    assert repr(read_job(openings=3.0).openings) == "3"
+    with pytest.raises(Invalid):
+        read_job(openings=3.5)
+
+
+def test_texts_inside_lists_and_shapes_are_checked_as_well() -> None:
+    assert read_job(skills=["Go"], places=[{"country": "DE", "city": "Bonn"}]).skills == ("Go",)
+    for said in (
+        {"skills": ["Go", "a\nb"]},
+        {"places": [{"country": "DE", "city": "\0"}]},
+        {"places": [{"country": "XX"}]},
+        {"apply": {"questions": [{"text": "\u2028"}]}},
+    ):
+        with pytest.raises(Invalid) as caught:
+            read_job(**said)
+        assert [each.field for each in caught.value.fields] == list(said)

@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 
 from app.auth.schemas import Registration
 from app.companies.schemas import CompanyPatch, NewCompany
+from app.jobs.schemas import JobPatch, NewJob
 from app.routes import ROUTES
 from app.users.schemas import Profile
 from app.web.body_limits import SMALL_BODY, body_limits, largest_body
@@ -41,14 +42,20 @@ def test_the_largest_valid_body_fits_however_it_is_encoded() -> None:
 
 
 def test_no_route_takes_much_more_than_it_can_use() -> None:
-    """A company may have a description of some pages, and nothing else is as long."""
-    described: dict[str, type[Struct]] = {"post": NewCompany, "patch": CompanyPatch}
+    """Companies and postings may have descriptions of some pages, and nothing else is as long."""
+    described: dict[tuple[str, str], type[Struct]] = {
+        ("/api/v1/companies", "post"): NewCompany,
+        ("/api/v1/companies/{company_id:id}", "patch"): CompanyPatch,
+        ("/api/v1/companies/{company_id:id}/jobs", "post"): NewJob,
+        ("/api/v1/jobs/{job_id:id}", "patch"): JobPatch,
+    }
     sizes = {(path, method): LIMIT(method.upper(), path) for path, kind in ROUTES for method, _ in operations_of(kind)}
     assert min(sizes.values()) == SMALL_BODY == 3072
-    assert {method: size for (_, method), size in sizes.items() if size >= 8000} == {
-        method: largest_body(shape) for method, shape in described.items()
+    assert {each: size for each, size in sizes.items() if size >= 8000} == {
+        each: largest_body(shape) for each, shape in described.items()
     }
     assert largest_body(NewCompany) < 70_000
+    assert largest_body(NewJob) < 1_000_000
 
 
 @pytest.mark.parametrize(

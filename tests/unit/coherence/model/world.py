@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from app.coherence import Coherence, Kind, Kinds, company_key, session_key, store, user_key
+from app.coherence import Coherence, Kind, Kinds, company_key, job_key, session_key, store, user_key
 from app.coherence.log import store as log_record
 from app.coherence.log.change_log import ChangeLog
 from app.coherence.log.store import LogRecord
@@ -31,6 +31,7 @@ KINDS = Kinds(
     users=text_kind("user", lambda user_id: (user_key(user_id),)),
     sessions=text_kind("session", lambda session_id: (session_key(session_id), user_key(1))),
     companies=text_kind("company", lambda company_id: (company_key(company_id),)),
+    jobs=text_kind("job", lambda job_id: (job_key(job_id),)),
 )
 
 

@@ -1,0 +1,40 @@
+"""The services of postings, joined for one worker."""
+
+from dataclasses import dataclass
+
+from app.coherence import Coherence
+from app.companies.service import CompanyService
+from app.infra.postgres.database import Database
+from app.jobs.codes.salaries import shipped_rates
+from app.jobs.query.cursors import Cursors
+from app.jobs.query.searching import Searcher
+from app.jobs.query.store import QueryStore
+from app.jobs.query.suggestions.service import SuggestionService
+from app.jobs.query.suggestions.store import SuggestionStore
+from app.jobs.searches import SearchService, Sources
+from app.jobs.service import JobService
+from app.jobs.store import PostingStore
+from app.jobs.upkeep.service import Upkeep
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """What resources and the ticker use."""
+
+    jobs: JobService
+    searches: SearchService
+    suggestions: SuggestionService
+    upkeep: Upkeep
+
+
+def job_board(database: Database, coherence: Coherence, companies: CompanyService, secret: bytes) -> Board:
+    """`secret` seals cursors, and is the same for every worker."""
+    postings, rates = PostingStore(database), shipped_rates()
+    jobs = JobService(postings, coherence, companies, rates)
+    sources = Sources(Searcher(QueryStore(database), rates), jobs, postings, rates)
+    return Board(
+        jobs,
+        SearchService(sources, Cursors(secret)),
+        SuggestionService(SuggestionStore(database)),
+        Upkeep(database, coherence, rates),
+    )

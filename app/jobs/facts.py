@@ -1,0 +1,95 @@
+"""Postings as the caches keep them, and as answers show them beside what is shown of their companies."""
+
+import time
+
+import msgspec
+
+from app.coherence import Kind, company_key, job_key
+from app.companies.schemas import CompanyFact
+from app.jobs.results import UNLESS_ASKED
+from app.jobs.schemas import FIELDS, Posting, State
+
+_encode = msgspec.json.Encoder().encode
+_OWN = (
+    "id",
+    "title",
+    "description",
+    "state",
+    "published_at",
+    "valid_through",
+    "first_seen_at",
+    "content_changed_at",
+    "version",
+)
+QUOTE = '"'
+NEVER_S = 10 * 365 * 86_400.0
+
+
+class JobFact:
+    """A posting with the JSON of each of its fields but the company; `ends_at` is when it is no longer found."""
+
+    __slots__ = ("_fields", "ends_at", "posting")
+
+    def __init__(self, posting: Posting, ends_at: float) -> None:
+        """`ends_at` is in seconds since 1970 by this machine's clock."""
+        self.posting, self.ends_at = posting, ends_at
+        said = msgspec.structs.asdict(posting.detail)
+        values = {name: getattr(posting, name) if name in _OWN else said[name] for name in FIELDS if name != "company"}
+        if posting.state == "open" and ends_at <= time.time():
+            values["state"] = "expired"
+        self._fields = {name: _encode({name: value})[1:-1] for name, value in values.items()}
+
+    @property
+    def found(self) -> bool:
+        """Whether it is open, and its time has not come."""
+        return self.posting.state == "open" and self.ends_at > time.time()
+
+    @property
+    def state(self) -> State:
+        """As the clock has it: what has expired need not be flipped yet."""
+        posting = self.posting
+        return "expired" if posting.state == "open" and not self.found else posting.state
+
+    def json(self, company: CompanyFact) -> bytes:
+        """All of it."""
+        return b'{"company":' + company.brief_json + b"," + b",".join(self._fields.values()) + b"}"
+
+    def some(self, company: CompanyFact, names: tuple[str, ...]) -> bytes:
+        """Some fields without the closing brace, so that others can follow."""
+        return b'{"company":' + company.brief_json + b"," + b",".join([self._fields[name] for name in names])
+
+    def tag(self, company: CompanyFact) -> str:
+        """The last number is the posting's version, which a change is conditional on."""
+        return f'"{self.posting.id}.{company.tag.strip(QUOTE)}-{self.posting.version}"'
+
+
+def shown_fields(asked: tuple[str, ...]) -> tuple[str, ...]:
+    """The fields of a result but the company: what is asked for beside id and title, else all but the description."""
+    if not asked:
+        return tuple(name for name in FIELDS if name != "company" and name not in UNLESS_ASKED)
+    return tuple(name for name in FIELDS if name in ("id", "title") or (name in asked and name != "company"))
+
+
+def job_fact(posting: Posting, left_s: float) -> JobFact:
+    """`left_s` are the seconds until it is no longer found, by the clock of the database."""
+    return JobFact(posting, time.time() + left_s)
+
+
+def _decoded(data: bytes) -> JobFact:
+    posting, ends_at = msgspec.json.decode(data, type=tuple[Posting, float])
+    return JobFact(posting, ends_at)
+
+
+def _expires_at(fact: JobFact) -> float:
+    """The end of an open posting is a change that nobody publishes; facts are forgotten a second before."""
+    return fact.ends_at + 1.0 if fact.posting.state == "open" and fact.ends_at > time.time() else time.time() + NEVER_S
+
+
+JOB_KIND: Kind[JobFact] = Kind(
+    "job",
+    tuple[Posting, float],
+    encode=lambda fact: _encode((fact.posting, fact.ends_at)),
+    decode=_decoded,
+    keys=lambda job_id, fact: (job_key(job_id), company_key(fact.posting.company_id)),
+    expires_at=_expires_at,
+)

@@ -1,0 +1,124 @@
+"""How a posting is written down to be found: its numbers, its lexemes, its salary by the year, and where it is."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+
+from app.jobs.codes.salaries import Rates
+from app.jobs.codes.terms import ANYWHERE, Kind, cells_at, day_of, term
+from app.jobs.query.compiled import Name
+from app.jobs.schemas import Detail, Place, Salary
+from app.jobs.texts.cleaning import text_of
+from app.jobs.texts.words import Stems, body_lexemes, folded, spelled, title_vector
+
+
+@dataclass(frozen=True, slots=True)
+class NamedValue:
+    """A skill, region or city as the dictionary has it."""
+
+    kind: Kind
+    country: str
+    label: str
+
+    @property
+    def name(self) -> Name:
+        return self.kind, folded(self.label)
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """The words of a posting as they are spelled, and the language of their stems."""
+
+    language: str
+    title: list[str]
+    body: list[str]
+
+    @property
+    def words(self) -> list[str]:
+        return list(dict.fromkeys((*self.title, *self.body)))
+
+
+@dataclass(frozen=True, slots=True)
+class Indexed:
+    """The columns of a posting by which it is found."""
+
+    salary: int | None
+    lats: list[float]
+    lons: list[float]
+    terms: list[int]
+    title_tsv: str
+    body_lexemes: list[str]
+
+
+def texts_of(title: str, description: str, detail: Detail, places: Iterable[Place]) -> Texts:
+    """Skills and the names of places are words of the text, too, and come before it."""
+    named = [part for place in places for part in (place.city, place.region) if part]
+    return Texts(
+        detail.language, spelled(title), spelled(" ".join([*detail.skills, *named, text_of(description)]))
+    )  # fmt: skip
+
+
+def named_values(detail: Detail, places: Iterable[Place]) -> list[NamedValue]:
+    """What the dictionary has to number."""
+    found = [NamedValue(Kind.SKILL, "", skill) for skill in detail.skills]
+    for place in places:
+        found += [NamedValue(Kind.REGION, place.country, place.region)] if place.region else []
+        found += [NamedValue(Kind.CITY, place.country, place.city)] if place.city else []
+    return list({(each.name, each.country): each for each in found}.values())
+
+
+def indexed(
+    company_id: int, texts: Texts, detail: Detail, places: Sequence[Place], published_at: datetime
+) -> "Unnumbered":  # fmt: skip
+    """Everything but what the database has to be asked for."""
+    terms = {term(Kind.COMPANY, company_id), term(Kind.SLICE, day_of(published_at))}
+    terms |= {term(Kind.EMPLOYMENT_TYPE, each) for each in detail.employment_type}
+    terms |= {term(Kind.WORKPLACE, detail.workplace), term(Kind.LANGUAGE, detail.language)}
+    terms |= {term(Kind.SENIORITY, detail.seniority)} if detail.seniority else set()
+    terms |= {term(Kind.COUNTRY, place.country) for place in places}
+    if detail.workplace == "remote":
+        terms |= {term(Kind.ELIGIBLE, code) for code in detail.eligible_countries} or {ANYWHERE}
+    spots = [(place.lat, place.lon) for place in places if place.lat is not None and place.lon is not None]
+    terms |= {cell for lat, lon in spots for cell in cells_at(lat, lon)}
+    return Unnumbered(texts, detail.salary, spots, terms, named_values(detail, places))
+
+
+@dataclass(frozen=True, slots=True)
+class Unnumbered:
+    """A posting that lacks the numbers of its named values, and the stems of its words."""
+
+    texts: Texts
+    salary: Salary | None
+    spots: list[tuple[float, float]]
+    terms: set[int]
+    named: list[NamedValue]
+
+    def complete(self, stems: Stems, numbers: Mapping[tuple[Name, str], int], rates: Rates) -> Indexed:
+        """`numbers` are by name and country."""
+        terms = self.terms | {numbers[each.name, each.country] for each in self.named}
+        return Indexed(
+            by_year(self.salary, rates),
+            [lat for lat, _ in self.spots],
+            [lon for _, lon in self.spots],
+            sorted(terms),
+            title_vector(self.texts.title, stems),
+            body_lexemes(self.texts.title, self.texts.body, stems),
+        )
+
+
+def by_year(salary: Salary | None, rates: Rates) -> int | None:
+    """The top of the range, else its bottom; None where it is unknown, or its currency has no rate."""
+    if salary is None or salary.currency not in rates.per_euro:
+        return None
+    amount = salary.max if salary.max is not None else salary.min
+    return None if amount is None else rates.by_year(amount, salary.currency, salary.unit)
+
+
+def fingerprint(title: str, description: str, detail: Detail) -> bytes:
+    """What near-duplicates have in common: every word, and every value that can be filtered by but the places."""
+    same = msgspec.structs.replace(detail, places=(), source="", external_id="", openings=1)
+    words = " ".join((*spelled(title), "|", *spelled(text_of(description))))
+    return hashlib.blake2b(words.encode() + msgspec.json.encode(same), digest_size=16).digest()

@@ -1,0 +1,1 @@
+"""The statements of pages of results."""

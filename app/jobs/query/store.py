@@ -1,0 +1,190 @@
+"""SQL of searches, put together from the conditions of a query and the plan."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Protocol
+
+from app.infra.postgres.database import Database
+from app.jobs.codes.terms import Kind, bounds
+from app.jobs.codes.vocabulary import CONFIGURATIONS
+from app.jobs.query.compiled import Name, Query
+from app.jobs.query.conditions.store import Part, conditions, formed, joined, tiers
+from app.jobs.query.pages.store import (
+    Branch,
+    Key,
+    Row,
+    limited,
+    matches,
+    matching,
+    newest,
+    order_of,
+    row_of,
+    selects,
+    short,
+)
+from app.jobs.query.plan import (
+    Counts,
+    Estimate,
+    Form,
+    estimated,
+    form_for,
+    in_titles,
+    lexemes_of,
+    terms_of,
+)
+
+STEMS = "SELECT word, ts_lexize(%s::regdictionary, word) FROM unnest(%s::text[]) AS word"
+
+COUNTS = """
+SELECT 'text', term, df, title_df FROM lexicon WHERE term = ANY (%s)
+UNION ALL
+SELECT 'text', prefix || '*', sum(df), sum(title_df)
+  FROM unnest(%s::text[]) AS prefix JOIN lexicon ON term >= prefix AND term < prefix || U&'\\FFFF' GROUP BY prefix
+UNION ALL
+SELECT 'term', term::text, df, 0 FROM term_count WHERE term = ANY (%s)
+"""
+
+BASIS = """
+SELECT term, df FROM term_count WHERE term = 0 OR term BETWEEN %s AND %s
+"""
+
+NUMBERS = """
+SELECT kind, name, id, country FROM term WHERE (kind, name) IN (SELECT * FROM unnest(%s::int[], %s::text[]))
+"""
+
+CORRECTIONS = """
+SELECT word, (SELECT term FROM lexicon
+               WHERE term %% word AND word_df >= GREATEST(1, 100 * COALESCE(own.word_df, 0))
+               ORDER BY similarity(term, word) DESC, word_df DESC, term LIMIT 1)
+  FROM unnest(%s::text[]) AS word LEFT JOIN lexicon AS own ON own.term = word
+"""
+"""Only words of titles are proposed, as they are spelled there, and only where they are a hundred times as frequent."""
+
+COUNTED_MAX = 4_000
+SAMPLE = 2_000
+TOTAL_MAX = 10_000
+
+
+class Asked(Protocol):
+    """A database, or a transaction of it."""
+
+    def all(self, statement: str, *params: Any) -> list[tuple[Any, ...]]: ...
+
+
+def stems_of(database: Asked, lang: str, words: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """The stems of each word in a language; words of a language without stems are missing, stop words have none."""
+    configuration = CONFIGURATIONS.get(lang)
+    if configuration is None or not words:
+        return {}
+    rows = database.all(STEMS, f"pg_catalog.{configuration}_stem", list(words))
+    return {word: tuple(found) for word, found in rows if found is not None}
+
+
+class QueryStore:
+    """Runs compiled queries; `form` forces one way of running them, for tests."""
+
+    def __init__(self, database: Database, form: Form | None = None) -> None:
+        self._database, self._forced = database, form
+
+    def stems(self, lang: str, words: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """The stems of each word in a language; words of a language without stems are missing."""
+        return stems_of(self._database, lang, words)
+
+    def numbers(self, names: Sequence[Name]) -> dict[Name, list[tuple[int, str]]]:
+        """(term, country) of each name that the dictionary has."""
+        found: dict[Name, list[tuple[int, str]]] = {}
+        if names:
+            kinds, texts = [int(kind) for kind, _ in names], [text for _, text in names]
+            for kind, name, number, country in self._database.all(NUMBERS, kinds, texts):
+                found.setdefault((Kind(kind), name), []).append((number, country))
+        return found
+
+    def basis(self) -> Counts:
+        """The counts that every plan depends on."""
+        rows: dict[int, int] = dict(self._database.all(BASIS, *bounds(Kind.SLICE)))
+        first, _ = bounds(Kind.SLICE)
+        return Counts(rows.get(0, 0), {number - first: count for number, count in rows.items() if number})
+
+    def counts(self, query: Query, basis: Counts) -> Counts:
+        """The same with those of what is asked for."""
+        lexemes, prefixes = lexemes_of(query)
+        texts: dict[str, int] = {}
+        titles: dict[str, int] = {}
+        terms: dict[int, int] = {}
+        for sort, name, count, in_title in self._database.all(COUNTS, lexemes, prefixes, terms_of(query)):
+            if sort == "term":
+                terms[int(name)] = count
+            else:
+                texts[name], titles[name] = int(count), int(in_title)
+        return replace(basis, terms=terms, texts=texts, titles=titles)
+
+    def page(self, query: Query, counts: Counts, rows: int, after: Key | None = None) -> list[Row]:
+        """The first `rows` postings behind `after`, in the order of the query."""
+        branches = self._branches(query, counts, rows, after)
+        found = self._run(query, counts, branches, rows, after)
+        if any(branch.form == "walk" and short(branch, found, rows) for branch in branches):
+            found = self._run(query, counts, [replace(each, form="gin") for each in branches], rows, after)
+        return found
+
+    def total(self, query: Query) -> tuple[int, bool]:
+        """How many match, and whether that is exact."""
+        matches = limited(formed("SELECT FROM posting WHERE shown AND {}", matching(query)), TOTAL_MAX + 1)
+        row = self._database.one(f"SELECT count(*) FROM ({matches.text}) AS found", *matches.params)
+        count = int(row[0]) if row else 0
+        return min(count, TOTAL_MAX), count <= TOTAL_MAX
+
+    def facet(
+        self, query: Query, counts: Counts, kinds: Sequence[Kind], values: int
+    ) -> tuple[list[tuple[int, int]], bool]:
+        """(term, count) of the most frequent terms of each kind, and whether the counts are exact.
+
+        Above some thousand matches the newest ones are counted, and their counts raised to the estimated whole.
+        """
+        estimate = estimated(query, counts)
+        exactly = estimate.matches <= COUNTED_MAX
+        most = COUNTED_MAX + 1 if exactly else SAMPLE
+        sampled = matches(query, most) if exactly else newest(query, most)
+        within = joined([Part("number BETWEEN %s AND %s", bounds(kind)) for kind in kinds], " OR ")
+        sql = f"""
+        WITH sample AS MATERIALIZED ({sampled.text}),
+             counted AS (SELECT number, count(*) AS many FROM sample, unnest(terms) AS number WHERE {within.text}
+                          GROUP BY number),
+             ranked AS (SELECT number, many, row_number() OVER (
+                          PARTITION BY number >> 27 ORDER BY many DESC, number) AS place FROM counted)
+        SELECT number, many, (SELECT count(*) FROM sample) FROM ranked WHERE place <= %s ORDER BY many DESC, number
+        """
+        found = self._database.all(sql, *sampled.params, *within.params, values)
+        size = int(found[0][2]) if found else 0
+        if exactly and size < most:
+            return [(number, many) for number, many, _ in found], True
+        scale = max(estimate.matches / size, 1.0)
+        return [(number, round(many * scale)) for number, many, _ in found], False
+
+    def corrections(self, words: Sequence[str]) -> dict[str, str]:
+        """For each word that hardly any posting has, a much more frequent one that is spelled much the same."""
+        rows = self._database.all(CORRECTIONS, list(words)) if words else []
+        return {word: found for word, found in rows if found is not None and found != word}
+
+    def _branches(self, query: Query, counts: Counts, rows: int, after: Key | None) -> list[Branch]:
+        whole = estimated(query, counts)
+        titles = in_titles(query, counts, whole) if query.sort == "relevance" else whole
+        shared = conditions(query)
+        found = [(number, parts) for number, parts in tiers(query) if after is None or number <= after.tier]
+        return [
+            Branch(number, [*shared, *parts], self._form(titles if number & 1 else whole, query, counts, rows))
+            for number, parts in found
+        ]
+
+    def _form(self, estimate: Estimate, query: Query, counts: Counts, rows: int) -> Form:
+        form = self._forced or form_for(estimate, counts, rows)
+        return "gin" if query.sort == "distance" or (query.sort == "salary" and form == "slices") else form
+
+    def _run(
+        self, query: Query, counts: Counts, branches: list[Branch], rows: int, after: Key | None
+    ) -> list[Row]:  # fmt: skip
+        parts = [part for branch in branches for part in selects(query, counts, branch, rows, after)]
+        if not parts:
+            return []
+        union = parts[0] if len(parts) == 1 else limited(joined(parts, "\nUNION ALL\n", "({})"), rows)
+        sql = f"SELECT * FROM ({union.text}) AS found ORDER BY tier DESC, {order_of(query)}"
+        return [row_of(query, row) for row in self._database.all(sql, *union.params)]

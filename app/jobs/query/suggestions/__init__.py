@@ -1,0 +1,1 @@
+"""What begins as somebody types."""

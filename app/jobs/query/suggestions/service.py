@@ -1,0 +1,82 @@
+"""Suggestions while somebody types: words of titles, skills, places and companies that begin so."""
+
+import msgspec
+
+from app.errors import FieldError, Invalid
+from app.jobs.codes.terms import Kind
+from app.jobs.query.parameters import TEXT_MAX, meant
+from app.jobs.query.suggestions.store import SuggestionStore
+from app.jobs.texts.words import folded, spelled
+
+KINDS = ("title", "skill", "company", "place")
+SUGGESTED_MAX = 10
+
+
+class Suggestion(msgspec.Struct, frozen=True):
+    """A text to search for, and the parameter that takes it."""
+
+    kind: str
+    text: str
+
+
+class Suggestions(msgspec.Struct, frozen=True):
+    """The most frequent ones first, of each kind in turn."""
+
+    suggestions: list[Suggestion]
+
+
+class SuggestionService:
+    """A word that nothing begins with is corrected first."""
+
+    def __init__(self, suggestions: SuggestionStore) -> None:
+        self._store = suggestions
+
+    def suggest(self, text: str, kinds: tuple[str, ...]) -> Suggestions:
+        """At most ten; `kinds` are some of KINDS."""
+        words = spelled(text)
+        if not words:
+            return Suggestions([])
+        found = self._suggested(words, kinds)
+        if not found and (corrected := self._store.correction(folded(words[-1]))):
+            found = self._suggested([*words[:-1], corrected], kinds)
+        ranked = sorted(enumerate(found), key=lambda each: (self._rank(found, each[0]), each[0]))
+        return Suggestions([suggestion for _, suggestion in ranked[:SUGGESTED_MAX]])
+
+    def _suggested(self, words: list[str], kinds: tuple[str, ...]) -> list[Suggestion]:
+        begun, before = folded(" ".join(words)), "".join(f"{word} " for word in words[:-1])
+        lists = {
+            "title": lambda: [before + word for word in self._store.words(folded(words[-1]), SUGGESTED_MAX)],
+            "skill": lambda: self._store.labels(begun, [Kind.SKILL], SUGGESTED_MAX),
+            "place": lambda: self._store.labels(begun, [Kind.CITY, Kind.REGION], SUGGESTED_MAX),
+            "company": lambda: self._store.companies(" ".join(words), SUGGESTED_MAX),
+        }
+        return [Suggestion(kind, found) for kind in kinds for found in lists[kind]()]
+
+    @staticmethod
+    def _rank(found: list[Suggestion], number: int) -> int:
+        """The place within its own kind."""
+        return sum(each.kind == found[number].kind for each in found[:number])
+
+
+def asked(given: dict[str, list[str]]) -> tuple[str, tuple[str, ...]]:
+    """The text and the kinds of a request. Raises Invalid."""
+    problems = [
+        FieldError(
+            name[:TEXT_MAX], "unknown", "this parameter is not known here", meant(name[:TEXT_MAX], ("q", "kind"))
+        )
+        for name in given
+        if name not in ("q", "kind")
+    ]
+    text, kinds = " ".join(given.get("q", [])), tuple(KINDS)
+    if not text or len(text) > TEXT_MAX or len(given["q"]) > 1:
+        problems.append(FieldError("q", "invalid", f"1 to {TEXT_MAX} characters"))
+    if "kind" in given:
+        kinds = tuple(dict.fromkeys(kind for part in given["kind"] for kind in part.split(",")))
+        problems += [
+            FieldError("kind", "unknown_value", "this value is not known here", meant(kind[:TEXT_MAX], KINDS))
+            for kind in kinds
+            if kind not in KINDS
+        ]
+    if problems:
+        raise Invalid(problems)
+    return text, kinds

@@ -1,0 +1,278 @@
+"""HTTP of postings and searches."""
+
+import hashlib
+from typing import Any, get_args
+
+import falcon
+
+from app.companies.schemas import CompanyFact
+from app.errors import FieldError, Invalid
+from app.jobs.facts import JobFact
+from app.jobs.parameters import searched
+from app.jobs.query.parameters import meant
+from app.jobs.query.suggestions.service import KINDS, Suggestions, SuggestionService, asked
+from app.jobs.results import Found
+from app.jobs.schemas import Job, JobBatch, JobPatch, Jobs, NewJob, State
+from app.jobs.searches import SearchService
+from app.jobs.service import JobService
+from app.users.resources import parse_ids
+from app.web.bodies import JSON, MERGE_PATCH, read_json, read_one_of
+from app.web.converters import ID_SCHEMA
+from app.web.openapi.operations import Operation, Parameter, operation
+from app.web.pages import PAGING, page_asked
+from app.web.resource import READING, Resource, answer, headers_of, locate
+
+BATCH_MAX = 100
+_STATES: tuple[State, ...] = get_args(State)
+_JOB = Parameter("job_id", "path", ID_SCHEMA, "", required=True)
+_COMPANY = Parameter("company_id", "path", ID_SCHEMA, "", required=True)
+_IDS = {"type": "array", "items": ID_SCHEMA, "minItems": 1, "maxItems": BATCH_MAX}
+_CHANGES: dict[str, type[JobPatch]] = {JSON: JobPatch, MERGE_PATCH: JobPatch}
+Shown = tuple[JobFact, CompanyFact]
+
+
+def _show(resp: falcon.Response, shown: Shown) -> None:
+    fact, company = shown
+    headers = headers_of(resp)
+    headers["etag"] = fact.tag(company)
+    headers["cache-control"] = "private, no-cache"
+    resp.data = fact.json(company)
+
+
+def _user(req: falcon.Request) -> int | None:
+    identity = req.context.identity
+    return None if identity is None else int(identity.user_id)
+
+
+class CompanyJobs(Resource):
+    """The postings of a company, for its members."""
+
+    def __init__(self, jobs: JobService) -> None:
+        self._jobs = jobs
+
+    @operation(
+        Operation(
+            "List the postings of a company in every state; members alone",
+            {200: Jobs},
+            errors=(400, 401, 403, 404, 422, 429, 503),
+            parameters=(
+                _COMPANY,
+                Parameter(
+                    "state",
+                    "query",
+                    {"type": "array", "items": {"type": "string", "enum": list(_STATES)}, "minItems": 1, "maxItems": 4},
+                    "only these",
+                ),
+                *PAGING,
+            ),
+        )
+    )
+    def on_get(self, req: falcon.Request, resp: falcon.Response, company_id: int) -> None:
+        before, limit = page_asked(req)
+        user_id = req.context.identity.user_id
+        found, following = self._jobs.of_company(company_id, user_id, _states(req), before, limit)
+        jobs = b",".join([fact.json(company) for fact, company in found])
+        behind = b"null" if following is None else b'"%d"' % following
+        resp.data = b'{"jobs":[' + jobs + b'],"next":' + behind + b"}"
+        headers_of(resp)["cache-control"] = "private, no-cache"
+
+    on_head = on_get
+
+    @operation(
+        Operation(
+            "Offer work; members alone",
+            {201: Job},
+            body=NewJob,
+            errors=(400, 401, 403, 404, 415, 422, 429, 503),
+            parameters=(_COMPANY,),
+            headers={201: ("ETag", "Location")},
+        )
+    )
+    def on_post(self, req: falcon.Request, resp: falcon.Response, company_id: int) -> None:
+        shown = self._jobs.create(company_id, req.context.identity.user_id, read_json(req, NewJob))
+        _show(resp, shown)
+        resp.status = 201
+        locate(req, resp, f"/api/v1/jobs/{shown[0].posting.id}")
+
+
+class OneJob(Resource):
+    """A posting: everybody reads it while it is open, and members of its company always."""
+
+    open_to_all = READING
+
+    def __init__(self, jobs: JobService) -> None:
+        self._jobs = jobs
+
+    def tag(self, req: falcon.Request, **params: object) -> str:
+        job_id, user_id = int(str(params["job_id"])), _user(req)
+        if user_id is not None and req.method not in READING:
+            self._jobs.for_member(job_id, user_id)
+        fact, company = self._jobs.job(job_id, user_id)
+        return fact.tag(company)
+
+    @operation(
+        Operation(
+            "Read a posting",
+            {200: Job, 304: None},
+            errors=(401, 404, 410, 429, 503),
+            parameters=(_JOB,),
+            headers={200: ("ETag",), 304: ("ETag",)},
+        )
+    )
+    def on_get(self, req: falcon.Request, resp: falcon.Response, job_id: int) -> None:
+        _show(resp, self._jobs.job(job_id, _user(req)))
+
+    on_head = on_get
+
+    @operation(
+        Operation(
+            "Change a posting, open or close it; members alone",
+            {200: Job},
+            body=JobPatch,
+            other_bodies={MERGE_PATCH: JobPatch},
+            errors=(400, 401, 403, 404, 409, 415, 422, 429, 503),
+            parameters=(_JOB,),
+            headers={200: ("ETag",)},
+        )
+    )
+    def on_patch(self, req: falcon.Request, resp: falcon.Response, job_id: int) -> None:
+        user_id, version = req.context.identity.user_id, req.context.held_version
+        _show(resp, self._jobs.change(job_id, user_id, read_one_of(req, _CHANGES), version))
+
+    @operation(
+        Operation(
+            "Delete a draft; members alone",
+            {204: None},
+            errors=(401, 403, 404, 409, 429, 503),
+            parameters=(_JOB,),
+        )
+    )
+    def on_delete(self, req: falcon.Request, resp: falcon.Response, job_id: int) -> None:
+        self._jobs.delete(job_id, req.context.identity.user_id, req.context.held_version)
+        resp.status = 204
+
+
+class JobBatches(Resource):
+    """Up to 100 open postings at once."""
+
+    open_to_all = READING
+
+    def __init__(self, jobs: JobService) -> None:
+        self._jobs = jobs
+
+    @operation(
+        Operation(
+            "Read up to 100 open postings",
+            {200: JobBatch},
+            errors=(400, 401, 429, 503),
+            parameters=(Parameter("ids", "query", _IDS, "the order is kept and duplicates are folded", required=True),),
+        )
+    )
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        wanted = parse_ids(req.params.get("ids"))
+        found = self._jobs.open_jobs(wanted)
+        jobs = b",".join([found[job_id][0].json(found[job_id][1]) for job_id in wanted if job_id in found])
+        missing = ",".join([str(job_id) for job_id in wanted if job_id not in found])
+        resp.data = b'{"jobs":[' + jobs + b'],"missing":[' + missing.encode() + b"]}"
+        headers_of(resp)["cache-control"] = "private, no-cache"
+
+    on_head = on_get
+
+
+class Searches(Resource):
+    """Open postings by words and filters."""
+
+    open_to_all = READING
+
+    def __init__(self, searches: SearchService) -> None:
+        self._searches = searches
+
+    def tag(self, req: falcon.Request, **params: object) -> None:
+        """An answer's tag is that of its bytes, and nothing is written here that could be conditional on it."""
+
+    @operation(
+        Operation(
+            "Search open postings",
+            {200: Found, 304: None},
+            errors=(401, 422, 429, 503),
+            parameters=searched(),
+            headers={200: ("ETag",), 304: ("ETag",)},
+        )
+    )
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        resp.data = self._searches.search(_given(req), req.env.get("HTTP_ACCEPT_LANGUAGE", ""))
+        headers = headers_of(resp)
+        headers["etag"] = f'"{hashlib.blake2b(resp.data, digest_size=12).hexdigest()}"'
+        headers["cache-control"] = "private, no-cache"
+        headers["vary"] = "Accept-Language"
+
+    on_head = on_get
+
+
+class SimilarJobs(Resource):
+    """Open postings that resemble one."""
+
+    open_to_all = READING
+
+    def __init__(self, searches: SearchService) -> None:
+        self._searches = searches
+
+    @operation(
+        Operation(
+            "Read open postings that resemble one",
+            {200: JobBatch},
+            errors=(401, 404, 410, 429, 503),
+            parameters=(_JOB,),
+        )
+    )
+    def on_get(self, req: falcon.Request, resp: falcon.Response, job_id: int) -> None:
+        resp.data = self._searches.similar(job_id, _user(req))
+        headers_of(resp)["cache-control"] = "private, no-cache"
+
+    on_head = on_get
+
+
+class JobSuggestions(Resource):
+    """What may be meant, while somebody types."""
+
+    open_to_all = READING
+
+    def __init__(self, suggestions: SuggestionService) -> None:
+        self._suggestions = suggestions
+
+    @operation(
+        Operation(
+            "Complete what somebody types",
+            {200: Suggestions},
+            errors=(401, 422, 429, 503),
+            parameters=(
+                Parameter("q", "query", {"type": "string", "minLength": 1, "maxLength": 100}, "", required=True),
+                Parameter(
+                    "kind",
+                    "query",
+                    {"type": "array", "items": {"type": "string", "enum": list(KINDS)}, "minItems": 1, "maxItems": 4},
+                    "left out: all",
+                ),
+            ),
+        )
+    )
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        answer(resp, self._suggestions.suggest(*asked(_given(req))))
+        headers_of(resp)["cache-control"] = "private, max-age=60"
+
+    on_head = on_get
+
+
+def _given(req: falcon.Request) -> dict[str, list[str]]:
+    """The texts of each parameter, however often it is there."""
+    return {name: value if isinstance(value, list) else [value] for name, value in req.params.items()}
+
+
+def _states(req: falcon.Request) -> list[State] | None:
+    given = _given(req).get("state")
+    if given is None:
+        return None
+    texts: list[Any] = [text for part in given for text in part.split(",")]
+    if unknown := next((text for text in texts if text not in _STATES), None):
+        raise Invalid([FieldError("state", "unknown_value", "this is no state", meant(unknown[:100], _STATES))])
+    return texts

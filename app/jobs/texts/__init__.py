@@ -1,0 +1,1 @@
+"""Texts of postings: cleaned, told apart by language, and cut into words."""

@@ -1,0 +1,60 @@
+"""Words of a text as the search compares them: folded to small letters without accents, and their stems."""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+
+BODY_LEXEMES_MAX = 500
+WORD_MAX = 60
+Stems = Mapping[str, tuple[str, ...]]
+"""Stems of each word as it is spelled; none at all for a stop word."""
+
+_WORD = re.compile(r"[^\W_]+(?:\+\+|#)?")
+_UNDECOMPOSED = str.maketrans(
+    {"æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ħ": "h", "\u0131": "i", "ŋ": "n"}
+)
+
+
+def spelled(text: str) -> list[str]:
+    """Every word in its order, in small letters, with its accents; `c++` and `c#` are words."""
+    return [word[:WORD_MAX] for word in _WORD.findall(unicodedata.normalize("NFKC", text).lower())]
+
+
+def folded(text: str) -> str:
+    """Small letters without accents."""
+    if text.isascii():
+        return text.lower()
+    parts = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(char for char in parts if not unicodedata.combining(char)).translate(_UNDECOMPOSED)
+
+
+def lexemes(word: str, stems: Stems) -> list[str]:
+    """What a spelled word is found by: itself and its stems, all folded; the word itself comes first."""
+    return list(dict.fromkeys([folded(word), *(folded(stem) for stem in stems.get(word, ()))]))
+
+
+def title_vector(words: Sequence[str], stems: Stems) -> str:
+    """The text of a tsvector with positions, in which the words themselves have the weight A."""
+    found: dict[str, list[str]] = {}
+    for position, word in enumerate(words, 1):
+        itself, *others = lexemes(word, stems)
+        found.setdefault(itself, []).append(f"{position}A")
+        for other in others:
+            found.setdefault(other, []).append(str(position))
+    return " ".join(f"{quoted(lexeme)}:{','.join(at)}" for lexeme, at in found.items())
+
+
+def body_lexemes(title: Iterable[str], words: Iterable[str], stems: Stems) -> list[str]:
+    """Every lexeme of a posting: all of its title, then of its text without stop words, as many as there is room."""
+    found = dict.fromkeys(lexeme for word in title for lexeme in lexemes(word, stems))
+    for word in dict.fromkeys(words):
+        if len(found) >= BODY_LEXEMES_MAX:
+            break
+        if stems.get(word) != ():
+            found |= dict.fromkeys(lexemes(word, stems))
+    return list(found)
+
+
+def quoted(lexeme: str) -> str:
+    """A lexeme in the text form of tsvector and tsquery."""
+    return "'" + lexeme.replace("\\", "\\\\").replace("'", "''") + "'"

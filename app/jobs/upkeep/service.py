@@ -1,0 +1,56 @@
+"""Expiry of postings and counts for plans: what a worker's ticker does again and again."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from app.infra.postgres.database import Database
+from app.jobs import store, writing
+from app.jobs.codes.salaries import Rates
+from app.jobs.store import Cluster
+from app.jobs.upkeep.store import UpkeepStore, leader_of
+
+EXPIRED_AT_ONCE = 200
+COUNT_EVERY_S = 60.0
+
+
+class Published(Protocol):
+    """What is used of `Coherence`."""
+
+    def final(self, keys: Sequence[str], xid: str | None, *, security: bool) -> None: ...
+
+
+class Upkeep:
+    """Several workers may do the same at the same time: rows that another one has locked are left to it."""
+
+    def __init__(self, database: Database, coherence: Published, rates: Rates) -> None:
+        self._database, self._coherence, self._rates = database, coherence, rates
+        self._store = UpkeepStore(database)
+
+    def expire(self) -> int:
+        """Flip everything whose time has come; returns how many postings that were."""
+        total = 0
+        while True:
+            flipped, bereaved = self._store.expire(EXPIRED_AT_ONCE)
+            total += flipped
+            for cluster_id in bereaved:
+                self._settle(cluster_id)
+            if not flipped:
+                return total
+
+    def count(self) -> bool:
+        """Count anew where that was long ago; returns whether it was."""
+        due = self._store.claim_counting(COUNT_EVERY_S)
+        if due:
+            self._store.count()
+        return due
+
+    def _settle(self, cluster_id: int) -> None:
+        """The shown posting no longer stands for the places of what has expired."""
+        with self._database.transaction() as transaction:
+            found = leader_of(transaction, cluster_id)
+            if found is None or found[1] is None:
+                return
+            leader = store.find_in(transaction, found[1])
+            writing.settle(transaction, Cluster(cluster_id, found[0]), leader, strayed=False, rates=self._rates)
+            xid, keys = store.keys(transaction)
+        self._coherence.final(keys, xid, security=False)

@@ -1,0 +1,126 @@
+"""SQL of what is done beside the requests: expiry in batches, and counts of terms and lexemes."""
+
+from collections import Counter
+from collections.abc import Mapping
+
+from app.infra.postgres.database import Database, Transaction
+
+BULK = "SELECT set_config('jobfinder.bulk', 'on', true)"
+
+LOCK_EXPIRED = """
+SELECT id FROM posting_cluster
+ WHERE id IN (SELECT cluster_id FROM posting WHERE state = 'open' AND valid_through <= now()
+               ORDER BY valid_through LIMIT %s)
+ ORDER BY id FOR UPDATE SKIP LOCKED
+"""
+
+EXPIRE = """
+UPDATE posting SET state = 'expired', shown = false, siblings = 0, version = version + 1
+ WHERE cluster_id = ANY (%s) AND state = 'open' AND valid_through <= now()
+"""
+
+LIST_BEREAVED = "SELECT cluster_id FROM posting WHERE cluster_id = ANY (%s) AND shown AND siblings > 0"
+
+LOCK_CLUSTER = "SELECT id, fingerprint FROM posting_cluster WHERE id = %s FOR UPDATE"
+
+LEADER = "SELECT id FROM posting WHERE cluster_id = %s AND shown AND NOT strayed"
+
+CLAIM_COUNTING = """
+UPDATE search_upkeep SET counted_at = now() WHERE counted_at < now() - make_interval(secs => %s) RETURNING true
+"""
+
+BEHIND = (
+    "SELECT count(*) FROM (SELECT FROM posting WHERE state = 'open' AND valid_through <= now() LIMIT 10000) AS late"
+)
+
+BOUNDS = "SELECT COALESCE(min(id), 1), COALESCE(max(id), 0) FROM posting"
+
+COUNT_TERMS = """
+SELECT term, count(*) FROM posting, unnest(terms || 0) AS term WHERE shown AND id BETWEEN %s AND %s GROUP BY term
+"""
+
+STORE_TERMS = """
+WITH fresh AS (
+    SELECT * FROM unnest(%s::int[], %s::int[]) AS fresh (term, df)
+), gone AS (
+    DELETE FROM term_count WHERE term <> ALL (%s::int[])
+)
+INSERT INTO term_count SELECT term, df FROM fresh
+    ON CONFLICT (term) DO UPDATE SET df = EXCLUDED.df WHERE term_count.df <> EXCLUDED.df
+"""
+
+SAMPLE = 10_000
+_NEWEST = f"SELECT {{}} FROM posting WHERE shown ORDER BY published_at DESC, id DESC LIMIT {SAMPLE}"
+
+# Title and text are counted in the same sample, whose counts are raised to all that are shown.
+STORE_LEXICON = f"""
+WITH size AS (
+    SELECT GREATEST(COALESCE((SELECT df FROM term_count WHERE term = 0), 0)::float8 / {SAMPLE}, 1) AS scale
+), fresh AS (
+    SELECT word, round(b.ndoc * scale) AS df, COALESCE(round(t.ndoc * scale), 0) AS title_df,
+           COALESCE(round(w.ndoc * scale), 0) AS word_df
+      FROM size, ts_stat('{_NEWEST.format("body_tsv")}') b
+      LEFT JOIN ts_stat('{_NEWEST.format("title_tsv")}') t USING (word)
+      LEFT JOIN ts_stat('{_NEWEST.format("title_tsv")}', 'a') w USING (word)
+), gone AS (
+    DELETE FROM lexicon WHERE NOT EXISTS (SELECT FROM fresh WHERE word = lexicon.term COLLATE "C")
+)
+INSERT INTO lexicon SELECT word, df, title_df, word_df FROM fresh
+    ON CONFLICT (term) DO UPDATE SET df = EXCLUDED.df, title_df = EXCLUDED.title_df, word_df = EXCLUDED.word_df
+ WHERE (lexicon.df, lexicon.title_df, lexicon.word_df)
+       IS DISTINCT FROM (EXCLUDED.df, EXCLUDED.title_df, EXCLUDED.word_df)
+"""
+
+CHUNK = 50_000
+
+
+class UpkeepStore:
+    """Each method is short enough for the limit of a statement, however many postings there are."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def expire(self, most: int) -> tuple[int, list[int]]:
+        """Flip postings whose time has come; returns how many, and clusters whose shown posting has lost a sibling.
+
+        Nobody has to hear of it: what is remembered of them, and of searches that found them, expires with them.
+        """
+        with self._database.transaction() as transaction:
+            clusters = [row[0] for row in transaction.all(LOCK_EXPIRED, most)]
+            if not clusters:
+                return 0, []
+            transaction.one(BULK)
+            flipped = transaction.run(EXPIRE, clusters)
+            return flipped, [row[0] for row in transaction.all(LIST_BEREAVED, clusters)]
+
+    def claim_counting(self, every_s: float) -> bool:
+        """Whether it is this worker's turn to count."""
+        return self._database.one(CLAIM_COUNTING, every_s) is not None
+
+    def behind(self) -> int:
+        """Postings whose time has come and that are not flipped yet, up to 10,000."""
+        row = self._database.one(BEHIND)
+        return 0 if row is None else int(row[0])
+
+    def count(self) -> None:
+        """Count terms in chunks, then lexemes in a sample."""
+        counts: Counter[int] = Counter({0: 0})
+        row = self._database.one(BOUNDS)
+        first, last = row or (1, 0)
+        for lower in range(first, last + 1, CHUNK):
+            counts.update(dict(self._database.all(COUNT_TERMS, lower, lower + CHUNK - 1)))
+        self._store(counts)
+        self._database.run(STORE_LEXICON)
+
+    def _store(self, counts: Mapping[int, int]) -> None:
+        terms = list(counts)
+        self._database.run(STORE_TERMS, terms, list(counts.values()), terms)
+
+
+def leader_of(transaction: Transaction, cluster_id: int) -> tuple[bytes, int | None] | None:
+    """The fingerprint of a cluster, now locked, and the posting that is shown; None where there is no such cluster."""
+    row = transaction.one(LOCK_CLUSTER, cluster_id)
+    if row is None:
+        return None
+    shown = transaction.one(LEADER, cluster_id)
+    return bytes(row[1]), None if shown is None else int(shown[0])

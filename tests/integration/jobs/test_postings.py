@@ -1,0 +1,208 @@
+"""Postings: who writes them, who reads them, and what becomes of them."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.api_client import Api, Person
+from tests.integration.jobs.conftest import Recruiter
+
+
+def found(api: Api, query: str) -> list[int]:
+    answer = api.fresh().get(f"jobs?{query}")
+    assert answer.status_code == 200, answer.text
+    return [item["id"] for item in answer.json()["items"]]
+
+
+def test_what_is_offered_is_read_by_everybody(api: Api, recruiter: Recruiter) -> None:
+    job = recruiter.offer(
+        title="Head of Knitting",
+        description="<p onclick='x'>You <script>x</script>knit.</p>",
+        places=[{"country": "DE", "city": "München"}],
+        skills=["Wool", " wool "],
+        salary={"min": 10, "max": 20, "currency": "EUR", "unit": "hour"},
+        language=None,
+    )
+    assert job["description"] == "<p>You knit.</p>"
+    assert (job["state"], job["language"], job["skills"], job["version"]) == ("open", "en", ["Wool"], 2)
+    assert job["company"]["id"] == recruiter.company_id
+    assert (round(job["places"][0]["lat"]), round(job["places"][0]["lon"])) == (48, 12)
+    for _ in range(4):
+        answer = api.fresh().get(f"jobs/{job['id']}")
+        assert (answer.status_code, answer.json()) == (200, job)
+    assert found(api, "q=knitting") == [job["id"]]
+    assert api.get(f"jobs/batch?ids={job['id']},99999999").json() == {"jobs": [job], "missing": [99999999]}
+
+
+def test_a_bad_token_is_refused_where_none_is_needed(api: Api, recruiter: Recruiter) -> None:
+    for path in ("jobs", "jobs/batch?ids=1", "jobs/suggest?q=a", f"jobs/{recruiter.offer()['id']}"):
+        assert api.get(path, "nonsense").status_code == 401
+
+
+def test_a_draft_is_seen_by_members_alone_until_it_is_opened(
+    api: Api, recruiter: Recruiter, stranger: Person
+) -> None:  # fmt: skip
+    job = recruiter.offer(title="Secret plumber", state="draft")
+    path = f"jobs/{job['id']}"
+    assert (job["state"], job["published_at"]) == ("draft", None)
+    assert recruiter.person.get(path).json() == job
+    assert api.get(path).status_code == stranger.get(path).status_code == 404
+    assert stranger.send("PATCH", path, json={"title": "Mine"}).status_code == 404
+    assert found(api, "q=plumber") == []
+    opened = recruiter.patch(job["id"], state="open")
+    assert (opened.status_code, opened.json()["state"]) == (200, "open")
+    assert found(api, "q=plumber") == [job["id"]]
+
+
+def test_only_a_draft_can_be_deleted(api: Api, recruiter: Recruiter, stranger: Person) -> None:
+    draft, job = recruiter.offer(state="draft"), recruiter.offer()
+    assert stranger.send("DELETE", f"jobs/{job['id']}").status_code == 403
+    refused = recruiter.person.send("DELETE", f"jobs/{job['id']}")
+    assert (refused.status_code, refused.json()["code"]) == (409, "wrong_state")
+    assert recruiter.person.send("DELETE", f"jobs/{draft['id']}").status_code == 204
+    assert recruiter.person.get(f"jobs/{draft['id']}").status_code == 404
+
+
+def test_what_is_closed_is_gone_at_once_for_all_but_members(api: Api, recruiter: Recruiter, stranger: Person) -> None:
+    job = recruiter.offer(title="Falconer")
+    path = f"jobs/{job['id']}"
+    assert stranger.get(path).status_code == 200
+    assert recruiter.patch(job["id"], state="closed").json()["state"] == "closed"
+    for _ in range(4):
+        answer = api.fresh().get(path)
+        assert (answer.status_code, answer.json()["code"]) == (410, "gone")
+        assert found(api, "q=falconer") == []
+    assert recruiter.person.get(path).json()["state"] == "closed"
+    assert api.get(f"jobs/batch?ids={job['id']}").json()["missing"] == [job["id"]]
+    assert api.get(f"{path}/similar").status_code == 410
+    again = recruiter.patch(job["id"], state="open").json()
+    assert (again["state"], again["published_at"]) == ("open", job["published_at"])
+    assert found(api, "q=falconer") == [job["id"]]
+
+
+def test_what_has_expired_is_gone_though_nobody_has_flipped_it(api: Api, recruiter: Recruiter) -> None:
+    job = recruiter.offer(title="Lamplighter")
+    assert found(api, "q=lamplighter") == [job["id"]]
+    api.query("UPDATE posting SET valid_through = now() - interval '1 s' WHERE id = %s", (job["id"],))
+    assert found(api, "q=lamplighter") == []
+    refused = recruiter.patch(job["id"], state="open")
+    assert [(each["field"], each["code"]) for each in refused.json()["fields"]] == [("valid_through", "in_the_past")]
+    later = (datetime.now(UTC) + timedelta(days=3)).isoformat()
+    assert recruiter.patch(job["id"], state="open", valid_through=later).status_code == 200
+    assert found(api, "q=lamplighter") == [job["id"]]
+
+
+def test_a_lost_update_is_refused(recruiter: Recruiter) -> None:
+    job = recruiter.offer()
+    tag = recruiter.person.get(f"jobs/{job['id']}").headers["ETag"]
+    assert recruiter.patch(job["id"], {"If-Match": tag}, title="Cook").status_code == 200
+    second = recruiter.patch(job["id"], {"If-Match": tag}, title="Baker")
+    assert (second.status_code, second.json()["code"]) == (412, "precondition_failed")
+    assert recruiter.person.get(f"jobs/{job['id']}").json()["title"] == "Cook"
+
+
+def test_what_is_left_out_of_a_change_stays(recruiter: Recruiter) -> None:
+    job = recruiter.offer(seniority="lead", skills=["Go"], salary={"max": 5, "currency": "EUR", "unit": "hour"})
+    changed = recruiter.patch(job["id"], seniority=None, openings=3).json()
+    assert (changed["seniority"], changed["skills"], changed["openings"]) == (None, ["Go"], 3)
+    assert changed["salary"] == job["salary"]
+
+
+def test_a_company_is_renamed_and_closed_with_its_postings(api: Api) -> None:
+    owner = Recruiter(api, "Before Ltd")
+    job = owner.offer(title="Glassblower")
+    company = f"companies/{owner.company_id}"
+    assert owner.person.send("PATCH", company, json={"name": "After Ltd"}).status_code == 200
+    for _ in range(4):
+        assert api.fresh().get(f"jobs/{job['id']}").json()["company"]["name"] == "After Ltd"
+    assert owner.person.send("DELETE", company).status_code == 204
+    for _ in range(4):
+        assert api.fresh().get(f"jobs/{job['id']}").status_code in (404, 410)
+        assert found(api, "q=glassblower") == []
+
+
+def test_members_list_every_state_in_pages(recruiter: Recruiter, stranger: Person) -> None:
+    path = f"companies/{recruiter.company_id}/jobs"
+    jobs = [recruiter.offer(state=state)["id"] for state in ("draft", "open", "draft")]
+    assert stranger.get(path).status_code == 403
+    first = recruiter.person.get(f"{path}?limit=2").json()
+    assert [job["id"] for job in first["jobs"]] == [jobs[2], jobs[1]]
+    assert recruiter.person.get(f"{path}?limit=1&cursor={first['next']}").json()["jobs"][0]["id"] == jobs[0]
+    drafts = recruiter.person.get(f"{path}?state=draft&limit=2").json()["jobs"]
+    assert [job["id"] for job in drafts] == [jobs[2], jobs[0]]
+    assert recruiter.person.get(f"{path}?state=opne").json()["fields"][0]["did_you_mean"] == "open"
+
+
+BAD: list[tuple[dict[str, Any], str, str]] = [
+    ({"title": ""}, "title", "invalid"),
+    ({"title": "a" * 201}, "title", "invalid"),
+    ({"description": "<script>x</script>"}, "description", "invalid"),
+    ({"employment_type": ["nightly"]}, "employment_type", "invalid"),
+    ({"places": [{"city": "Berlin"}]}, "places", "invalid"),
+    ({"places": [{"country": "XX"}]}, "places", "invalid"),
+    ({"places": [{"country": "DE"}] * 21}, "places", "invalid"),
+    ({"places": [{"country": "DE", "lat": 1}]}, "places.0.lon", "incomplete"),
+    ({"places": [{"country": "DE", "lat": 91, "lon": 0}]}, "places", "invalid"),
+    ({"workplace": "onsite", "eligible_countries": ["DE"]}, "eligible_countries", "not_remote"),
+    ({"salary": {"min": 2, "max": 1, "currency": "EUR", "unit": "hour"}}, "salary.min", "above_max"),
+    ({"salary": {"max": 1, "currency": "EUX", "unit": "hour"}}, "salary.currency", "unknown_value"),
+    ({"salary": {"currency": "EUR", "unit": "hour"}}, "salary", "incomplete"),
+    ({"salary": {"max": -1, "currency": "EUR", "unit": "hour"}}, "salary", "invalid"),
+    ({"valid_through": "2020-01-01T00:00:00Z"}, "valid_through", "in_the_past"),
+    ({"valid_through": "2030-01-01T00:00:00"}, "valid_through", "invalid"),
+    ({"language": "xx"}, "language", "invalid"),
+    ({"apply": {"kind": "url"}}, "apply.target", "invalid"),
+    ({"apply": {"kind": "url", "target": "javascript:x"}}, "apply.target", "invalid"),
+    ({"apply": {"kind": "email", "target": "x"}}, "apply.target", "invalid"),
+    ({"skills": ["a"] * 51}, "skills", "invalid"),
+    ({"state": "closed"}, "state", "invalid"),
+    ({"salry": 1}, "salry", "unknown"),
+]
+
+
+@pytest.mark.parametrize(("said", "field", "code"), BAD, ids=[f"{field}-{n}" for n, (_, field, _) in enumerate(BAD)])
+def test_bad_input_names_its_field_and_stores_nothing(
+    api: Api, recruiter: Recruiter, said: dict[str, Any], field: str, code: str
+) -> None:
+    before = api.query("SELECT count(*) FROM posting", ())
+    body = {"title": "Nurse", "description": "<p>x</p>"} | said
+    answer = recruiter.person.send("POST", f"companies/{recruiter.company_id}/jobs", json=body)
+    assert answer.status_code == 422, answer.text
+    assert (field, code) in [(each["field"], each["code"]) for each in answer.json()["fields"]]
+    assert api.query("SELECT count(*) FROM posting", ()) == before
+
+
+def test_what_was_taken_down_is_not_opened_again(api: Api, recruiter: Recruiter) -> None:
+    job = recruiter.offer()
+    assert recruiter.patch(job["id"], state="closed").status_code == 200
+    api.query("UPDATE posting SET taken_down_at = now() WHERE id = %s", (job["id"],))
+    refused = recruiter.patch(job["id"], state="open")
+    assert (refused.status_code, refused.json()["code"]) == (409, "wrong_state")
+
+
+def test_near_duplicates_are_folded(api: Api, recruiter: Recruiter) -> None:
+    until = [(datetime.now(UTC) + timedelta(days=days)).isoformat() for days in (10, 30, 20)]
+    cities = ["Bonn", "Bremen", "Hamburg"]
+    jobs = [
+        recruiter.offer(title="Beekeeper", valid_through=end, places=[{"country": "DE", "city": city}])["id"]
+        for end, city in zip(until, cities, strict=True)
+    ]
+    (item,) = api.get("jobs?q=beekeeper&city=Hamburg").json()["items"]
+    assert item["id"] == jobs[1]
+    assert [(each["id"], each["places"][0]["city"]) for each in item["also_at"]] == [
+        (jobs[0], "Bonn"),
+        (jobs[2], "Hamburg"),
+    ]
+    recruiter.patch(jobs[1], state="closed")
+    (item,) = api.get("jobs?q=beekeeper").json()["items"]
+    assert (item["id"], [each["id"] for each in item["also_at"]]) == (jobs[2], [jobs[0]])
+    assert found(api, "q=beekeeper&city=Bremen") == []
+    recruiter.patch(jobs[0], title="Chief beekeeper")
+    assert sorted(found(api, "q=beekeeper")) == [jobs[0], jobs[2]]
+
+
+def test_similar_postings_share_words(api: Api, recruiter: Recruiter) -> None:
+    jobs = [recruiter.offer(title=title)["id"] for title in ("Organ builder", "Church organ builder", "Organ donor")]
+    answer = api.get(f"jobs/{jobs[0]}/similar").json()
+    assert [job["id"] for job in answer["jobs"]] == jobs[1:]
