@@ -1,4 +1,4 @@
-"""A client of the service for tests: people who register, log in and ask."""
+"""HTTP client of the service for tests: registers users, logs in and sends requests."""
 
 import http.client
 import itertools
@@ -18,7 +18,7 @@ _numbers = itertools.count()
 
 @dataclass
 class RawAnswer:
-    """An answer as it was sent, not decompressed."""
+    """A response as it was sent, not decompressed."""
 
     status: int
     headers: dict[str, str]
@@ -26,7 +26,7 @@ class RawAnswer:
 
 
 class Api:
-    """The service at `url`; `query` runs SQL straight on its database, `variables` is its environment."""
+    """Client of the service at `url`; `query` runs SQL directly on its database, `variables` is its environment."""
 
     def __init__(
         self, url: str, query: Callable[[str, tuple[Any, ...]], list[tuple[Any, ...]]],
@@ -60,18 +60,18 @@ class Api:
         return f"{secrets.token_hex(8)}.{next(_numbers)}@example.com"
 
     def register(self, password: str = PASSWORD) -> "Person":
-        """Somebody with an account who is not logged in."""
+        """A new account that is not logged in."""
         email = self.new_email()
         answer = self.post("auth/register", {"email": email, "password": password, "name": "Ada"})
         assert answer.status_code == 201, answer.text
         return Person(self, answer.json()["id"], email)
 
     def person(self) -> "Person":
-        """Somebody who is logged in."""
+        """A new account that is logged in."""
         return self.register().log_in()
 
     def gauges(self, name: str) -> dict[str, float]:
-        """What each worker shows under `name` on /metrics."""
+        """Value of the gauge `name` on /metrics, by worker."""
         families = text_string_to_metric_families(self.fresh().root("/metrics").text)
         samples = [sample for family in families for sample in family.samples if sample.name == name]
         return {sample.labels["worker"]: sample.value for sample in samples}
@@ -112,7 +112,7 @@ class Person:
         return self.send("GET", path, headers)
 
     def raw(self, path: str, headers: dict[str, str]) -> RawAnswer:
-        """The answer to a GET with the bytes that were sent."""
+        """The response to a GET, with its body as it was sent."""
         connection = http.client.HTTPConnection(urlsplit(self.api.url).netloc, timeout=TIMEOUT_S)
         connection.request("GET", f"/api/v1/{path}", headers={"Authorization": f"Bearer {self.token}"} | headers)
         answer = connection.getresponse()

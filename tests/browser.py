@@ -22,7 +22,7 @@ WAIT_S = 60
 
 
 class Browser:
-    """One window, in which nothing can be reached but 127.0.0.1."""
+    """One browser window that can reach only 127.0.0.1."""
 
     def __init__(self, folder: Path) -> None:
         port = free_port()
@@ -53,26 +53,26 @@ class Browser:
             self._driver.wait()
 
     def open(self, url: str) -> None:
-        """Go there, and wait until it is loaded."""
+        """Navigate to `url` and wait until the page is loaded."""
         self._ask("url", {"url": url})
 
     def run(self, script: str, *arguments: object) -> Any:
-        """What the body of a function returns in the page."""
+        """Run `script` as the body of a function in the page and return its result."""
         return self._ask("execute/sync", {"script": script, "args": arguments})
 
     def wait(self, script: str, *arguments: object) -> Any:
-        """The first result of it that is true."""
+        """Run `script` repeatedly until its result is true, and return that result."""
         found: list[Any] = []
 
         def look() -> bool:
             found[:] = [self.run(script, *arguments)]
             return bool(found[0])
 
-        assert becomes_true(look, WAIT_S), f"waited in vain for {script} {arguments}"
+        assert becomes_true(look, WAIT_S), f"not true within {WAIT_S} s: {script} {arguments}"
         return found[0]
 
     def complaints(self) -> list[str]:
-        """What the console has been told since this was last asked, violations of the policy among it."""
+        """Console messages since the last call, including violations of the content security policy."""
         return [each["message"] for each in self._ask("se/log", {"type": "browser"})]
 
     def _answers(self) -> bool:

@@ -1,4 +1,4 @@
-"""A certificate authority of a test and what it signs, as `tls.crt`, `tls.key` and `ca.crt` of a folder."""
+"""A certificate authority for tests, which writes `tls.crt`, `tls.key` and `ca.crt` to a folder."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +13,7 @@ SERVER_NAME = "jobfinder-pgbouncer"
 
 
 class Authority:
-    """Signs for a day, each certificate with a key of its own."""
+    """Signs certificates that are valid for a day, each with its own key."""
 
     def __init__(self) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())

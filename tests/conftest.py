@@ -1,6 +1,6 @@
 """Real servers for every test: one PostgreSQL, one PgBouncer and two memcached for the whole session.
 
-With `-n` every worker of pytest-xdist is a session of its own; `parallel.py` says which tests it gets.
+With `-n` every worker of pytest-xdist is a separate session; `parallel.py` decides which tests it runs.
 """
 
 import itertools
@@ -20,7 +20,7 @@ from app.local.postgres import Postgres
 
 TEMPLATE = "migrated"
 
-# No test asserts a time: how long an example takes is a matter of what else the machine does.
+# No deadline: how long an example takes depends on the load of the machine.
 settings.register_profile("tests", deadline=None)
 settings.load_profile("tests")
 
@@ -34,7 +34,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """After pytest has put together what shares a fixture."""
+    """Sort the groups, after pytest has grouped the tests that share a fixture."""
     if hasattr(config, "workerinput"):
         from tests.parallel import rank
 
@@ -67,7 +67,7 @@ def postgres(open_folder: Path) -> Iterator[Postgres]:
 
 @pytest.fixture(scope="session")
 def pgbouncer(postgres: Postgres, migrated: str) -> Iterator[PgBouncer]:
-    """Knows every database of `postgres` by its own name; has the service's statements prepared."""
+    """Serves every database of `postgres` under its own name, with the service's statements prepared."""
     from app.main import preparation
 
     with PgBouncer(postgres, [preparation().connect_query], pool_size=16) as server:
@@ -76,7 +76,7 @@ def pgbouncer(postgres: Postgres, migrated: str) -> Iterator[PgBouncer]:
 
 @pytest.fixture(scope="session")
 def memcached() -> Iterator[tuple[Memcached, Memcached]]:
-    """Two servers: the first is server 0, whose log all facts depend on."""
+    """Two servers; the first is server 0, which holds the change log."""
     with Memcached() as first, Memcached() as second:
         yield first, second
 
@@ -96,7 +96,7 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="module")
 def database(postgres: Postgres, pgbouncer: PgBouncer, migrated: str) -> Iterator[LocalDatabase]:
-    """A database of the module's own; no copy takes along the limits of its sessions, so they are set again."""
+    """A database for one test module. `migrate` sets the session limits, which a copy of a template does not have."""
     from app.infra.postgres.migrate import migrate
     from app.main import preparation
 

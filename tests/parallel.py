@@ -1,7 +1,6 @@
-"""Which tests run on one worker of pytest-xdist one after another, and in which order groups are given out.
+"""Groups of tests for pytest-xdist: a group runs on one worker, and the longest groups start first.
 
-Each worker has a PostgreSQL, a PgBouncer and memcached servers of its own (`conftest.py`), so that a group may run
-beside any other.
+Each worker has its own PostgreSQL, PgBouncer and memcached servers (`conftest.py`), so groups can run at the same time.
 """
 
 import pytest
@@ -11,7 +10,7 @@ WHOLE_FOLDERS = tuple(f"tests/integration/{each}/" for each in ("api", "finality
 """Their files share services that are started once for the folder."""
 
 SINGLE_TESTS = ("tests/unit/coherence/model/test_model.py", "tests/unit/operator/model/test_budget.py")
-"""Long calculations that share nothing."""
+"""Long calculations that share no fixtures."""
 
 LONGEST_FIRST = (
     "tests/integration/finality/",
@@ -22,7 +21,7 @@ LONGEST_FIRST = (
 
 
 def group_of(nodeid: str) -> str:
-    """A folder, a file or a single test."""
+    """The group of a test: a folder, a file or the test itself."""
     file = nodeid.partition("::")[0]
     if file in SINGLE_TESTS:
         return nodeid
@@ -30,13 +29,13 @@ def group_of(nodeid: str) -> str:
 
 
 def rank(item: pytest.Item) -> int:
-    """The place of its group among those that are given out; what takes long must not begin last."""
+    """Sort key of a test: the longest groups come first, so that none of them starts last."""
     places = enumerate(LONGEST_FIRST)
     return next((place for place, start in places if item.nodeid.startswith(start)), len(LONGEST_FIRST))
 
 
 class Groups(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
-    """Gives a worker the next group when it has nearly done its last one."""
+    """Gives a worker its next group shortly before it finishes the current one."""
 
     def _split_scope(self, nodeid: str) -> str:
         return group_of(nodeid)

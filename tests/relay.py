@@ -1,4 +1,4 @@
-"""A TCP server that passes everything on to another one, late when it is told to, and counts what it passes on."""
+"""A TCP proxy that forwards all data, with an optional delay, and counts the messages."""
 
 import socket
 import threading
@@ -13,7 +13,7 @@ Address = str | tuple[str, int]
 class Relay:
     """Listens on a port of 127.0.0.1; every message to `target` arrives `delay_s` after it was sent.
 
-    `exchanges` counts the messages to the target: what a client sends in one go is one.
+    `exchanges` counts the messages to the target: one send of a client is one message.
     """
 
     def __init__(self, target: Address) -> None:

@@ -1,4 +1,4 @@
-"""SQL straight on a database, for tests that look behind the service."""
+"""Runs SQL directly on a database, for tests that bypass the service."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,7 +7,7 @@ import psycopg2
 
 
 def ask(url: str, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-    """The rows of one statement, which is committed; none where it returns none."""
+    """Run and commit one statement; return its rows, or an empty list if it returns none."""
     connection = psycopg2.connect(url, connect_timeout=5)
     connection.autocommit = True
     try:

@@ -1,4 +1,4 @@
-"""The tour of README.md, walked as it is printed."""
+"""Runs the tour of README.md exactly as printed."""
 
 import json
 import os
@@ -12,7 +12,7 @@ PRINTED_URL = "http://127.0.0.1:8000"
 
 
 def walk_the_tour(url: str, variables: Mapping[str, str] | None = None) -> None:
-    """Run the commands against `url` with further environment `variables`; their answers are as the README says."""
+    """Run the tour's commands against `url` with extra environment `variables`, and check their output."""
     found = re.search(r"<!-- tour -->\n```sh\n(.*?)```", README.read_text(), re.DOTALL)
     assert found
     command = ["bash", "-euo", "pipefail", "-c", found[1].replace(PRINTED_URL, url)]

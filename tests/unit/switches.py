@@ -1,4 +1,4 @@
-"""Threads in tests: code in which another thread may run between any two steps, and locks that it waits for."""
+"""Simulated threads: another task may run between any two steps of the code, or while a task waits for a lock."""
 
 import ast
 import inspect
@@ -17,7 +17,7 @@ FOREVER_S = 1e6
 
 
 class _Steps(ast.NodeTransformer):
-    """`_step(...)` around each call, each attribute and each item that is read."""
+    """Wraps each call, attribute read and item read in `_step(...)`."""
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
         return self._stepped(node)
@@ -26,7 +26,7 @@ class _Steps(ast.NodeTransformer):
         return self._stepped(node)
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
-        """To look a method up is no step of its own."""
+        """A method lookup is not a separate step."""
         if isinstance(node.func, ast.Attribute):
             node.func.value = self.visit(node.func.value)
         node.args = [self.visit(each) for each in node.args]
@@ -53,7 +53,7 @@ def switching(step: Callable[[], None], *owners: type | ModuleType | Callable[..
 
 
 class Running:
-    """The scheduler of the present run."""
+    """The scheduler of the current run."""
 
     def __init__(self) -> None:
         self.scheduler = Scheduler(BoundedPolicy([], 0))
@@ -62,7 +62,7 @@ class Running:
         self.scheduler.pause()
 
     def every_order(self, start: Callable[[Scheduler], object], switches: int) -> Iterator[Scheduler]:
-        """Run what `start` spawns in each order with so many switches, and give the scheduler after each."""
+        """Run the tasks that `start` spawns in every order with at most `switches` switches; yield after each run."""
         script: list[int] | None = []
         while script is not None:
             policy = BoundedPolicy(script, 0)
@@ -77,7 +77,7 @@ class Running:
 
 @contextmanager
 def simulated_locks(scheduler: Callable[[], Scheduler], *modules: ModuleType) -> Iterator[None]:
-    """The `threading.Lock` of these modules lets the scheduler run others while a task waits for it."""
+    """Replace `threading.Lock` in these modules: while a task waits for a lock, other tasks run."""
     stand_in = SimpleNamespace(Lock=lambda: Lock(scheduler()))
     with ExitStack() as stack:
         for module in modules:
@@ -86,7 +86,7 @@ def simulated_locks(scheduler: Callable[[], Scheduler], *modules: ModuleType) ->
 
 
 class Lock:
-    """The simulated `threading.Lock`."""
+    """A simulated `threading.Lock`."""
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler, self._held = scheduler, False
@@ -97,7 +97,7 @@ class Lock:
             self._waiting.append(self._scheduler.current)
             started_ns = self._scheduler.now_ns
             self._scheduler.sleep(FOREVER_S)
-            assert self._scheduler.now_ns - started_ns < FOREVER_S * S_IN_NS, "nobody releases the lock"
+            assert self._scheduler.now_ns - started_ns < FOREVER_S * S_IN_NS, "the lock is never released"
         self._held = True
 
     def __exit__(self, *_: object) -> None:
@@ -108,7 +108,7 @@ class Lock:
 
 
 class Parking:
-    """The simulated place where one task waits."""
+    """A simulated parking place, where one task waits."""
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler, self._woken = scheduler, False
@@ -121,7 +121,7 @@ class Parking:
         return self._woken
 
     def unpark(self) -> None:
-        """As of an ordinary lock, to be called once."""
+        """Wake the task; a second call raises RuntimeError, as releasing an unlocked lock does."""
         if self._woken:
             raise RuntimeError("release unlocked lock")
         self._woken = True
