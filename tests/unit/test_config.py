@@ -1,4 +1,4 @@
-"""Settings and tuning: what is read, and how everything that is wrong is named."""
+"""Reading of settings and tuning, and errors that name each invalid value."""
 
 import json
 from ipaddress import ip_network
@@ -59,13 +59,13 @@ def test_a_setting_can_be_read_from_a_file(tmp_path: Path) -> None:
         ("KEYS_DIR", ""),
     ],
 )
-def test_a_bad_setting_is_named(name: str, value: str) -> None:
+def test_error_names_the_invalid_setting(name: str, value: str) -> None:
     with pytest.raises(ConfigError) as refusal:
         load_settings(GOOD | {name: value})
     assert [line.partition(":")[0] for line in str(refusal.value).splitlines()] == [name]
 
 
-def test_a_session_that_is_shorter_than_an_access_token_is_refused() -> None:
+def test_session_shorter_than_access_token_is_refused() -> None:
     with pytest.raises(ConfigError, match="SESSION_SECONDS"):
         load_settings(GOOD | {"SESSION_SECONDS": "899"})
 
@@ -77,7 +77,7 @@ def test_every_setting_is_documented() -> None:
     assert all(meaning for _, meaning in rows.values())
 
 
-def test_what_a_tuning_leaves_out_keeps_its_default() -> None:
+def test_missing_tuning_fields_keep_their_defaults() -> None:
     tuning = read_tuning(b'{"generation": 7, "limits": {"requests_per_user": 5}}', DEVELOPMENT_TUNING)
     assert tuning.generation == 7
     assert tuning.limits.requests_per_user == 5
@@ -115,6 +115,6 @@ def test_a_tuning_that_is_not_json_is_refused(text: bytes) -> None:
         read_tuning(text, Tuning())
 
 
-def test_a_tuning_file_that_is_nested_too_deeply_is_refused() -> None:
+def test_deeply_nested_tuning_is_refused() -> None:
     with pytest.raises(ValueError, match="nested"):
         read_tuning(b'{"a":' * 5000 + b"1" + b"}" * 5000, Tuning())

@@ -94,8 +94,8 @@ def test_checks_find_broken_links_and_missing_names(tmp_path: Path) -> None:
     assert missing_names(text) == ["app/none.py", "app/main.py: Parts.open", "tests/prose.py::test_nothing"]
 
 
-def test_prose_is_collected_of_every_kind() -> None:
+def test_every_kind_of_prose_is_collected() -> None:
     names = ("tests/unit/test_documents.py", "CHANGELOG.md")
     texts = list(collected([*(ROOT / name for name in names), ROOT / "charts/jobfinder/values.yaml"]))
     assert {text.kind for text in texts} == {"docstring", "comment", "test", "paragraph"}
-    assert "test_prose_is_collected_of_every_kind" in {text.words for text in texts if text.kind == "test"}
+    assert "test_every_kind_of_prose_is_collected" in {text.words for text in texts if text.kind == "test"}

@@ -1,4 +1,4 @@
-"""Rules of this code base that no linter knows."""
+"""Rules of this code base that linters do not check."""
 
 import ast
 import re
@@ -62,7 +62,7 @@ def may_hold_sql(name: str) -> bool:
 
 
 def may_read_environment(name: str) -> bool:
-    """Those that start other programs hand their own environment on to them."""
+    """True for config.py, and for code that passes its environment on to the programs it starts."""
     handed_on = ("app/local/", "app/server/meinheld/build.py", "loadtest/", "operator/")
     return name == "app/config.py" or name.startswith(handed_on)
 
@@ -71,7 +71,7 @@ def may_import_falcon(name: str) -> bool:
     return name in ("app/main.py", "app/routes.py") or name.startswith("app/web/") or name.endswith("/resources.py")
 
 
-def test_sql_stands_only_in_stores_infra_and_migrations() -> None:
+def test_sql_is_only_in_stores_infra_and_migrations() -> None:
     found = [
         f"{_name(path)}:{text.lineno}"
         for path in CODE
@@ -112,25 +112,25 @@ def test_the_operator_folder_does_not_shadow_the_standard_library() -> None:
     assert not (ROOT / "operator" / "__init__.py").exists()
 
 
-def test_tests_are_no_packages() -> None:
+def test_test_folders_are_not_packages() -> None:
     assert [_name(path) for path in (ROOT / "tests").rglob("__init__.py")] == []
 
 
-def test_every_name_says_something() -> None:
+def test_no_module_or_folder_has_a_meaningless_name() -> None:
     assert [_name(path) for path in CODE if path.stem in EMPTY_NAMES or path.parent.name in EMPTY_NAMES] == []
 
 
-def test_files_are_short_enough_to_be_read_at_once() -> None:
+def test_no_file_is_too_long() -> None:
     lengths = {_name(path): len(path.read_text().splitlines()) for path in CODE}
     assert {name: lines for name, lines in lengths.items() if lines > LINES_MAX} == {}
 
 
-def test_folders_are_short_enough_to_be_read_at_a_glance() -> None:
+def test_no_folder_has_too_many_modules() -> None:
     modules = Counter(_name(path.parent) for path in CODE)
     assert {folder: number for folder, number in modules.items() if number > MODULES_MAX} == {}
 
 
-def test_every_domain_is_held_to_its_layers() -> None:
+def test_every_domain_has_a_layers_contract() -> None:
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
     held = {each for contract in contracts for each in contract.get("containers", ())}
     domains = {f"app.{path.parent.name}" for path in (ROOT / "app").glob("*/resources.py")}
@@ -145,7 +145,7 @@ def test_tests_do_not_sleep() -> None:
 
 
 @pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock", "requirements-operator.lock"])
-def test_locks_hold_versions_and_hashes_and_no_addresses(lock: str) -> None:
+def test_locks_have_versions_and_hashes_but_no_urls(lock: str) -> None:
     text = (ROOT / lock).read_text().replace("\\\n", " ")
     for line in text.splitlines():
         assert re.match(r"[a-z0-9.-]+==\S+ .*--hash=sha256:[0-9a-f]{64}", line), line
@@ -176,7 +176,7 @@ def test_one_package_has_one_version_in_all_locks() -> None:
     assert runtime.items() | operator.items() <= everything.items()
 
 
-def test_one_version_is_told_everywhere() -> None:
+def test_all_files_state_the_same_version() -> None:
     told = {tomllib.loads((ROOT / at / "pyproject.toml").read_text())["project"]["version"] for at in (".", "operator")}
     told |= set(re.findall(r"^ARG VERSION=(.*)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE))
     chart = (ROOT / "charts" / "jobfinder" / "Chart.yaml").read_text()
@@ -184,6 +184,6 @@ def test_one_version_is_told_everywhere() -> None:
     assert told == {VERSION}
 
 
-def test_every_target_of_the_makefile_is_explained() -> None:
+def test_every_make_target_has_a_description() -> None:
     targets = re.findall(r"^([a-z0-9-]+):(.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert [name for name, rest in targets if " ## " not in rest] == []

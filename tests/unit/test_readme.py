@@ -26,7 +26,7 @@ def test_readme_is_short_and_starts_with_how_to_run_it() -> None:
     assert {"    make run", "    make test"} <= set(lines[:SCREEN])
 
 
-def test_every_operation_has_its_row_and_no_row_is_made_up() -> None:
+def test_api_table_has_one_row_per_operation() -> None:
     rows = set(re.findall(r"^\| `([A-Z]+ /[^`]*)`", API, re.MULTILINE))
     paths = document(ROUTES)["paths"]
     assert rows == {f"{method.upper()} {path}" for path, item in paths.items() for method in item}
