@@ -1,4 +1,4 @@
-"""Which passwords are too easy to guess, and what is done with an old hash of a right one."""
+"""Which passwords are refused as too easy to guess, and when an old password hash is replaced."""
 
 import threading
 from typing import cast
@@ -24,30 +24,30 @@ EMAIL = "ada.lovelace@engines.example"
 @pytest.mark.parametrize(
     "password", ["password1", "PassWord1", "\uff50assword1", "12345678", "aaaaaaaaaaaa", "ÀÀÀÀÀÀÀÀ"]
 )
-def test_a_password_that_anybody_would_try_is_common(password: str) -> None:
+def test_well_known_password_is_refused_as_common(password: str) -> None:
     assert (weakness(password, EMAIL) or ("",))[0] == "common_password"
 
 
 @pytest.mark.parametrize(
     "password", [EMAIL, EMAIL.upper(), "AdaLovelace", "ada-lovelace-1", "engines.example", "Engines!", "1engines23"]
 )
-def test_a_password_that_is_little_more_than_the_address_resembles_it(password: str) -> None:
+def test_password_similar_to_the_email_is_refused(password: str) -> None:
     assert (weakness(password, EMAIL) or ("",))[0] == "resembles_email"
 
 
 @pytest.mark.parametrize(
     "password", ["a long walk in the rain", "lovelace writes programs", "密码密码密码密马", "Ada12345x"]
 )
-def test_any_other_password_is_taken(password: str) -> None:
+def test_other_passwords_are_accepted(password: str) -> None:
     assert weakness(password, EMAIL) is None
 
 
-def test_a_short_part_of_the_address_is_no_resemblance() -> None:
+def test_short_part_of_the_email_is_ignored() -> None:
     assert weakness("abcdefg-x9", "abc@x.y") is None
 
 
 class Busy(PasswordHasher):
-    """Refuses to hash until it is `free`."""
+    """Raises Unavailable until `free` is set."""
 
     free = False
 
@@ -62,7 +62,7 @@ class Busy(PasswordHasher):
         return super().hash(password)
 
 
-def test_an_old_hash_is_made_anew_after_the_answer_or_at_a_later_login() -> None:
+def test_old_hash_is_replaced_in_the_background_or_at_a_later_login() -> None:
     hasher, replaced, done = Busy(), list[bytes](), threading.Event()
     memcache, audit, afterwards = Memcache((), 100), AuditStore(cast("Database", None)), Afterwards()
     counting = Counting(RateLimiter(memcache), Guesses(memcache), Refusals(audit, afterwards))

@@ -1,4 +1,4 @@
-"""Guesses: wrong ones are limited over all workers however they interleave, right ones never are."""
+"""Wrong passwords are limited across all workers in any interleaving; right passwords never are."""
 
 import random
 import threading
@@ -21,7 +21,7 @@ CLIENT = Client("192.0.2.1", "the tests", "request-1")
 
 
 class Counters:
-    """memcached as far as counters go: each step is atomic, and `decr` stops at 0."""
+    """A fake memcached with counters only: each operation is atomic, and `decr` stops at 0."""
 
     def __init__(self) -> None:
         self.numbers: dict[str, int] = {}
@@ -67,7 +67,7 @@ def guesses(memcache: Any = None, clock: Clock | None = None) -> Guesses:
 
 
 def attempt(worker: Guesses, right: bool, key: Key = KEY) -> bool | int:
-    """The outcome, or after how many seconds to come back."""
+    """The outcome, or the number of seconds after which to retry."""
     try:
         return worker.check(key, LIMIT, lambda: right)
     except RateLimited as error:
@@ -75,7 +75,7 @@ def attempt(worker: Guesses, right: bool, key: Key = KEY) -> bool | int:
 
 
 @pytest.mark.parametrize("workers", [1, 3, 30])
-def test_right_passwords_alone_never_use_the_limit_up(workers: int) -> None:
+def test_right_passwords_do_not_count_against_the_limit(workers: int) -> None:
     memcache = Shared()
     service = [guesses(memcache) for _ in range(workers)]
     assert {attempt(service[number % workers], right=True) for number in range(20 * LIMIT)} == {True}
@@ -91,7 +91,7 @@ def test_the_limit_counts_wrong_passwords_between_right_ones(memcache: Any) -> N
     assert attempt(guesses(memcache, clock), right=True, key=("session", 7)) is True
 
 
-def test_what_fails_otherwise_is_no_guess() -> None:
+def test_other_failures_do_not_count_as_guesses() -> None:
     worker = guesses(Shared())
 
     def busy() -> bool:
@@ -104,8 +104,8 @@ def test_what_fails_otherwise_is_no_guess() -> None:
 
 
 @pytest.mark.parametrize("memcache", [Shared(), None])
-def test_checks_under_way_are_no_failures(memcache: Any) -> None:
-    """What they would exceed the limit with comes back in a second, and passes when they were right."""
+def test_running_checks_do_not_count_as_failures(memcache: Any) -> None:
+    """While running checks fill the limit, others are told to retry after 1 s; they pass once those were right."""
     worker, entered, leave = guesses(memcache), threading.Semaphore(0), threading.Event()
 
     def slow() -> bool:
@@ -124,8 +124,8 @@ def test_checks_under_way_are_no_failures(memcache: Any) -> None:
 
 
 @pytest.mark.parametrize("seed", range(300))
-def test_however_checks_interleave_no_more_than_the_limit_are_wrong(seed: int) -> None:
-    """Checks of several workers begin and end in any order; nested calls are checks under way."""
+def test_wrong_guesses_never_exceed_the_limit_in_any_interleaving(seed: int) -> None:
+    """Checks of several workers overlap in any order; a nested call is a check that starts while another runs."""
     chance, memcache = random.Random(seed), Shared()
     service = [guesses(memcache) for _ in range(3)]
     wrong, steps = 0, 60
@@ -155,7 +155,7 @@ def test_however_checks_interleave_no_more_than_the_limit_are_wrong(seed: int) -
     assert list(memcache.primary.numbers.values()) == [wrong]
 
 
-def test_a_new_minute_begins_at_nothing() -> None:
+def test_count_starts_at_zero_each_minute() -> None:
     memcache, clock = Shared(), Clock()
     worker = guesses(memcache, clock)
     assert [attempt(worker, right=False) for _ in range(LIMIT + 1)] == [False] * LIMIT + [60]
@@ -170,7 +170,7 @@ def test_without_memcached_each_worker_counts_alone() -> None:
         assert [attempt(worker, right=False) for _ in range(LIMIT + 1)] == [False] * LIMIT + [60]
 
 
-def test_a_cache_that_comes_back_meanwhile_is_not_told_of_what_it_did_not_count() -> None:
+def test_memcached_that_recovers_during_a_check_is_not_updated() -> None:
     memcache = Shared()
     worker = guesses(memcache)
     memcache.primary.down = True
@@ -193,7 +193,7 @@ class Noting(Afterwards):
         return True
 
 
-def test_refusals_are_noted_once_a_minute_for_each_key_and_never_too_often() -> None:
+def test_refusals_are_audited_once_a_minute_per_key_up_to_a_maximum() -> None:
     noting, clock = Noting(), Clock()
     refusals = Refusals(AuditStore(cast("Any", None)), noting, clock)
     for _ in range(50):

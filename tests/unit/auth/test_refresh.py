@@ -1,4 +1,4 @@
-"""The spelling of refresh tokens, and what each is exchanged for."""
+"""The encoding of refresh tokens, and which token each is exchanged for."""
 
 import string
 
@@ -12,29 +12,29 @@ TOKENS = RefreshTokens(b"k" * 32)
 FAMILY = b"f" * 16
 
 
-def test_a_token_says_what_it_was_made_of() -> None:
+def test_parse_returns_what_was_encoded() -> None:
     mac = TOKENS.mac(FAMILY, 5)
     assert TOKENS.parse(TOKENS.spell(2**62, 5, mac)) == (2**62, 5, mac)
 
 
-def test_the_same_number_gives_the_identical_token_and_another_number_another() -> None:
+def test_mac_depends_on_number_family_and_secret() -> None:
     assert TOKENS.mac(FAMILY, 1) == TOKENS.mac(FAMILY, 1)
     assert len({TOKENS.mac(FAMILY, 1), TOKENS.mac(FAMILY, 2), TOKENS.mac(b"g" * 16, 1)}) == 3
     assert RefreshTokens(b"x" * 32).mac(FAMILY, 1) != TOKENS.mac(FAMILY, 1)
 
 
-def test_the_database_learns_only_a_hash() -> None:
+def test_stored_hash_does_not_contain_the_mac() -> None:
     mac = TOKENS.mac(FAMILY, 1)
     assert mac not in token_hash(mac)
 
 
 @pytest.mark.parametrize("text", ["", "x", "!!!!", "ä", "A" * 58, "A" * 200, "A" * 59 + "\n"])
-def test_anything_else_is_refused(text: str) -> None:
+def test_malformed_token_is_refused(text: str) -> None:
     with pytest.raises(InvalidToken):
         TOKENS.parse(text)
 
 
-def test_a_second_spelling_of_the_same_token_is_refused() -> None:
+def test_non_canonical_encoding_is_refused() -> None:
     token = TOKENS.spell(1, 1, TOKENS.mac(FAMILY, 1))
     alphabet = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
     unused_bits = alphabet[alphabet.index(token[-1]) ^ 1]
@@ -48,12 +48,12 @@ def test_a_second_spelling_of_the_same_token_is_refused() -> None:
     [
         (0, 0, [], 1),
         (7, 7, [0.1], 8),
-        (6, 7, [1e6], 7),  # nobody has presented 7 yet
+        (6, 7, [1e6], 7),  # 7 has not been presented yet
         (6, 7, [], 7),
         (5, 7, [0.5, 9.9], 7),
         (5, 7, [0.5, 10.1], None),
         (4, 7, [0.5, 1.0, 2.0], 7),
-        (4, 7, [0.5, 1.0], None),  # rotated away before what is remembered
+        (4, 7, [0.5, 1.0], None),  # rotated before the remembered rotations
         (5, 7, [0.5], None),
         (8, 7, [0.5], None),
     ],
@@ -70,12 +70,12 @@ def family_at(number: int, made: bytes = FAMILY) -> Family:
     return Family(2, FAMILY, number, token_hash(TOKENS.mac(made, number)), [], live=True)
 
 
-def test_the_present_token_and_its_parent_are_exchanged() -> None:
+def test_current_token_and_its_parent_are_exchanged() -> None:
     assert TOKENS.next_number(presented(3), family_at(3)) == 4
     assert TOKENS.next_number(presented(2), family_at(3)) == 3
 
 
-def test_a_present_token_whose_hash_is_not_the_recorded_one_is_reuse() -> None:
+def test_current_token_with_another_hash_counts_as_reuse() -> None:
     assert TOKENS.next_number(presented(3), family_at(3, made=b"g" * 16)) is None
 
 

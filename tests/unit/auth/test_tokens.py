@@ -1,4 +1,4 @@
-"""Access tokens: what is issued verifies, and whatever is only a little different does not."""
+"""Issued access tokens verify; modified or forged ones do not."""
 
 import base64
 import json
@@ -34,7 +34,7 @@ class Clock:
 
 
 class Issuer:
-    """A folder with one key, and tokens of any content that are signed with it."""
+    """A folder with one key; signs tokens of any content with it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.key = folder, Ed25519PrivateKey.generate()
@@ -48,7 +48,7 @@ class Issuer:
         (self.folder / f"{kid}.pem").write_bytes(pem)
 
     def forge(self, claims: Claims | None = None, header: Claims | None = None, without: str = "") -> str:
-        """A token as the service would issue it now, but for what is given."""
+        """A token as the service would issue it now, except for the given changes."""
         content = jwt.decode(self.tokens.issue(7, 9), options={"verify_signature": False}) | (claims or {})
         content.pop(without, None)
         return jwt.encode(content, self.key, "EdDSA", headers={"typ": "at+jwt", "kid": "a"} | (header or {}))
@@ -59,7 +59,7 @@ def issuer(tmp_path: Path) -> Issuer:
     return Issuer(tmp_path)
 
 
-def test_a_token_says_whose_it_is_and_of_which_session(issuer: Issuer) -> None:
+def test_token_names_user_session_and_expiry(issuer: Issuer) -> None:
     claims = issuer.tokens.verify(issuer.tokens.issue(7, 2**63 - 1))
     assert (claims.user_id, claims.session_id, claims.expires_at) == (7, 2**63 - 1, NOW + 900)
 
@@ -68,7 +68,7 @@ def test_no_two_tokens_are_the_same(issuer: Issuer) -> None:
     assert issuer.tokens.issue(7, 9) != issuer.tokens.issue(7, 9)
 
 
-def test_a_token_ends_when_it_says_so_also_when_it_is_remembered(issuer: Issuer) -> None:
+def test_cached_token_expires_on_time(issuer: Issuer) -> None:
     token = issuer.tokens.issue(7, 9)
     issuer.tokens.verify(token)
     issuer.clock.now = NOW + 899
@@ -95,17 +95,17 @@ def test_a_token_ends_when_it_says_so_also_when_it_is_remembered(issuer: Issuer)
     ],
     ids=str,
 )
-def test_other_claims_are_refused(issuer: Issuer, claims: Claims) -> None:
+def test_wrong_claims_are_refused(issuer: Issuer, claims: Claims) -> None:
     with pytest.raises(InvalidToken):
         issuer.tokens.verify(issuer.forge(claims))
 
 
-def test_a_pod_whose_clock_is_ahead_issues_tokens_that_others_take(issuer: Issuer) -> None:
+def test_token_issued_in_the_future_is_accepted(issuer: Issuer) -> None:
     issuer.tokens.verify(issuer.forge({"iat": NOW + 60}))
 
 
 @pytest.mark.parametrize("name", ["iss", "aud", "sub", "sid", "jti", "iat", "exp"])
-def test_every_claim_is_needed(issuer: Issuer, name: str) -> None:
+def test_missing_claim_is_refused(issuer: Issuer, name: str) -> None:
     issuer.tokens.verify(issuer.forge())
     with pytest.raises(InvalidToken):
         issuer.tokens.verify(issuer.forge(without=name))
@@ -114,7 +114,7 @@ def test_every_claim_is_needed(issuer: Issuer, name: str) -> None:
 @pytest.mark.parametrize(
     "header", [{"typ": "JWT"}, {"typ": "rt+jwt"}, {"kid": "b"}, {"kid": "../a"}, {"kid": ""}, {"crit": ["x"]}], ids=str
 )
-def test_another_header_is_refused(issuer: Issuer, header: Claims) -> None:
+def test_wrong_header_is_refused(issuer: Issuer, header: Claims) -> None:
     with pytest.raises(InvalidToken):
         issuer.tokens.verify(issuer.forge(header=header))
 
@@ -124,7 +124,7 @@ def _unsigned(issuer: Issuer) -> str:
 
 
 def _signed_with_the_public_key(issuer: Issuer) -> str:
-    """RFC 8725, 2.1: the public key taken for a secret."""
+    """RFC 8725, 2.1: the public key used as an HMAC secret."""
     public = issuer.key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
     claims = jwt.decode(issuer.forge(), options={"verify_signature": False})
     return jwt.encode(claims, public, "HS256", headers={"typ": "at+jwt", "kid": "a"})
@@ -154,18 +154,18 @@ def test_a_forged_signature_is_refused(issuer: Issuer, forge: Callable[[Issuer],
 
 
 @pytest.mark.parametrize("text", ["", ".", "..", "a.b.c", "e30.e30.", "é", "\0", "a" * 8000, "[]"])
-def test_what_is_no_token_is_refused(issuer: Issuer, text: str) -> None:
+def test_text_that_is_not_a_token_is_refused(issuer: Issuer, text: str) -> None:
     with pytest.raises(InvalidToken):
         issuer.tokens.verify(text)
 
 
 @pytest.mark.parametrize("header", ["[]", '"a"', "null", "1", "{", '{"kid": [], "typ": {}, "alg": 1}'])
-def test_a_header_that_is_none_is_refused(issuer: Issuer, header: str) -> None:
+def test_malformed_header_is_refused(issuer: Issuer, header: str) -> None:
     with pytest.raises(InvalidToken):
         issuer.tokens.verify(f"{_base64(header.encode())}.{issuer.forge().partition('.')[2]}")
 
 
-def test_a_token_is_refused_as_soon_as_its_key_is_gone(issuer: Issuer) -> None:
+def test_token_is_refused_after_its_key_is_removed(issuer: Issuer) -> None:
     token = issuer.tokens.issue(7, 9)
     issuer.tokens.verify(token)
     issuer.add("b", Ed25519PrivateKey.generate())
@@ -176,8 +176,8 @@ def test_a_token_is_refused_as_soon_as_its_key_is_gone(issuer: Issuer) -> None:
     issuer.tokens.verify(issuer.tokens.issue(7, 9))
 
 
-def test_a_token_of_a_withdrawn_key_stays_refused_wherever_threads_are_switched(tmp_path: Path) -> None:
-    """One thread verifies while another notices that the key has gone, and verifies too."""
+def test_token_of_a_removed_key_stays_refused_in_any_thread_interleaving(tmp_path: Path) -> None:
+    """One thread verifies while another notices that the key was removed, and then verifies too."""
     running, token, issuers = Running(), "", list[Issuer]()
 
     def start(scheduler: Scheduler) -> None:
@@ -203,7 +203,7 @@ def _tried(issuer: Issuer, token: str) -> None:
         issuer.tokens.verify(token)
 
 
-def test_remembered_tokens_are_bounded(issuer: Issuer) -> None:
+def test_token_cache_is_bounded(issuer: Issuer) -> None:
     issuer.tokens.verify(first := issuer.tokens.issue(7, 9))
     _, remembered = issuer.tokens._remembered
     remembered.update({str(number): remembered[first] for number in range(REMEMBERED_TOKENS - 1)})

@@ -1,4 +1,4 @@
-"""A live setting is a field of `Tuning` and the code that uses it; generators write whatever else repeats it."""
+"""A live setting is a field of `Tuning` and the code that uses it; everything else about it is generated."""
 
 import json
 import os
@@ -41,7 +41,7 @@ def test_generated_files_are_current(path: Path) -> None:
     ("name", "shown"),
     [("lease_ms", "leaseMilliseconds"), ("logins_per_address", "loginsPerAddress"), ("ipv6_prefix", "ipv6Prefix")],
 )
-def test_resource_writes_units_out(name: str, shown: str) -> None:
+def test_resource_names_spell_units_out(name: str, shown: str) -> None:
     assert resource_name(name) == shown
 
 
@@ -64,7 +64,7 @@ def test_defaults_are_within_their_ranges() -> None:
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """A copy of the checkout's code, without what is installed or made."""
+    """A copy of the source tree, without installed or generated files."""
     for name in ("app", "charts", "docs", "k8s", "loadtest", "operator", "tests"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
     for path in ROOT.glob("*.md"):
