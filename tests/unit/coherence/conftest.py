@@ -9,7 +9,7 @@ from tests.unit.coherence.model.rooms import Room
 
 @pytest.fixture
 def room() -> Iterator[Room]:
-    """Calls to servers pause, and others run meanwhile, in an order that is always the same."""
+    """Each call to a server pauses its task, and other tasks run meanwhile in a fixed order."""
     made = Room()
     yield made
     made.world.scheduler.close()

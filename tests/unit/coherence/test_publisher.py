@@ -1,4 +1,4 @@
-"""Writes: published, waited for, answered; or not published, and then honest about it."""
+"""Writes are published before they are answered; the answer says if a write could not be published."""
 
 from typing import Any
 from unittest.mock import patch
@@ -18,7 +18,7 @@ def commit(room: Room, key: str) -> str:
     return str(xid)
 
 
-def test_the_answer_waits_until_every_lease_has_ended_and_the_outbox_row_is_gone(room: Room) -> None:
+def test_write_waits_for_all_leases_and_deletes_its_outbox_row(room: Room) -> None:
     xid = commit(room, session_key(1))
     began_ms = room.now_ms
     assert room.run(lambda: room.first.final([session_key(1)], xid, security=True)) == [None]
@@ -26,7 +26,7 @@ def test_the_answer_waits_until_every_lease_has_ended_and_the_outbox_row_is_gone
     assert not room.database.outbox
 
 
-def test_simultaneous_writes_wait_together(room: Room) -> None:
+def test_concurrent_writes_share_one_wait(room: Room) -> None:
     began_ms = room.now_ms
     room.run(*[lambda: room.first.final([session_key(1)], None, security=True)] * 50)
     assert room.now_ms - began_ms < 110
@@ -42,7 +42,7 @@ def test_a_security_write_that_cannot_be_published_is_not_final(room: Room) -> N
     assert room.database.outbox
 
 
-def test_a_short_outage_is_sat_out(room: Room) -> None:
+def test_write_retries_during_a_short_outage(room: Room) -> None:
     room.log_server.down = True
 
     def recover() -> None:
@@ -52,8 +52,8 @@ def test_a_short_outage_is_sat_out(room: Room) -> None:
     assert room.run(lambda: room.first.final([session_key(1)], None, security=True), recover) == [None, None]
 
 
-def test_a_repeated_step_enters_under_the_number_that_was_taken(room: Room) -> None:
-    """A number for each try would be a gap for every reader."""
+def test_retry_reuses_the_number_that_was_taken(room: Room) -> None:
+    """A new number for each retry would leave a gap for every reader."""
     room.run(room.second.leased)
     before = room.second.position()
     assert before is not None
@@ -64,11 +64,11 @@ def test_a_repeated_step_enters_under_the_number_that_was_taken(room: Room) -> N
     assert room.count(room.second, "histories_started") == 1
 
 
-def test_an_edit_that_could_not_be_published_is_known_to_whoever_gets_a_lease_after_the_outage(room: Room) -> None:
+def test_unpublished_edit_is_known_to_leases_after_the_outage(room: Room) -> None:
     assert stale_after_outage(room) == "2"
 
 
-def test_only_the_outbox_makes_it_known(room: Room) -> None:
+def test_without_the_outbox_an_unpublished_edit_stays_unknown(room: Room) -> None:
     with patch.object(Outbox, "older_than", lambda self, seconds, limit, counter: []):
         assert stale_after_outage(room) == "1"
 
@@ -82,7 +82,7 @@ def stale_after_outage(room: Room) -> Any:
     return room.run(lambda: room.second.users.load(1, room.database.read_user))[0]
 
 
-def test_what_a_killed_writer_leaves_is_drained_by_any_worker_once_it_is_old_enough(room: Room) -> None:
+def test_any_worker_drains_old_rows_of_a_killed_writer(room: Room) -> None:
     room.run(lambda: room.second.users.load(1, room.database.read_user))
     position = room.second.position()
     assert position is not None
@@ -97,12 +97,12 @@ def test_what_a_killed_writer_leaves_is_drained_by_any_worker_once_it_is_old_eno
     assert room.count(room.first, "outbox_drained") == 1
 
 
-def test_what_nobody_publishes_is_drained_in_time() -> None:
-    """Changes by SQL are heard within 5 s; the rest is left to slow ticks, queries and publications."""
+def test_outbox_rows_are_drained_in_time() -> None:
+    """Changes by SQL must be known within 5 s; the other 1.5 s are for slow ticks, queries and publications."""
     assert LEFT_OVER_S + DRAIN_EVERY_S + (LEASE_MAX_MS + SLACK_MS) / 1000 <= 3.5
 
 
-def test_a_long_outbox_is_one_jump_for_everybody(room: Room) -> None:
+def test_long_outbox_is_published_as_one_jump_of_the_counter(room: Room) -> None:
     room.run(room.second.leased)
     position = room.second.position()
     assert position is not None
@@ -117,7 +117,7 @@ def test_a_long_outbox_is_one_jump_for_everybody(room: Room) -> None:
     assert not room.second.usable((user_key(5000),), position)
 
 
-def test_draining_waits_quietly_for_better_times(room: Room) -> None:
+def test_draining_does_nothing_while_servers_are_down(room: Room) -> None:
     commit(room, user_key(1))
     room.pass_ms(LEFT_OVER_S * 1000 + 1)
     room.log_server.down = True
@@ -127,7 +127,7 @@ def test_draining_waits_quietly_for_better_times(room: Room) -> None:
     assert room.database.outbox
 
 
-def test_draining_keeps_an_idle_worker_in_touch_with_the_log(room: Room) -> None:
+def test_draining_keeps_the_history_of_an_idle_worker(room: Room) -> None:
     for _ in range(5):
         room.pass_ms(2000)
         room.run(room.first.drain)
@@ -135,7 +135,7 @@ def test_draining_keeps_an_idle_worker_in_touch_with_the_log(room: Room) -> None
     assert room.run(room.first.leased) == [True]
 
 
-def test_without_memcached_nobody_has_a_lease_and_a_write_is_final_at_its_commit(room: Room) -> None:
+def test_without_memcached_there_are_no_leases_and_writes_are_final_at_commit(room: Room) -> None:
     memcache, counters = Nowhere(), Counts()
     database: Any = room.database
     alone = Coherence(memcache, database, counters, SMALL, KINDS, room.scheduler.clock(1.0))  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Caches of facts: who asks PostgreSQL, how often, and for how long an answer is kept."""
+"""Fact caches: when PostgreSQL is queried, and how long an entry is kept."""
 
 from functools import partial
 from typing import Any
@@ -18,14 +18,14 @@ def never(key: Any) -> Any:
     raise AssertionError(f"PostgreSQL is asked for {key}")
 
 
-def test_what_was_loaded_is_not_asked_for_again(room: Room) -> None:
+def test_loaded_fact_is_not_queried_again(room: Room) -> None:
     room.run(lambda: room.first.users.load(1, room.database.read_user))
     assert room.run(lambda: room.first.users.load(1, never)) == ["1"]
     assert room.count(room.first, "cache_misses") == 1
     assert room.count(room.first, "cache_hits") == 1
 
 
-def test_what_another_worker_has_loaded_is_found_in_the_shared_cache(room: Room) -> None:
+def test_fact_loaded_by_another_worker_is_found_in_the_shared_cache(room: Room) -> None:
     room.run(room.second.leased)
     room.run(lambda: room.first.users.load(1, room.database.read_user))
     assert room.run(lambda: room.second.users.load(1, never)) == ["1"]
@@ -44,8 +44,8 @@ def settling(room: Room) -> int:
     return 1 if room.count(room.first, "lease_looks") else 0
 
 
-def test_a_thousand_who_ask_for_what_does_not_exist_make_two_queries(room: Room) -> None:
-    """The first began before the others asked, and something may have been made since."""
+def test_a_thousand_misses_of_a_missing_row_make_two_queries(room: Room) -> None:
+    """The first query began before the others asked, and the row may have been inserted since."""
     room.run(room.first.leased)
     room.database.live, room.database.reads = False, 0
     assert room.run(*[lambda: room.first.sessions.load(1, room.database.read_session)] * 1000) == [None] * 1000
@@ -59,7 +59,7 @@ def test_a_thousand_misses_without_a_lease_make_two_queries(room: Room) -> None:
     assert room.database.reads == 2
 
 
-def test_without_a_lease_every_request_asks(room: Room) -> None:
+def test_without_a_lease_every_request_queries(room: Room) -> None:
     room.run(lambda: room.first.users.load(1, room.database.read_user))
     room.log_server.down = True
     room.pass_ms(60)
@@ -70,7 +70,7 @@ def test_without_a_lease_every_request_asks(room: Room) -> None:
     assert room.run(lambda: room.first.users.get(1)) == [None]
 
 
-def test_those_who_wait_get_the_failure_of_the_one_who_asks(room: Room) -> None:
+def test_waiting_requests_get_the_error_of_the_query(room: Room) -> None:
     room.run(room.first.leased)
     room.database.down = True
     results = room.run(*[lambda: room.first.users.load(1, room.database.read_user)] * 5)
@@ -79,7 +79,7 @@ def test_those_who_wait_get_the_failure_of_the_one_who_asks(room: Room) -> None:
     assert room.run(lambda: room.first.users.load(1, room.database.read_user)) == ["1"]
 
 
-def test_a_killed_leader_leaves_nobody_waiting(room: Room) -> None:
+def test_killed_leader_leaves_no_request_waiting(room: Room) -> None:
     room.run(room.first.leased)
     leader = room.scheduler.spawn(lambda: room.first.users.load(1, room.database.read_user))
     room.scheduler.step()
@@ -101,7 +101,7 @@ def test_a_change_makes_the_next_request_read_again(room: Room) -> None:
     assert room.run(lambda: room.first.users.load(1, never)) == ["2"]
 
 
-def test_a_fact_from_a_worker_ahead_is_worth_another_look(room: Room) -> None:
+def test_shared_fact_from_a_newer_position_causes_another_look(room: Room) -> None:
     room.run(room.second.leased)
     room.run(lambda: room.first.final([user_key(2)], None, security=True))
     room.run(lambda: room.first.users.load(1, room.database.read_user))
@@ -112,18 +112,18 @@ def test_a_fact_from_a_worker_ahead_is_worth_another_look(room: Room) -> None:
     assert room.count(room.second, "lease_looks") == before + 1
 
 
-def test_what_was_read_without_a_position_is_not_kept(room: Room) -> None:
+def test_fact_read_without_a_position_is_not_cached(room: Room) -> None:
     room.run(lambda: room.first.users.put(1, "1", None))
     assert room.run(lambda: room.first.users.get(1)) == [None]
 
 
-def test_what_was_read_by_oneself_is_kept(room: Room) -> None:
+def test_fact_read_with_a_position_is_cached(room: Room) -> None:
     room.run(room.first.leased)
     room.run(lambda: room.first.users.put(1, "1", room.first.position()))
     assert room.run(lambda: room.first.users.load(1, never)) == ["1"]
 
 
-def test_many_are_read_at_once_in_the_order_asked_for(room: Room) -> None:
+def test_load_many_reads_misses_in_one_query_and_keeps_the_order(room: Room) -> None:
     asked: list[list[int]] = []
 
     def read(keys: list[int]) -> dict[int, str]:
@@ -154,7 +154,7 @@ def count_calls(room: Room) -> list[str]:
     return calls
 
 
-def test_no_more_are_kept_than_the_bound_says_and_a_lower_one_holds_at_once(room: Room) -> None:
+def test_capacity_is_kept_and_a_lower_one_applies_at_once(room: Room) -> None:
     room.run(room.first.leased)
     for key in range(20):
         room.run(partial(room.first.users.put, key, "x", room.first.position()))
@@ -163,7 +163,7 @@ def test_no_more_are_kept_than_the_bound_says_and_a_lower_one_holds_at_once(room
     assert len(room.first.users) == 3
 
 
-def test_facts_end_by_themselves_here_and_in_the_shared_cache(room: Room) -> None:
+def test_facts_expire_locally_and_in_the_shared_cache(room: Room) -> None:
     room.run(lambda: room.first.users.load(1, room.database.read_user))
     room.pass_ms(3600_001)
     before = room.database.reads
@@ -171,7 +171,7 @@ def test_facts_end_by_themselves_here_and_in_the_shared_cache(room: Room) -> Non
     assert room.database.reads == before + 1 + settling(room)
 
 
-def test_a_shorter_life_applies_to_what_is_there(room: Room) -> None:
+def test_shorter_ttl_applies_to_existing_entries(room: Room) -> None:
     room.run(lambda: room.first.users.load(1, room.database.read_user))
     room.first.users.apply(CacheTuning(10, 1))
     room.world.servers[1].restart()
@@ -181,7 +181,7 @@ def test_a_shorter_life_applies_to_what_is_there(room: Room) -> None:
     assert room.database.reads == before + 1
 
 
-def test_a_fact_is_forgotten_before_what_it_tells_of_expires(room: Room) -> None:
+def test_entry_expires_before_the_session_it_describes(room: Room) -> None:
     lasting = room.world.sessions_until(room.scheduler.now_ns / S_IN_NS + 60)
     room.run(lambda: lasting.sessions.load(1, room.database.read_session))
     room.pass_ms(58_900)
@@ -193,13 +193,13 @@ def test_a_fact_is_forgotten_before_what_it_tells_of_expires(room: Room) -> None
 
 
 @pytest.mark.parametrize("junk", [b"", b"short", b"\0" * 8 + b"\xff" * 8 + b"\xff\xfe"])
-def test_what_cannot_be_read_in_the_shared_cache_is_a_miss(room: Room, junk: bytes) -> None:
+def test_unreadable_shared_entry_is_a_miss(room: Room, junk: bytes) -> None:
     room.run(room.first.leased)
     room.world.servers[1].data[f"fact:user.{version_of(str)}:1"] = junk
     assert room.run(lambda: room.first.users.load(1, room.database.read_user)) == ["1"]
 
 
-def test_a_fact_that_is_used_outlives_the_changes_that_the_history_forgets(room: Room) -> None:
+def test_used_fact_stays_valid_after_the_history_drops_old_changes(room: Room) -> None:
     room.run(lambda: room.first.users.load(1, room.database.read_user))
     room.first._lease.state.history.limit = 2
     for number in range(2, 12):

@@ -1,4 +1,4 @@
-"""Single flight."""
+"""Single flight: concurrent loads of one key share a query."""
 
 import threading
 
@@ -8,7 +8,7 @@ from app.coherence.facts.flights import Flight, Flights
 from app.errors import Unavailable
 
 
-def test_who_wakes_late_takes_the_outcome_of_the_flight_that_followed() -> None:
+def test_late_waiter_takes_the_result_of_the_next_flight() -> None:
     flights: Flights[str] = Flights(threading.Event)
     first, leads = flights.board(1)
     assert leads
@@ -24,7 +24,7 @@ def test_who_wakes_late_takes_the_outcome_of_the_flight_that_followed() -> None:
     assert second.value == "new"
 
 
-def test_who_has_not_waited_gets_a_flight_of_the_present() -> None:
+def test_new_caller_starts_a_new_flight() -> None:
     flights: Flights[str] = Flights(threading.Event)
     first, _ = flights.board(1)
     with flights.flying(1, first):
@@ -32,7 +32,7 @@ def test_who_has_not_waited_gets_a_flight_of_the_present() -> None:
     assert flights.board(1)[1]
 
 
-def test_a_flight_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waiting_for_a_flight_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.coherence.facts.flights.JOIN_LIMIT_S", 0.01)
     with pytest.raises(Unavailable):
         Flight[str](threading.Event()).wait()

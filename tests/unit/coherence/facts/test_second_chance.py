@@ -1,4 +1,4 @@
-"""The bounded map."""
+"""The second-chance cache."""
 
 from app.coherence.facts.second_chance import SecondChanceCache
 
@@ -16,12 +16,12 @@ def filled(capacity: int, keys: range) -> tuple[SecondChanceCache[Item], dict[in
     return bounded, items
 
 
-def test_the_oldest_goes_first() -> None:
+def test_oldest_entry_is_evicted_first() -> None:
     bounded, _ = filled(3, range(5))
     assert [key for key in range(5) if bounded.find(key)] == [2, 3, 4]
 
 
-def test_what_was_used_stays_for_another_round() -> None:
+def test_used_entry_stays_for_another_round() -> None:
     bounded, items = filled(3, range(3))
     items[0].used = True
     bounded.put(3, Item())
@@ -31,7 +31,7 @@ def test_what_was_used_stays_for_another_round() -> None:
     assert [key for key in range(7) if bounded.find(key)] == [4, 5, 6]
 
 
-def test_all_used_still_keeps_the_bound() -> None:
+def test_capacity_is_kept_when_all_entries_are_used() -> None:
     bounded, items = filled(3, range(3))
     for item in items.values():
         item.used = True
@@ -39,7 +39,7 @@ def test_all_used_still_keeps_the_bound() -> None:
     assert len(bounded) == 3
 
 
-def test_a_smaller_bound_holds_at_once() -> None:
+def test_smaller_capacity_applies_at_once() -> None:
     bounded, _ = filled(10, range(10))
     bounded.resize(4)
     assert [key for key in range(10) if bounded.find(key)] == [6, 7, 8, 9]

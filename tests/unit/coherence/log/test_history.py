@@ -1,4 +1,4 @@
-"""The rule, and the bound of what is remembered."""
+"""When a fact is proven valid, and the limit of remembered changes."""
 
 from app.coherence.log.history import History, State, ignorance
 
@@ -7,12 +7,12 @@ def known(history: History, position: int) -> State:
     return State(history, position, 0)
 
 
-def test_a_fact_is_proven_from_the_beginning_of_the_history_to_our_position() -> None:
+def test_fact_is_proven_between_history_begin_and_position() -> None:
     state = known(History(10), 20)
     assert [position for position in range(8, 23) if state.proves(("user:1",), position)] == list(range(10, 21))
 
 
-def test_a_change_ends_the_facts_of_its_key_from_before_it_and_of_no_other() -> None:
+def test_change_invalidates_only_older_facts_of_its_key() -> None:
     history = History(10)
     history.record({12: "user:1"})
     state = known(history, 12)
@@ -21,7 +21,7 @@ def test_a_change_ends_the_facts_of_its_key_from_before_it_and_of_no_other() -> 
     assert state.proves(("user:2",), 11)
 
 
-def test_a_fact_about_two_keys_ends_with_either() -> None:
+def test_fact_with_two_keys_is_invalidated_by_either() -> None:
     history = History(10)
     history.record({12: "user:1"})
     assert not known(history, 12).proves(("session:5", "user:1"), 11)
@@ -34,7 +34,7 @@ def test_the_last_change_of_a_key_counts() -> None:
     assert not known(history, 13).proves(("user:1",), 12)
 
 
-def test_what_falls_out_moves_the_beginning() -> None:
+def test_dropped_changes_move_the_beginning() -> None:
     history = History(10, limit=2)
     history.record({11: "a", 12: "b", 13: "a", 14: "c"})
     assert dict(history.changes) == {"a": 13, "c": 14}
@@ -43,7 +43,7 @@ def test_what_falls_out_moves_the_beginning() -> None:
     assert known(history, 14).proves(("b",), 12)
 
 
-def test_the_bound_holds_whatever_comes() -> None:
+def test_history_never_exceeds_its_limit() -> None:
     history = History(0, limit=100)
     for first in range(0, 5000, 50):
         history.record({position: f"user:{position * 7919 % 997}" for position in range(first, first + 50)})

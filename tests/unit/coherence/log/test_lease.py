@@ -1,4 +1,4 @@
-"""Looks: how often, by whom, and what becomes of those who cannot have one."""
+"""Looks at the change log: how often, by which request, and what happens when a look fails."""
 
 from unittest.mock import patch
 
@@ -11,7 +11,7 @@ from tests.unit.coherence.model.rooms import Room
 
 
 def looks(room: Room) -> int:
-    """Without the one that a worker makes once more when the database has agreed to the log."""
+    """Number of looks, without the extra one that a worker makes once the database has agreed to the log."""
     return room.count(room.first, "lease_looks") - 1
 
 
@@ -38,7 +38,7 @@ def test_a_shorter_lease_applies_at_once(room: Room) -> None:
     assert looks(room) == 2
 
 
-def test_a_lease_of_0_looks_for_every_request_also_for_one_that_meets_a_look_under_way(room: Room) -> None:
+def test_lease_of_0_ms_looks_for_every_request(room: Room) -> None:
     room.first._lease.apply(0)
     for number in range(1, 4):
         room.pass_ms(1)
@@ -46,7 +46,7 @@ def test_a_lease_of_0_looks_for_every_request_also_for_one_that_meets_a_look_und
         assert looks(room) == number
 
 
-def test_a_lease_cannot_be_raised_above_the_constant_of_the_code(room: Room) -> None:
+def test_lease_cannot_exceed_its_maximum(room: Room) -> None:
     room.run(room.first.leased)
     room.first._lease.apply(10_000)
     room.pass_ms(51)
@@ -54,7 +54,7 @@ def test_a_lease_cannot_be_raised_above_the_constant_of_the_code(room: Room) -> 
     assert looks(room) == 2
 
 
-def test_a_look_that_takes_longer_than_a_lease_serves_those_who_asked_before_it_started(room: Room) -> None:
+def test_slow_look_serves_requests_that_came_before_it_started(room: Room) -> None:
     room.log_server.answers_s = iter((0.0, 0.2))
     assert room.run(room.first.leased, room.first.leased) == [True, True]
     assert looks(room) == 1
@@ -73,7 +73,7 @@ def test_a_look_that_started_too_early_is_followed_by_another(room: Room) -> Non
     assert looks(room) == 3
 
 
-def test_a_missing_counter_is_made_and_two_eras_have_nothing_in_common(room: Room) -> None:
+def test_missing_counter_starts_an_era_far_from_the_old_one(room: Room) -> None:
     room.run(room.first.leased)
     before = room.first.position()
     room.log_server.restart()
@@ -86,7 +86,7 @@ def test_a_missing_counter_is_made_and_two_eras_have_nothing_in_common(room: Roo
     assert not room.first.usable((user_key(1),), before)
 
 
-def test_changes_of_others_become_known(room: Room) -> None:
+def test_changes_by_another_worker_become_known(room: Room) -> None:
     room.run(room.first.leased)
     before = room.first.position()
     assert before is not None
@@ -98,7 +98,7 @@ def test_changes_of_others_become_known(room: Room) -> None:
     assert room.count(room.first, "histories_started") == 1
 
 
-def test_an_entry_that_comes_some_milliseconds_late_is_waited_for(room: Room) -> None:
+def test_look_waits_for_an_entry_that_is_a_few_ms_late(room: Room) -> None:
     room.run(room.first.leased)
     before = room.first.position()
     assert before is not None
@@ -114,7 +114,7 @@ def test_an_entry_that_comes_some_milliseconds_late_is_waited_for(room: Room) ->
     assert not room.first.usable((user_key(1),), before)
 
 
-def test_an_entry_that_stays_missing_starts_a_new_history(room: Room) -> None:
+def test_missing_entry_starts_a_new_history(room: Room) -> None:
     room.run(room.first.leased)
     before = room.first.position()
     assert before is not None
@@ -125,7 +125,7 @@ def test_an_entry_that_stays_missing_starts_a_new_history(room: Room) -> None:
     assert not room.first.usable((user_key(1),), before)
 
 
-def test_a_worker_that_is_far_behind_starts_a_new_history_without_reading_it_all(room: Room) -> None:
+def test_worker_far_behind_starts_a_new_history_without_reading_entries(room: Room) -> None:
     room.run(room.first.leased)
     room.log_server.incr(TICKET, REACH + 1)
     room.pass_ms(60)
@@ -134,7 +134,7 @@ def test_a_worker_that_is_far_behind_starts_a_new_history_without_reading_it_all
     assert room.count(room.first, "histories_started") == 2
 
 
-def test_without_an_answer_only_one_request_at_a_time_waits_for_it(room: Room) -> None:
+def test_after_a_failed_look_only_one_request_waits_for_the_server(room: Room) -> None:
     room.run(room.first.leased)
     room.pass_ms(60)
     room.log_server.down = True
@@ -162,7 +162,7 @@ def test_leases_come_back_with_the_server(room: Room) -> None:
     assert room.run(room.first.leased) == [True]
 
 
-def test_after_an_absence_there_is_no_lease_before_the_outbox_was_read(room: Room) -> None:
+def test_after_an_absence_the_outbox_is_read_before_a_lease(room: Room) -> None:
     room.run(room.first.leased)
     room.pass_ms(4001)
     room.database.down = True
@@ -172,7 +172,7 @@ def test_after_an_absence_there_is_no_lease_before_the_outbox_was_read(room: Roo
     assert room.run(room.first.leased) == [True]
 
 
-def test_a_killed_request_leaves_its_look_to_others(room: Room) -> None:
+def test_killed_request_does_not_block_later_looks(room: Room) -> None:
     task = room.scheduler.spawn(room.first.leased)
     for _ in range(3):
         room.scheduler.step()
@@ -181,6 +181,6 @@ def test_a_killed_request_leaves_its_look_to_others(room: Room) -> None:
 
 
 @pytest.mark.parametrize("junk", [b"junk", b""])
-def test_a_counter_that_is_no_number_gives_no_lease(room: Room, junk: bytes) -> None:
+def test_counter_that_is_not_a_number_gives_no_lease(room: Room, junk: bytes) -> None:
     room.log_server.data[TICKET] = junk
     assert room.run(room.first.leased) == [False]

@@ -1,4 +1,4 @@
-"""The rules of the protocol, each to be left out in turn, and three things that are no rules."""
+"""Mutations that each break one rule of the protocol, and three changes that break none."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -69,12 +69,12 @@ def any_flight_may_be_joined() -> Any:
     return patch.object(FactCache, "_proven", lambda self, key, flight: flight.value is not None)
 
 
-def nobody_waits_for_leases() -> Any:
+def writes_do_not_wait_for_leases() -> Any:
     return patch.object(Publisher, "_wait", lambda self: None)
 
 
 def clocks_run_alike() -> Any:
-    """The slack of a service whose clocks differ by less than 5 %."""
+    """Slack that is enough only if clock rates differ by less than 5 %."""
     return patch.object(publisher, "SLACK_MS", 5)
 
 
@@ -114,7 +114,7 @@ def an_earlier_look_replaces_a_later_one() -> Iterator[None]:
 
 
 def looks_overlap() -> Any:
-    """No rule of the protocol: installing in one step, and never over something newer, is enough."""
+    """Breaks no rule: it is enough to install a result in one step, and never over a newer one."""
     return patch.object(Lease, "_board", lambda self: (self._clock.signal(), True))
 
 
@@ -122,7 +122,7 @@ def a_lost_counter_begins_again() -> Any:
     return patch.object(World, "_begin_era", lambda self, bits: 1000)
 
 
-def what_falls_out_does_not_move_the_beginning() -> Any:
+def dropped_changes_do_not_move_the_beginning() -> Any:
     def record(self: History, entries: dict[int, str]) -> None:
         for position in sorted(entries):
             self.changes[entries[position]] = position
@@ -134,7 +134,7 @@ def what_falls_out_does_not_move_the_beginning() -> Any:
 
 
 def a_short_history() -> Any:
-    """No rule of the protocol either: forgetting costs time only."""
+    """Breaks no rule: a short history only costs more queries."""
     record = History.record
 
     def bounded(self: History, entries: dict[int, str]) -> None:
@@ -145,5 +145,5 @@ def a_short_history() -> Any:
 
 
 def entries_are_not_written() -> Any:
-    """Nor is this: every reader finds a gap and forgets."""
+    """Breaks no rule: every reader finds a gap and starts a new history."""
     return patch.object(ChangeLog, "enter", lambda self, position, key: None)

@@ -1,4 +1,4 @@
-"""The simulated row that says with which log the database is used; whoever changes it keeps others from agreeing."""
+"""The simulated `change_log` row, which names the log of the database; nothing can confirm it while it changes."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,7 +23,7 @@ class Columns:
 
 
 class SimRecord:
-    """`columns` is what is committed; a change is completed after a thousandth of the time, on which nothing rests."""
+    """`columns` is the committed row. A change completes after 1/1000 of the real time; no rule relies on it."""
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
@@ -32,7 +32,7 @@ class SimRecord:
         self._counters = 0
 
     def ask(self, statement: str, params: Row) -> Row:
-        """What each statement of `log_record` finds or does by itself."""
+        """Run one statement of `log_record` outside of a transaction."""
         if statement == log_record.CONFIRM:
             self.wait()
             return self._row(self.columns)
@@ -53,7 +53,7 @@ class SimRecord:
 
     @contextmanager
     def transaction(self) -> Iterator["SimChange"]:
-        """Nobody agrees before its end; what is raised within leaves all as it was."""
+        """Other statements wait until it ends; an exception rolls it back."""
         self.wait()
         self._locked = True
         try:
@@ -65,7 +65,7 @@ class SimRecord:
             self._locked = False
 
     def wait(self) -> None:
-        """Until no change is under way."""
+        """Wait until no transaction holds the row."""
         while self._locked:
             self._scheduler.sleep(0.001)
 
@@ -89,7 +89,7 @@ class SimRecord:
 
 
 class SimChange:
-    """The transaction of a change."""
+    """A transaction that changes the row."""
 
     def __init__(self, record: SimRecord, row: Callable[[Columns], Row], columns: Columns) -> None:
         self._record, self._row, self.columns = record, row, columns

@@ -1,4 +1,4 @@
-"""Running requests at the same time against simulated servers, and getting what each of them returns or raises."""
+"""Runs concurrent requests against simulated servers, and returns their results or exceptions."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +10,7 @@ from tests.unit.coherence.model.world import SMALL, Mood, World
 
 
 class TakingTurns:
-    """Every task that can run is run up to its next pause, then the next one; time passes only when all wait."""
+    """Round robin: each ready task runs up to its next pause; time passes only when all tasks wait."""
 
     def choose(self, ready: list[Task], last: Task | None) -> Task | None:
         return next((task for task in ready if last is not None and task.number > last.number), ready[0])
@@ -39,7 +39,7 @@ class Room:
         self.scheduler.now_ns += int(milliseconds * MS_IN_NS)
 
     def run(self, *calls: Callable[[], Any]) -> list[Any]:
-        """What each of the simultaneous calls returns; an exception that it raises takes the place of its result."""
+        """Run the calls concurrently; return the result or the exception of each."""
         results: dict[int, Any] = {}
 
         def runner(number: int, call: Callable[[], Any]) -> Callable[[], None]:

@@ -1,4 +1,4 @@
-"""Small scenes whose every order is tried: two workers, one of which ends the session that the other knows."""
+"""Small scenes that run in every order: one worker ends a session that the other has cached."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -13,7 +13,7 @@ Scene = Callable[[World], None]
 
 
 def play_every_order(scene: Scene, switches: int, workers: int = 2) -> Iterator[World]:
-    """One world for each order in which the tasks of `scene` can run with so many switches between running tasks."""
+    """Yield one finished world for each order of the tasks of `scene` with at most `switches` preemptions."""
     script: list[int] | None = []
     while script is not None:
         policy = BoundedPolicy(script, switches)
@@ -29,12 +29,12 @@ def play_every_order(scene: Scene, switches: int, workers: int = 2) -> Iterator[
 
 
 def rates(scene: Scene) -> Callable[[], float]:
-    """Of the clocks: where that matters, the worker that ends the session has a fast one and the other a slow one."""
+    """Clock rates: where they matter, the worker that ends the session has a fast clock and the other a slow one."""
     return cycle((FAST, SLOW) if scene is request_right_after_logout else (1.0,)).__next__
 
 
 def prepare(world: World, *runs: Callable[[], object]) -> None:
-    """Let `runs` happen before the scene, each alone and without a choice."""
+    """Run each of `runs` alone and in this order, before the scene."""
     scheduler, policy = world.scheduler, world.scheduler._policy
     scheduler._policy = BoundedPolicy([], 0)
     for run in runs:
@@ -59,7 +59,7 @@ def ask_twice(world: World, worker: Coherence) -> None:
 
 
 def logout_beside_requests(world: World) -> None:
-    """One worker ends the session while the other, which knows it, is asked before and after."""
+    """One worker ends the session while the other, which has cached it, checks it before and after."""
     first, second = world.workers
     prepare(world, lambda: world.check_session(second))
     spawn(world, first, world.log_out)
@@ -84,7 +84,7 @@ def logout_beside_restart(world: World) -> None:
 
 
 def logout_beside_shared_fact(world: World) -> None:
-    """The other worker has looked before the fact was made, and finds it in the shared cache only."""
+    """The other worker looked before the fact was stored, and finds it in the shared cache only."""
     first, second = world.workers
     prepare(world, lambda: world.read_profile(second), lambda: world.check_session(first))
     spawn(world, first, world.log_out)
@@ -93,7 +93,7 @@ def logout_beside_shared_fact(world: World) -> None:
 
 
 def logout_after_restart(world: World) -> None:
-    """As many changes after a restart as before it."""
+    """As many changes after a restart as before it: a counter that began again would repeat its positions."""
     first, second = world.workers
     prepare(world, lambda: world.change_something_else(first), lambda: world.check_session(second))
     world.servers[0].restart()
@@ -101,7 +101,7 @@ def logout_after_restart(world: World) -> None:
 
 
 def requests_after_logout(world: World) -> None:
-    """Two requests at the same time, of which one makes the look."""
+    """Two concurrent requests, one of which makes the look."""
     first, second = world.workers
     prepare(world, lambda: world.check_session(second), lambda: world.log_out(first))
     for _ in range(2):
@@ -109,7 +109,7 @@ def requests_after_logout(world: World) -> None:
 
 
 def slow_query_over_logout(world: World) -> None:
-    """A query is answered after the logout was, to a request that began before; another request waits for it."""
+    """A query that began before the logout is answered after it, while another request waits for its result."""
     first, second = world.workers
     prepare(world, lambda: world.read_profile(second))
     world.database.answer_s = 0.2
@@ -130,7 +130,7 @@ def late_look_over_logout(world: World) -> None:
 
 
 def request_right_after_logout(world: World) -> None:
-    """The other worker has looked just before the publication, and is asked as soon as the logout was answered."""
+    """The other worker looked just before the publication, and gets a request as soon as the logout is answered."""
     first, second = world.workers
     prepare(world, lambda: world.check_session(first), lambda: world.check_session(second))
     world.scheduler.spawn(in_turn(lambda: world.log_out(first), lambda: world.check_session(second)))
@@ -146,7 +146,7 @@ def changes_after_logout(world: World) -> None:
 
 
 def logout_beside_gap(world: World) -> None:
-    """Another writer takes a number and dies."""
+    """Another writer takes a number and dies before it writes the entry."""
     first, second = world.workers
     prepare(world, lambda: world.check_session(second))
     spawn(world, first, world.log_out)
@@ -156,7 +156,7 @@ def logout_beside_gap(world: World) -> None:
 
 
 def rename_beside_requests(world: World) -> None:
-    """One worker renames the company that the other knows, which is asked before and after."""
+    """One worker renames a company that the other has cached and reads before and after."""
     first, second = world.workers
     prepare(world, lambda: world.read_company(second))
     spawn(world, first, world.rename_company)
@@ -181,7 +181,7 @@ SCENES = (
 
 
 def count_orders(scene: Scene, switches: int) -> tuple[int, str | None]:
-    """In how many orders `scene` was played, up to the first violation."""
+    """The number of orders played up to the first violation, and that violation."""
     orders = 0
     for world in play_every_order(scene, switches):
         orders += 1

@@ -1,4 +1,4 @@
-"""Runs tasks one at a time and decides at each of their network calls who goes on, and how much time passes."""
+"""Runs tasks one at a time; decides at each network call which task continues and how much time passes."""
 
 import random
 from collections.abc import Callable
@@ -12,7 +12,7 @@ START_NS = 1_000_000 * S_IN_NS
 
 
 class Task:
-    """`wake_ns` is None for one that can run, else the time at which it runs again by itself."""
+    """`wake_ns`: the time at which a sleeping task wakes by itself; None if the task can run."""
 
     __slots__ = ("body", "number", "owner", "wake_ns")
 
@@ -22,7 +22,7 @@ class Task:
 
 
 def in_turn(*steps: Callable[[], object]) -> Callable[[], None]:
-    """All of `steps`, as one task."""
+    """One function that calls all of `steps` in order."""
 
     def run() -> None:
         for step in steps:
@@ -32,13 +32,13 @@ def in_turn(*steps: Callable[[], object]) -> Callable[[], None]:
 
 
 class Policy(Protocol):
-    """Decides for the scheduler."""
+    """Chooses the next task for the scheduler."""
 
     def choose(self, ready: list[Task], last: Task | None) -> Task | None:
         """One of `ready`; None lets time pass instead."""
 
     def pass_ns(self) -> int:
-        """How much time passes then, beyond which nobody is woken late."""
+        """How much time passes then; a sleeping task wakes at most this much late."""
 
 
 class Signal:
@@ -69,7 +69,7 @@ class Signal:
 
 
 class Scheduler:
-    """The code under test runs in greenlets; `pause` is where others may run."""
+    """Runs the code under test in greenlets; other tasks may run at each `pause`."""
 
     def __init__(self, policy: Policy) -> None:
         self.now_ns = START_NS
@@ -86,7 +86,7 @@ class Scheduler:
         return self._last
 
     def clock(self, rate: float) -> Clock:
-        """One that runs `rate` times as fast as time."""
+        """A clock that runs `rate` times as fast as the scheduler's."""
         return Clock(
             lambda: START_NS + int((self.now_ns - START_NS) * rate),
             lambda: self.now_ns / S_IN_NS,
@@ -101,7 +101,7 @@ class Scheduler:
         return task
 
     def pause(self) -> None:
-        """Let others run; nothing when called from outside of the tasks."""
+        """Let other tasks run; does nothing when called outside of a task."""
         if getcurrent() is not self._hub:
             self._hub.switch()
 
@@ -110,17 +110,17 @@ class Scheduler:
         self._hub.switch()
 
     def kill(self, task: Task) -> None:
-        """As a server kills a greenlet: whatever it waits for raises GreenletExit."""
+        """Raise GreenletExit in the task, as a server that kills a greenlet does."""
         self.tasks.remove(task)
         task.body.throw(GreenletExit)
 
     def bury(self, owner: object) -> None:
-        """As SIGKILL ends a process: its tasks never run again."""
+        """Never run the tasks of `owner` again, as after a SIGKILL of its process."""
         self._buried += [task for task in self.tasks if task.owner is owner]
         self.tasks = [task for task in self.tasks if task.owner is not owner]
 
     def close(self) -> None:
-        """End what still runs; a greenlet that is only dropped is never freed."""
+        """End the remaining tasks; a greenlet that has not ended is never freed."""
         for task in self.tasks + self._buried:
             task.body.throw(GreenletExit)
 
@@ -146,7 +146,7 @@ class Scheduler:
 
 
 class RandomPolicy:
-    """Anything may happen next; one time in eight it is time that passes, mostly a little."""
+    """Chooses at random; about one time in eight it lets time pass, mostly a little."""
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
@@ -160,9 +160,9 @@ class RandomPolicy:
 
 
 class BoundedPolicy:
-    """Follows `script`, and the first option where it ends; `options` tells how many there were at each decision.
+    """Follows `script`, then takes the first option; `options` holds the number of options at each decision.
 
-    A task runs on until it waits, except for at most `switches` places where another one, or time, comes between
+    A task runs until it waits, except at most `switches` times, when another task runs or time passes
     (context bounding: Musuvathi and Qadeer, PLDI 2007).
     """
 
@@ -191,7 +191,7 @@ class BoundedPolicy:
 
 
 def following(policy: BoundedPolicy) -> list[int] | None:
-    """The script of the next run in depth-first order, None when all have been made."""
+    """The script of the next run in depth-first order, None after the last one."""
     script, options = list(policy.taken), policy.options
     while script:
         script[-1] += 1

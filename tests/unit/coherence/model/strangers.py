@@ -1,4 +1,4 @@
-"""Workers with another log beside those with the log of the database, and changes of it; rules to be left out."""
+"""Scenes with workers that have another log than the database, and with changes of the log; their mutations."""
 
 from functools import partial
 from typing import Any
@@ -18,7 +18,7 @@ from tests.unit.coherence.model.world import World
 
 
 def complete(world: World, *workers: Coherence) -> None:
-    """Let a change be completed by those of `workers` that have the following log."""
+    """Let those of `workers` that have the new log complete a change of the log."""
     for _ in range(2):
         world.scheduler.sleep(0.1)
         for each in workers:
@@ -26,7 +26,7 @@ def complete(world: World, *workers: Coherence) -> None:
 
 
 def logout_without_a_log(world: World) -> None:
-    """A worker without memcached ends the session that another one knows."""
+    """A worker without memcached ends a session that another one has cached."""
     second = world.workers[1]
     prepare(world, lambda: world.check_session(second))
     stranger = world.start_worker(servers=())
@@ -43,7 +43,7 @@ def logout_with_another_log(world: World) -> None:
 
 
 def logout_beside_change(world: World) -> None:
-    """The log is given up while a worker relies on it; then one without it ends the session."""
+    """The database gives the log up while a worker relies on it; then a worker without a log ends the session."""
     second = world.workers[1]
     prepare(world, lambda: world.check_session(second))
     stranger = world.start_worker(servers=())
@@ -52,8 +52,8 @@ def logout_beside_change(world: World) -> None:
         spawn(world, second, later(world, seconds, world.check_session))
 
 
-def logout_by_one_left_behind(world: World) -> None:
-    """A worker without a log does not know that the database has got one meanwhile."""
+def logout_by_outdated_worker(world: World) -> None:
+    """A worker without a log does not know that the database uses one again."""
     second = world.workers.pop()
     world.workers.clear()
     stranger = world.start_worker(servers=())
@@ -72,7 +72,7 @@ def logout_by_one_left_behind(world: World) -> None:
 
 
 def logout_between_two_changes(world: World) -> None:
-    """The log is given up and used again; what was remembered before says nothing."""
+    """The log is given up and used again; facts cached before that must not be believed."""
     second = world.workers[1]
     prepare(world, lambda: world.check_session(second))
     stranger = world.start_worker(servers=())
@@ -92,24 +92,24 @@ SCENES = (
     logout_without_a_log,
     logout_with_another_log,
     logout_beside_change,
-    logout_by_one_left_behind,
+    logout_by_outdated_worker,
     logout_between_two_changes,
 )
 
 
-def strangers_may_write() -> Any:
+def workers_with_another_log_may_write() -> Any:
     return patch.object(Agreement, "_objection", lambda self, found: "")
 
 
-def nobody_is_told_of_a_change() -> Any:
+def leases_are_not_ended_at_a_change() -> Any:
     return patch.object(replace_log, "_end_leases", lambda present, open_log, clock: None)
 
 
-def asking_does_not_wait_for_a_change() -> Any:
+def confirming_does_not_wait_for_a_change() -> Any:
     return patch.object(SimRecord, "wait", lambda self: None)
 
 
-def nobody_asks_again() -> Any:
+def agreement_is_not_checked_again() -> Any:
     return patch.object(Lease, "_agreed", lambda self, state: True)
 
 
@@ -122,10 +122,10 @@ def every_change_leaves_the_counter() -> Any:
 
 
 RULES = {
-    strangers_may_write: logout_without_a_log,
-    nobody_is_told_of_a_change: logout_beside_change,
-    asking_does_not_wait_for_a_change: logout_beside_change,
-    nobody_asks_again: logout_beside_change,
-    the_outbox_does_not_say_which_log_is_used: logout_by_one_left_behind,
+    workers_with_another_log_may_write: logout_without_a_log,
+    leases_are_not_ended_at_a_change: logout_beside_change,
+    confirming_does_not_wait_for_a_change: logout_beside_change,
+    agreement_is_not_checked_again: logout_beside_change,
+    the_outbox_does_not_say_which_log_is_used: logout_by_outdated_worker,
     every_change_leaves_the_counter: logout_between_two_changes,
 }

@@ -27,13 +27,13 @@ RULES: dict[Callable[[], Any], Scene] = {
     mutations.missing_entries_are_skipped: scenes.logout_beside_requests,
     mutations.position_is_taken_after_the_read: scenes.slow_query_over_logout,
     mutations.any_flight_may_be_joined: scenes.slow_query_over_logout,
-    mutations.nobody_waits_for_leases: scenes.logout_beside_two_requests,
+    mutations.writes_do_not_wait_for_leases: scenes.logout_beside_two_requests,
     mutations.clocks_run_alike: scenes.request_right_after_logout,
     mutations.a_miss_grants_a_lease: scenes.logout_beside_restart,
     mutations.no_look_is_needed: scenes.requests_after_logout,
     mutations.an_earlier_look_replaces_a_later_one: scenes.late_look_over_logout,
     mutations.a_lost_counter_begins_again: scenes.logout_after_restart,
-    mutations.what_falls_out_does_not_move_the_beginning: scenes.changes_after_logout,
+    mutations.dropped_changes_do_not_move_the_beginning: scenes.changes_after_logout,
     **strangers.RULES,
 }
 SCENES = (*scenes.SCENES, *strangers.SCENES)
@@ -44,8 +44,8 @@ TOO_RARE_FOR_CHANCE = (
     mutations.a_miss_grants_a_lease,
     mutations.an_earlier_look_replaces_a_later_one,
     mutations.a_lost_counter_begins_again,
-    strangers.asking_does_not_wait_for_a_change,
-    strangers.nobody_asks_again,
+    strangers.confirming_does_not_wait_for_a_change,
+    strangers.agreement_is_not_checked_again,
     strangers.the_outbox_does_not_say_which_log_is_used,
     strangers.every_change_leaves_the_counter,
 )
@@ -65,7 +65,7 @@ def test_no_promise_is_broken_in_random_runs(portion: int) -> None:
 
 
 @pytest.mark.parametrize("mutation", RULES, ids=lambda mutation: mutation.__name__)
-def test_a_rule_left_out_is_found_in_a_scene(mutation: Callable[[], Any]) -> None:
+def test_mutation_is_found_in_a_scene(mutation: Callable[[], Any]) -> None:
     with mutation():
         _, violation = count_orders(RULES[mutation], switches=2)
     assert violation
@@ -74,13 +74,13 @@ def test_a_rule_left_out_is_found_in_a_scene(mutation: Callable[[], Any]) -> Non
 @pytest.mark.parametrize(
     "mutation", [rule for rule in RULES if rule not in TOO_RARE_FOR_CHANCE], ids=lambda mutation: mutation.__name__
 )
-def test_a_rule_left_out_is_found_by_chance(mutation: Callable[[], Any]) -> None:
+def test_mutation_is_found_in_random_runs(mutation: Callable[[], Any]) -> None:
     with mutation():
         assert any(violations_of(range(first, first + 50)) for first in range(0, 5000, 50))
 
 
 @pytest.mark.parametrize("change", NO_RULES, ids=lambda change: change.__name__)
-def test_what_is_no_rule_costs_no_promise(change: Callable[[], Any]) -> None:
+def test_harmless_change_breaks_no_promise(change: Callable[[], Any]) -> None:
     with change():
         assert [count_orders(scene, switches=1)[1] for scene in SCENES] == [None] * len(SCENES)
         assert violations_of(range(200)) == []

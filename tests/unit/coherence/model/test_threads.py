@@ -1,4 +1,4 @@
-"""The model with threads, which are switched between any two steps of the lease, of histories and of the rule."""
+"""The model with threads that switch between any two steps of the lease, the history and the proof of a fact."""
 
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -45,9 +45,9 @@ def publish_something_else(worker: Coherence) -> None:
 
 
 def two_looks_at_once(world: World) -> None:
-    """Looks from before and after the logout are answered at once; then a request reads the shared cache.
+    """Looks from before and after the logout are answered together; then a request reads the shared cache.
 
-    The looks that follow, once the database has agreed to the log, are answered at once and late.
+    Of the looks that follow once the database has agreed to the log, one is answered at once and one late.
     """
     first, second = world.workers
     prepare(world, lambda: world.check_session(first))
@@ -71,7 +71,7 @@ def late_look_over_edits(world: World) -> None:
 
 
 def wait_for_answer(world: World, task: Task, *answers_s: float) -> Task:
-    """Run `task` until it waits for an answer of server 0 that is on its way for a while."""
+    """Run `task` until it waits for a delayed answer of server 0."""
     world.servers[0].answers_s = iter(answers_s)
     while task.wake_ns is None:
         world.scheduler.step()
@@ -85,7 +85,7 @@ def finish(world: World, task: Task) -> None:
 
 
 def count_orders(scene: Scene, switches: int = 1) -> tuple[int, str | None]:
-    """In how many orders of its threads' steps `scene` was played, up to the first violation."""
+    """The number of orders of thread steps played up to the first violation, and that violation."""
     running, orders = Running(), 0
     world: World | None = None
 
@@ -170,7 +170,7 @@ def drops_before_the_beginning_moves(self: History, entries: dict[int, str]) -> 
 
 
 def any_look_will_do(self: Lease, oldest_ns: int) -> State | None:
-    """Who waits for the look of another does not ask when it started."""
+    """A request that waits for another's look ignores when that look started."""
     flight, leads = self._board()
     if leads:
         self._fly(flight)
@@ -184,7 +184,7 @@ SCENES = (requests_after_logout, look_beside_request, two_looks_at_once, late_lo
 
 @pytest.mark.parametrize("looks", [nullcontext, looks_overlap], ids=["one look", "looks at once"])
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.__name__)
-def test_no_promise_is_broken_wherever_threads_are_switched(scene: Scene, looks: Mutation) -> None:
+def test_no_promise_is_broken_in_any_thread_interleaving(scene: Scene, looks: Mutation) -> None:
     with looks():
         orders, violation = count_orders(scene)
     assert violation is None
@@ -202,7 +202,7 @@ def test_no_promise_is_broken_wherever_threads_are_switched(scene: Scene, looks:
         ("record", History, drops_before_the_beginning_moves, look_beside_request),
     ],
 )
-def test_a_rule_for_threads_left_out_is_found(name: str, owner: type, mutant: Any, scene: Scene) -> None:
+def test_mutation_of_a_thread_rule_is_found(name: str, owner: type, mutant: Any, scene: Scene) -> None:
     with patch.object(owner, name, mutant):
         assert count_orders(scene)[1]
 
@@ -210,7 +210,7 @@ def test_a_rule_for_threads_left_out_is_found(name: str, owner: type, mutant: An
 @pytest.mark.parametrize(
     ("mutant", "scene"), [(without_mutex, two_looks_at_once), (whatever_is_installed, late_look_over_edits)]
 )
-def test_a_rule_for_looks_at_once_left_out_is_found(mutant: Any, scene: Scene) -> None:
-    """One look at a time is the other way to keep these; either is enough."""
+def test_mutation_of_a_rule_for_overlapping_looks_is_found(mutant: Any, scene: Scene) -> None:
+    """Needs overlapping looks: running one look at a time would also prevent these violations."""
     with looks_overlap(), patch.object(Lease, "_install", mutant):
         assert count_orders(scene)[1]

@@ -13,7 +13,7 @@ from tests.unit.coherence.model.world import FAST, FATES, SLOW, SMALL, Mood, Wor
 def play_randomly(seed: int, steps: int = 260) -> World:
     """Two or three workers, a logout, edits, requests all the time, and up to three mishaps.
 
-    In some runs there is a worker without a log, or with another one, and the database's is changed.
+    In some runs one worker has no log or another one, and the log of the database is changed.
     """
     policy = RandomPolicy(seed)
     rng = policy.random
@@ -46,7 +46,7 @@ def play_randomly(seed: int, steps: int = 260) -> World:
 
 
 def schedule(rng: random.Random, world: World, steps: int) -> dict[int, list[Callable[[], object]]]:
-    """At which step which write or mishap begins."""
+    """The writes and mishaps that begin at each step."""
     starts: dict[int, list[Callable[[], object]]] = {}
 
     def at(first: int, last: int, start: Callable[[], object]) -> None:

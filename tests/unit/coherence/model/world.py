@@ -1,4 +1,4 @@
-"""Simulated servers around the real package: each call pauses on its way there and on its way back."""
+"""Simulated servers for the real package: each call pauses before and after it takes effect."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
@@ -37,9 +37,9 @@ KINDS = Kinds(
 
 @dataclass(frozen=True)
 class Mood:
-    """What becomes of a call to memcached, how long a query's answer is on its way, which of n servers has a fact.
+    """The `fate` of a memcached call, the `slowness` of a query's answer, the `place` of a fact among n servers.
 
-    `rate` tells how fast the clock of the next worker runs.
+    `rate` is the clock rate of the next worker.
     """
 
     fate: Callable[[], str] = lambda: FATES[0]
@@ -49,14 +49,14 @@ class Mood:
 
 
 class Counts(dict[str, int]):
-    """Stands for the counters of a worker."""
+    """Fake counters of a worker."""
 
     def add(self, name: str, n: int = 1) -> None:
         self[name] = self.get(name, 0) + n
 
 
 class SimServer:
-    """A memcached: `fate` says what becomes of each call; what is late happens after its caller has given up."""
+    """A memcached; `fate` decides each call. A late call takes effect after its caller has given up."""
 
     def __init__(self, scheduler: Scheduler, fate: Callable[[], str], name: str) -> None:
         self.scheduler, self.fate, self.name = scheduler, fate, name
@@ -71,7 +71,7 @@ class SimServer:
         return self._call(lambda data: data.get(key))
 
     def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
-        """The answers are given one after the other, so that changes may come in between."""
+        """Reads the keys in two halves, so that changes may happen in between."""
         middle = len(keys) // 2
         found = self._call(lambda data: {key: data[key] for key in keys[:middle] if key in data}) if middle else {}
         return found | self._call(lambda data: {key: data[key] for key in keys[middle:] if key in data})
@@ -107,7 +107,7 @@ class SimServer:
         return result
 
     def _later(self, instance: dict[str, bytes], effect: Callable[[dict[str, bytes]], object]) -> None:
-        """Connections end with their server, so that nothing reaches another instance."""
+        """A restart closes the connections, so a late call never reaches the new instance."""
 
         def run() -> None:
             self.scheduler.sleep(0.02)
@@ -159,7 +159,7 @@ class Nowhere:
 
 
 class SimDatabase:
-    """The truth: whether session 1 lives, the versions of user 1 and company 1; a commit adds its outbox row."""
+    """The database: whether session 1 is live, the versions of user 1 and company 1, and the outbox."""
 
     def __init__(self, scheduler: Scheduler, slowness: Callable[[], int]) -> None:
         self.scheduler, self._slowness = scheduler, slowness
@@ -185,7 +185,7 @@ class SimDatabase:
         return {} if value is None else dict.fromkeys(user_ids, value)
 
     def commit(self, change: Callable[[], None], key: str) -> str:
-        """The id of the transaction, which has one row."""
+        """Commit `change` with its outbox row; return the transaction id."""
         self.scheduler.pause()
         change()
         self._last_id += 1
@@ -241,7 +241,7 @@ class SimDatabase:
 
 
 class World:
-    """Workers, the truth, and what clients have been promised; `violations` lists promises that were broken."""
+    """Workers, the database, and what responses have promised to clients; `violations` lists broken promises."""
 
     def __init__(self, scheduler: Scheduler, mood: "Mood", tuning: Caches) -> None:
         self.scheduler = scheduler
@@ -256,12 +256,12 @@ class World:
         self.workers: list[Coherence] = []
 
     def sessions_until(self, expires_at: float) -> Coherence:
-        """A worker to which sessions expire then."""
+        """A worker for which sessions expire at `expires_at`."""
         sessions = replace(KINDS.sessions, expires_at=lambda _: expires_at)
         return self.start_worker(replace(KINDS, sessions=sessions))
 
     def start_worker(self, kinds: Kinds = KINDS, servers: Sequence[int] = (0, 1)) -> Coherence:
-        """Eras begin at falling numbers, so that old positions lie above new ones; `servers` are all that it has."""
+        """Start a worker with `servers`. Eras begin at falling numbers, so old positions are above new ones."""
         chosen = [self.servers[each] for each in servers]
         memcache: Any = SimMemcache(chosen, self._place) if chosen else Nowhere()
         database: Any = self.database
@@ -273,7 +273,7 @@ class World:
         return worker
 
     def change_log(self, to: str) -> None:
-        """What `python -m app log-identity` does; nothing where the former log does not answer."""
+        """Do what `python -m app log-identity` does; no effect if the former log does not answer."""
         database: Any = self.database
 
         def open_log(name: str) -> ChangeLog:
@@ -283,7 +283,7 @@ class World:
             replace_log(LogRecord(database), to, open_log, clock=self.scheduler.clock(self._rate()))
 
     def check_session(self, worker: Coherence) -> None:
-        """A request with the token of session 1; nobody may be accepted who asks after the 204."""
+        """A request with the token of session 1; it must be refused if it starts after the 204 of the logout."""
         ended = self.ended
         found = worker.sessions.load(1, self.database.read_session)
         self.answers += 1
@@ -309,7 +309,7 @@ class World:
         self._end(worker, user_key(1), xid)
 
     def edit_profile(self, worker: Coherence) -> None:
-        """An edit that could not be published is answered too; what then holds is a scenario of its own."""
+        """An edit that could not be published is answered too, but its answer promises nothing here."""
         versions: list[int] = []
 
         def change() -> None:
@@ -330,7 +330,7 @@ class World:
         self._judge(worker.companies.load(1, self.database.read_company), least)
 
     def rename_company(self, worker: Coherence) -> None:
-        """What searches show is promised by its answer, whatever happens."""
+        """An answer promises the new name in every case, because searches show it."""
         versions: list[int] = []
 
         def change() -> None:

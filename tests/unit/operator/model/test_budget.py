@@ -88,7 +88,7 @@ def test_a_rule_of_acting_left_out_is_found_by_chance(name: str) -> None:
 
 
 @pytest.mark.parametrize("mutation", EXHAUSTED, ids=lambda each: each.__name__)
-def test_a_rule_left_out_is_found_in_a_scene(mutation: Callable[[], Any]) -> None:
+def test_mutation_is_found_in_a_scene(mutation: Callable[[], Any]) -> None:
     with mutation():
         assert explore(EXHAUSTED[mutation]).violation
 
