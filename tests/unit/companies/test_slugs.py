@@ -1,4 +1,4 @@
-"""Slugs are made of names, fit their own description, and are never used up."""
+"""Slugs are made from names, match their described pattern, and never run out."""
 
 import re
 
@@ -26,11 +26,11 @@ def test_the_first_slug_is_the_name_in_plain_letters(name: str, slug: str) -> No
 
 
 @given(st.text(min_size=1, max_size=120))
-def test_every_slug_is_one(name: str) -> None:
+def test_every_slug_matches_the_pattern(name: str) -> None:
     slugs = list(slugs_of(name))
     assert len(set(slugs)) == len(slugs)
     assert all(re.fullmatch(SLUG, slug) and len(slug) <= SLUG_MAX for slug in slugs)
 
 
-def test_the_last_one_is_another_each_time() -> None:
+def test_last_slug_is_random() -> None:
     assert len({list(slugs_of("Acme"))[-1] for _ in range(100)}) == 100

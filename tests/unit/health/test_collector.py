@@ -1,4 +1,4 @@
-"""What the service stands on, told to Prometheus: also while some of it is down."""
+"""Prometheus metrics of the service's dependencies, also while some of them are down."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -58,7 +58,7 @@ def test_each_memcached_is_up_or_down() -> None:
     assert shown(None)["jobfinder_memcached_up"] == {"a:1": 1, "b:1": 0}
 
 
-def test_pgbouncer_is_shown_without_its_console() -> None:
+def test_pgbouncer_metrics_leave_out_the_console() -> None:
     metrics = shown(Console())
     assert metrics["jobfinder_pgbouncer_up"] == {"": 1}
     assert metrics["jobfinder_pgbouncer_clients_active"] == {"": 4}
@@ -67,7 +67,7 @@ def test_pgbouncer_is_shown_without_its_console() -> None:
     assert metrics["jobfinder_pgbouncer_pool_size"] == {"": 3}
 
 
-def test_a_pgbouncer_that_does_not_answer_is_down_and_has_no_numbers() -> None:
+def test_pgbouncer_that_does_not_answer_has_no_other_metrics() -> None:
     metrics = shown(Console(answers=False))
     assert metrics["jobfinder_pgbouncer_up"] == {"": 0}
     assert not [
@@ -75,16 +75,16 @@ def test_a_pgbouncer_that_does_not_answer_is_down_and_has_no_numbers() -> None:
     ]
 
 
-def test_without_a_pooler_there_is_nothing_to_tell_of_it() -> None:
+def test_without_a_pooler_there_are_no_pooler_metrics() -> None:
     assert not [name for name in shown(None) if name.startswith("jobfinder_pgbouncer")]
 
 
-def test_a_key_is_as_old_as_the_day_in_its_name() -> None:
+def test_key_creation_time_is_the_date_in_its_name() -> None:
     day = datetime(2026, 3, 1, tzinfo=UTC).timestamp()
     assert shown(None)["jobfinder_signing_key_created_timestamp_seconds"] == {"20260301-1": day}
 
 
-def test_who_asks_within_a_second_gets_the_same_answer() -> None:
+def test_metrics_are_cached_for_a_second() -> None:
     console = Console()
     needs = Dependencies(cast(Any, None), cast(Any, console), cast(Any, Cache()), lambda: None, str)
     collector = DependenciesCollector(needs, cast(Any, Keys()))

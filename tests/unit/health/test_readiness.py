@@ -1,4 +1,4 @@
-"""When a pod takes part: it waits for its database once, and for its own PgBouncer always."""
+"""When a pod is ready: its database must have answered once, its own PgBouncer must answer at every check."""
 
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -37,12 +37,12 @@ class Pod:
             raise self.problem
 
     def ready(self) -> bool:
-        """Some time after the last question."""
+        """Readiness some time after the last check."""
         self.now += 10
         return self.service.readiness() is None
 
 
-def test_it_waits_for_the_database_and_keeps_the_pod_when_that_is_lost() -> None:
+def test_pod_waits_for_the_database_but_stays_ready_when_it_is_lost() -> None:
     pod = Pod(problem=ConfigError("no schema"))
     assert not pod.ready()
     pod.problem = None
@@ -51,7 +51,7 @@ def test_it_waits_for_the_database_and_keeps_the_pod_when_that_is_lost() -> None
     assert pod.ready()
 
 
-def test_a_pod_with_another_log_than_the_database_is_out_for_as_long_as_that_is_so() -> None:
+def test_pod_with_another_log_than_the_database_is_not_ready() -> None:
     pod = Pod()
     assert pod.ready()
     pod.objection = "this process has another log of changes"
@@ -60,7 +60,7 @@ def test_a_pod_with_another_log_than_the_database_is_out_for_as_long_as_that_is_
     assert pod.ready()
 
 
-def test_a_pooler_that_does_not_answer_takes_its_own_pod_out_until_it_does() -> None:
+def test_pod_is_not_ready_while_its_pooler_does_not_answer() -> None:
     pod = Pod()
     assert pod.pooler is not None
     assert pod.ready()
@@ -70,7 +70,7 @@ def test_a_pooler_that_does_not_answer_takes_its_own_pod_out_until_it_does() -> 
     assert pod.ready()
 
 
-def test_however_many_ask_the_pooler_is_asked_once_a_second() -> None:
+def test_pooler_is_checked_at_most_once_a_second() -> None:
     pod = Pod()
     assert pod.pooler is not None
     assert pod.ready()
