@@ -1,4 +1,4 @@
-"""An API server that knows just the objects it is given: what Helm's `lookup` sees of a cluster."""
+"""A fake API server that serves given objects to Helm's `lookup`."""
 
 import json
 import subprocess
@@ -23,7 +23,7 @@ KNOWN = ("--kube-version", "1.34", "--api-versions", "jobfinder.dev/v1alpha1")
 
 
 def answer(path: str, objects: Sequence[Manifest]) -> Any:
-    """None where there is nothing."""
+    """The JSON that an API server sends for `path`; None for a 404."""
     parts = path.strip("/").split("/")
     if path == "/version":
         return {"major": "1", "minor": "34", "gitVersion": "v1.34.4"}
@@ -60,7 +60,7 @@ def _of_version(version: str, rest: Sequence[str], objects: Sequence[Manifest]) 
 
 @contextmanager
 def api_server(objects: Sequence[Manifest], folder: Path) -> Iterator[Path]:
-    """The path of a kubeconfig for it."""
+    """Serve `objects` while the block runs; yields the path of a kubeconfig for the server."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -92,7 +92,7 @@ def api_server(objects: Sequence[Manifest], folder: Path) -> Iterator[Path]:
 
 
 def upgrade(values: Values, objects: Sequence[Manifest], folder: Path) -> Outcome:
-    """What `helm upgrade` would render where these objects exist."""
+    """Render as `helm upgrade` does in a cluster that has these objects."""
     with api_server(objects, folder) as kubeconfig:
         command = [
             helm(),
@@ -115,7 +115,7 @@ def upgrade(values: Values, objects: Sequence[Manifest], folder: Path) -> Outcom
 
 
 def deployment(pool_size: int, surge: Any = 1, name: str = RELEASE, **environment: str) -> Manifest:
-    """One that the present chart has made, as its annotation says."""
+    """A Deployment of the current chart; its annotation says that no log of changes is used."""
     labels = {"app.kubernetes.io/instance": RELEASE, "app.kubernetes.io/component": "app"}
     return {
         "apiVersion": "apps/v1",
@@ -171,5 +171,5 @@ def config(name: str = RELEASE, *, converged: bool = True, target: str = RELEASE
 def _pod_spec(pool_size: int, environment: Mapping[str, str]) -> Manifest:
     given = {"PGBOUNCER_POOL_SIZE": str(pool_size), **environment}
     env: list[Manifest] = [{"name": name, "value": value} for name, value in given.items()]
-    env.append({"name": "SECRET", "valueFrom": {}})  # one without a value
+    env.append({"name": "SECRET", "valueFrom": {}})  # a variable without a plain value
     return {"initContainers": [{"name": "pgbouncer-config", "env": env}], "containers": [{"name": "app"}]}

@@ -1,4 +1,4 @@
-"""The chart as Helm renders it, and a few sets of values that together render everything."""
+"""Renders the chart with Helm; `VARIANTS` are sets of values that together render every object."""
 
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -108,19 +108,19 @@ class Outcome:
 
 @cache
 def helm() -> str:
-    """The program, from the cache of the test cluster."""
+    """Path of the helm program; it is built into the test cluster's cache if it is missing there."""
     programs.build_all(folders(), ("helm",))
     return str(folders().programs / "helm")
 
 
 def helm_template(values: Values, *arguments: str, chart: Path = CHART, release: str = RELEASE) -> Outcome:
-    """Never with a cluster in reach, whatever the environment says."""
+    """Run `helm template`, which does not contact a cluster."""
     return _outcome(yaml.safe_dump(dict(values)), arguments, chart, release)
 
 
 @cache
 def _outcome(values: str, arguments: tuple[str, ...], chart: Path, release: str) -> Outcome:
-    """The same values give the same output, and many tests look at it."""
+    """Cached, because many tests render the same values."""
     command = [helm(), "template", release, str(chart), "--namespace", NAMESPACE, "--kube-version", "1.34"]
     done = subprocess.run(
         [*command, "--values", "-", *arguments], input=values, capture_output=True, text=True, check=False
@@ -129,16 +129,16 @@ def _outcome(values: str, arguments: tuple[str, ...], chart: Path, release: str)
 
 
 def render(values: Values, **options: Any) -> list[Manifest]:
-    """The objects; hooks are among them."""
+    """Return the rendered objects, hooks included."""
     outcome = helm_template(values, **options)
     assert outcome.ok, outcome.complaint
     return outcome.manifests
 
 
 def refusal(values: Values) -> str:
-    """Helm's complaint in one line."""
+    """Return Helm's error as one line; fails when Helm accepts the values."""
     outcome = helm_template(values)
-    assert not outcome.ok, "Helm took it"
+    assert not outcome.ok, "Helm accepted the values"
     return " ".join(outcome.complaint.split())
 
 
@@ -155,7 +155,7 @@ def objects(manifests: list[Manifest]) -> set[str]:
 
 
 def pods(manifests: list[Manifest]) -> Iterator[tuple[str, Manifest]]:
-    """(whose, pod with its metadata and spec) of everything that makes pods."""
+    """Yield (`Kind/name`, pod or pod template) of every object that is a pod or makes pods."""
     for each in manifests:
         whose = f"{each['kind']}/{each['metadata']['name']}"
         if each["kind"] == "Pod":
@@ -174,5 +174,5 @@ def container(pod: Manifest, name: str) -> Manifest:
 
 
 def environment(container: Manifest) -> dict[str, str]:
-    """Its variables that have a plain value."""
+    """Variables of the container that have a plain value."""
     return {each["name"]: each["value"] for each in container.get("env", []) if "value" in each}

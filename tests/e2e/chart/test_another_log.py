@@ -1,4 +1,4 @@
-"""An upgrade from pods that do not know which log of changes the database is used with keeps their log."""
+"""Upgrades from a version whose pods do not know the database's record of its log of changes must keep that log."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ OWN = "jobfinder-memcached-0.jobfinder-memcached.jobs.svc.cluster.local:11211"
 
 
 def running(servers: str, *, knows_the_record: bool = False) -> Manifest:
-    """The Deployment of pods that are told these memcached servers."""
+    """A Deployment with these MEMCACHED_SERVERS; unless `knows_the_record`, it is of an earlier version."""
     made = deployment(5, DATABASE_HOST="postgresql.example")
     if not knows_the_record:
         del made["metadata"]["annotations"]
@@ -23,9 +23,7 @@ def running(servers: str, *, knows_the_record: bool = False) -> Manifest:
 @pytest.mark.parametrize(
     ("servers", "enabled"), [("", True), ("other:11211", True), (OWN, False)], ids=["none", "another", "removed"]
 )
-def test_another_log_than_that_of_pods_of_an_earlier_version_is_refused(
-    tmp_path: Path, servers: str, enabled: bool
-) -> None:
+def test_changing_the_log_of_earlier_pods_is_refused(tmp_path: Path, servers: str, enabled: bool) -> None:
     outcome = upgrade({**EXTERNAL, "memcached": {"enabled": enabled}}, [running(servers)], tmp_path)
     assert not outcome.ok
     assert "The pods that run are of an earlier version" in outcome.complaint
@@ -36,11 +34,11 @@ def test_another_log_than_that_of_pods_of_an_earlier_version_is_refused(
 @pytest.mark.parametrize(
     ("servers", "enabled"), [("", False), (OWN, True), (f"{OWN},other:11211", True)], ids=["none", "same", "fewer"]
 )
-def test_the_log_of_pods_of_an_earlier_version_is_taken(tmp_path: Path, servers: str, enabled: bool) -> None:
+def test_keeping_the_log_of_earlier_pods_is_accepted(tmp_path: Path, servers: str, enabled: bool) -> None:
     outcome = upgrade({**EXTERNAL, "memcached": {"enabled": enabled}}, [running(servers)], tmp_path)
     assert outcome.ok, outcome.complaint
 
 
-def test_pods_that_know_the_record_leave_their_log_themselves(tmp_path: Path) -> None:
+def test_changing_the_log_of_current_pods_is_accepted(tmp_path: Path) -> None:
     outcome = upgrade(EXTERNAL, [running("other:11211", knows_the_record=True)], tmp_path)
     assert outcome.ok, outcome.complaint

@@ -1,4 +1,4 @@
-"""A real API server takes every object of the chart and of the plain manifests, where Pod Security is "restricted"."""
+"""A real API server accepts every object of the chart and of the plain manifests under restricted Pod Security."""
 
 import yaml
 
@@ -17,7 +17,7 @@ metadata:
 """
 
 
-def test_every_object_is_taken_without_a_warning(cluster: Cluster) -> None:
+def test_every_object_is_accepted_without_warnings(cluster: Cluster) -> None:
     cluster.apply(RESTRICTED)
     cluster.kubectl("apply", "--server-side", "--force-conflicts", "--filename", str(COPY_OF_DEFINITION))
     try:
@@ -34,6 +34,6 @@ def test_every_object_is_taken_without_a_warning(cluster: Cluster) -> None:
 
 
 def _apply(cluster: Cluster, text: str) -> None:
-    """Nothing is stored; a warning counts as a refusal, an unknown field as well."""
+    """Dry run on the server; warnings and unknown fields are errors."""
     arguments = ("apply", "--dry-run=server", "--validate=strict", "--warnings-as-errors", "--filename=-")
     cluster.kubectl(*arguments, given=text)

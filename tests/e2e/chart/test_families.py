@@ -1,4 +1,4 @@
-"""Clusters of IPv6 alone, and of both families."""
+"""IP families: IPv6-only and dual-stack clusters."""
 
 import re
 
@@ -21,7 +21,7 @@ from tests.e2e.chart.rendering import (
 TRY: Values = {**BUNDLED, "operator": EVERYTHING["operator"]}
 
 
-def test_every_service_has_the_families_of_the_values() -> None:
+def test_every_service_has_the_ip_families_of_the_values() -> None:
     given = {"ipFamilyPolicy": "PreferDualStack", "ipFamilies": ["IPv6", "IPv4"]}
     services = [each for each in render({**TRY, **given}) if each["kind"] == "Service"]
     assert len(services) == 4
@@ -29,20 +29,20 @@ def test_every_service_has_the_families_of_the_values() -> None:
         assert {name: each["spec"].get(name) for name in given} == given, each["metadata"]["name"]
 
 
-def test_the_cluster_chooses_where_nothing_is_said() -> None:
+def test_services_set_no_ip_family_by_default() -> None:
     for each in render(TRY):
         if each["kind"] == "Service":
             assert not {"ipFamilyPolicy", "ipFamilies"} & set(each["spec"]), each["metadata"]["name"]
 
 
 @pytest.mark.parametrize("values", [{"ipFamilyPolicy": "Both"}, {"ipFamilies": ["IPv5"]}, {"ipFamilies": ["IPv4"] * 2}])
-def test_families_that_do_not_exist_are_refused(values: Values) -> None:
+def test_invalid_ip_families_are_refused(values: Values) -> None:
     assert "ipFamil" in refusal({**EXTERNAL, **values})
 
 
 @pytest.mark.parametrize("values", [EVERYTHING, TRY], ids=["everything", "bundled"])
-def test_nothing_listens_on_one_family_or_goes_by_networks_of_one(values: Values) -> None:
-    """127.0.0.1 is within a pod, which has it in every cluster."""
+def test_app_listens_on_all_families_and_no_ipv4_address_is_rendered(values: Values) -> None:
+    """127.0.0.1 is allowed: it stays within a pod and exists in every cluster."""
     app = dict(pods(render(values)))["Deployment/jobfinder"]
     assert environment(container(app, "app"))["HOST"] == "*"
     text = helm_template(values).output

@@ -1,4 +1,4 @@
-"""What is made of the chart is up to date: its table of values, the plain manifests, the copied definition."""
+"""Files generated from the chart are up to date: the table of values, the plain manifests, the copied CRD."""
 
 import shutil
 from pathlib import Path
@@ -38,19 +38,19 @@ def test_the_plain_manifests_are_up_to_date() -> None:
     assert manifests.made() == manifests.rendered(helm()), "run `make k8s`"
 
 
-def test_the_plain_manifests_name_no_helm_and_no_hook() -> None:
+def test_the_plain_manifests_do_not_mention_helm() -> None:
     for path, text in manifests.made().items():
         if path.name != "cluster.yaml":
             assert "helm.sh" not in text, path
             assert "Helm" not in text, path
 
 
-def test_the_chart_brings_the_definition_of_the_operator() -> None:
+def test_the_copy_of_the_crd_is_up_to_date() -> None:
     assert manifests.COPY_OF_DEFINITION.read_text() == manifests.definition(), "run `make k8s`"
 
 
 @pytest.mark.parametrize("folder", ["", "with-operator"])
-def test_the_folders_are_kustomizations_for_any_namespace(folder: str, tmp_path: Path) -> None:
+def test_the_kustomizations_work_in_any_namespace(folder: str, tmp_path: Path) -> None:
     shutil.copytree(manifests.FOLDER, tmp_path / "k8s")
     overlay = tmp_path / "overlay" / "kustomization.yaml"
     overlay.parent.mkdir()
@@ -61,10 +61,12 @@ def test_the_folders_are_kustomizations_for_any_namespace(folder: str, tmp_path:
     assert {each["metadata"]["namespace"] for each in objects} == {"other"}
     assert {who["namespace"] for each in objects for who in each.get("subjects", [])} <= {"other"}
     assert ("Deployment", "jobfinder") in {(each["kind"], each["metadata"]["name"]) for each in objects}
-    assert CLUSTER_SCOPED.isdisjoint(each["kind"] for each in objects), "deleting one would delete them all"
+    assert CLUSTER_SCOPED.isdisjoint(each["kind"] for each in objects), (
+        "deleting one overlay would delete objects that all overlays share"
+    )
 
 
-def test_what_belongs_to_the_whole_cluster_stands_apart_without_a_namespace() -> None:
+def test_cluster_scoped_objects_have_their_own_file() -> None:
     objects = list(yaml.safe_load_all((manifests.FOLDER / "with-operator" / "cluster.yaml").read_text()))
     assert {each["kind"] for each in objects} == CLUSTER_SCOPED
     assert not [each["metadata"] for each in objects if "namespace" in each["metadata"]]
@@ -84,14 +86,14 @@ def test_the_readme_of_the_plain_manifests_names_every_secret() -> None:
     assert {name for name in wanted if f"| `{name}`" not in readme} == set()
 
 
-def test_the_production_values_of_the_readme_are_taken() -> None:
+def test_the_production_values_of_the_readme_render() -> None:
     example = table.README.read_text().partition("```yaml\n# production.yaml\n")[2].partition("```")[0]
     made = dict(pods(render(yaml.safe_load(example))))
     for whose, name in (("Deployment/jobfinder", "pgbouncer-config"), ("Job/jobfinder-migrate", "migrate")):
         assert environment(container(made[whose], name))["DATABASE_TLS_MODE"] == "verify-full"
 
 
-def test_the_example_of_the_plain_manifests_patches_what_it_means(tmp_path: Path) -> None:
+def test_the_readme_overlay_sets_database_host_and_image(tmp_path: Path) -> None:
     readme = (manifests.FOLDER / "README.md").read_text()
     shutil.copytree(manifests.FOLDER, tmp_path / "k8s")
     example = tmp_path / "production" / "kustomization.yaml"

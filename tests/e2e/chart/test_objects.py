@@ -73,19 +73,19 @@ REMOVED: dict[str, tuple[Values, set[str]]] = {
 
 
 @pytest.mark.parametrize("name", ADDED)
-def test_it_adds_its_objects_and_no_others(name: str) -> None:
+def test_enabling_the_part_adds_only_its_objects(name: str) -> None:
     values, added = ADDED[name]
     assert objects(render({**EXTERNAL, **values})) - objects(render(EXTERNAL)) == added
 
 
 @pytest.mark.parametrize("name", REMOVED)
-def test_off_it_removes_its_objects_and_no_others(name: str) -> None:
+def test_disabling_the_part_removes_only_its_objects(name: str) -> None:
     values, removed = REMOVED[name]
     assert objects(render(EXTERNAL)) - objects(render({**EXTERNAL, **values})) == removed
 
 
-def test_the_hook_of_the_definition_may_create_it_and_change_no_other() -> None:
-    """Argo CD takes a hook of an upgrade for one of the first sync, and runs it before it applies `crds/`."""
+def test_crd_hook_may_create_crds_and_patch_only_its_own() -> None:
+    """It may create the CRD, because Argo CD also runs upgrade hooks in the first sync, before it applies `crds/`."""
     rules = named(render(EVERYTHING), "ClusterRole", "jobs-jobfinder-operator-crd")["rules"]
     assert [(each["resources"], each.get("resourceNames"), each["verbs"]) for each in rules] == [
         (["customresourcedefinitions"], ["jobfinderconfigs.jobfinder.dev"], ["patch"]),
@@ -101,7 +101,7 @@ def test_dashboards_are_config_maps_with_their_label() -> None:
     assert {each["metadata"]["annotations"]["folder"] for each in found} == {"jobs"}
 
 
-def test_helm_finds_nothing_to_complain_about() -> None:
+def test_helm_lint_passes() -> None:
     assert "0 chart(s) failed" in run(helm(), "lint", CHART, "--kube-version", "1.34")
 
 
@@ -124,11 +124,11 @@ def test_a_pooler_that_hangs_is_restarted_soon() -> None:
     probe = pooler["livenessProbe"]
     assert probe["exec"]["command"] == ["test", "!", "-e", f"/etc/pgbouncer/{HUNG}"]
     assert config["args"] == ["pgbouncer-config", "--watch", "--out", "/etc/pgbouncer"]
-    assert probe["terminationGracePeriodSeconds"] < 10  # a stopped process hears no SIGTERM
+    assert probe["terminationGracePeriodSeconds"] < 10  # a stopped process does not handle SIGTERM
     assert probe["periodSeconds"] > ANSWER_S
 
 
-def test_the_service_knows_every_memcached_by_its_ordinal() -> None:
+def test_memcached_servers_lists_every_replica() -> None:
     servers = environment(container(_app({**EXTERNAL, "memcached": {"replicas": 2}}), "app"))["MEMCACHED_SERVERS"]
     assert servers == ",".join(
         f"jobfinder-memcached-{n}.jobfinder-memcached.jobs.svc.cluster.local:11211" for n in range(2)
@@ -151,7 +151,7 @@ SERVERS = {"name": "MEMCACHED_SERVERS", "value": "elsewhere:11211, another:11211
         ({"memcached": {"enabled": False}, "extraEnvFrom": [{"configMapRef": {"name": "more"}}]}, None),
     ],
 )
-def test_the_migration_changes_the_log_to_that_of_the_pods(values: Values, log: str | None) -> None:
+def test_migration_sets_the_log_that_the_pods_use(values: Values, log: str | None) -> None:
     manifests = render({**EXTERNAL, **values})
     pod = named(manifests, "Job", "jobfinder-migrate")["spec"]["template"]
     assert container(pod, "migrate")["args"][3:] == (["--log-identity", log] if log else [])
@@ -159,7 +159,7 @@ def test_the_migration_changes_the_log_to_that_of_the_pods(values: Values, log: 
     assert annotations["jobfinder.dev/log-of-changes"] == (log or "unknown")
 
 
-def test_settings_arrive_as_text() -> None:
+def test_settings_are_rendered_as_text() -> None:
     given = environment(container(_app(EVERYTHING), "app"))
     assert (given["REFRESH_TOKEN_SECONDS"], given["PREPARED_STATEMENTS"], given["LOG_REQUESTS"]) == (
         "2592000",
@@ -185,7 +185,7 @@ def test_routes_and_the_service_have_the_same_prefix() -> None:
         assert app["readinessProbe"]["httpGet"]["path"] == "/api/v1/health/ready"
 
 
-def test_extras_reach_the_pods() -> None:
+def test_extra_values_reach_the_pods() -> None:
     deployment = named(render(EVERYTHING), "Deployment", "jobfinder")
     pod = deployment["spec"]["template"]
     app = container(pod, "app")
@@ -205,18 +205,18 @@ def test_every_image_comes_from_the_named_registry_with_the_pull_secret() -> Non
         assert all(each["image"].startswith("images.example/") for each in pod["spec"]["containers"]), whose
 
 
-def test_a_digest_counts_more_than_a_tag() -> None:
+def test_image_digest_takes_precedence_over_the_tag() -> None:
     image = {"tag": "1", "digest": f"sha256:{'a' * 64}"}
     assert container(_app({**EXTERNAL, "image": image}), "app")["image"] == f"jobfinder@sha256:{'a' * 64}"
 
 
-def test_a_schema_for_an_external_database_comes_first() -> None:
+def test_external_database_is_migrated_in_a_hook() -> None:
     annotations = named(render(EXTERNAL), "Job", "jobfinder-migrate")["metadata"]["annotations"]
     assert annotations["helm.sh/hook"] == "pre-install,pre-upgrade,pre-rollback"
     assert annotations["helm.sh/hook-delete-policy"] == "before-hook-creation,hook-succeeded"
 
 
-def test_a_schema_for_the_bundled_database_comes_beside_it_under_a_name_of_its_own() -> None:
+def test_bundled_database_is_migrated_by_a_job_named_per_version() -> None:
     first, second = (
         next(each for each in render(values) if each["kind"] == "Job" and "migrate" in each["metadata"]["name"])
         for values in (BUNDLED, {**BUNDLED, "image": {"tag": "next"}})
@@ -226,34 +226,34 @@ def test_a_schema_for_the_bundled_database_comes_beside_it_under_a_name_of_its_o
     assert first["spec"]["template"]["spec"]["containers"][0]["args"][:2] == ["migrate", "--wait"]
 
 
-def test_the_migration_gets_the_password_and_no_other_secret() -> None:
+def test_migration_mounts_only_the_database_password() -> None:
     job = named(render(EXTERNAL), "Job", "jobfinder-migrate")["spec"]["template"]["spec"]
     keys = [item["key"] for volume in job["volumes"] for item in volume.get("secret", {}).get("items", [])]
     assert keys == ["database-password"]
 
 
-def test_the_operator_has_the_tuning_to_itself() -> None:
+def test_tuning_config_map_has_no_data_with_the_operator() -> None:
     assert "data" not in named(render({**EXTERNAL, **OPERATOR}), "ConfigMap", "jobfinder-tuning")
     values = {**EXTERNAL, "tuning": {"limits": {"requests_per_user": 1000000}}}
     data = named(render(values), "ConfigMap", "jobfinder-tuning")["data"]
     assert data == {"tuning.json": '{"limits":{"requests_per_user":1000000}}'}
 
 
-def test_the_console_listens_only_for_an_operator() -> None:
+def test_console_port_is_open_only_with_the_operator() -> None:
     with_operator = _app({**EXTERNAL, **OPERATOR})
     assert [each["containerPort"] for each in container(with_operator, "pgbouncer")["ports"]] == [6432]
     assert "ports" not in container(_app(EXTERNAL), "pgbouncer")
     assert "PGBOUNCER_OPERATOR_PASSWORD_FILE" not in environment(container(_app(EXTERNAL), "pgbouncer-config"))
 
 
-def test_the_resource_of_the_operator_says_what_the_values_say_and_then_what_is_laid_over() -> None:
+def test_operator_config_overrides_fields_of_the_resource() -> None:
     spec = named(render(EVERYTHING), "JobFinderConfig", "jobfinder")["spec"]
     assert spec["target"] == {"deployment": "jobfinder", "memcached": "jobfinder-memcached", "hpa": "jobfinder"}
     assert spec["database"]["perPod"] == {"floor": 1, "max": 32}
     assert spec["limits"] == {"requestsPerUser": 300}
 
 
-def test_a_new_version_of_the_chart_restarts_nothing_but_what_it_changes(tmp_path: Any) -> None:
+def test_new_chart_version_changes_only_the_service_image(tmp_path: Any) -> None:
     run("cp", "-r", CHART, tmp_path)
     chart = tmp_path / CHART.name
     text = (chart / "Chart.yaml").read_text()
@@ -268,25 +268,25 @@ def test_a_new_version_of_the_chart_restarts_nothing_but_what_it_changes(tmp_pat
         assert app == old["Deployment/jobfinder"]
 
 
-def test_the_bundled_database_gives_its_client_no_more_than_it_needs() -> None:
+def test_bundled_database_role_has_no_admin_rights() -> None:
     script = named(render(BUNDLED), "ConfigMap", "jobfinder-postgresql-init")["data"]["create-role.sh"]
     assert "NOSUPERUSER NOCREATEDB NOCREATEROLE" in script
     assert "OWNER" in script
 
 
 @pytest.mark.parametrize(("keep", "policy"), [(True, "Retain"), (False, "Delete")])
-def test_the_volume_of_the_bundled_database_stays_as_the_values_say(keep: bool, policy: str) -> None:
+def test_keep_data_sets_the_volume_retention_policy(keep: bool, policy: str) -> None:
     values = {**BUNDLED, "postgresql": {"enabled": True, "keepData": keep}}
     spec = named(render(values), "StatefulSet", "jobfinder-postgresql")["spec"]
     assert spec["persistentVolumeClaimRetentionPolicy"]["whenDeleted"] == policy
 
 
-def test_the_hpa_decides_the_number_of_pods() -> None:
+def test_replicas_are_rendered_only_without_the_hpa() -> None:
     assert "replicas" not in named(render(EXTERNAL), "Deployment", "jobfinder")["spec"]
     assert named(render({**BARE, "replicas": 3}), "Deployment", "jobfinder")["spec"]["replicas"] == 3
 
 
-def test_the_notes_tell_the_way_in_and_the_sum() -> None:
+def test_notes_show_the_url_and_the_connection_budget() -> None:
     notes = _notes({**EXTERNAL, "ingress": {"enabled": True, "hosts": ["jobs.example"]}})
     assert "http://jobs.example/docs" in notes
     assert "2 x 6 + surge 1 = 13" in notes
@@ -298,7 +298,7 @@ def test_the_notes_tell_the_way_in_and_the_sum() -> None:
 
 
 def _notes(values: Values) -> str:
-    """Helm prints them on a cluster alone, so that here an object holds them."""
+    """Render NOTES.txt into a ConfigMap, because `helm template` does not print notes."""
     shown = """\
 kind: ConfigMap
 metadata: {name: notes}

@@ -1,4 +1,4 @@
-"""The operator may patch pods exactly where a policy for its account is rendered too."""
+"""The operator may patch pods only if an admission policy that restricts its account is rendered too."""
 
 import pytest
 import yaml
@@ -18,7 +18,7 @@ def verbs_on_pods(manifests: list[Manifest]) -> set[str]:
     return {verb for rule in rules if "pods" in rule["resources"] for verb in rule["verbs"]}
 
 
-def test_the_policy_is_about_the_account_that_may_patch_pods() -> None:
+def test_the_policy_matches_the_account_that_may_patch_pods() -> None:
     manifests = render(with_operator())
     policy = named(manifests, "ValidatingAdmissionPolicy", NAME)["spec"]
     (rule,), (condition,) = policy["matchConstraints"]["resourceRules"], policy["matchConditions"]
@@ -34,7 +34,7 @@ def test_the_policy_is_bound_and_denies() -> None:
     assert binding == {"policyName": NAME, "validationActions": ["Deny"]}
 
 
-def test_without_the_policy_there_is_no_right_to_patch_pods() -> None:
+def test_without_the_policy_the_operator_cannot_patch_pods() -> None:
     manifests = render(with_operator(annotatePods=False))
     assert not [each for each in objects(manifests) if each.startswith("ValidatingAdmissionPolicy")]
     assert verbs_on_pods(manifests) == {"list", "watch"}

@@ -1,4 +1,4 @@
-"""What a platform may decide in the chart's place: users and groups of pods, and the ports that policies go by."""
+"""Values that a platform may override: users and groups of pods, and the ports of network policies."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -30,7 +30,7 @@ both = pytest.mark.parametrize("values", [EVERYTHING, TRY], ids=["everything", "
 
 
 def _with(values: Values, changed: Values) -> list[Manifest]:
-    """`changed` replaces whole values, but fields of the network policy."""
+    """Render with `changed` laid over `values`: `networkPolicy` is merged, other values are replaced."""
     network = {**values.get("networkPolicy", {}), **changed.get("networkPolicy", {})}
     return render({**values, **changed, "networkPolicy": network})
 
@@ -60,7 +60,7 @@ def test_every_field_can_be_changed(values: Values) -> None:
             assert each["securityContext"] == CONTAINER, (whose, each["name"])
 
 
-def test_a_component_changes_fields_of_its_own() -> None:
+def test_a_component_overrides_single_fields() -> None:
     own = {"runAsUser": 7, "seccompProfile": {"type": "Unconfined"}, "supplementalGroups": [8]}
     found = dict(pods(render({**EVERYTHING, "memcached": {"podSecurityContext": own}})))
     assert found["StatefulSet/jobfinder-memcached"]["spec"]["securityContext"] == {
@@ -107,14 +107,14 @@ def test_a_field_that_does_not_exist_is_refused(values: Values) -> None:
     assert "invalid propertyName" in refusal({**EVERYTHING, **values})
 
 
-def test_every_policy_goes_by_the_ports_of_the_platform() -> None:
+def test_network_policies_use_the_ports_of_the_platform() -> None:
     assert _egress_ports(_with(EVERYTHING, {})) >= {53, 5432, 443, 6443}
     ports = _egress_ports(_with(EVERYTHING, OPENSHIFT))
     assert ports >= {5353, 6543, 6544, 7443}
     assert not ports & {53, 5432, 6443}
 
 
-def test_the_bundled_database_has_its_own_port() -> None:
+def test_database_ports_do_not_apply_to_the_bundled_database() -> None:
     assert 6543 not in _egress_ports(_with(TRY, OPENSHIFT))
 
 
@@ -123,5 +123,5 @@ def _egress_ports(manifests: list[Manifest]) -> set[int]:
     asks = [each for each in policies if each["spec"]["egress"]]
     for each in asks:
         protocols = {port.get("protocol") for rule in each["spec"]["egress"] for port in rule["ports"]}
-        assert protocols >= {"UDP", "TCP"}, f"{each['metadata']['name']} asks no DNS"
+        assert protocols >= {"UDP", "TCP"}, f"{each['metadata']['name']} does not allow DNS"
     return {port["port"] for each in asks for rule in each["spec"]["egress"] for port in rule["ports"]}

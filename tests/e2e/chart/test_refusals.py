@@ -1,4 +1,4 @@
-"""Values that cannot work are refused before they hurt, with the sum and the nearest that work."""
+"""Values that cannot work are refused with the calculation and the nearest values that work."""
 
 import json
 from typing import Any
@@ -11,7 +11,7 @@ from app.local.readme import documented_settings
 from tests.e2e.chart.rendering import BUNDLED, CHART, EXTERNAL, Values, container, environment, pods, refusal, render
 
 INFEASIBLE: dict[str, tuple[Values, str]] = {
-    "more pods than the budget has floors": (
+    "floors of all pods above the budget": (
         {"hpa": {"maxReplicas": 40}},
         (
             "pgbouncer.floor 1 x database.maxPods 81 + database.headroom 5 = 86 is more than "
@@ -23,14 +23,14 @@ INFEASIBLE: dict[str, tuple[Values, str]] = {
         {"pgbouncer": {"floor": 6}},
         "pgbouncer.floor 6 x database.maxPods 13 + database.headroom 5 = 83 is more than database.connectionBudget 80",
     ),
-    "a budget for no pod at all": (
+    "a budget below the floors of one replica": (
         {"database": {"host": "h", "connectionBudget": 6}, "hpa": {"enabled": False}, "replicas": 1},
         (
             "+ database.headroom 5 = 8 is more than database.connectionBudget 6: scaling out could exhaust "
             "PostgreSQL. Nearest that works: database.connectionBudget 8."
         ),
     ),
-    "fewer pods than a rollout makes": (
+    "maxPods below the pods of a rollout": (
         {"database": {"host": "h", "maxPods": 12}},
         (
             "database.maxPods is 12, but a rollout can have 2 x hpa.maxReplicas 6 + surge 1 = 13 pods at once, "
@@ -42,11 +42,11 @@ INFEASIBLE: dict[str, tuple[Values, str]] = {
         {"database": {"host": "h", "maxPods": 13}, "strategy": {"maxSurge": "25%"}},
         "2 x hpa.maxReplicas 6 + surge 2 = 14",
     ),
-    "a largest pool below the floor": (
+    "maxPerPod below the floor": (
         {"pgbouncer": {"floor": 3, "maxPerPod": 2}},
         "pgbouncer.maxPerPod 2 is less than pgbouncer.floor 3. Nearest that works: pgbouncer.maxPerPod 3.",
     ),
-    "what is laid over the operator's resource": (
+    "operator.config above the budget": (
         {
             "operator": {
                 "enabled": True,
@@ -57,7 +57,7 @@ INFEASIBLE: dict[str, tuple[Values, str]] = {
         },
         "pgbouncer.floor 1 x database.maxPods 13 + database.headroom 5 = 18 is more than database.connectionBudget 10",
     ),
-    "fewest pods above most": (
+    "minReplicas above maxReplicas": (
         {"hpa": {"minReplicas": 9}},
         "hpa.minReplicas 9 is more than hpa.maxReplicas 6. Nearest that works: hpa.maxReplicas 9.",
     ),
@@ -73,7 +73,7 @@ INFEASIBLE: dict[str, tuple[Values, str]] = {
         {"memcached": {"memoryMegabytes": 800, "resources": {"limits": {"memory": "1G"}}}},
         "0.8 x 954 MiB = 762 MiB",
     ),
-    "memcached of the operator's resource above 80 % of its limit": (
+    "memcached in operator.config above 80 % of its limit": (
         {
             "operator": {
                 "enabled": True,
@@ -84,18 +84,18 @@ INFEASIBLE: dict[str, tuple[Values, str]] = {
         },
         "memcached.memoryMegabytes 512 is more than 80 %",
     ),
-    "a limit that is no amount": (
+    "a memory limit that is not an amount": (
         {"memcached": {"resources": {"limits": {"memory": "much"}}}},
         'memcached.resources.limits.memory "much" is no amount of memory such as 512Mi.',
     ),
-    "no time to end": (
+    "a grace period that is too short": (
         {"terminationGracePeriodSeconds": 30},
         (
             "terminationGracePeriodSeconds 30 is less than preStopSeconds 5 + gracefulTimeoutSeconds 25 + 10 = "
             "40: the kubelet would kill requests in flight. Nearest that works: terminationGracePeriodSeconds 40."
         ),
     ),
-    "what the operator's resource does not know": (
+    "an unknown field in operator.config": (
         {
             "operator": {
                 "enabled": True,
@@ -106,14 +106,14 @@ INFEASIBLE: dict[str, tuple[Values, str]] = {
         },
         "operator.config.limits.requests is unknown. Known there: ipv6Prefix, loginFailuresPerAccount,",
     ),
-    "no limit in production": (
+    "a rate limit of 0 in production": (
         {"tuning": {"limits": {"logins_per_address": 0}}},
         (
             "tuning.limits.logins_per_address 0 sets no limit; that is for environment development. Nearest that "
             "works: tuning.limits.logins_per_address 1."
         ),
     ),
-    "no limit by the operator's resource": (
+    "a rate limit of 0 in operator.config": (
         {
             "operator": {
                 "enabled": True,
@@ -124,11 +124,11 @@ INFEASIBLE: dict[str, tuple[Values, str]] = {
         },
         "operator.config.limits.requestsPerUser 0 sets no limit",
     ),
-    "passwords that cost little": (
+    "a bcrypt cost that is too low": (
         {"tuning": {"passwords": {"bcrypt_cost": 9}}},
         "tuning.passwords.bcrypt_cost 9 is below 10; that is for environment development.",
     ),
-    "passwords that cost little by the operator's resource": (
+    "a bcrypt cost that is too low in operator.config": (
         {
             "operator": {
                 "enabled": True,
@@ -139,7 +139,7 @@ INFEASIBLE: dict[str, tuple[Values, str]] = {
         },
         "operator.config.passwords.bcryptCost 4 is below 10",
     ),
-    "caches above the memory": (
+    "caches above the memory limit": (
         {"tuning": {"cache": {"user": {"capacity": 200000}}}},
         (
             "2 workers x (64 MiB + tuning.cache.user.capacity 200000 x 3 KiB + tuning.cache.blacklist.capacity 50000 x "
@@ -148,11 +148,14 @@ INFEASIBLE: dict[str, tuple[Values, str]] = {
             "tuning.cache.user.capacity 99726, or a limit of 1356Mi."
         ),
     ),
-    "caches of more workers above the memory": (
+    "caches of 8 workers above the memory limit": (
         {"workers": 8, "environment": "development"},
         "8 workers x (64 MiB + tuning.cache.user.capacity 10000 x 3 KiB",
     ),
-    "no way to replace a pod": ({"strategy": {"maxSurge": 0}}, "maxSurge and strategy.maxUnavailable cannot both be 0"),
+    "no surge and no unavailable pod": (
+        {"strategy": {"maxSurge": 0}},
+        "maxSurge and strategy.maxUnavailable cannot both be 0",
+    ),
     "two databases": ({"postgresql": {"enabled": True}}, "Either database.host or postgresql.enabled, not both."),
     "no database": ({"database": {"host": ""}}, "database.host is needed, or postgresql.enabled=true"),
     "an ingress to the metrics": (
@@ -172,69 +175,69 @@ INFEASIBLE: dict[str, tuple[Values, str]] = {
     ),
 }
 FEASIBLE: dict[str, Values] = {
-    "what protects nobody, in development": {
+    "no rate limit and a low bcrypt cost in development": {
         "environment": "development",
         "tuning": {"limits": {"logins_per_address": 0}, "passwords": {"bcrypt_cost": 4}},
     },
     "caches that just fit": {"tuning": {"cache": {"user": {"capacity": 103060}}}},
-    "no limit of memory to compare with": {
+    "no memory limit": {
         "resources": {"limits": {"memory": None}},
         "tuning": {"cache": {"user": {"capacity": 1000000}}},
     },
 }
 ILL_FORMED: dict[str, tuple[Values, str]] = {
-    "unknown": ({"replicaz": 2}, "additional properties 'replicaz' not allowed"),
-    "unknown below": ({"database": {"hots": "x"}}, "at '/database': additional properties 'hots' not allowed"),
+    "unknown value": ({"replicaz": 2}, "additional properties 'replicaz' not allowed"),
+    "unknown nested value": ({"database": {"hots": "x"}}, "at '/database': additional properties 'hots' not allowed"),
     "no headroom": ({"database": {"headroom": 0}}, "at '/database/headroom': minimum: got 0, want 1"),
     "no floor": ({"pgbouncer": {"floor": 0}}, "at '/pgbouncer/floor': minimum: got 0, want 1"),
     "a text for a number": ({"replicas": "two"}, "at '/replicas': got string, want null or integer"),
     "a role that needs quoting": ({"database": {"user": "Job Finder"}}, "at '/database/user'"),
     "an unknown setting": ({"settings": {"PEPER": "x"}}, "invalid propertyName 'PEPER'"),
-    "a setting of the chart's": ({"settings": {"PORT": 80}}, "invalid propertyName 'PORT'"),
+    "a setting that the chart sets": ({"settings": {"PORT": 80}}, "invalid propertyName 'PORT'"),
     "an unknown tuning": (
         {"tuning": {"limits": {"x": 1}}},
         "at '/tuning/limits': additional properties 'x' not allowed",
     ),
     "a tuning out of bounds": ({"tuning": {"cache": {"lease_ms": 51}}}, "at '/tuning/cache/lease_ms': maximum"),
-    "an ingress for no host": ({"ingress": {"enabled": True}}, "at '/ingress/hosts': minItems"),
-    "a route of no gateway": (
+    "an ingress without a host": ({"ingress": {"enabled": True}}, "at '/ingress/hosts': minItems"),
+    "a route without a gateway": (
         {"httpRoute": {"enabled": True, "hostnames": ["a"]}},
         "at '/httpRoute/parentRefs': minItems",
     ),
-    "verification without an authority": (
+    "TLS verification without a CA": (
         {"database": {"tls": {"mode": "verify-full"}}},
         "at '/database/tls/caSecret'",
     ),
     "a proxy by name": ({"trustedProxies": ["ingress"]}, "at '/trustedProxies/0'"),
     "a short digest": ({"image": {"digest": "sha256:1"}}, "at '/image/digest'"),
-    "an unknown type": ({"service": {"type": "Headless"}}, "at '/service/type'"),
+    "an unknown Service type": ({"service": {"type": "Headless"}}, "at '/service/type'"),
 }
 
 
 @pytest.mark.parametrize("what", INFEASIBLE)
-def test_what_cannot_work_is_refused_with_the_sum(what: str) -> None:
+def test_infeasible_values_are_refused_with_the_calculation(what: str) -> None:
     values, message = INFEASIBLE[what]
     assert message in refusal({**EXTERNAL, **values})
 
 
 @pytest.mark.parametrize("what", FEASIBLE)
-def test_what_can_work_is_taken(what: str) -> None:
+def test_feasible_values_are_accepted(what: str) -> None:
     render({**EXTERNAL, **FEASIBLE[what]})
 
 
 @pytest.mark.parametrize("what", ILL_FORMED)
-def test_what_is_ill_formed_is_refused_with_its_place(what: str) -> None:
+def test_schema_violation_is_refused_with_its_path(what: str) -> None:
     values, message = ILL_FORMED[what]
     assert message in refusal({**EXTERNAL, **values})
 
 
-def test_postgresql_needs_connections_for_the_budget_and_its_superusers() -> None:
+def test_max_connections_must_cover_budget_and_superusers() -> None:
     message = refusal({**BUNDLED, "postgresql": {"enabled": True, "maxConnections": 82}})
     assert "postgresql.maxConnections 82 is less than database.connectionBudget 80 + 3" in message
     assert "Nearest that works: postgresql.maxConnections 83." in message
 
 
-def test_a_hook_cannot_wait_for_what_comes_after_it() -> None:
+def test_migration_hook_with_bundled_database_is_refused() -> None:
     assert "migrations.hook cannot be true with postgresql.enabled" in refusal(
         {**BUNDLED, "migrations": {"hook": True}}
     )
@@ -252,7 +255,7 @@ def test_a_hook_cannot_wait_for_what_comes_after_it() -> None:
         ),
     ],
 )
-def test_without_a_cluster_no_secret_is_made_up(values: Values, wanted: str) -> None:
+def test_without_a_cluster_existing_secrets_are_required(values: Values, wanted: str) -> None:
     message = refusal({"database": {"host": "h", "password": "p"}, **values})
     assert wanted in message
     assert "no cluster to look at" in message

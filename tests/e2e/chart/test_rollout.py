@@ -1,4 +1,4 @@
-"""An upgrade whose old and new pods could together exceed the budget is refused with two steps that can be taken."""
+"""An upgrade whose old and new pods could together exceed the budget is refused; the error gives two safe steps."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -93,7 +93,7 @@ def values(release: Release, running: Running | None = None) -> Values:
         (WITHOUT, Release(operator=True, replicas=18), "5 x 37 pods + database.headroom 5 = 190"),
     ],
 )
-def test_what_could_exceed_the_budget_is_refused_with_two_steps(running: Running, new: Release, words: str) -> None:
+def test_upgrade_above_the_budget_is_refused_with_two_steps(running: Running, new: Release, words: str) -> None:
     assert words in refusal(values(new, running))
 
 
@@ -110,12 +110,12 @@ def test_what_could_exceed_the_budget_is_refused_with_two_steps(running: Running
         (replace(WITH, max_pods=17), Release(operator=True, replicas=8), 1),
     ],
 )
-def test_each_step_is_taken(running: Running, new: Release, size: int) -> None:
+def test_each_of_the_two_steps_is_accepted(running: Running, new: Release, size: int) -> None:
     app = dict(pods(render(values(new, running))))["Deployment/jobfinder"]
     assert environment(container(app, "pgbouncer-config"))["PGBOUNCER_POOL_SIZE"] == str(size)
 
 
-def test_the_model_of_the_chart_says_what_helm_says() -> None:
+def test_the_model_of_the_chart_agrees_with_helm() -> None:
     random = Random(11)
     drawn = [_drawn(random) for _ in range(12)]
     assert [_by_helm(running, new) for running, new in drawn] == [_by_model(running, new) for running, new in drawn]
@@ -195,13 +195,15 @@ OPERATED = (deployment(1), autoscaler(6))
         (SIX, Release(operator=True), ""),
     ],
 )
-def test_what_runs_is_looked_up(objects: tuple[Manifest, ...], new: Release, words: str, tmp_path: Path) -> None:
+def test_running_objects_are_looked_up_in_the_cluster(
+    objects: tuple[Manifest, ...], new: Release, words: str, tmp_path: Path
+) -> None:
     outcome = upgrade(values(new), objects, tmp_path)
     assert outcome.ok is not bool(words), outcome.complaint
     assert words in outcome.complaint
 
 
-def test_a_lower_budget_leaves_postgresql_its_connections_until_the_old_pods_are_gone(tmp_path: Path) -> None:
+def test_lower_budget_keeps_max_connections_for_old_pods(tmp_path: Path) -> None:
     bundled = {**BUNDLED, "database": {"connectionBudget": 40}}
     for objects, connections in (((), 55), (SIX, 5 * 13 + 5 + 15), ((deployment(2), autoscaler(6)), 55)):
         outcome = upgrade(bundled, objects, tmp_path)
@@ -223,7 +225,9 @@ ELSEWHERE = {**THERE, "DATABASE_NAME": "other"}
         ((config(),), ""),
     ],
 )
-def test_a_second_resource_for_the_same_is_refused(objects: tuple[Manifest, ...], words: str, tmp_path: Path) -> None:
+def test_second_resource_for_one_deployment_or_database_is_refused(
+    objects: tuple[Manifest, ...], words: str, tmp_path: Path
+) -> None:
     outcome = upgrade(values(Release(operator=True)), objects, tmp_path)
     assert outcome.ok is not bool(words), outcome.complaint
     assert words in outcome.complaint

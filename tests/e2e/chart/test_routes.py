@@ -1,4 +1,4 @@
-"""The ingress routes what clients need and nothing that tells of the inside."""
+"""The Ingress and the HTTPRoute expose the routes that clients need and no internal ones."""
 
 import re
 from typing import Any
@@ -8,7 +8,7 @@ import pytest
 from app.routes import ROUTES
 from tests.e2e.chart.rendering import EVERYTHING, named, render
 
-# Prometheus, the kubelet and administrators ask these, from inside.
+# Only Prometheus, the kubelet and administrators request these, from within the cluster.
 CLOSED = {"/metrics"} | {
     re.sub(r"\{[^}]*\}", "1", path) for path, _ in ROUTES if path.startswith(("/api/v1/health", "/api/v1/admin"))
 }
@@ -26,18 +26,18 @@ def _gateway() -> list[tuple[str, str]]:
 
 
 def _routed(path: str, rules: list[tuple[str, str]]) -> bool:
-    """As the Ingress and HTTPRoute specifications say: prefixes of whole path elements."""
+    """Match as the Ingress and HTTPRoute specifications do: a prefix consists of whole path elements."""
     return any(path == rule or (kind == "Prefix" and path.startswith(rule.rstrip("/") + "/")) for kind, rule in rules)
 
 
 @pytest.mark.parametrize("rules", [_ingress, _gateway])
-def test_every_route_of_clients_and_no_other(rules: Any) -> None:
+def test_only_client_routes_are_exposed(rules: Any) -> None:
     chosen = rules()
     paths = {re.sub(r"\{[^}]*\}", "1", path) for path, _ in ROUTES}
     assert {path for path in paths if not _routed(path, chosen)} == CLOSED
 
 
-def test_both_lead_to_the_service() -> None:
+def test_ingress_and_route_lead_to_the_service() -> None:
     manifests = render(EVERYTHING)
     service = named(manifests, "Service", "jobfinder")["spec"]["ports"][0]
     path = named(manifests, "Ingress", "jobfinder")["spec"]["rules"][0]["http"]["paths"][0]

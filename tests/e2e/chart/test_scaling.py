@@ -1,4 +1,4 @@
-"""Who scales and who lets clients in: another autoscaler, the Service's balancer, and what hooks are marked with."""
+"""Another autoscaler, the Service's load balancer, and annotations and labels of hooks."""
 
 from typing import Any
 
@@ -26,18 +26,18 @@ def _scaled(max_pods: int | None, **more: Any) -> Values:
     return {**SCALED, "database": {**EXTERNAL["database"], "maxPods": max_pods}, **more}
 
 
-def test_another_autoscaler_keeps_its_number_of_replicas() -> None:
+def test_null_replicas_leave_the_number_to_another_autoscaler() -> None:
     assert "replicas" not in named(render(_scaled(21)), "Deployment", "jobfinder")["spec"]
     assert named(render({**SCALED, "replicas": 3}), "Deployment", "jobfinder")["spec"]["replicas"] == 3
 
 
 @pytest.mark.parametrize(("max_pods", "pool"), [(21, "3"), (3, "25")])
-def test_its_pods_share_the_budget(max_pods: int, pool: str) -> None:
+def test_pods_of_another_autoscaler_share_the_budget(max_pods: int, pool: str) -> None:
     pod = dict(pods(render(_scaled(max_pods))))["Deployment/jobfinder"]
     assert environment(container(pod, "pgbouncer-config"))["PGBOUNCER_POOL_SIZE"] == pool
 
 
-def test_the_resource_of_the_operator_may_say_how_many() -> None:
+def test_operator_config_may_set_max_pods() -> None:
     operator = {**EVERYTHING["operator"], "config": {"database": {"maxPods": 30}}}
     spec = named(render(_scaled(None, operator=operator)), "JobFinderConfig", "jobfinder")["spec"]
     assert spec["database"]["maxPods"] == 30
@@ -55,11 +55,11 @@ def test_the_resource_of_the_operator_may_say_how_many() -> None:
         ({**SCALED, "replicas": 0}, "replicas"),
     ],
 )
-def test_what_its_pods_could_exhaust_is_refused(values: Values, complaint: str) -> None:
+def test_unsafe_max_pods_or_replicas_are_refused(values: Values, complaint: str) -> None:
     assert complaint in refused(values)
 
 
-def test_the_service_balances_as_it_is_told() -> None:
+def test_load_balancer_values_reach_the_service() -> None:
     told = {
         "externalTrafficPolicy": "Local",
         "loadBalancerClass": "example.com/inner",
@@ -87,14 +87,14 @@ def _service(values: Values) -> Manifest:
         {"type": "LoadBalancer", "externalTrafficPolicy": "Near"},
     ],
 )
-def test_what_its_type_does_not_take_is_refused(service: Values) -> None:
+def test_values_that_do_not_fit_the_service_type_are_refused(service: Values) -> None:
     assert "service" in refused({**EXTERNAL, "service": service})
 
 
 @pytest.mark.parametrize(
     ("name", "value"), [("jobfinder-migrate", "migrations"), ("jobfinder-operator-crd", "operator.crds")]
 )
-def test_hook_jobs_and_their_pods_are_marked(name: str, value: str) -> None:
+def test_hook_jobs_and_their_pods_get_annotations_and_labels(name: str, value: str) -> None:
     marks = {**MARKS, **POD_MARKS}
     values = {"migrations": marks, "operator": {**EVERYTHING["operator"], "crds": marks}}
     job = named(render({**EVERYTHING, **values}), "Job", name)
@@ -115,7 +115,7 @@ def _pod_labels(job: Manifest) -> dict[str, str]:
     return labels
 
 
-def test_a_migration_that_is_no_hook_is_marked_as_well() -> None:
+def test_migration_without_a_hook_gets_annotations_and_labels() -> None:
     jobs = [
         each
         for each in render({**EXTERNAL, "migrations": {"hook": False, **MARKS}})
@@ -125,13 +125,13 @@ def test_a_migration_that_is_no_hook_is_marked_as_well() -> None:
     assert jobs[0]["metadata"]["labels"]["own/l"] == "2"
 
 
-def test_the_pod_of_helm_test_is_marked() -> None:
+def test_helm_test_pod_gets_annotations_and_labels() -> None:
     pod = named(render({**EXTERNAL, "tests": MARKS}), "Pod", "jobfinder-test")["metadata"]
     found = (pod["annotations"]["own/a"], pod["annotations"]["helm.sh/hook"], pod["labels"]["own/l"])
     assert found == ("1", "test", "2")
 
 
-def test_annotations_of_a_hook_can_be_replaced_and_labels_that_select_cannot() -> None:
+def test_hook_annotations_can_be_replaced_but_selector_labels_cannot() -> None:
     policy, part = "helm.sh/hook-delete-policy", "app.kubernetes.io/component"
     given = {"annotations": {policy: "before-hook-creation"}, "labels": {part: "x"}, "podLabels": {part: "x"}}
     job = named(render({**EXTERNAL, "migrations": given}), "Job", "jobfinder-migrate")

@@ -1,4 +1,4 @@
-"""Each secret is read from the Secret and the key that the values name, whoever made it."""
+"""Each secret is read from the Secret and the key that the values name."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -27,7 +27,7 @@ def mounted(pod: Manifest, volume: str) -> dict[str, tuple[str, str]]:
 
 
 def told(values: Mapping[str, Any]) -> dict[str, tuple[Manifest, dict[str, str]]]:
-    """Who connects to PostgreSQL: the pod and the environment."""
+    """(pod, environment) of each client of PostgreSQL: the pooler and the migration."""
     found = dict(pods(render(values)))
     app, migration = found["Deployment/jobfinder"], found["Job/jobfinder-migrate"]
     return {
@@ -36,7 +36,7 @@ def told(values: Mapping[str, Any]) -> dict[str, tuple[Manifest, dict[str, str]]
     }
 
 
-def test_the_secret_of_a_database_operator_is_used_as_it_is() -> None:
+def test_the_secret_of_a_database_operator_is_used_unchanged() -> None:
     for pod, variables in told(OF_A_DATABASE_OPERATOR).values():
         files = mounted(pod, "database-password")
         for name, key in READ.items():
@@ -44,7 +44,7 @@ def test_the_secret_of_a_database_operator_is_used_as_it_is() -> None:
             assert name.removesuffix("_FILE") not in variables
 
 
-def test_what_that_secret_does_not_tell_is_a_value() -> None:
+def test_connection_details_missing_in_the_secret_come_from_values() -> None:
     values = {
         **EXTERNAL,
         "database": {
@@ -71,7 +71,7 @@ def test_every_other_secret_has_its_own_name_and_key() -> None:
     assert not [each for each in objects(manifests) if each.startswith("Secret/")]
 
 
-def test_one_secret_may_hold_both_under_other_keys() -> None:
+def test_one_secret_may_hold_pepper_and_password() -> None:
     values = {
         "secrets": {"existingSecret": "own", "existingKeysSecret": "keys", "pepper": {"key": "a"}},
         "database": {"host": "db", "secretKeys": {"password": "b"}},
@@ -81,16 +81,16 @@ def test_one_secret_may_hold_both_under_other_keys() -> None:
     assert mounted(app, "database-password") == {"database-password": ("own", "b")}
 
 
-def test_the_service_knows_its_pooler_by_names_that_never_change() -> None:
+def test_database_url_of_the_service_is_fixed() -> None:
     app = dict(pods(render(OF_A_DATABASE_OPERATOR)))["Deployment/jobfinder"]
     assert environment(container(app, "app"))["DATABASE_URL"].startswith("postgresql://jobfinder@/jobfinder?")
 
 
-def test_the_bundled_database_takes_no_other_secret() -> None:
+def test_existing_secret_with_the_bundled_database_is_refused() -> None:
     values = {**OF_A_DATABASE_OPERATOR, "postgresql": {"enabled": True}}
     assert "Either database.existingSecret or postgresql.enabled" in refusal(values)
 
 
-def test_a_secret_that_is_half_given_must_be_made_where_there_is_a_cluster() -> None:
+def test_partly_given_secrets_are_refused_without_a_cluster() -> None:
     half = {**OF_A_DATABASE_OPERATOR, "secrets": {"existingKeysSecret": "keys"}}
     assert "secrets.existingSecret is needed here" in refusal(half)

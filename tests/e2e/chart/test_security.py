@@ -1,4 +1,4 @@
-"""Every pod is of Pod Security "restricted", sees no secret that it does not need, and is what its selectors select."""
+"""Every pod meets restricted Pod Security, mounts only the secrets it needs, and is matched by its own selectors."""
 
 import re
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ from tests.e2e.chart.rendering import (
     render,
 )
 
-# What may change between two versions of the chart must not be in a pod's labels.
+# Labels that may change between two versions of the chart; neither pods nor selectors may have them.
 OF_VERSIONS = {"helm.sh/chart", "app.kubernetes.io/version", "app.kubernetes.io/managed-by"}
 TALK_TO_THE_API = {"Deployment/jobfinder-operator", "Job/jobfinder-operator-crd"}
 VOLUMES = {"configMap", "emptyDir", "secret"}
@@ -59,7 +59,7 @@ def test_every_container_has_requests_and_a_limit_of_memory(variant: str) -> Non
 
 
 @every_variant
-def test_only_the_operator_gets_a_token(variant: str) -> None:
+def test_only_the_operator_gets_a_service_account_token(variant: str) -> None:
     found = {whose for whose, pod in pods(render(VARIANTS[variant])) if pod["spec"]["automountServiceAccountToken"]}
     assert found == (TALK_TO_THE_API if variant == "everything" else set())
 
@@ -81,13 +81,13 @@ def _is_harmless(name: str) -> bool:
     return name.endswith(("_FILE", "_DIR", "_SECONDS"))
 
 
-def test_the_service_sees_the_pepper_and_only_its_pooler_the_password() -> None:
+def test_app_mounts_the_pepper_and_only_the_pooler_the_password() -> None:
     pod = dict(pods(render(EXTERNAL)))["Deployment/jobfinder"]
     seen = {each["name"]: set(_keys(pod, each)) for each in containers(pod)}
     assert seen == {"pgbouncer-config": {"database-password"}, "pgbouncer": set(), "app": {"pepper", "every key"}}
 
 
-def test_pgbouncer_shows_the_operator_a_certificate_and_sees_no_password_of_its() -> None:
+def test_pgbouncer_mounts_its_certificate_but_no_operator_password() -> None:
     found = dict(pods(render({**EXTERNAL, "operator": EVERYTHING["operator"]})))
     pod = found["Deployment/jobfinder"]
     seen = {each["name"]: set(_keys(pod, each)) for each in containers(pod)}
@@ -103,13 +103,13 @@ def test_pgbouncer_shows_the_operator_a_certificate_and_sees_no_password_of_its(
     )
 
 
-def test_without_the_operator_nothing_of_its_tls_is_rendered() -> None:
+def test_without_the_operator_no_console_tls_is_rendered() -> None:
     output = helm_template(EXTERNAL).output
     assert not [word for word in ("pgbouncer-tls", "PGBOUNCER_TLS", "pgbouncer-ca") if word in output]
 
 
 @pytest.mark.parametrize("operator", [True, False])
-def test_the_exporter_reaches_no_socket_that_trusts_it(operator: bool) -> None:
+def test_exporter_does_not_mount_the_socket_of_pgbouncer(operator: bool) -> None:
     values = EVERYTHING if operator else {**EXTERNAL, "pgbouncer": {"exporter": {"enabled": True}}}
     pod = dict(pods(render(values)))["Deployment/jobfinder"]
     exporter = container(pod, "pgbouncer-exporter")
@@ -127,7 +127,7 @@ def _keys(pod: Manifest, container: Manifest) -> Iterator[str]:
 
 
 @every_variant
-def test_pods_are_what_selectors_select_and_carry_no_version(variant: str) -> None:
+def test_each_selector_matches_one_component_and_no_version_label(variant: str) -> None:
     manifests = render(VARIANTS[variant])
     labels = {whose: pod["metadata"]["labels"] for whose, pod in pods(manifests)}
     for whose, found in labels.items():
@@ -140,7 +140,7 @@ def test_pods_are_what_selectors_select_and_carry_no_version(variant: str) -> No
 
 
 def _selectors(manifests: list[Manifest]) -> Iterator[tuple[str, dict[str, str]]]:
-    """Of everything that chooses pods of the release; objects of monitoring choose Services."""
+    """Yield (object, labels) of every selector of pods; objects of monitoring are left out, as they select Services."""
     for each in manifests:
         what, spec = f"{each['kind']}/{each['metadata']['name']}", each.get("spec", {})
         if each["kind"] == "Service":
@@ -164,8 +164,8 @@ def test_named_ports_of_services_exist(variant: str) -> None:
 
 
 @every_variant
-def test_every_open_port_is_in_a_network_policy_and_no_other(variant: str) -> None:
-    """As a number: a network that does not know the names of a sidecar's ports opens all of them, or none."""
+def test_network_policies_allow_exactly_the_open_ports(variant: str) -> None:
+    """By number: a network plugin that does not know the port names of sidecars opens all ports, or none."""
     manifests = render(VARIANTS[variant])
     policies = {
         _component(each["spec"]["podSelector"]["matchLabels"]): {
@@ -178,7 +178,7 @@ def test_every_open_port_is_in_a_network_policy_and_no_other(variant: str) -> No
         component = _component(pod["metadata"]["labels"])
         if component in policies:
             ports = {number for name, number in _ports(pod).items() if name != "health"}
-            closed = {6432} if "operator" not in policies else set()  # nobody else needs the console
+            closed = {6432} if "operator" not in policies else set()  # only the operator uses the console
             assert ports - closed == policies[component], component
 
 
@@ -186,7 +186,7 @@ def _ports(pod: Manifest) -> dict[str, int]:
     return {port["name"]: port["containerPort"] for each in containers(pod) for port in each.get("ports", [])}
 
 
-def test_only_the_operator_reaches_the_console_and_only_clients_the_rest() -> None:
+def test_each_port_is_open_only_to_its_clients() -> None:
     manifests = render({**EVERYTHING, "postgresql": {"enabled": True}, "database": BUNDLED.get("database", {})})
     assert _who(manifests, "jobfinder", 6432) == {"operator"}
     assert _who(manifests, "jobfinder-memcached", 11211) == {"app", "operator", "migrate"}
@@ -212,14 +212,14 @@ def _component(labels: dict[str, str]) -> str:
     return labels["app.kubernetes.io/component"]
 
 
-def test_a_database_that_blinks_takes_no_pod_out_of_service() -> None:
+def test_probes_use_the_live_and_ready_endpoints() -> None:
     pod = dict(pods(render(EXTERNAL)))["Deployment/jobfinder"]
     app = container(pod, "app")
     assert app["livenessProbe"]["httpGet"]["path"] == app["startupProbe"]["httpGet"]["path"] == "/api/v1/health/live"
     assert app["readinessProbe"]["httpGet"]["path"] == "/api/v1/health/ready"
 
 
-def test_a_pod_leaves_its_endpoints_and_drains_before_it_is_killed() -> None:
+def test_grace_period_covers_pre_stop_and_draining() -> None:
     pod = dict(pods(render(EXTERNAL)))["Deployment/jobfinder"]
     app = container(pod, "app")
     pause = app["lifecycle"]["preStop"]["sleep"]["seconds"]
@@ -227,6 +227,6 @@ def test_a_pod_leaves_its_endpoints_and_drains_before_it_is_killed() -> None:
     assert pod["spec"]["terminationGracePeriodSeconds"] > pause + int(environment(app)["GRACEFUL_TIMEOUT"])
 
 
-def test_a_rollout_keeps_every_pod_in_service() -> None:
+def test_rollout_never_takes_a_ready_pod_away() -> None:
     deployment = named(render(EXTERNAL), "Deployment", "jobfinder")["spec"]
     assert deployment["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
