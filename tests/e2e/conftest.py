@@ -1,6 +1,6 @@
-"""One cluster for all tests: that of `$KUBECONFIG`, else one of this machine.
+"""One cluster for all tests: the one that `$KUBECONFIG` names, otherwise one that is started on this machine.
 
-It is taken down again by whoever brought it up (`make e2e` beside the tests, or these themselves), unless E2E_KEEP=1.
+`make e2e` starts it beside the tests and removes it after them; without `make` the tests do both. E2E_KEEP=1 keeps it.
 """
 
 import fcntl
@@ -23,9 +23,9 @@ _stacks: dict[Path, ExitStack] = {}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests without the cluster first: `make e2e` brings it up meanwhile.
+    """Run tests without the cluster first, while `make e2e` starts it, and give each test a timeout.
 
-    A bound for each test itself: in the first one's setup a cluster may have to be built.
+    The timeout excludes fixtures, because the first one may have to build the cluster.
     """
     sort_those_of(items, HERE, lambda item: "cluster" in getattr(item, "fixturenames", ()))
     for item in items:
@@ -55,9 +55,9 @@ def _cluster(here: Folders) -> Iterator[Cluster]:
 
 @pytest.fixture(scope="session")
 def shared(cluster: Cluster) -> Iterator[Share]:
-    """What the tests of a folder have in common is entered on its stack, and ends with the last of them.
+    """Return the ExitStack of a folder: what its tests share is entered there and closed after the folder's last test.
 
-    A fixture of the scope "package" would last until the very end: no folder of tests is a package.
+    A "package" fixture would live until the end of the run, because the test folders are not packages.
     """
     yield lambda folder: _stacks.setdefault(folder, ExitStack())
     for folder in list(_stacks):
@@ -73,7 +73,7 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
 
 @contextmanager
 def _one_run_at_a_time(path: Path) -> Iterator[None]:
-    """Two runs on one machine would spoil each other's measurements."""
+    """Hold a file lock: concurrent runs on one machine would distort each other's measurements."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -82,7 +82,7 @@ def _one_run_at_a_time(path: Path) -> Iterator[None]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """A failed test's report shows the pods and what happened to them last."""
+    """Add the cluster's pods and latest events to the report of a failed test."""
     report = yield
     if report.failed and _running:
         for what in (("pods", "--output=wide"), ("events", "--sort-by=.lastTimestamp")):

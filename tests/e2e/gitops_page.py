@@ -1,4 +1,4 @@
-"""The examples of the page on GitOps."""
+"""The YAML examples of docs/gitops.md."""
 
 import re
 from typing import Any
@@ -11,7 +11,7 @@ PAGE = (ROOT / "docs" / "gitops.md").read_text()
 
 
 def block(title: str) -> Any:
-    """The YAML whose first line is that comment."""
+    """Return the parsed YAML block whose first line is the comment `title`."""
     found = re.search(rf"```yaml\n# {re.escape(title)}.*?\n(.*?)```", PAGE, re.DOTALL)
-    assert found, f"the page has no {title}"
+    assert found, f"docs/gitops.md has no YAML block {title}"
     return yaml.safe_load(found[1])

@@ -1,4 +1,4 @@
-"""The cluster itself: what the other tests take for granted."""
+"""The test cluster itself: DNS, Services, logs, metrics, volumes and Pod Security, on which the other tests rely."""
 
 import json
 import secrets
@@ -16,7 +16,7 @@ from tests.e2e.cluster.servers.network import free_port
 from tests.e2e.cluster.shell import wait_for
 
 NAMESPACE = f"cluster-test-{secrets.token_hex(2)}"
-# Serves its own host name; restricted Pod Security holds for it as for everything.
+# Serves the host name of its pod; complies with restricted Pod Security, as every pod must.
 PAGE = """
 apiVersion: apps/v1
 kind: Deployment
@@ -52,7 +52,7 @@ kind: Service
 metadata: {name: page}
 spec: {type: NodePort, selector: {app: page}, ports: [{name: http, port: 80, targetPort: 8080}]}
 """
-# Nobody answers for it until its selector names the page's pods.
+# A Service without endpoints until the test points its selector at the page's pods.
 LATER = """
 apiVersion: v1
 kind: Service
@@ -70,18 +70,18 @@ def page(cluster: Cluster) -> Iterator[Cluster]:
         yield cluster
 
 
-def test_a_pod_reaches_a_service_by_its_name(page: Cluster) -> None:
+def test_pod_reaches_a_service_by_dns_name(page: Cluster) -> None:
     command = ("exec", "deployment/page", "--", "python3", "-c", GET_PAGE.format(namespace=NAMESPACE))
     assert page.kubectl("-n", NAMESPACE, *command).startswith("page-")
 
 
-def test_a_name_that_does_not_exist_is_answered(page: Cluster) -> None:
+def test_unknown_dns_name_gets_nxdomain(page: Cluster) -> None:
     look = "import socket\ntry: socket.getaddrinfo('no.such.name', 80)\nexcept socket.gaierror as e: print(e.errno)"
     printed = page.kubectl("-n", NAMESPACE, "exec", "deployment/page", "--", "python3", "-c", look)
-    assert printed.strip() == "-2"  # EAI_NONAME; -3 would be a resolver without an answer
+    assert printed.strip() == "-2"  # EAI_NONAME; -3 (EAI_AGAIN) would mean that no resolver answered
 
 
-def test_the_machine_reaches_every_pod_through_a_node_port(page: Cluster) -> None:
+def test_node_port_reaches_every_pod(page: Cluster) -> None:
     url = page.node_port_url("page", NAMESPACE)
     seen: set[str] = set()
 
@@ -93,13 +93,13 @@ def test_the_machine_reaches_every_pod_through_a_node_port(page: Cluster) -> Non
     wait_for(f"answers of both pods at {url}", both_answered, 60)
 
 
-def test_who_was_refused_before_there_was_a_pod_is_let_in_after(page: Cluster) -> None:
-    """From the same port, too, and at once: its refused attempt is not taken for the beginning of this one."""
+def test_node_port_accepts_a_refused_client_once_pods_exist(page: Cluster) -> None:
+    """Also from the same client port at once: a stale conntrack entry of the refused attempt must not match."""
     page.apply(LATER, NAMESPACE)
     url = urlsplit(page.node_port_url("later", NAMESPACE))
     address = (str(url.hostname), url.port or 0)
     refused, other = free_port(), free_port()
-    heard = time.monotonic() + 3  # kube-proxy has by then
+    heard = time.monotonic() + 3  # by then kube-proxy has programmed the Service
     wait_for("a refusal", lambda: not _connects(address, refused) and time.monotonic() > heard, 10)
     forgotten = time.monotonic() + 2
     page.kubectl("-n", NAMESPACE, "set", "selector", "service/later", "app=page")
@@ -114,11 +114,11 @@ def _connects(address: tuple[str, int], from_port: int) -> bool:
         return client.connect_ex(address) == 0
 
 
-def test_logs_are_read(page: Cluster) -> None:
+def test_pod_logs_can_be_read(page: Cluster) -> None:
     assert "started" in page.kubectl("-n", NAMESPACE, "logs", "deployment/page")
 
 
-def test_metrics_of_pods_are_measured(page: Cluster) -> None:
+def test_metrics_api_reports_every_pod(page: Cluster) -> None:
     def measured() -> bool:
         path = f"/apis/metrics.k8s.io/v1beta1/namespaces/{NAMESPACE}/pods"
         return len(json.loads(page.kubectl("get", "--raw", path))["items"]) == 2
@@ -127,7 +127,7 @@ def test_metrics_of_pods_are_measured(page: Cluster) -> None:
     assert "page-" in page.kubectl("-n", NAMESPACE, "top", "pods")
 
 
-def test_a_volume_keeps_what_is_written(page: Cluster) -> None:
+def test_pods_of_one_claim_share_its_volume(page: Cluster) -> None:
     names = page.kubectl("-n", NAMESPACE, "get", "pods", "-l", "app=page", "-o", "name").split()
     page.kubectl("-n", NAMESPACE, "exec", names[0], "--", "sh", "-c", "echo kept >/data/file")
     assert page.kubectl("-n", NAMESPACE, "exec", names[1], "--", "cat", "/data/file") == "kept\n"

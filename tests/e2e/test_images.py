@@ -1,4 +1,4 @@
-"""The images that are shipped: small, without root, and with nothing in them but what runs."""
+"""The shipped images are small, run without root, and hold no build tools, secrets or settings of the build machine."""
 
 import json
 import re
@@ -21,7 +21,7 @@ CERTIFICATES = re.compile(r"^(etc/ssl|usr/share/ca-certificates)/|certifi/cacert
 
 @dataclass(frozen=True)
 class Image:
-    """`files` are the paths that a container sees, but for empty files; `bytes` the layers as they lie on a disk."""
+    """`files`: paths of the non-empty files that a container sees; `bytes`: total size of the files of all layers."""
 
     config: dict[str, Any]
     files: frozenset[str]
@@ -29,7 +29,7 @@ class Image:
 
 
 def read(archive: Path) -> Image:
-    """An archive as `docker save` writes it: manifest.json names the configuration and the layers, the lowest first."""
+    """Read an archive in `docker save` format: manifest.json names the configuration and the layers, lowest first."""
     with tarfile.open(archive) as saved:
         (manifest,) = json.load(member(saved, "manifest.json"))
         files: set[str] = set()
@@ -47,7 +47,7 @@ def read(archive: Path) -> Image:
 
 
 def entries(layer: IO[bytes]) -> Iterator[tuple[str, int]]:
-    """Path and bytes of everything that is no folder."""
+    """Yield (path, size in bytes) of every entry that is not a folder."""
     with tarfile.open(fileobj=layer) as files:
         for each in files:
             if not each.isdir():
@@ -68,25 +68,25 @@ def image(request: pytest.FixtureRequest, cluster: Cluster) -> Image:
     return read(archive)
 
 
-def test_it_is_small(image: Image) -> None:
+def test_image_is_smaller_than_250_mb(image: Image) -> None:
     assert image.bytes < LARGEST
 
 
-def test_it_runs_without_root(image: Image) -> None:
+def test_image_runs_as_a_non_root_user(image: Image) -> None:
     assert image.config["User"] == "10001:10001"
 
 
-def test_it_says_what_it_is(image: Image) -> None:
+def test_image_has_oci_labels(image: Image) -> None:
     labels = image.config["Labels"]
     names = {"title", "description", "version", "revision"}
     assert {f"org.opencontainers.image.{name}" for name in names} <= set(labels)
 
 
-def test_it_holds_no_compiler_and_no_installer(image: Image) -> None:
+def test_image_has_no_compiler_or_installer(image: Image) -> None:
     assert sorted(each for each in image.files if COMPILERS.search(each)) == []
 
 
-def test_it_holds_no_secret(image: Image) -> None:
+def test_image_has_no_secret(image: Image) -> None:
     found = [each for each in image.files if SECRETS.search(each) and not CERTIFICATES.search(each)]
     assert sorted(found) == []
     assert not [
@@ -94,7 +94,7 @@ def test_it_holds_no_secret(image: Image) -> None:
     ]
 
 
-def test_nothing_of_the_machine_that_built_it_is_left(image: Image) -> None:
+def test_image_has_no_settings_of_the_build_machine(image: Image) -> None:
     assert not [
         each
         for each in image.files
