@@ -13,7 +13,9 @@ from tests.e2e.cluster.config import ClusterError, Folders, folders, kept, kubec
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.e2e.cluster", description=__doc__)
     parser.add_argument("command", choices=["up", "down", "status", "images", "build", "run"])
-    parser.add_argument("names", nargs="*", help="programs to build, images to load (all without it), command to run")
+    parser.add_argument(
+        "names", nargs="*", help="programs to build or images to load (default: all), or the command to run"
+    )
     chosen = parser.parse_args()
     here = folders()
     try:
@@ -37,9 +39,9 @@ def main() -> int:
 
 
 def _run(here: Folders, command: list[str]) -> int:
-    """Run the command while the cluster comes up, which is waited for by what needs it (`lifecycle.up`).
+    """Run the command while the cluster starts; tests that need the cluster wait for it in `lifecycle.up`.
 
-    A cluster of this machine goes afterwards, unless it is to be kept.
+    A cluster on this machine is removed afterwards, unless E2E_KEEP=1.
     """
     if kubeconfig_of_the_user() is not None:
         return subprocess.call(command)

@@ -1,4 +1,4 @@
-"""What tests do with a cluster: kubectl and helm against one kubeconfig, whoever brought it up."""
+"""Runs kubectl and helm against the cluster of one kubeconfig."""
 
 import json
 import shutil
@@ -16,29 +16,29 @@ _NO_LABELS: Mapping[str, str] = {}
 
 @dataclass(frozen=True)
 class Cluster:
-    """`values` points the chart at the images that are there; `folders` has the programs when PATH has not."""
+    """`values`: Helm values with the cluster's images; `folders`: may have kubectl and helm, else PATH is searched."""
 
     kubeconfig: Path
     values: Path
     folders: Folders
 
     def kubectl(self, *arguments: str, given: str | None = None) -> str:
-        """What kubectl printed; raises ClusterError with its complaint."""
+        """Return kubectl's output; raises ClusterError with its error message."""
         return self._run("kubectl", arguments, given)
 
     def helm(self, *arguments: str, given: str | None = None) -> str:
-        """What helm printed; raises ClusterError with its complaint."""
+        """Return helm's output; raises ClusterError with its error message."""
         return self._run("helm", arguments, given)
 
     def apply(self, manifest: str, namespace: str = "default") -> str:
-        """Apply YAML; what names no namespace of its own goes into `namespace`."""
+        """Apply YAML; objects without a namespace go into `namespace`."""
         return self.kubectl("--namespace", namespace, "apply", "--filename=-", given=manifest)
 
     @contextmanager
     def namespace(self, name: str, labels: Mapping[str, str] = _NO_LABELS) -> Iterator[None]:
-        """A new one, which is told to go at the end with all that is in it.
+        """Create a namespace, and delete it with all its objects at the end.
 
-        Without waiting: Kubernetes takes its time to look again whether the pods are gone.
+        The deletion is not waited for, because Kubernetes is slow to notice that the pods are gone.
         """
         metadata = {"name": name, "labels": dict(labels)}
         manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
@@ -50,7 +50,7 @@ class Cluster:
 
     @contextmanager
     def deployed(self, path: Path, name: str, namespace: str) -> Iterator[None]:
-        """The YAML of `path`, its word NAMESPACE replaced, in a new namespace, with its Deployment `name` ready."""
+        """Apply the YAML of `path`, with NAMESPACE replaced, in a new namespace, and wait for its Deployment `name`."""
         manifest = path.read_text().replace("NAMESPACE", namespace)
         with self.namespace(namespace):
             try:
@@ -66,7 +66,7 @@ class Cluster:
         return self.kubectl("--namespace", namespace, "wait", f"--for={condition}", f"--timeout={timeout_s}s", *what)
 
     def node_port_url(self, service: str, namespace: str = "default", port: str | int | None = None) -> str:
-        """Where this machine reaches the NodePort of `service` (its first one, or that of `port`, a name or number)."""
+        """URL of the NodePort of `service`: that of its first port, or of `port` (a name or number)."""
         found = json.loads(self.kubectl("--namespace", namespace, "get", "service", service, "--output=json"))
         ports = found["spec"]["ports"]
         chosen = next(each for each in ports if port in (None, each.get("name"), each["port"]))
@@ -76,7 +76,7 @@ class Cluster:
 
     @property
     def address(self) -> str:
-        """Where NodePorts answer: loopback on our own node, the first node's address on any other cluster."""
+        """Address of NodePorts: loopback for the cluster on this machine, the first node's address for any other."""
         if self.kubeconfig == self.folders.kubeconfig:
             return "127.0.0.1"
         nodes = json.loads(self.kubectl("get", "nodes", "--output=json"))["items"]

@@ -15,26 +15,26 @@ DOMAIN = "cluster.local"
 
 # One private /16 for everything: `up` refuses a machine that has a route into it.
 NETWORK = "10.253.0.0/16"
-HOST_ADDRESS = "10.253.0.1"  # nobody else's, so that its ports are free
+HOST_ADDRESS = "10.253.0.1"  # of this cluster alone, so its ports are free
 API_PORT = 6443
 SERVICES = "10.253.16.0/20"
 KUBERNETES_SERVICE = "10.253.16.1"
 DNS_SERVICE = "10.253.16.10"
 PODS = "10.253.32.0/20"
 
-# Names that the machine's other users cannot have taken; `down` removes what carries them and nothing else.
+# Names that nothing else on this machine uses; `down` removes what has these names and nothing else.
 HOST_LINK = "jobfinder-host"
 POD_BRIDGE = "jobfinder-pods"
 POD_NETWORK = "jobfinder-e2e"
 
 
 class ClusterError(Exception):
-    """The cluster cannot be had or changed; the message is for people."""
+    """The cluster could not be started, used or changed; the message is for the user."""
 
 
 @dataclass(frozen=True)
 class Folders:
-    """`cache` outlives clusters and is keyed by content; `state` is one cluster's and goes with it."""
+    """`cache` is keyed by content and outlives clusters; `state` belongs to one cluster and is deleted with it."""
 
     cache: Path
     state: Path
@@ -50,7 +50,7 @@ class Folders:
 
     @property
     def control_group(self) -> str:
-        """Every pod's processes are below it."""
+        """Name of the control group that contains the processes of every pod."""
         return self.state.name
 
     @property
@@ -76,14 +76,14 @@ class Folders:
 
 
 def folders() -> Folders:
-    """Of this user: `$XDG_CACHE_HOME` or ~/.cache holds the cache, `$JOBFINDER_E2E_STATE` the state."""
+    """This user's folders: `$XDG_CACHE_HOME` or ~/.cache holds the cache, `$JOBFINDER_E2E_STATE` the state."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jobfinder-e2e"
     state = Path(os.environ.get("JOBFINDER_E2E_STATE") or "/var/tmp/jobfinder-e2e")  # noqa: S108 survives a full /tmp
     return Folders(cache.absolute(), state.absolute())
 
 
 def kubeconfig_of_the_user() -> Path | None:
-    """The cluster that `$KUBECONFIG` names, if it does: then none is brought up."""
+    """The path in `$KUBECONFIG`, or None; if it is set, no cluster is started on this machine."""
     return Path(named).absolute() if (named := os.environ.get("KUBECONFIG")) else None
 
 

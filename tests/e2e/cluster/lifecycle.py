@@ -1,4 +1,4 @@
-"""Brings the cluster up, says how it is, and takes it down without a trace."""
+"""Starts the cluster, reports its status, and removes it with everything that it created."""
 
 import contextlib
 import fcntl
@@ -24,7 +24,7 @@ from tests.e2e.cluster.servers import (
 )
 from tests.e2e.cluster.shell import run, say, succeeds, wait_for
 
-# What talks to the API server ends before it, and together.
+# Clients of the API server are ended before it, all at once.
 _CLIENTS = ("kubelet", "kube-proxy", "kube-router", "kube-scheduler", "kube-controller-manager")
 _BELOW = ("containerd", "kube-apiserver", "etcd")
 _ELSEWHERE = (
@@ -41,7 +41,7 @@ _SHIM_SOCKETS = "io.containerd.runtime.v2.task/k8s.io/*/address"
 
 
 def up(folders: Folders) -> None:
-    """Have a cluster with everything the tests need; one that is up and well stays as it is, its images new."""
+    """Start a cluster with everything the tests need; a healthy one is kept and gets the current images."""
     prepare(folders)
     with _alone(folders):
         if is_well(folders):
@@ -59,7 +59,7 @@ def up(folders: Folders) -> None:
 
 
 def prepare(folders: Folders) -> None:
-    """Have all programs; raises ClusterError where the machine cannot have a cluster."""
+    """Build all programs; raises ClusterError if this machine cannot run a cluster."""
     _check_machine()
     build_all(folders)
 
@@ -81,9 +81,9 @@ def status(folders: Folders) -> str:
 
 
 def down(folders: Folders) -> None:
-    """End what `up` started, also what a run that crashed has left, and nothing else.
+    """End everything that `up` started, also in a run that crashed, and nothing else.
 
-    Raises ClusterError when the machine is not as it was before.
+    Raises ClusterError when something on the machine differs from before `up`.
     """
     with _alone(folders):
         _down(folders)
@@ -91,7 +91,7 @@ def down(folders: Folders) -> None:
 
 @contextlib.contextmanager
 def _alone(folders: Folders) -> Iterator[None]:
-    """One `up` or `down` at a time."""
+    """Hold a file lock: one `up` or `down` at a time."""
     folders.cache.mkdir(parents=True, exist_ok=True)
     with (folders.cache / "cluster.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -117,14 +117,14 @@ def _down(folders: Folders) -> None:
     noted = traces.read(folders)
     shutil.rmtree(folders.state)
     if left := traces.left(folders, noted):
-        raise ClusterError("\n".join(["the cluster has left:", *left]))
+        raise ClusterError("\n".join(["the cluster left behind:", *left]))
     say("down; nothing is left")
 
 
 def _start(folders: Folders) -> None:
     folders.state.mkdir(parents=True, exist_ok=True)
     folders.state.chmod(0o711)
-    for module in ("br_netfilter", "nf_conntrack"):  # their settings are there only then
+    for module in ("br_netfilter", "nf_conntrack"):  # their kernel settings exist only when they are loaded
         succeeds("modprobe", module)
     traces.note(folders)
     network.create()
@@ -174,7 +174,7 @@ def _check_machine() -> None:
 
 
 def _remove_shim_sockets(folders: Folders) -> None:
-    """Those of containerd's shims lie outside its folders."""
+    """Remove the sockets of containerd's shims, which lie outside containerd's folders."""
     for path in (folders.state / "containerd/state").glob(_SHIM_SOCKETS):
         Path(path.read_text().removeprefix("unix://")).unlink(missing_ok=True)
 
@@ -186,7 +186,7 @@ def _unmount(folder: Path) -> None:
 
 
 def _remove_what_lies_elsewhere(folders: Folders) -> None:
-    """Where Kubernetes and the CNI plugins do not let a folder be chosen."""
+    """Remove files from folders that Kubernetes and the CNI plugins do not let one choose."""
     for link in Path("/var/log/containers").glob("*.log"):
         if link.is_symlink() and link.readlink().is_relative_to(folders.state):
             link.unlink()
@@ -197,5 +197,5 @@ def _remove_what_lies_elsewhere(folders: Folders) -> None:
     if str(_PLUGIN_SOCKET) not in traces.before(folders, "file"):
         _PLUGIN_SOCKET.unlink(missing_ok=True)
     for folder in _ELSEWHERE:
-        with contextlib.suppress(OSError):  # somebody else's, and in use
+        with contextlib.suppress(OSError):  # not empty: something else uses it
             Path(folder).rmdir()

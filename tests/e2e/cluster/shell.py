@@ -1,4 +1,4 @@
-"""Runs programs so that a failure says what they printed, and prints progress."""
+"""Runs programs, raises errors that show their output, and prints progress."""
 
 import subprocess
 import sys
@@ -25,7 +25,7 @@ def run(
     changes: Mapping[str, str] | None = None,
     timeout_s: float = 900,
 ) -> str:
-    """What the program printed; raises ClusterError with the end of its output when it fails."""
+    """Return the program's stdout; raises ClusterError with the end of its output when it fails."""
     try:
         done = subprocess.run(
             [str(each) for each in arguments],
@@ -58,7 +58,7 @@ def succeeds(*arguments: str | Path, given: str | None = None) -> bool:
 
 
 def wait_for(what: str, condition: Callable[[], bool], timeout_s: float) -> None:
-    """Ask until `condition()` holds; raises ClusterError when the time is up."""
+    """Poll until `condition()` holds; raises ClusterError after `timeout_s`."""
     deadline = time.monotonic() + timeout_s
     while not condition():
         if time.monotonic() > deadline:

@@ -1,4 +1,4 @@
-"""Base images that debootstrap makes, under the names that Dockerfiles call public ones by."""
+"""Base images made by debootstrap, under the names of the public images in the Dockerfiles."""
 
 import hashlib
 import shutil
@@ -11,7 +11,7 @@ from tests.e2e.cluster.builds.buildah import Buildah
 from tests.e2e.cluster.builds.indexes import LENT, mirror
 from tests.e2e.cluster.shell import run, say
 
-# As in Docker's official slim images: what only a person reads is left out.
+# As in Docker's official slim images: documentation and translations are left out.
 _DPKG = """\
 path-exclude /usr/share/doc/*
 path-include /usr/share/doc/*/copyright
@@ -37,7 +37,7 @@ class Base:
 
     @property
     def mark(self) -> str:
-        """A second name, which says what the image was made from."""
+        """A second name of the image, with a hash of its inputs."""
         recipe = hashlib.sha256(repr((self.suite, _DPKG, _APT, LENT)).encode()).hexdigest()[:16]
         return f"localhost/debian-{self.suite}:{recipe}"
 
@@ -62,7 +62,7 @@ def have(buildah: Buildah, base: Base) -> None:
 
 
 def debootstrap(suite: str, files: Path, packages: Sequence[str] = ()) -> None:
-    """Unpack a minimal Debian into `files`; a suite that debootstrap does not know yet is made as sid is."""
+    """Unpack a minimal Debian into `files`; a suite without a debootstrap script is made like sid."""
     script = _SCRIPTS / (suite if (_SCRIPTS / suite).exists() else "sid")
     address = mirror()
     from_there: list[str | Path] = [address, script] if address else []

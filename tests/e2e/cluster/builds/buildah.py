@@ -1,4 +1,4 @@
-"""Builds images with buildah in a storage of the tests' own, with this machine's way to its package indexes."""
+"""Builds images with buildah in a separate storage, with this machine's access to package indexes."""
 
 import contextlib
 import fcntl
@@ -16,7 +16,7 @@ _SETTINGS = {"CONTAINERS_REGISTRIES_CONF": str(HERE / "images/registries.conf")}
 
 @dataclass(frozen=True)
 class Recipe:
-    """`target` of the Dockerfile in `folder`; `contexts` are more folders by name, `volumes` its commands see."""
+    """`target` of the Dockerfile in `folder`; `contexts`: more build contexts by name; `volumes`: its mounts."""
 
     folder: Path
     target: str
@@ -25,7 +25,7 @@ class Recipe:
 
 
 class Buildah:
-    """Keeps layers, so that what has not changed is not built again; a context manager, one at a time."""
+    """Builds with cached layers; a context manager that holds a lock, so that one build runs at a time."""
 
     def __init__(self, folders: Folders) -> None:
         self._root = folders.cache / "containers"
@@ -57,7 +57,7 @@ class Buildah:
         )
 
     def import_files(self, archive: Path, names: Sequence[str]) -> None:
-        """An image of one layer, the files of a tar `archive`, under each of `names`."""
+        """Make an image of one layer from the files of a tar `archive`, under each of `names`."""
         with self._container("scratch") as container:
             self._run("add", "--quiet", container, str(archive), "/")
             path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -69,7 +69,7 @@ class Buildah:
         return bool(self._run("images", "--quiet", "--filter", f"reference={name}").strip())
 
     def save(self, name: str, archive: Path) -> None:
-        """Write the image where containerd can import it; this format does not compress, which saves seconds."""
+        """Write the image as an archive for containerd, in a format without compression, which is faster."""
         unfinished = archive.with_suffix(".new")
         unfinished.unlink(missing_ok=True)
         self._run("push", "--quiet", name, f"docker-archive:{unfinished}:{name}")

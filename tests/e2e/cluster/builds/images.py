@@ -1,4 +1,4 @@
-"""The images of the test cluster: what each is made of, built once for the same inputs, and loaded into the node."""
+"""The images of the test cluster: their inputs, builds (one for the same inputs), and loading into the node."""
 
 import hashlib
 from collections.abc import Iterable
@@ -60,7 +60,7 @@ IMAGES = (
 
 
 def load(folders: Folders, only: tuple[str, ...] = ()) -> list[str]:
-    """Have the images (or those named) in the node; returns the names of those that are new there."""
+    """Load all images, or those in `only`, into the node; returns the names of the new ones."""
     new = []
     for image in IMAGES:
         if not only or image.name in only:
@@ -77,7 +77,7 @@ def load(folders: Folders, only: tuple[str, ...] = ()) -> list[str]:
 
 
 def _built(folders: Folders, image: Image) -> Path:
-    """The archive for today's sources; those of earlier sources go, their layers stay with buildah."""
+    """The archive for the current sources, built if missing; archives of earlier sources are deleted."""
     archive = folders.images / f"{image.name}@{_recipe(folders, image)}.tar"
     if not archive.exists():
         say(f"building the image {image.name}")
@@ -100,7 +100,7 @@ def _built(folders: Folders, image: Image) -> Path:
 def _recipe(folders: Folders, image: Image) -> str:
     digest = hashlib.sha256(f"{image.target} {[bases.BASES[each].mark for each in image.suites]}".encode())
     for path in image.sources():
-        if path.exists():  # one that git knows may have been deleted
+        if path.exists():  # a file that git lists may have been deleted
             digest.update(f"{path.relative_to(image.folder)} {path.stat().st_mode & 0o111}".encode())
             digest.update(hashlib.sha256(path.read_bytes()).digest())
     for each in image.programs:

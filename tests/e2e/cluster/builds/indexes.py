@@ -1,4 +1,4 @@
-"""This machine's way to Debian's and Python's package indexes, lent to builds and left in no image."""
+"""Mounts this machine's settings for Debian's and Python's package indexes into builds; no image keeps them."""
 
 import re
 import sys
@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.e2e.cluster.config import ClusterError, Folders, certificate_authorities
 from tests.e2e.cluster.shell import run
 
-# What a build sees in their place; a base image has them as empty files.
+# Where a build has the mounted settings; base images have empty files there.
 APT_SOURCES, APT_SETTINGS = "/etc/apt/sources.list", "/etc/apt/apt.conf"
 PIP_SETTINGS, AUTHORITIES = "/etc/pip.conf", "/etc/ssl/build-authorities.pem"
 LENT = (APT_SOURCES, APT_SETTINGS, PIP_SETTINGS, AUTHORITIES)
@@ -16,7 +16,7 @@ _PIP_OPTIONS = ("index-url", "extra-index-url", "trusted-host", "proxy", "defaul
 
 
 def mirror() -> str | None:
-    """Where this machine gets Debian from; None leaves it to debootstrap."""
+    """URL of this machine's Debian mirror; None if unknown, then debootstrap uses its default."""
     return next((uri for uri, suite in _debian_targets() if "-" not in suite), None)
 
 
@@ -49,7 +49,7 @@ def _debian_targets() -> list[tuple[str, str]]:
 
 
 def _sources(suite: str) -> str:
-    """The suite with its security updates, wherever this machine has its own from."""
+    """sources.list for the suite and its security updates, from this machine's mirrors."""
     archive = mirror() or _debootstrap_mirror()
     security = next((uri for uri, name in _debian_targets() if name.endswith("-security")), None)
     lines = [f"deb {archive} {suite} main"]
@@ -66,14 +66,14 @@ def _debootstrap_mirror() -> str:
 
 
 def _apt_settings() -> str:
-    """Proxies and the like; recommended packages and translations would only take space."""
+    """This machine's proxy and retry settings of apt; translations are off to save space."""
     chosen = re.compile(r"Acquire::(https?|ftp)::\S+ |Acquire::Check-|Acquire::Retries")
     taken = [line for line in run("apt-config", "dump").splitlines() if chosen.match(line)]
     return "\n".join([*taken, 'Acquire::Languages "none";', f'Acquire::https::CAInfo "{AUTHORITIES}";', ""])
 
 
 def _pip_settings() -> str:
-    """What pip's files and variables say about the index; paths of this machine mean nothing in a build."""
+    """pip's settings for the index; settings that are paths on this machine are left out."""
     listed = run(sys.executable, "-m", "pip", "config", "list").splitlines()
     pairs = re.findall(r"^\S+?\.([\w-]+)='(.*)'$", "\n".join(listed), re.MULTILINE)
     chosen = {name.replace("default-timeout", "timeout"): value for name, value in pairs if name in _PIP_OPTIONS}

@@ -27,7 +27,7 @@ _KUBERNETES_NAMES = (
 
 @dataclass(frozen=True)
 class Program:
-    """A main package of the module in go/`module`; `names` are more names that it is called by."""
+    """A main package of the module in go/`module`; `names` are more names that it is linked by."""
 
     name: str
     module: str
@@ -43,7 +43,7 @@ class Program:
 
 _OPERATOR = "github.com/prometheus-operator/prometheus-operator/cmd"
 
-# In the order of need; what takes longest comes last.
+# In the order in which they are needed; the slowest build comes last.
 PROGRAMS = (
     Program(
         "kube",
@@ -80,7 +80,7 @@ PROGRAMS = (
 
 
 def build_all(folders: Folders, wanted: tuple[str, ...] = ()) -> None:
-    """Have every program (or those `wanted`) in the cache; raises ClusterError when Go is missing or too old."""
+    """Build all programs, or those in `wanted`, into the cache; raises ClusterError if Go is missing or too old."""
     missing = [each for each in PROGRAMS if not wanted or each.name in wanted]
     missing = [each for each in missing if not _complete(folders, each)]
     if missing:
@@ -101,13 +101,13 @@ def manifests(folders: Folders, name: str) -> Path:
 
 
 def folder_of(folders: Folders, name: str) -> Path:
-    """The folder that holds the program `name`; it is named after everything that went into it."""
+    """The folder that holds the program `name`; its name has a hash of all inputs."""
     return _built(folders, next(each for each in PROGRAMS if each.name == name)).parent
 
 
 @contextlib.contextmanager
 def _alone(folders: Folders) -> Iterator[None]:
-    """Two builds at once would do the same work twice."""
+    """Hold a file lock, so that two runs do not build the same program at once."""
     folders.cache.mkdir(parents=True, exist_ok=True)
     with (folders.cache / "programs.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -115,7 +115,7 @@ def _alone(folders: Folders) -> Iterator[None]:
 
 
 def _build(folders: Folders, program: Program) -> None:
-    """One after the other and nicely: a build takes every core for minutes."""
+    """Build one program at low priority, because a build uses every core for minutes."""
     started = time.monotonic()
     say(f"building {program.name} (kube takes about 6 minutes, traefik 10, others 1 to 3)")
     _copy_manifests(folders, program)
@@ -135,14 +135,14 @@ def _build(folders: Folders, program: Program) -> None:
         unfinished,
         program.package,
     ]
-    # The compiler collects its garbage less often: memory for time.
+    # With less frequent garbage collection the compiler needs more memory and less time.
     run(*command, folder=program.folder, changes={**_SETTINGS, "GOGC": "400"}, timeout_s=3600)
     unfinished.replace(built)
     say(f"built {program.name} in {time.monotonic() - started:.0f} s")
 
 
 def _copy_manifests(folders: Folders, program: Program) -> None:
-    """Out of Go's own cache, so that a cluster comes up without Go."""
+    """Copy them out of Go's module cache, so that a cluster can start without Go."""
     if program.manifests is None or (target := _manifests(folders, program)).exists():
         return
     module, folder = program.manifests

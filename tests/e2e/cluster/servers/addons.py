@@ -38,7 +38,7 @@ def apply(folders: Folders) -> None:
 
 
 def _apply_metrics_server(folders: Folders) -> None:
-    """Its own manifests with another image, quicker to notice what changes."""
+    """Apply its published manifests with the local image and shorter intervals."""
     container = {
         "name": "metrics-server",
         "image": "localhost/addons:e2e",

@@ -12,24 +12,24 @@ _ROOT = Path("/sys/fs/cgroup")
 
 
 def create(folders: Folders) -> None:
-    """In every hierarchy: Linux has one (version 2) or one for each controller (version 1)."""
+    """Create the group in every hierarchy: Linux has one (version 2) or one for each controller (version 1)."""
     if not any(_hierarchies()):
         raise ClusterError(f"no control groups are mounted at {_ROOT}")
     for hierarchy in _hierarchies():
         group = hierarchy / folders.control_group
         group.mkdir(exist_ok=True)
-        for name in ("cpuset.cpus", "cpuset.mems"):  # empty in a new group of version 1: nothing could run in it
+        for name in ("cpuset.cpus", "cpuset.mems"):  # empty in a new group of version 1, where nothing could run
             if (group / name).exists() and not (group / name).read_text().strip():
                 (group / name).write_text((hierarchy / name).read_text())
 
 
 def kill_everything(folders: Folders) -> None:
-    """Kill what runs in any pod, however it was left behind."""
+    """Kill every process of every pod."""
     wait_for("the end of every pod's processes", lambda: _is_empty_after_killing(folders), 20)
 
 
 def remove(folders: Folders) -> None:
-    """The groups themselves, the innermost first."""
+    """Remove the groups, the innermost first."""
     for group in _groups(folders):
         with contextlib.suppress(FileNotFoundError):
             wait_for(f"removal of {group}", lambda group=group: _removed(group), 10)  # type: ignore[misc]

@@ -5,7 +5,7 @@ from tests.e2e.cluster.servers import processes
 from tests.e2e.cluster.servers.network import free_port
 from tests.e2e.cluster.shell import run, succeeds, wait_for
 
-# The autoscaler answers within a test's patience.
+# Short enough for the autoscaler to act within a test's timeout.
 _AUTOSCALER = {
     "sync-period": "5s",
     "downscale-stabilization": "20s",
@@ -27,7 +27,7 @@ def start(folders: Folders) -> None:
 
 
 def kubectl(folders: Folders, *arguments: str, given: str | None = None) -> str:
-    """What kubectl printed; raises ClusterError with its complaint."""
+    """Return kubectl's output; raises ClusterError with its error message."""
     return run(folders.programs / "kubectl", f"--kubeconfig={folders.kubeconfig}", *arguments, given=given)
 
 
@@ -43,7 +43,7 @@ def _ready(folders: Folders) -> bool:
 
 
 def _start_etcd(folders: Folders) -> str:
-    """Without fsync: the data live as long as the tests. On loopback, for it asks nobody who they are."""
+    """Start it without fsync, as its data are temporary, and on loopback, as it does not authenticate clients."""
     url, peer = (f"http://127.0.0.1:{free_port()}" for _ in range(2))
     arguments = [
         f"--data-dir={folders.state / 'etcd'}",

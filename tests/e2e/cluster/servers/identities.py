@@ -24,7 +24,7 @@ _CLIENTS = {
 
 
 def create(folders: Folders) -> None:
-    """Every key, certificate and kubeconfig, new."""
+    """Create every key, certificate and kubeconfig."""
     pki = folders.pki
     pki.mkdir(parents=True, exist_ok=True)
     pki.chmod(0o700)
@@ -44,7 +44,7 @@ def create(folders: Folders) -> None:
 def create_authority(pki: Path, name: str) -> None:
     """A self-signed certificate `<name>.crt` and its key `<name>.key` in the folder `pki`.
 
-    Python 3.13 and newer ask for what RFC 5280 wants of authorities and of what they sign, as kubeadm's have it.
+    It has the extensions that RFC 5280 requires, as kubeadm's has, because Python 3.13 and newer check them.
     """
     key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", pki / f"{name}.key")
     use = ("-addext", "keyUsage=critical,digitalSignature,keyEncipherment,keyCertSign")
@@ -69,7 +69,7 @@ def _names() -> str:
 
 
 def _kubeconfig(pki: Path, client: str, path: Path) -> None:
-    """JSON, which is YAML, with everything inside."""
+    """Write a kubeconfig as JSON, which is valid YAML, with certificates and key embedded."""
     cluster = {"server": f"https://{HOST_ADDRESS}:{API_PORT}", "certificate-authority-data": _encoded(pki / "ca.crt")}
     user = {
         "client-certificate-data": _encoded(pki / f"{client}.crt"),

@@ -1,4 +1,4 @@
-"""The cluster's links, kernel settings and packet filter rules, and how they are taken back."""
+"""Creates the cluster's links and kernel settings; removes them and its packet filter rules."""
 
 import ipaddress
 import json
@@ -14,8 +14,8 @@ _SETTINGS = {
     "net/ipv4/ip_forward": "1",
     "net/ipv4/conf/all/route_localnet": "1",  # NodePorts on 127.0.0.1
     "net/bridge/bridge-nf-call-iptables": "1",  # a pod that reaches itself or its neighbour through a Service
-    # An attempt from this machine at a NodePort without pods stays in conntrack, without a way to a pod, for this long;
-    # another from the same port in that time (120 s by default) is refused, whatever pods there are by then.
+    # Seconds that conntrack keeps an attempt to connect to a NodePort without pods (default: 120). Until then another
+    # attempt from the same client port is refused, even if there are pods.
     "net/netfilter/nf_conntrack_tcp_timeout_syn_sent": "1",
 }
 _FAMILIES = ("iptables", "ip6tables")
@@ -24,7 +24,7 @@ _OURS = re.compile(r"KUBE-[A-Z0-9-]+")
 
 
 def create() -> None:
-    """Make the host's address and set the kernel; `traces.note` has written down what was there."""
+    """Create the host's address and change kernel settings; `traces.note` must have recorded the former ones."""
     _refuse_an_overlap()
     run("ip", "link", "add", HOST_LINK, "type", "bridge")
     run("ip", "address", "add", f"{HOST_ADDRESS}/32", "dev", HOST_LINK)
@@ -35,12 +35,12 @@ def create() -> None:
 
 
 def remove(folders: Folders) -> None:
-    """Take back links, rules and settings; pods, kube-proxy and kube-router have gone before."""
+    """Remove links and rules and restore settings; pods, kube-proxy and kube-router must have ended."""
     links = json.loads(run("ip", "-json", "link"))
     for link in (
         each for each in links if each.get("master") == POD_BRIDGE or each["ifname"] in (POD_BRIDGE, HOST_LINK)
     ):
-        # The end of a pod's link goes with the pod's namespace, at any time.
+        # A pod's link may disappear at any time, with the pod's network namespace.
         succeeds("ip", "link", "delete", link["ifname"])
     for family in _FAMILIES:
         _remove_rules(family, traces.before(folders, "tables"))
@@ -48,7 +48,7 @@ def remove(folders: Folders) -> None:
 
 
 def free_port() -> int:
-    """One of loopback that nobody listens on."""
+    """Return a free TCP port of loopback."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return int(probe.getsockname()[1])
 

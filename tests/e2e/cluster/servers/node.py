@@ -31,7 +31,7 @@ def start_containerd(folders: Folders) -> None:
 
 
 def start(folders: Folders) -> None:
-    """Start the kubelet and kube-proxy; containerd and the API server are there."""
+    """Start the kubelet and kube-proxy; containerd and the API server must run."""
     _write(folders.state / "kubelet.json", _kubelet(folders))
     arguments = [
         f"--config={folders.state / 'kubelet.json'}",
@@ -62,7 +62,7 @@ def imported(folders: Folders) -> set[str]:
 
 
 def _write_containerd_settings(folders: Folders) -> None:
-    """`restrict_oom_score_adj`: without CAP_SYS_RESOURCE no process may protect itself from the OOM killer."""
+    """`restrict_oom_score_adj`: without CAP_SYS_RESOURCE no process may lower its OOM score."""
     (folders.state / "containerd.toml").write_text(f"""\
 version = 2
 root = "{folders.state}/containerd/root"

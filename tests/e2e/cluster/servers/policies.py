@@ -1,4 +1,4 @@
-"""kube-router enforces the NetworkPolicies; the bridge plugin of the pods' network knows none."""
+"""kube-router enforces NetworkPolicies, which the bridge CNI plugin of the pods' network does not."""
 
 from tests.e2e.cluster.config import HERE, NODE, SERVICES, Folders
 from tests.e2e.cluster.servers import processes, traces
@@ -9,7 +9,7 @@ _SETS = ("KUBE-SRC-", "KUBE-DST-")
 
 
 def start(folders: Folders) -> None:
-    """Start its firewall alone; routes and Services are others' work. The API server and the node are there."""
+    """Start only its firewall, without its routing and Service proxy. The API server and the node must run."""
     kubectl(folders, "apply", "--filename", str(HERE / "policies.yaml"))
     arguments = [
         f"--kubeconfig={folders.pki / 'kube-router.conf'}",
@@ -25,7 +25,7 @@ def start(folders: Folders) -> None:
 
 
 def remove(folders: Folders) -> None:
-    """Remove its sets of addresses; the rules that named them and it itself have gone before."""
+    """Remove its ipsets; kube-router and the rules that refer to them must be gone."""
     before = traces.before(folders, "set of addresses")
     for name in traces.address_sets():
         if name.startswith(_SETS) and name not in before:

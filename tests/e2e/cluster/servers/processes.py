@@ -1,4 +1,4 @@
-"""Starts the cluster's servers, remembers who they are, and ends exactly those, in this run or a later one."""
+"""Starts the cluster's servers, records their identities, and ends exactly those, in this run or a later one."""
 
 import contextlib
 import json
@@ -19,7 +19,7 @@ _WORDS_SHOWN = 1500
 
 @dataclass(frozen=True)
 class Server:
-    """A started process; its id alone could be another's by now, id, start time and boot together cannot."""
+    """A started process, identified by pid, start time and boot id, because a pid alone may be reused."""
 
     name: str
     pid: int
@@ -28,7 +28,7 @@ class Server:
 
     @property
     def alive(self) -> bool:
-        """Not if it had ended before its start time could be read."""
+        """Whether it runs; False if it ended before its start time could be read."""
         return self.started != "" and self.boot == _boot() and _start_time(self.pid) == self.started
 
 
@@ -52,7 +52,7 @@ def start(folders: Folders, name: str, program: str | Path, arguments: Sequence[
 
 
 def servers(folders: Folders) -> list[Server]:
-    """Those that were started for this state folder, in their order."""
+    """Servers that were started for this state folder, in the order of their start."""
     try:
         return [Server(**each) for each in json.loads(_file(folders).read_text())]
     except FileNotFoundError:
@@ -60,15 +60,15 @@ def servers(folders: Folders) -> list[Server]:
 
 
 def check_alive(folders: Folders) -> None:
-    """Raises ClusterError with the last words of a server that has ended."""
+    """Raise ClusterError with the end of the log of a server that has ended."""
     for server in servers(folders):
         if not server.alive:
             words = (folders.logs / f"{server.name}.log").read_text(errors="replace")[-_WORDS_SHOWN:]
-            raise ClusterError(f"{server.name} has ended; its last words:\n{words}")
+            raise ClusterError(f"{server.name} has ended; end of its log:\n{words}")
 
 
 def end(some: Sequence[Server], grace_s: float = 5) -> None:
-    """Ask them to end all at once, kill those that have not within `grace_s`, and wait until they are gone."""
+    """Send SIGTERM to all, SIGKILL after `grace_s` to those that still run, and wait until they are gone."""
     for server in some:
         _send(server, signal.SIGTERM)
     becomes_true(lambda: not any(each.alive for each in some), grace_s)

@@ -1,4 +1,4 @@
-"""What a cluster could leave on this machine: noted before it starts, put back, and compared when it has gone."""
+"""Records the machine's state before a cluster starts, restores settings, and finds what the cluster left behind."""
 
 import contextlib
 import json
@@ -12,7 +12,7 @@ from tests.e2e.cluster.shell import run
 
 Found = dict[str, Any]
 
-# The kubelet, kube-proxy and CNI plugins change some of them; the first decides over others.
+# The kubelet, kube-proxy and CNI plugins change some of them; writing the first one changes others.
 _SETTINGS = (
     "net/ipv4/ip_forward",
     "net/ipv4/conf/all/*",
@@ -38,13 +38,13 @@ _ELSEWHERE = (
 
 
 def note(folders: Folders) -> None:
-    """Write down how the machine is; a note that is there already is of the time before the cluster."""
+    """Record the machine's state, unless there is a record: that one is from before the cluster."""
     if not _file(folders).exists():
         _file(folders).write_text(json.dumps({"settings": _settings(), "found": _look(folders)}, indent=1))
 
 
 def restore_settings(folders: Folders) -> None:
-    """Give the kernel's settings their noted values again."""
+    """Restore the recorded kernel settings."""
     noted = _noted(folders)["settings"]
     now = _settings()
     for name, value in noted.items():
@@ -54,17 +54,17 @@ def restore_settings(folders: Folders) -> None:
 
 
 def before(folders: Folders, kind: str) -> set[str]:
-    """What was there of a `kind` ("tables", "set of addresses", "file"; as `left` names them)."""
+    """Recorded items of a `kind` ("tables", "set of addresses", "file"; as `left` names them)."""
     return set(_noted(folders)["found"].get(kind, []))
 
 
 def address_sets() -> list[str]:
-    """Names of the packet filter's sets of addresses."""
+    """Names of the packet filter's ipsets."""
     return run("ipset", "list", "-name").split()
 
 
 def left(folders: Folders, noted: dict[str, Found]) -> list[str]:
-    """What is there now and was not, or is not as it was, each as a line for people."""
+    """A readable line for each item that was not there before and each setting that differs."""
     now = _look(folders)
     lines = [
         f"{kind}: {each}" for kind, found in now.items() for each in found if each not in noted["found"].get(kind, [])
@@ -75,7 +75,7 @@ def left(folders: Folders, noted: dict[str, Found]) -> list[str]:
 
 
 def read(folders: Folders) -> dict[str, Found]:
-    """The note, to be kept while the state folder goes."""
+    """Return the record, which is needed after the state folder is deleted."""
     return _noted(folders)
 
 
@@ -96,7 +96,7 @@ def _look(folders: Folders) -> Found:
 
 
 def _rules(lines: list[str]) -> list[str]:
-    """Rules and chains of somebody's own, without counters."""
+    """Rules and user-defined chains, without counters."""
     own_chain = re.compile(r":\S+ - ")
     return [line for line in lines if line.startswith("-A")] + [
         line.split()[0] for line in lines if own_chain.match(line)
@@ -123,7 +123,7 @@ def _settings() -> dict[str, str]:
     found = {}
     for pattern in _SETTINGS:
         for path in sorted(Path("/proc/sys").glob(pattern)):
-            with contextlib.suppress(OSError):  # some can only be written
+            with contextlib.suppress(OSError):  # some are write-only
                 found[str(path.relative_to("/proc/sys"))] = path.read_text().strip()
     return found
 

@@ -1,4 +1,4 @@
-"""Persistent volumes: folders of the node, made beforehand, which the default StorageClass hands out."""
+"""Persistent volumes of the default StorageClass: folders of the node that are created in advance."""
 
 import json
 import shutil
@@ -11,7 +11,7 @@ from tests.e2e.cluster.servers.control_plane import kubectl
 _COUNT = 30
 _SIZE = "16Gi"
 _CLASS = "node"
-# Nothing provisions and nothing deletes: `apply` takes back what was released.
+# There is no provisioner: `apply` recycles released volumes.
 _STORAGE_CLASS: dict[str, Any] = {
     "apiVersion": "storage.k8s.io/v1",
     "kind": "StorageClass",
@@ -22,7 +22,7 @@ _STORAGE_CLASS: dict[str, Any] = {
 
 
 def apply(folders: Folders) -> None:
-    """Have the class and all volumes; one whose claim has gone is emptied and made anew."""
+    """Create the StorageClass and all volumes; released volumes are emptied and created again."""
     for volume in json.loads(kubectl(folders, "get", "persistentvolumes", "--output=json"))["items"]:
         if volume["status"]["phase"] == "Released" and volume["spec"].get("storageClassName") == _CLASS:
             name = volume["metadata"]["name"]
@@ -34,7 +34,7 @@ def apply(folders: Folders) -> None:
 
 
 def _volume(folders: Folders, name: str) -> dict[str, Any]:
-    """`local` rather than `hostPath`: the kubelet gives it to the pod's `fsGroup`, as it does with a cloud's disks."""
+    """`local` rather than `hostPath`: the kubelet applies the pod's `fsGroup` to it, as to a cloud's disks."""
     folder = _folder(folders, name)
     folder.mkdir(parents=True, exist_ok=True)
     here = {"key": "kubernetes.io/hostname", "operator": "In", "values": [NODE]}
