@@ -1,1 +1,1 @@
-"""What is made of the chart: the table of its values, and the plain manifests in k8s/."""
+"""Generators around the chart: the table of its values, the plain manifests in k8s/, and live settings."""

@@ -1,7 +1,7 @@
-"""`python -m charts.live_settings` writes the live settings, as `Tuning` defines them, into the files that repeat them.
+"""`python -m charts.live_settings` copies the live settings from `Tuning` into the files that repeat them.
 
-They are parts of the resource's definition and of the chart's schema, the numbers that the chart's refusals count with,
-and the operator's table of names: the operator never imports the service.
+These are parts of the CustomResourceDefinition and of the chart's schema, the numbers for the chart's checks, and the
+operator's table of names: the operator never imports the service.
 """
 
 import json
@@ -24,7 +24,7 @@ REFUSALS = ROOT / "charts" / "jobfinder" / "files" / "tuning.json"
 VALUES_SCHEMA = ROOT / "charts" / "jobfinder" / "values.schema.json"
 
 OTHERWISE = ("generation", "database")
-"""What the resource does not have, or has in a form of its own."""
+"""Fields of `Tuning` that the resource does not have, or has in another form."""
 _LINE = 120
 _TYPES = {int: "integer", bool: "boolean"}
 
@@ -33,29 +33,29 @@ Schema = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class LiveSetting:
-    """One number or flag of `Tuning` that the resource has; `least` and `most` are None for a flag."""
+    """One number or flag of `Tuning`; `least` and `most` are None for a flag."""
 
     path: str
-    """As the tuning file names it: `limits.logins_per_address`."""
+    """Name in the tuning file: `limits.logins_per_address`."""
     resource_path: str
-    """As the resource names it below `spec`: `limits.loginsPerAddress`."""
+    """Name below `spec` in the resource: `limits.loginsPerAddress`."""
     default: Any
     least: float | None
     most: float | None
 
 
 def live_settings() -> tuple[LiveSetting, ...]:
-    """In the order of `Tuning`."""
+    """All live settings, in the order of `Tuning`."""
     return tuple(each for name, value in _sections() for each in _flat((name,), value))
 
 
 def resource_name(name: str) -> str:
-    """`lease_ms` -> `leaseMilliseconds`: the resource writes units out."""
+    """`lease_ms` -> `leaseMilliseconds`: the resource spells units out."""
     return re.sub("_([a-z0-9])", lambda found: found[1].upper(), re.sub("_ms$", "_milliseconds", name))
 
 
 def files() -> dict[Path, str]:
-    """What each file should hold, made from what it holds now."""
+    """The new text of each file, made from its present text."""
     return {
         DEFINITION: _definition(DEFINITION.read_text()),
         VALUES_SCHEMA: _values_schema(VALUES_SCHEMA.read_text()),
@@ -108,12 +108,12 @@ def _kind(annotated: Any) -> tuple[type, Meta]:
 
 def _definition(text: str) -> str:
     sections = {name: schema_of(type(value), resource_name) for name, value in _sections()}
-    cache = sections.pop("cache")["properties"]  # the resource has more in it
+    cache = sections.pop("cache")["properties"]  # the resource has further fields in `cache`
     return _between(_between(text, "cache", cache), "sections", sections)
 
 
 def _between(text: str, mark: str, properties: Mapping[str, Schema]) -> str:
-    """`text` with the lines between the comments `<mark>` and `</mark>` as they should be."""
+    """`text` with new lines between the comments `<mark>` and `</mark>`."""
     found = re.search(rf"^( *)# <{mark}>.*\n([\s\S]*?)^ *# </{mark}>\n", text, re.MULTILINE)
     if found is None:
         raise ValueError(f"{DEFINITION.name} has no lines between # <{mark}> and # </{mark}>")
@@ -134,7 +134,7 @@ def _yaml(properties: Mapping[str, Schema]) -> Iterator[str]:
 
 
 def _quoted(value: Any) -> str:
-    """A scalar of YAML."""
+    """The value as a YAML scalar."""
     plain = not isinstance(value, str) or value.isalpha()
     return str(value) if plain else "'" + value.replace("'", "''") + "'"
 
@@ -149,7 +149,7 @@ def _values_schema(text: str) -> str:
 
 
 def _closed(schema: Schema) -> Schema:
-    """Without descriptions; refuses what it does not know."""
+    """The schema without descriptions; it rejects unknown properties."""
     closed = {name: value for name, value in schema.items() if name != "description"}
     if "properties" in closed:
         closed["properties"] = {name: _closed(each) for name, each in closed["properties"].items()}
@@ -158,7 +158,7 @@ def _closed(schema: Schema) -> Schema:
 
 
 def _json(value: Any, indent: int) -> str:
-    """Numbers and short objects on one line, as in the rest of the file."""
+    """JSON with numbers and short objects on one line, as in the rest of the file."""
     line = json.dumps(value)
     if not isinstance(value, dict) or (len(line) + indent <= _LINE and "properties" not in value):
         return line
@@ -176,7 +176,7 @@ NAMES = {{
 
 
 def _refusals() -> str:
-    """What the chart counts with when it refuses live settings that a pod would refuse."""
+    """Numbers with which the chart rejects live settings that a pod would reject."""
     cache = Tuning().cache
     numbers = {
         "bcryptCost": LEAST_BCRYPT_COST,
@@ -190,7 +190,7 @@ def _refusals() -> str:
 
 
 def main() -> None:
-    """Write the files anew."""
+    """Write the files."""
     for path, text in files().items():
         path.write_text(text)
 

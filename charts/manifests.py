@@ -1,4 +1,4 @@
-"""The plain manifests in k8s/, rendered from the chart: one file for each component, without Helm's own labels."""
+"""Renders the plain manifests in k8s/ from the chart: one file per component, without Helm's own labels."""
 
 import argparse
 import shutil
@@ -20,13 +20,13 @@ NAME = "jobfinder"
 KUBERNETES = "1.34"
 _HELMS_LABELS = ("helm.sh/chart", "app.kubernetes.io/managed-by")
 _HEADER = "# Made of charts/jobfinder by `make k8s`: change the chart or values.yaml, or lay a kustomization over it.\n"
-_VARIANTS = (".", "with-operator")  # folders of k8s/; each has its values.yaml, which goes over those of the first
+_VARIANTS = (".", "with-operator")  # folders of k8s/; the values.yaml of each overrides that of the first
 
 Manifest = dict[str, Any]
 
 
 class _Dumper(yaml.SafeDumper):
-    """Long texts as blocks, which people can read."""
+    """Writes multi-line texts as YAML blocks."""
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
@@ -37,7 +37,7 @@ _Dumper.add_representer(str, _text)
 
 
 def rendered(helm: str) -> dict[Path, str]:
-    """The text of each file of k8s/ by its path there; raises subprocess.CalledProcessError when Helm refuses."""
+    """The text of each file of k8s/ by its path there; raises subprocess.CalledProcessError if Helm fails."""
     return {Path(folder, name): text for folder in _VARIANTS for name, text in _variant(helm, folder).items()}
 
 
@@ -51,7 +51,7 @@ def _variant(helm: str, folder: str) -> dict[str, str]:
         name = _component(manifest) if "namespace" in manifest["metadata"] else "cluster"
         files.setdefault(f"{name}.yaml", []).append(_plain(manifest))
     texts = {name: _dumped(manifests) for name, manifests in sorted(files.items())}
-    # No part of the kustomization, which would give these a namespace, and which deleted would delete those of all.
+    # Not in the kustomization: it would set a namespace, and deleting it would delete these for the whole cluster.
     cluster = texts.pop("cluster.yaml", "")
     texts["kustomization.yaml"] = _dumped([_kustomization(list(texts))])
     if "operator.yaml" in texts and (resource := definition()):
@@ -60,7 +60,7 @@ def _variant(helm: str, folder: str) -> dict[str, str]:
 
 
 def definition() -> str | None:
-    """The text of the operator's resource definition, if the operator has one."""
+    """The text of the operator's CustomResourceDefinition, if the file exists."""
     return DEFINITION.read_text() if DEFINITION.exists() else None
 
 
@@ -69,7 +69,7 @@ def _component(manifest: Mapping[str, Any]) -> str:
 
 
 def _plain(manifest: Manifest) -> Manifest:
-    """Without what is Helm's."""
+    """The manifest without Helm's labels."""
     for name in _HELMS_LABELS:
         manifest["metadata"]["labels"].pop(name, None)
     return manifest
@@ -90,12 +90,12 @@ def _dumped(manifests: list[Manifest]) -> str:
 
 
 def main() -> None:
-    """Write the files of k8s/ and the chart's copy of the resource definition anew."""
+    """Write the files of k8s/ and the chart's copy of the CustomResourceDefinition."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--helm", default=shutil.which("helm"), help="the program helm, 3.14 or newer")
     chosen = parser.parse_args()
     if chosen.helm is None:
-        sys.exit("helm is neither on PATH nor given by --helm")
+        sys.exit("helm is not on the PATH; --helm names the program")
     if (text := definition()) is not None:
         COPY_OF_DEFINITION.parent.mkdir(exist_ok=True)
         COPY_OF_DEFINITION.write_text(text)
@@ -107,7 +107,7 @@ def main() -> None:
 
 
 def made() -> dict[Path, str]:
-    """What k8s/ holds now of the files that are made."""
+    """The generated files that k8s/ has now, by path."""
     found = (path for path in FOLDER.rglob("*.yaml") if path.name != "values.yaml")
     return {path.relative_to(FOLDER): path.read_text() for path in found}
 

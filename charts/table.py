@@ -1,4 +1,4 @@
-"""The table of values in the chart's README, made of the comments in values.yaml that begin with `# --`."""
+"""Generates the table of values in the chart's README from comments in values.yaml that begin with `# --`."""
 
 import json
 import re
@@ -17,7 +17,7 @@ _LONGEST = 60
 
 
 def generated(readme: str, values: str) -> str:
-    """`readme` with its table as it should be."""
+    """`readme` with a new table."""
     before, _, rest = readme.partition(BEGIN)
     rows = (f"| `{name}` | {default} | {meaning} |\n" for name, default, meaning in documented(values))
     table = "| value | default | meaning |\n|---|---|---|\n" + "".join(rows)
@@ -25,7 +25,7 @@ def generated(readme: str, values: str) -> str:
 
 
 def documented(values: str) -> Iterator[tuple[str, str, str]]:
-    """(dotted name, default, meaning) of every key that has a comment; what lies below it is part of its default."""
+    """(dotted name, default, meaning) of every key with a comment; keys below it are part of its default."""
     defaults = yaml.safe_load(values)
     above: list[tuple[int, str]] = []
     meaning = ""
@@ -55,7 +55,7 @@ def _shown(value: Any) -> str:
 
 
 def main() -> None:
-    """Write the table anew."""
+    """Write the table into the README."""
     README.write_text(generated(README.read_text(), (CHART / "values.yaml").read_text()))
 
 
