@@ -1,1 +1,1 @@
-"""The benchmark: `python -m loadtest` starts everything that it needs, measures, and prints one table."""
+"""The benchmark: `python -m loadtest` starts all servers that it needs, measures, and prints one table."""

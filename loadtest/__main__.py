@@ -1,4 +1,4 @@
-"""The command line: `python -m loadtest [--quick] [--only NAME]`; exit code 1 where a target is missed."""
+"""The command line: `python -m loadtest [--quick] [--only NAME]`; exit code 1 if a target is missed."""
 
 import argparse
 import sys
@@ -61,7 +61,7 @@ def _measure(names: Sequence[str], *, quick: bool) -> list[Row]:
 
 
 def _attempt(name: str, bed: Bed, effort: Effort) -> list[Row]:
-    """The rows of one scenario; what fails is told in the table and does not keep the others from being measured."""
+    """The rows of one scenario; a failure becomes a row of the table, and the other scenarios still run."""
     try:
         return (SCENARIOS | ON_REQUEST)[name](bed, effort)
     except (LocalError, OSError, RuntimeError) as error:

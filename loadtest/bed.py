@@ -1,4 +1,4 @@
-"""What the measurements run against: fresh PostgreSQL, PgBouncer and memcached, our service, the reference."""
+"""The servers that are measured: new PostgreSQL, PgBouncer and memcached, our service, the reference service."""
 
 import json
 import os
@@ -34,7 +34,7 @@ ME = "/api/v1/users/me"
 USERS = 10_000
 PASSWORD = "a long walk in the rain"  # noqa: S105 - of made-up people
 
-# Limits count as in production, but are never reached: what counting costs is part of every request.
+# Rate limits count as in production but are never reached: every request includes the cost of counting.
 _UNREACHED = 1_000_000_000
 LIMITS = {
     "login_failures_per_account": _UNREACHED,
@@ -45,14 +45,14 @@ LIMITS = {
 
 
 class Service:
-    """A server process on a port of its own that is asked over kept connections."""
+    """A server process on its own port, with a keep-alive connection to it."""
 
     def __init__(self, process: Process, port: int) -> None:
         self.process, self.port = process, port
         self._connection = Connection(port)
 
     def ask(self, method: str, path: str, token: str = "", body: object = None) -> Answer:
-        """Raises OSError."""
+        """Send one request; raises OSError."""
         return self._connection.exchange(encoded(method, path, token, body))
 
     def ready(self, path: str, token: str = "") -> bool:
@@ -76,14 +76,14 @@ class Service:
         return children[0]
 
     def processor_seconds(self) -> float:
-        """What the process and its living children have used, in user and kernel mode."""
+        """CPU time of the process and its running children, user and system."""
         pids = [self.process.pid, *_children(self.process.pid)]
         fields = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in pids]
         return sum(int(each[11]) + int(each[12]) for each in fields) / os.sysconf("SC_CLK_TCK")
 
 
 class Bed:
-    """The servers, filled with `USERS` seeded users; `service` and `reference` run on top of them."""
+    """The backend servers with `USERS` seeded users; `service` and `reference` start the services on them."""
 
     def __init__(self, stack: ExitStack) -> None:
         self._stack = stack
@@ -118,12 +118,12 @@ class Bed:
 
     @property
     def settings(self) -> Settings:
-        """What the service was started with."""
+        """The settings that the service starts with."""
         return load_settings(self.environment)
 
     @contextmanager
     def service(self, **variables: str) -> Iterator[Service]:
-        """Our service with one fresh worker; `variables` of its environment are added."""
+        """Our service with one new worker; `variables` are added to its environment."""
         port = free_port()
         environment = self.environment | {"PORT": str(port)} | variables
         with self._running("the service", ["-m", "app", "serve"], environment, port) as service:
@@ -132,7 +132,7 @@ class Bed:
 
     @contextmanager
     def reference(self, token: str, *options: str) -> Iterator[Service]:
-        """The reference service; `token` is one that it must accept."""
+        """The reference service; it is ready when it accepts `token`."""
         port = free_port()
         arguments = ["-m", "loadtest.reference", "--port", str(port), "--database", self.postgres.direct_url]
         arguments += ["--public-key", str(self._public_key()), *options]
@@ -149,7 +149,7 @@ class Bed:
         return self._generation
 
     def tune(self, service: Service, tuning: Mapping[str, Any]) -> None:
-        """Replace the tuning file and wait until the worker says that it has applied it."""
+        """Replace the tuning file and wait until the worker reports that it has applied it."""
         generation = self.write_tuning(tuning)
         applied = re.compile(rf"^jobfinder_tuning_generation\S* {generation}(\.0)?$", re.MULTILINE)
         if not becomes_true(lambda: bool(applied.search(_metrics(service))), START_S):
@@ -166,7 +166,7 @@ class Bed:
             process.end()
 
     def _public_key(self) -> Path:
-        """The PEM of the key that verifies our service's tokens."""
+        """Path of a PEM file with the public key for our service's tokens."""
         path = self.folder / "public.pem"
         (private,) = Path(self.environment["KEYS_DIR"]).glob("*.pem")
         key = load_pem_private_key(private.read_bytes(), None).public_key()
@@ -174,7 +174,7 @@ class Bed:
         return path
 
     def set_bcrypt_cost(self, cost: int = Passwords().bcrypt_cost) -> None:
-        """Give every user a hash of `PASSWORD` of that cost."""
+        """Give every user a hash of `PASSWORD` with this cost."""
         replace_hashes(self.postgres.direct_url, self._hash(cost))
 
     def _hash(self, cost: int) -> bytes:

@@ -1,4 +1,4 @@
-"""A small HTTP/1.1 client over one kept connection: what it costs is known, and it can be driven without blocking."""
+"""A small HTTP/1.1 client over one keep-alive connection, with little overhead and non-blocking use."""
 
 import json
 import re
@@ -25,7 +25,7 @@ def encoded(method: str, path: str, token: str = "", body: object = None) -> byt
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`seconds` from the first byte sent to the last byte received."""
+    """A response; `seconds` from the first byte sent to the last byte received."""
 
     status: int
     body: bytes
@@ -36,7 +36,7 @@ class Answer:
 
 
 class Connection:
-    """Connects when it is first used, and again after the server has closed."""
+    """A connection that is opened on first use, and again after the server has closed it."""
 
     def __init__(self, port: int) -> None:
         self._port = port
@@ -47,23 +47,23 @@ class Connection:
         return self._opened().fileno()
 
     def send(self, request: bytes) -> None:
-        """Raises OSError; a connection that the server has closed meanwhile is replaced."""
+        """Send a request, reconnecting first if the server has closed the connection; raises OSError."""
         if self._socket is not None and _ended(self._socket):
             self.close()
         self._received = b""
         self._opened().sendall(request)
 
     def receive(self) -> tuple[int, bytes] | None:
-        """Read once, blocking when nothing has come; (status, body) when the answer is complete. Raises OSError."""
+        """Read once, blocking; returns (status, body) if the response is complete, else None. Raises OSError."""
         chunk = self._opened().recv(262_144)
         if not chunk:
             self.close()
-            raise ConnectionError("the server closed the connection without a whole answer")
+            raise ConnectionError("the server closed the connection before the response was complete")
         self._received += chunk
         return self._parsed()
 
     def exchange(self, request: bytes) -> Answer:
-        """Send and wait for the answer; raises OSError."""
+        """Send the request and wait for the response; raises OSError."""
         started = time.perf_counter()
         self.send(request)
         while (found := self.receive()) is None:

@@ -1,8 +1,8 @@
-"""An open-loop load generator: requests leave at times fixed beforehand, however long the answers take.
+"""An open-loop load generator: requests are sent at fixed times, however long the responses take.
 
-A latency counts from the time at which its request was due, so that a server that stalls is not spared the requests
-that should have been sent meanwhile (coordinated omission). `python -m loadtest.openloop` reads a plan from its
-standard input and prints the outcome, so that a generator has a process of its own.
+A latency counts from the time at which its request was due. So a server that stalls is also charged for the requests
+that should have been sent meanwhile (this avoids coordinated omission). `python -m loadtest.openloop` reads a plan from
+standard input and prints the outcome, so that a generator runs in its own process.
 """
 
 import dataclasses
@@ -20,13 +20,13 @@ from typing import Self
 
 from loadtest.client import Connection
 
-FAILED = 0  # stands for a status where there was no answer
+FAILED = 0  # used as the status if there was no response
 _SILENCE_S = 20.0
 
 
 @dataclass(frozen=True)
 class Plan:
-    """`requests` are sent in turn, `count` in all at `rate` a second; an infinite rate keeps `connections` busy."""
+    """`requests` are sent in turn: `count` in all, `rate` per second; an infinite rate keeps all `connections` busy."""
 
     port: int
     requests: Sequence[str]
@@ -37,7 +37,7 @@ class Plan:
 
 @dataclass
 class Outcome:
-    """`latencies_ms` of everything that was answered; `late_ms` is by how much the generator itself was behind."""
+    """`latencies_ms`: of all responses. `late_ms`: how late the generator sent each request."""
 
     seconds: float = 0.0
     latencies_ms: list[float] = field(default_factory=list)
@@ -49,7 +49,7 @@ class Outcome:
 
 
 class Generator:
-    """One plan being carried out by one thread."""
+    """Runs one plan in one thread."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
@@ -60,7 +60,7 @@ class Generator:
         self._outcome, self._statuses = Outcome(), Counter[int]()
 
     def run(self) -> Outcome:
-        """Returns when everything is answered, or when for a while nothing was."""
+        """Returns when every request has a response, or after 20 s without any response."""
         for each in self._idle:
             each.fileno()
         self._start = self._answered_at = time.perf_counter()
@@ -96,7 +96,7 @@ class Generator:
                 self._due[connection] = now if self._plan.rate == float("inf") else due
 
     def _pause(self) -> float:
-        """Seconds until there is something to send; select, unlike poll and epoll, waits for less than 1 ms."""
+        """Seconds until the next request is due, for select: unlike poll and epoll it can wait less than 1 ms."""
         if not self._idle or self._sent >= self._plan.count:
             return 1.0
         return max(0.0, self._due_at(self._sent) - time.perf_counter())
@@ -123,7 +123,7 @@ class Generator:
 
 
 class Running:
-    """A generator in a process of its own; leaving the block stops one that is not done."""
+    """A generator in its own process; leaving the block stops it if it still runs."""
 
     def __init__(self, plan: Plan) -> None:
         self._process = subprocess.Popen(
@@ -135,7 +135,7 @@ class Running:
         self._process.stdin.close()
 
     def outcome(self) -> Outcome:
-        """Wait for the end; raises RuntimeError where the generator failed."""
+        """Wait for the end; raises RuntimeError if the generator failed."""
         assert self._process.stdout is not None, "a pipe was asked for"  # noqa: S101
         text = self._process.stdout.read()
         if self._process.wait() != 0:
@@ -154,13 +154,13 @@ class Running:
 
 
 def prefer_this_process() -> None:
-    """Run before everything else where that is allowed (root), as a client on a machine of its own would."""
+    """Use real-time scheduling if allowed (root), to behave like a client on a separate machine."""
     with suppress(PermissionError):
         os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
 
 
 def generate(plan: Plan) -> Outcome:
-    """Carry out `plan` in a process of its own."""
+    """Run `plan` in a process of its own."""
     with Running(plan) as running:
         return running.outcome()
 

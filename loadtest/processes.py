@@ -1,4 +1,4 @@
-"""What the kernel tells about a process: processor time, memory, descriptors."""
+"""CPU time, memory and file descriptors of a process, from /proc."""
 
 import os
 import re
@@ -8,7 +8,7 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def processor_seconds(pid: int) -> float:
-    """User and system time of all threads so far, in steps of 10 ms."""
+    """User and system CPU time of all threads so far; resolution 10 ms."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
@@ -20,5 +20,5 @@ def resident_bytes(pid: int) -> int:
 
 
 def descriptors(pid: int) -> int:
-    """How many are open."""
+    """Number of open file descriptors."""
     return len(list(Path(f"/proc/{pid}/fd").iterdir()))

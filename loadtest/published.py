@@ -1,4 +1,4 @@
-"""meinheld as it is published, with only the header of the installed greenlet put in place so that it compiles."""
+"""Builds the published meinheld unchanged, except that it uses the installed greenlet's header to compile."""
 
 import os
 import sys
@@ -11,7 +11,7 @@ from app.server.meinheld.build import BuildError, build
 
 
 def published_meinheld() -> Path:
-    """A folder to import it from; built once for each Python and kept outside of the checkout. Raises LocalError."""
+    """A folder to import it from; built once per Python version and cached outside the checkout. Raises LocalError."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jobfinder"
     folder = cache / f"meinheld-1.0.2-{sys.implementation.cache_tag}"
     if not (folder / "meinheld").is_dir():

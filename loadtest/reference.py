@@ -1,8 +1,8 @@
 """The reference service: FastAPI, pydantic, PyJWT and asyncpg under uvicorn with uvloop and httptools.
 
-It does for `GET /api/v1/users/me` what our service does, as their documentations advise: a security dependency that
-verifies the signature, the session and its user read by one prepared statement straight from PostgreSQL (a pooler
-would only slow it down), and a response model. Nothing else is done: no limits, entity tags, counters or request ids.
+It implements `GET /api/v1/users/me` as these projects' documentation advises: a security dependency verifies the
+signature, one prepared statement reads the session and its user directly from PostgreSQL (a pooler would only slow it
+down), and a response model. It has nothing else: no limits, entity tags, counters or request ids.
 """
 
 import argparse
@@ -40,11 +40,11 @@ class Profile(BaseModel):
 
 
 async def _keep(connection: Any) -> None:
-    """In place of asyncpg's reset of a connection that goes back to the pool, which costs a round trip."""
+    """Replaces asyncpg's reset of a connection that returns to the pool, which costs a round trip."""
 
 
 def verifier(public_key: Any, settings: Settings) -> Verify:
-    """Checks signature and claims on every request."""
+    """A function that checks signature and claims of a token."""
 
     def verify(token: str) -> dict[str, Any]:
         return jwt.decode(
@@ -60,7 +60,7 @@ def verifier(public_key: Any, settings: Settings) -> Verify:
 
 
 def remembering(verify: Verify) -> Verify:
-    """Checks a signature once, as our service does."""
+    """A function that checks the signature of a token only once, as our service does."""
     known: dict[str, dict[str, Any]] = {}
 
     def recall(token: str) -> dict[str, Any]:
@@ -75,7 +75,7 @@ def remembering(verify: Verify) -> Verify:
 
 
 def create_app(database_url: str, verify: Verify) -> FastAPI:
-    """The application with its pool of 10 connections, asyncpg's default."""
+    """The application with a pool of 10 connections, asyncpg's default."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

@@ -1,4 +1,4 @@
-"""The table, and the machine that it was made on."""
+"""The table of results, and a description of the machine."""
 
 import importlib.metadata
 import os
@@ -15,7 +15,7 @@ _PACKAGES = ("meinheld", "falcon", "gunicorn", "psycopg2-binary", "fastapi", "uv
 
 @dataclass(frozen=True)
 class Row:
-    """One line; `met` is None for what is only told."""
+    """One line of the table; `met` is None if there is no target."""
 
     what: str
     measured: str
@@ -34,7 +34,7 @@ def table(rows: Iterable[Row]) -> str:
 
 
 def machine() -> str:
-    """What the numbers depend on."""
+    """Hardware, kernel, load and package versions, on which the numbers depend."""
     memory = int(re.findall(r"MemTotal:\s+(\d+)", Path("/proc/meminfo").read_text())[0]) / 2**20
     load = os.getloadavg()[0]
     return (

@@ -1,4 +1,4 @@
-"""The few statistics that the table needs."""
+"""Statistics for the table."""
 
 import math
 from collections.abc import Sequence
@@ -12,12 +12,12 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 
 def welch_t(first: Sequence[float], second: Sequence[float]) -> float:
-    """Welch's t of two samples; below 4.5 in size no difference is shown (Goodwill et al., TVLA, 2011)."""
+    """Welch's t of two samples; |t| below 4.5 shows no difference (Goodwill et al., TVLA, 2011)."""
     spread = variance(first) / len(first) + variance(second) / len(second)
     return (fmean(first) - fmean(second)) / math.sqrt(spread)
 
 
 def cropped(first: Sequence[float], second: Sequence[float], share: float) -> tuple[list[float], list[float]]:
-    """Both without what is above the common percentile `share`: rare stalls hide small differences (dudect, 2017)."""
+    """Both without values above their common percentile `share`: rare stalls hide small differences (dudect, 2017)."""
     limit = percentile([*first, *second], share)
     return [value for value in first if value <= limit], [value for value in second if value <= limit]

@@ -1,4 +1,4 @@
-"""SQL of the benchmark: sessions and passwords without the time that real logins would take."""
+"""SQL of the benchmark: creates sessions and passwords faster than real logins."""
 
 import psycopg2
 
@@ -13,7 +13,7 @@ REPLACE_HASHES = "UPDATE users SET password_hash = %s"
 
 
 def replace_hashes(database_url: str, password_hash: bytes) -> None:
-    """Give every user this one."""
+    """Give every user this password hash."""
     with psycopg2.connect(database_url) as connection, connection.cursor() as cursor:
         cursor.execute(REPLACE_HASHES, (password_hash,))
 

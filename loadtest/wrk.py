@@ -1,4 +1,4 @@
-"""wrk (https://github.com/wg/wrk): closed-loop load from one C thread, and what it prints."""
+"""Runs wrk (https://github.com/wg/wrk), a closed-loop load generator with one C thread, and parses its output."""
 
 import os
 import re
@@ -28,7 +28,7 @@ _MILLISECONDS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0}
 
 @dataclass(frozen=True)
 class Load:
-    """Several `paths` are asked for in turn."""
+    """A load of GET requests; `paths` are requested in turn."""
 
     port: int
     paths: Sequence[str]
@@ -39,7 +39,7 @@ class Load:
 
 @dataclass(frozen=True)
 class Throughput:
-    """Answers in all and a second, and the latency that the connections saw."""
+    """Total responses, responses per second, and latencies as measured by wrk."""
 
     answers: int
     per_second: float
@@ -48,7 +48,7 @@ class Throughput:
 
 
 def ensure_wrk() -> None:
-    """Install wrk where it is missing; raises LocalError where that cannot be done."""
+    """Install wrk if it is missing; raises LocalError if that fails."""
     if program("wrk"):
         return
     if os.geteuid() == 0 and program("apt-get"):
@@ -61,7 +61,7 @@ def ensure_wrk() -> None:
 
 
 def measure(load: Load) -> Throughput:
-    """Run wrk once; raises LocalError when any answer was an error."""
+    """Run wrk once; raises LocalError if any response was an error."""
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder) / "paths.lua"
         script.write_text(_IN_TURN.format(paths=",".join(f'"{path}"' for path in load.paths)))
@@ -79,7 +79,7 @@ def measure(load: Load) -> Throughput:
 
 
 def parse(text: str) -> Throughput:
-    """Read what `wrk --latency` prints."""
+    """Parse the output of `wrk --latency`. Raises LocalError."""
     if found := re.search(r"Non-2xx.*|Socket errors.*|unable to connect.*", text):
         raise LocalError(f"the load was not answered properly: {found[0]}")
     rate = re.search(r"Requests/sec:\s+([\d.]+)", text)

@@ -1,1 +1,1 @@
-"""Very many kept connections at once: `python -m loadtest.connections` opens them and uses each several times."""
+"""Many keep-alive connections at once: `python -m loadtest.connections` opens them and uses each several times."""

@@ -1,4 +1,4 @@
-"""The command line: `python -m loadtest.connections`; exit code 1 where a connection hangs or is lost."""
+"""The command line: `python -m loadtest.connections`; exit code 1 if a connection hangs or is lost."""
 
 import argparse
 import sys
@@ -21,14 +21,14 @@ AT_ONCE, ALL_AT_ONCE = 32, 100_000
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Open, use and count; returns the exit code."""
+    """Open and use the connections, and print the table; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m loadtest.connections", description="Hold many kept connections.")
     parser.add_argument("--quick", action="store_true", help="a tenth of the connections")
     given = parser.parse_args(arguments)
     where, rows = machine(), []
     try:
         with Bed.opened() as bed:
-            bed.write_tuning({"limits": LIMITS | {"requests_per_user": 0}})  # one user has all the connections
+            bed.write_tuning({"limits": LIMITS | {"requests_per_user": 0}})  # no limit: one user opens them all
             for workers, connections in RUNS:
                 print(f"[connections] {connections:,} over {workers} worker(s)", flush=True)
                 rows += held(bed, workers, connections // 10 if given.quick else connections)
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def held(bed: Bed, workers: int, connections: int) -> list[Row]:
-    """All connections stay open while each is used five times: first in turn, at last all at once."""
+    """Use each connection five times while all stay open: first a few at a time, then all at once."""
     bed.environment["WORKERS"] = str(workers)
     with bed.service() as service:
         live, me = encoded("GET", LIVE), encoded("GET", ME, service.login("user1@example.com"))

@@ -1,7 +1,7 @@
-"""`python -m loadtest.connections.client` holds some of the connections; its standard input tells it what to do.
+"""`python -m loadtest.connections.client` holds some of the connections; it reads commands from standard input.
 
-Each line is a JSON object with the arguments of `Holder.open` (those with a port) or `Holder.ask`; a line with an
-`Outcome` answers it. Every few thousand connections need a process of their own, for its descriptors are limited.
+Each line is a JSON object with the arguments of `Holder.open` (if it has a port) or `Holder.ask`; the reply is a line
+with an `Outcome`. Several processes are needed because the file descriptors of one are limited.
 """
 
 import dataclasses
@@ -18,13 +18,13 @@ from dataclasses import dataclass, field
 
 LONGEST_ANSWER_S = 60.0
 WAIT_S = 0.5
-BIND_ADDRESS_NO_PORT = 24  # IP_BIND_ADDRESS_NO_PORT of ip(7): the port is chosen with the connection, not before
+BIND_ADDRESS_NO_PORT = 24  # IP_BIND_ADDRESS_NO_PORT of ip(7): the kernel chooses the port on connect, not on bind
 _LENGTH = b"\r\ncontent-length: "
 
 
 @dataclass
 class Outcome:
-    """`failures` counts the connections that were not answered with status 200, by what became of them."""
+    """`failures`: the number of connections without a response of status 200, by cause."""
 
     answered: int = 0
     seconds: float = 0.0
@@ -39,11 +39,11 @@ class Holder:
         self._poll = select.epoll()
         self._sockets: dict[int, socket.socket] = {}
         self._received: dict[int, bytes] = {}
-        self._asked: dict[int, float] = {}  # when each that is not answered yet was asked, the earliest first
+        self._asked: dict[int, float] = {}  # when each pending request was sent, the earliest first
         self._outcome = Outcome()
 
     def open(self, connections: int, port: int, source: str, request: str, at_once: int) -> Outcome:
-        """Open so many, and send `request` on each as soon as it stands; at most `at_once` are under way."""
+        """Open connections and send `request` on each once connected; at most `at_once` are pending at a time."""
         left = iter(range(connections))
 
         def start() -> bool:
@@ -69,7 +69,7 @@ class Holder:
         return self._run(start, data, at_once)
 
     def _run(self, start: Callable[[], bool], request: bytes, at_once: int) -> Outcome:
-        """`start` begins with one more connection; False: there is none left."""
+        """Run until all are answered. `start` begins the next connection or request; False: none is left."""
         self._outcome = Outcome()
         began, more = time.perf_counter(), True
         while more or self._asked:
@@ -136,14 +136,14 @@ class Holder:
 
 
 def _complete(answer: bytes) -> bool:
-    """Whether the answer, which tells its length, is there as a whole."""
+    """Whether the response is complete, by its content-length."""
     head, end, body = answer.partition(b"\r\n\r\n")
     _, found, rest = (head + b"\r\n").lower().partition(_LENGTH)
     return bool(end) and bool(found) and len(body) == int(rest.partition(b"\r\n")[0])
 
 
 def main() -> None:
-    """Obey until the input ends."""
+    """Run commands until the input ends."""
     holder = Holder()
     for line in sys.stdin:
         arguments = json.loads(line)

@@ -1,4 +1,4 @@
-"""Processes that together hold many connections, each from a source address of its own."""
+"""Processes that together hold many connections, each process from its own source address."""
 
 import json
 import subprocess
@@ -15,7 +15,7 @@ EACH = 5_000
 
 
 class Crowd:
-    """`connections` to `port`, 5,000 a process; leaving the block closes them."""
+    """`connections` to `port`, 5,000 per process; leaving the block closes them."""
 
     def __init__(self, connections: int, port: int) -> None:
         self._port = port
@@ -23,7 +23,7 @@ class Crowd:
         self._processes = [_spawn() for _ in self._shares]
 
     def open(self, request: bytes, at_once: int) -> Outcome:
-        """Open all of them with one request on each; `at_once` are under way in each process."""
+        """Open all connections with one request on each; at most `at_once` are pending in each process."""
         common = {"port": self._port, "request": request.decode(), "at_once": at_once}
         return self._do(
             [
@@ -33,7 +33,7 @@ class Crowd:
         )
 
     def ask(self, request: bytes, at_once: int) -> Outcome:
-        """Send the request once on each."""
+        """Send the request once on each connection."""
         return self._do([{"request": request.decode(), "at_once": at_once}] * len(self._processes))
 
     def _do(self, orders: Sequence[dict[str, Any]]) -> Outcome:

@@ -1,1 +1,1 @@
-"""This checkout beside an earlier commit of itself: what a change costs a request."""
+"""Compares the CPU time per request of this checkout with that of an earlier commit."""

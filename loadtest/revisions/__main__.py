@@ -1,4 +1,4 @@
-"""The command line: `python -m loadtest.revisions COMMIT [--quick]`; exit code 1 where a request costs 3 % more."""
+"""The command line: `python -m loadtest.revisions COMMIT [--quick]`; exit code 1 if a request costs over 3 % more."""
 
 import argparse
 import sys
@@ -54,7 +54,7 @@ def _measured(commit: str, rounds: int, seconds: float) -> list[Row]:
 
 
 def _compared(work: str, before: Side, after: Side, rounds: int, seconds: float) -> Row:
-    """Every other round goes the other way round; the ratio is made within a round."""
+    """The order of the sides alternates between rounds; ratios compare measurements of the same round."""
     for each in (before, after):
         _cost_us(work, each, WARM_UP_S)
     pairs = []

@@ -1,4 +1,4 @@
-"""Another commit of this project, made ready beside this checkout, and its service."""
+"""Sets up another commit of this project next to this checkout, and runs its service."""
 
 import json
 import os
@@ -51,12 +51,12 @@ class Checkout:
 
 
 def present() -> Checkout:
-    """This checkout as it stands, with what is not committed."""
+    """This checkout, including uncommitted changes."""
     return Checkout(CHECKOUT, Path(sys.executable))
 
 
 def earlier(commit: str) -> Checkout:
-    """`commit`, set up by its own setup.sh; kept in the cache folder. Raises LocalError."""
+    """`commit`, set up by its own setup.sh and kept in the cache folder. Raises LocalError."""
     named = subprocess.run(
         ["git", "rev-parse", "--verify", f"{commit}^{{commit}}"],
         cwd=CHECKOUT,
@@ -82,7 +82,7 @@ def earlier(commit: str) -> Checkout:
 
 @contextmanager
 def side(checkout: Checkout, folder: Path, users: int) -> Iterator[Side]:
-    """Servers of its own for each side, so that neither finds what the other has written."""
+    """The services of one checkout; each side has its own servers, so neither sees data of the other."""
     folder.mkdir(mode=0o711)
     with ExitStack() as stack:
         postgres = stack.enter_context(Postgres(folder / "postgres", durable=False))

@@ -1,4 +1,4 @@
-"""What is measured: each module has one `run(bed, effort)` that returns its rows of the table."""
+"""The measurements: each module has one `run(bed, effort)` that returns its rows of the table."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from loadtest.report import Row
 
 @dataclass(frozen=True)
 class Effort:
-    """How long everything takes: `rounds` of `seconds` each, and `samples` of single requests."""
+    """How much to measure: `rounds` of `seconds` each, and `samples` of single requests."""
 
     rounds: int
     seconds: float

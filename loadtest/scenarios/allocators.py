@@ -1,4 +1,4 @@
-"""The memory of one worker under the C library's allocator and those that an image could preload instead."""
+"""Memory of one worker with the C library's allocator and with others that an image could preload."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ LIBRARIES = ("libjemalloc.so.2", "libmimalloc.so.2")
 
 
 def run(bed: Bed, effort: Effort) -> list[Row]:
-    """Each allocator that is installed (Debian: libjemalloc2, libmimalloc2.0), every one with a service of its own."""
+    """Measure each installed allocator (Debian: libjemalloc2, libmimalloc2.0) with its own service."""
     sessions = insert_sessions(bed.postgres.direct_url, memory.USERS)
     found = {name: next(Path("/usr/lib").glob(f"*/{name}"), None) for name in LIBRARIES}
     preloads = {"the C library": ""} | {name: str(path) for name, path in found.items() if path}

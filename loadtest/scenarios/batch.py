@@ -1,4 +1,4 @@
-"""One request for 100 cached users against 100 requests for one."""
+"""One request for 100 cached users, compared with 100 requests for one user each."""
 
 from statistics import median
 
@@ -13,7 +13,7 @@ LEAST_SAVED = 0.90
 
 
 def run(bed: Bed, effort: Effort) -> list[Row]:
-    """With 64 connections the server's own time counts; with one, what a client waits for."""
+    """64 connections measure the server's time; one connection measures what a client waits."""
     with bed.service() as service:
         token = service.login("user2@example.com")
         rows = []
@@ -28,7 +28,7 @@ def run(bed: Bed, effort: Effort) -> list[Row]:
 
 
 def _round(service: Service, token: str, seconds: float, connections: int) -> tuple[float, float]:
-    """Milliseconds for 100 users in one request, and in 100."""
+    """Milliseconds for 100 users: (in one request, in 100 requests)."""
     ids = range(1, SIZE + 1)
     together = "/api/v1/users/batch?ids=" + ",".join(map(str, ids))
     answer = service.ask("GET", together, token)

@@ -1,4 +1,4 @@
-"""How profile reads fare while logins arrive at five times what the worker can hash."""
+"""Latency of profile reads while logins arrive at five times the rate that the worker can hash."""
 
 from statistics import median
 
@@ -17,7 +17,7 @@ HASHERS = 8  # connections that keep every bcrypt thread busy without filling it
 
 
 def run(bed: Bed, effort: Effort) -> list[Row]:
-    """Idle and flooded by turns; latencies count from when a request was due."""
+    """Measure idle and flooded in turn; latencies count from the time a request was due."""
     seconds = effort.seconds * 1.5
     with bed.service() as service:
         token = service.login("user3@example.com")
@@ -51,7 +51,7 @@ def _login(number: int) -> str:
 
 
 def _capacity(service: Service, logins: list[str], effort: Effort) -> float:
-    """Logins a second at most, from a closed loop."""
+    """Maximum logins per second, measured in a closed loop."""
     count = int(20 * effort.seconds * 2)
     outcome = generate(Plan(service.port, logins, count, float("inf"), HASHERS))
     if outcome.share(200) != 1:
@@ -71,7 +71,7 @@ def _idle(service: Service, token: str, seconds: float) -> Outcome:
 def _flooded(
     service: Service, token: str, logins: list[str], capacity: float, seconds: float
 ) -> tuple[Outcome, Outcome]:
-    """The reads and the logins; the flood begins before the reads and ends after them."""
+    """Outcomes of (reads, logins); the flood begins before the reads and ends after them."""
     rate = FLOOD * capacity
     with Running(Plan(service.port, logins, int(rate * (seconds + 3)), rate, connections=400)) as flood:
         generate(_reads(service, token, 1))

@@ -1,4 +1,4 @@
-"""Whether the time of a refused login tells if the address is known."""
+"""Whether the response time of a failed login reveals that an address is registered."""
 
 import random
 
@@ -10,16 +10,16 @@ from loadtest.scenarios import Effort
 from loadtest.statistics import cropped, percentile, welch_t
 
 ACCOUNTS = 200
-CHEAP = 4  # the cost of bcrypt: the less the hash takes, the more other differences show
+CHEAP = 4  # bcrypt cost: the faster the hash, the more visible other differences
 MIXED = (8, 6, 7)  # costs of one half of the accounts, of the other half, and of new hashes
-MIXED_PART = 5  # one in so many samples, as these take longer
+MIXED_PART = 5  # these samples are divided by this, because they take longer
 LIMIT = 4.5
 CROP = 0.9
 WARM_UP = 100
 
 
 def run(bed: Bed, effort: Effort) -> list[Row]:
-    """Both kinds by turns in random order; without rare stalls smaller differences show than anybody could measure."""
+    """Alternate both kinds in random order; without the slowest samples, differences too small to exploit show too."""
     bed.set_bcrypt_cost(CHEAP)
     rows = _compared(bed, (CHEAP, CHEAP), CHEAP, effort.samples)
     rows += _compared(bed, MIXED[:2], MIXED[2], effort.samples // MIXED_PART)
@@ -29,7 +29,7 @@ def run(bed: Bed, effort: Effort) -> list[Row]:
 
 
 def _compared(bed: Bed, costs: tuple[int, ...], present: int, samples: int) -> list[Row]:
-    """`costs` are those of the accounts, in equal parts."""
+    """`costs`: bcrypt costs of the accounts, in equal parts; `present`: the cost in force while measuring."""
     with bed.service(ENVIRONMENT="development") as service:
         for part, cost in enumerate(costs):
             bed.tune(service, {"passwords": {"bcrypt_cost": cost}})
@@ -56,7 +56,7 @@ def _register(service: Service, numbers: range, group: int) -> None:
 
 
 def _sample(service: Service, samples: int, group: int) -> tuple[list[float], list[float]]:
-    """Milliseconds of refused logins with an unknown address, and with a wrong password."""
+    """Milliseconds of failed logins: (unknown address, wrong password)."""
     connection = Connection(service.port)
     times: dict[str, list[float]] = {"other": [], "known": []}
     for number in range(WARM_UP + samples):
@@ -74,5 +74,5 @@ def _sample(service: Service, samples: int, group: int) -> tuple[list[float], li
 
 
 def _address(kind: str, group: int, number: int) -> str:
-    """Of the same length, whatever the kind and the numbers."""
+    """An address whose length is the same for all arguments."""
     return f"{kind}{group}{number:06d}@bench.example"

@@ -15,11 +15,11 @@ from loadtest.store import insert_sessions
 
 USERS, BLACKLIST = 10_000, 50_000
 LIMIT_MB = 150.0
-NO_SESSION = 1_000_000_000  # ids from here on are no session's
+NO_SESSION = 1_000_000_000  # no session has an id from here on
 
 
 def run(bed: Bed, effort: Effort) -> list[Row]:
-    """Every cached user has a live session and a remembered token of its own; every dead token was sent once."""
+    """Each cached user has a live session and a cached token; each token of an ended session was sent once."""
     empty, full = fill(bed, insert_sessions(bed.postgres.direct_url, USERS))
     what = f"worker with {USERS:,} users and sessions, {BLACKLIST:,} blacklisted"
     return [
@@ -29,7 +29,7 @@ def run(bed: Bed, effort: Effort) -> list[Row]:
 
 
 def fill(bed: Bed, sessions: list[tuple[int, int]], **variables: str) -> tuple[float, float]:
-    """Megabytes of a new worker and of the same with full caches; `variables` are those of its environment."""
+    """Megabytes of (a new worker, the same worker with full caches); `variables` are added to its environment."""
     dead = [(1, NO_SESSION + number) for number in range(BLACKLIST)]
     with bed.service(**variables) as service:
         service.login("user4@example.com")
@@ -40,7 +40,7 @@ def fill(bed: Bed, sessions: list[tuple[int, int]], **variables: str) -> tuple[f
 
 
 def resident_mb(service: Service) -> float:
-    """Resident memory in units of 10^6 bytes, pages shared with the master included."""
+    """Resident memory in 10^6 bytes, including pages shared with the master."""
     status = Path(f"/proc/{service.worker()}/status").read_text()
     return int(re.findall(r"VmRSS:\s+(\d+) kB", status)[0]) * 1024 / 1e6
 
@@ -48,7 +48,7 @@ def resident_mb(service: Service) -> float:
 def _use(bed: Bed, service: Service, sessions: list[tuple[int, int]], expected: int) -> None:
     """Read the profile once with a token of each (user, session)."""
     settings = bed.settings
-    assert settings.keys_dir is not None, "settings are not read without one"  # noqa: S101
+    assert settings.keys_dir is not None, "required by load_settings"  # noqa: S101
     tokens = AccessTokens(KeyRing(settings.keys_dir, settings.jwt_algorithm, settings.signing_kid), settings)
     requests = [encoded("GET", ME, tokens.issue(user_id, session_id)).decode() for user_id, session_id in sessions]
     plan = Plan(service.port, requests, len(requests), rate=float("inf"), connections=16)

@@ -1,4 +1,4 @@
-"""Cached authenticated profile reads a second, against the reference."""
+"""Cached authenticated profile reads per second, compared with the reference service."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ WARM_UP_S = 1.0
 
 @dataclass(frozen=True)
 class Sample:
-    """One run against one side; `processor_us` is what each answer cost its server, PostgreSQL left out."""
+    """One run against one side; `processor_us`: CPU time of the server per response, without PostgreSQL."""
 
     load: Throughput
     processor_us: float
 
 
 def run(bed: Bed, effort: Effort) -> list[Row]:
-    """Every side serves in turn, while the others idle; ratios are made within a round."""
+    """Measure the sides in turn while the others idle; ratios compare measurements of the same round."""
     with bed.service() as ours:
         token = ours.login("user1@example.com")
         with bed.reference(token) as reference, bed.reference(token, "--remember") as remembering:

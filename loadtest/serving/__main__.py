@@ -1,4 +1,4 @@
-"""The command line: `python -m loadtest.serving [--quick]`; exit code 1 where ours costs more than it may."""
+"""The command line: `python -m loadtest.serving [--quick]`; exit code 1 if ours is slower than the target."""
 
 import argparse
 import sys
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _measured(handlers: Sequence[str], rounds: int, seconds: float) -> dict[str, list[Round]]:
-    """For each handler its rounds, in each of which every side has had its turn."""
+    """The rounds of each handler; each round measures every side once."""
     ensure_wrk()
     published_meinheld()
     print(
@@ -57,7 +57,7 @@ def _started(stack: ExitStack, given: Backends) -> dict[str, Service]:
 
 
 def _rounds(running: Mapping[str, Service], handler: str, rounds: int, seconds: float) -> list[Round]:
-    """Every other round goes the other way round, so that nobody always follows the same one."""
+    """The order of the sides alternates, so that a side does not always follow the same other one."""
     for service in running.values():
         measure(Load(service.port, [f"/{handler}"], "", WARM_UP_S))
     names = list(running)

@@ -1,4 +1,4 @@
-"""The table of the comparison: rates, processor time, and ratios that are made within a round."""
+"""The comparison table: rates, CPU time, and ratios between measurements of the same round."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,24 +12,24 @@ Round = Mapping[str, "Sample"]
 
 @dataclass(frozen=True)
 class Sample:
-    """Answers a second, and the worker's processor time of one of them."""
+    """Responses per second, and the worker's CPU time for each."""
 
     per_second: float
     microseconds: float
 
 
 def ratio(rounds: Sequence[Round], other: str) -> float:
-    """Our rate in units of the other's: the median of what the rounds say."""
+    """Our rate divided by the other's: the median over the rounds."""
     return median(each[OURS].per_second / each[other].per_second for each in rounds)
 
 
 def kept(measured: Mapping[str, Sequence[Round]]) -> bool:
-    """Whether the repairs cost no more than a tenth of the published version's throughput, whatever is served."""
+    """Whether, for every handler, our throughput is at least 90 % of the published meinheld's."""
     return all(ratio(rounds, PUBLISHED) >= LEAST_OF_PUBLISHED for rounds in measured.values())
 
 
 def comparison(measured: Mapping[str, Sequence[Round]]) -> str:
-    """Markdown; a cell is the median rate (and processor time), the last columns are ratios."""
+    """A Markdown table; each cell is the median rate (and CPU time), the last columns are ratios."""
     sides = list(next(iter(measured.values()))[0])
     others = [name for name in sides if name != OURS]
     head = ["handler", *sides, *(f"{OURS} : {name}" for name in others)]

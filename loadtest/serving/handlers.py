@@ -25,14 +25,14 @@ Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 class Pool(Generic[T]):
-    """Connections that are made when none is idle; the last one used is the next one taken."""
+    """Connections, opened when none is idle; the last one used is reused first."""
 
     def __init__(self, connect: Callable[[], T]) -> None:
         self._connect = connect
         self._idle: list[T] = []
 
     def use(self, task: Callable[[T], bytes]) -> bytes:
-        """`task` with a connection of its own, which is given up when it fails."""
+        """Run `task` with a connection, which is dropped if the task fails."""
         try:
             connection = self._idle.pop()
         except IndexError:
@@ -43,17 +43,17 @@ class Pool(Generic[T]):
 
 
 def hello() -> bytes:
-    """Nothing but the server's own work."""
+    """A constant body: measures the server alone."""
     return b"Hello, world!"
 
 
 def as_json() -> bytes:
-    """A small object, made anew."""
+    """A small object, encoded on each request."""
     return json.dumps({"message": "Hello, world!", "numbers": [1, 2, 3], "nested": {"yes": True}}).encode()
 
 
 def application(side: str, database: str, memcached: str) -> Application:
-    """What a worker of `side` serves; called in the worker."""
+    """The WSGI application of `side`; called in the worker."""
     socket_module = SIDES[side]()
     people = count()
 

@@ -1,4 +1,4 @@
-"""`python -m loadtest.serving.ours PORT DATABASE MEMCACHED`: our server with the application of the comparison."""
+"""`python -m loadtest.serving.ours PORT DATABASE MEMCACHED`: serves the comparison's application with our server."""
 
 import sys
 

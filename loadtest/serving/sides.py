@@ -1,4 +1,4 @@
-"""The servers under comparison, each with one worker that serves the same application."""
+"""Starts the compared servers, each with one worker that serves the same application."""
 
 import os
 import sys
@@ -27,7 +27,7 @@ _WORKERS = {
 
 @dataclass(frozen=True)
 class Backends:
-    """Where the handlers find what they ask, and a folder for logs."""
+    """Addresses of the handlers' database and memcached, and a folder for logs."""
 
     database: str
     memcached: str
@@ -36,12 +36,12 @@ class Backends:
 
 @contextmanager
 def backends(folder: Path) -> Iterator[Backends]:
-    """PostgreSQL behind PgBouncer with its table, and memcached with its value."""
+    """PostgreSQL behind PgBouncer with the table filled, and memcached with the value set."""
     with ExitStack() as stack:
         postgres = stack.enter_context(Postgres(folder / "postgres", durable=False))
         create_people(postgres.direct_url)
         pooler = stack.enter_context(PgBouncer(postgres))
-        cache = stack.enter_context(Memcached(port=0))  # published meinheld has no Unix sockets
+        cache = stack.enter_context(Memcached(port=0))  # published meinheld does not support Unix sockets
         cache.ask(f"set {KEY} 0 0 {len(VALUE)}\r\n".encode() + VALUE)
         yield Backends(pooler.url, cache.address, folder)
 

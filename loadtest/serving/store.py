@@ -14,7 +14,7 @@ FIND_PERSON = "SELECT id, name, headline FROM people WHERE id = %s"
 
 
 def create_people(database_url: str) -> None:
-    """Make the table and fill it."""
+    """Create the table and fill it."""
     with psycopg2.connect(database_url) as connection, connection.cursor() as cursor:
         cursor.execute(CREATE_PEOPLE, (PEOPLE,))
 

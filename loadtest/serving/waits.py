@@ -1,4 +1,4 @@
-"""How each side waits for PostgreSQL and memcached: what its users set up, and nothing else."""
+"""How each side waits for PostgreSQL and memcached, configured as its documentation recommends."""
 
 import importlib
 import socket
@@ -15,14 +15,14 @@ Wait = Callable[[int], None]
 
 
 def ours() -> SocketModule:
-    """The worker has installed psycopg2's waits already."""
-    from app.infra import cooperative  # noqa: PLC0415 - each side imports what it has only
+    """The worker has already installed psycopg2's wait callback."""
+    from app.infra import cooperative  # noqa: PLC0415 - only this side may import it
 
     return cooperative.socket_module
 
 
 def published() -> SocketModule:
-    """psycopg2's wait callback over `trampoline`, and meinheld's own socket module."""
+    """A psycopg2 wait callback that uses `trampoline`, and meinheld's own socket module."""
     server = importlib.import_module("meinheld.server")
     _wait_with(
         lambda fd: server.trampoline(fd, read=True, timeout=WAIT_S),
@@ -32,19 +32,19 @@ def published() -> SocketModule:
 
 
 def gthread() -> SocketModule:
-    """Threads just block."""
+    """Threads block, so no wait callback is needed."""
     return socket
 
 
 def gevent() -> SocketModule:
-    """gunicorn's worker has patched the standard modules; psycopg2 needs its wait callback besides."""
+    """gunicorn's worker has patched the standard library; psycopg2 also needs a wait callback."""
     patched = importlib.import_module("gevent.socket")
     _wait_with(patched.wait_read, patched.wait_write)
     return socket
 
 
 def _wait_with(wait_readable: Wait, wait_writable: Wait) -> None:
-    """As psycopg2's documentation has it ("Support for coroutine libraries")."""
+    """Install a wait callback, as in psycopg2's documentation ("Support for coroutine libraries")."""
 
     def wait(waiting: connection) -> None:
         while (state := waiting.poll()) != POLL_OK:

@@ -1,1 +1,1 @@
-"""Shares by demand against equal shares of one connection budget, on local PgBouncers."""
+"""Compares shares by demand with equal shares of one connection budget, on local PgBouncers."""

@@ -1,4 +1,4 @@
-"""`python -m loadtest.shares`: p99 of the wait for a pool's connection under uneven load, at the same budget."""
+"""`python -m loadtest.shares`: p99 wait for a pooled connection under uneven load, with the same budget."""
 
 import argparse
 import shutil
@@ -23,7 +23,7 @@ ROUND_S = 1.0
 
 @dataclass
 class Side:
-    """`waits` in seconds, of all pods and rounds together."""
+    """`waits` in seconds, of all pods and rounds; `most`: the most connections at one time."""
 
     name: str
     waits: list[float] = field(default_factory=list)
@@ -33,7 +33,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Times:
-    """Seconds: for the operator to get to know the load, and to measure."""
+    """Seconds to warm up (the operator measures demand) and to measure."""
 
     warm: float
     measured: float
@@ -42,7 +42,7 @@ class Times:
 
 @contextmanager
 def poolers(number: int) -> Iterator[list[PgBouncer]]:
-    """With one PostgreSQL behind all of them."""
+    """PgBouncers in front of one PostgreSQL."""
     folder = Path(tempfile.mkdtemp(prefix="jobfinder-shares-"))
     folder.chmod(0o711)
     with ExitStack() as stack:
@@ -52,7 +52,7 @@ def poolers(number: int) -> Iterator[list[PgBouncer]]:
 
 
 def measure_round(side: Side, pods: Sequence[Pod], urls: Sequence[str], times: Times, turn: int) -> None:
-    """The load moves on by one pod with every turn."""
+    """One turn for one side; with each turn the load moves to the next pod."""
     order = [(number + turn) % len(urls) for number in range(len(urls))]
     loads = [start(url, CLIENTS[place], BUSY[place], turn) for url, place in zip(urls, order, strict=True)]
     sizes = equal_shares(pods, BUDGET)
@@ -70,7 +70,7 @@ def measure_round(side: Side, pods: Sequence[Pod], urls: Sequence[str], times: T
 
 
 def _run(side: Side, pods: Sequence[Pod], divided: Division | None, until: float) -> Mapping[str, int]:
-    """Rounds of the operator, or none, while the load runs."""
+    """Run operator rounds (none if `divided` is None) until the monotonic time `until`; returns the last sizes."""
     sizes: Mapping[str, int] = {}
     while time.monotonic() < until:
         if divided is not None:

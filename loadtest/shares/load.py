@@ -1,4 +1,4 @@
-"""Clients with exponential pauses, in threads of a process of their own for each PgBouncer."""
+"""Load: clients with exponentially distributed pauses, as threads of one process per PgBouncer."""
 
 import multiprocessing
 import random
@@ -14,8 +14,9 @@ HELD_S = 0.02
 
 
 def start(url: str, clients: int, busy: float, seed: int) -> tuple["multiprocessing.process.BaseProcess", Connection]:
-    """`busy` server connections are in use on average while nobody waits. Send the end (Unix time) of a measurement
-    to the connection, and get the waits for a pool's connection, in seconds.
+    """Start `clients` that keep `busy` server connections in use on average, if none has to wait. Send the end (Unix
+    time) of a measurement to the returned connection; the reply is the list of waits for a pooled connection, in
+    seconds.
     """
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()

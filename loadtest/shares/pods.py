@@ -1,4 +1,4 @@
-"""PgBouncers as the operator sees them, and the operator's own rules applied to them."""
+"""Local PgBouncers as pods, with the operator's decisions applied to them."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -22,11 +22,11 @@ MICRO = 1e-6
 
 
 class Pod:
-    """One PgBouncer's console, on one connection that is kept."""
+    """One PgBouncer's console, on one connection that stays open."""
 
     def __init__(self, name: str, pooler: PgBouncer) -> None:
         self.name = name
-        psycopg2.connect(pooler.url).close()  # a pool begins with its first client
+        psycopg2.connect(pooler.url).close()  # PgBouncer creates the pool on the first client connection
         self._connection = psycopg2.connect(pooler.console_url)
         self._connection.autocommit = True
 
@@ -51,7 +51,7 @@ class Pod:
         return len(self._ours("SHOW SERVERS"))
 
     def resize(self, size: int) -> None:
-        """Returns when it is so."""
+        """Resize the pool; returns when no more connections than `size` are open. Raises LocalError."""
         for name, value in pool(size).items():
             self._rows(f"SET {name} = {value}")
         if self.servers() > size:
@@ -71,12 +71,12 @@ class Pod:
 
 @dataclass
 class Division:
-    """The operator's rounds over `pods`, without a cluster: `ledger` stands for what it records."""
+    """Runs operator rounds over `pods` without a cluster; `ledger` is kept in memory."""
 
     pods: Sequence[Pod]
     parameters: Parameters
     ledger: Ledger
-    demands: Demands = Demands()  # noqa: RUF009 - it holds nothing and is never changed
+    demands: Demands = Demands()  # noqa: RUF009 - it is empty and immutable
 
     def round(self) -> Decision:
         """Read, decide, record, act."""
@@ -92,7 +92,7 @@ class Division:
 
 
 def equal_shares(pods: Sequence[Pod], budget: int) -> Mapping[str, int]:
-    """As without an operator; shrinks first."""
+    """Resize all pools to equal shares, shrinks first; returns the sizes by pod name."""
     share = budget // len(pods)
     for pod in sorted(pods, key=lambda pod: -pod.read().pool_size):
         pod.resize(share)
@@ -100,7 +100,7 @@ def equal_shares(pods: Sequence[Pod], budget: int) -> Mapping[str, int]:
 
 
 def division(pods: Sequence[Pod], budget: int) -> Division:
-    """Begins with what the pods have now."""
+    """A `Division` that starts with the pods' present sizes."""
     parameters = Parameters(budget, len(pods), headroom=0, per_pod_max=budget, holder="benchmark", moves_per_minute=60)
     known = decide(parameters, Ledger("benchmark"), _seen(pods), time.monotonic())
     return Division(pods, parameters, replace(known.ledger, moves=()))

@@ -1,4 +1,4 @@
-"""The statement of the load: it holds a server connection for a while, and tells when it got it."""
+"""The load's SQL statement: it keeps a server connection busy, and returns when it started."""
 
 from typing import Any
 
@@ -8,6 +8,6 @@ HOLD = """
 
 
 def hold(cursor: Any, seconds: float) -> float:
-    """The time (Unix) at which PostgreSQL began to run it; it then takes so many seconds."""
+    """Keep the server connection busy for `seconds`; returns the Unix time at which PostgreSQL started."""
     cursor.execute(HOLD, (seconds,))
     return float(cursor.fetchone()[0])
