@@ -1,4 +1,4 @@
-"""How many sessions of the service's role PostgreSQL has, ten times a second; clients that take all they can get."""
+"""Samples the PostgreSQL sessions of the service's role ten times a second, and runs clients that fill every pool."""
 
 import subprocess
 import threading
@@ -48,7 +48,7 @@ class Samples:
 
 @contextmanager
 def sampled(release: Release) -> Iterator[Samples]:
-    """Counted by a superuser, whose connection is none of the role's."""
+    """Sample while the block runs, as a superuser, whose own connection is not counted."""
     samples, command = Samples(), ["psql", "--username=postgres", "--dbname=jobfinder", "-At"]
     process = _exec(release, f"{NAME}-postgresql-0", "postgresql", command, SAMPLE)
 
@@ -73,7 +73,7 @@ def sampled(release: Release) -> Iterator[Samples]:
 
 @contextmanager
 def greedy(release: Release) -> Iterator[None]:
-    """In every pod that is ready, `CLIENTS` clients of its PgBouncer that never pause: each pool is full."""
+    """Run `CLIENTS` clients without pauses in every ready pod, so that each PgBouncer pool is full."""
     over = threading.Event()
     running: dict[str, subprocess.Popen[str]] = {}
     script = GREEDY.format(clients=CLIENTS)
@@ -97,7 +97,7 @@ def greedy(release: Release) -> Iterator[None]:
 
 
 class Convergence:
-    """When each pod became ready, and when the second of what is looked for held: seen twice a second."""
+    """Records when each pod became ready and when it was served; `look` tells both and is called twice a second."""
 
     def __init__(self, look: Callable[[], tuple[list[Pod], dict[str, bool]]]) -> None:
         self._look = look
@@ -115,7 +115,7 @@ class Convergence:
         self._thread.join(timeout=30)
 
     def slowest(self, still_here: set[str]) -> dict[str, float]:
-        """Seconds from ready to served of each pod; those that have gone before are left out."""
+        """Seconds from ready to served of each pod, without pods that disappeared before they were served."""
         now = time.monotonic()
         pods = {name for name in self.ready if name in self.served or name in still_here}
         return {name: round(self.served.get(name, now) - self.ready[name], 1) for name in pods}

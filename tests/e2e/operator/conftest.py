@@ -18,7 +18,7 @@ QUICK = {"stabilizationWindowSeconds": 5, "policies": [{"type": "Pods", "value":
 LIMITLESS = {resource_name(name): value for name, value in UNLIMITED.items()}
 CONFIG = {
     "limits": LIMITLESS,
-    "accounts": {"sessionsPerUser": 10_000},  # the checker's people log in more often than anybody
+    "accounts": {"sessionsPerUser": 10_000},  # the checker's users log in more often than real ones
     "passwords": {"bcryptCost": 4, "queue": 1000},
 }
 VALUES = {
@@ -53,13 +53,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def release(cluster: Cluster, shared: Share) -> Release:
-    """Installed into a namespace that was empty and goes away with all that is in it."""
+    """Installed into a new namespace, which is deleted afterwards."""
     return shared(HERE).enter_context(installed(cluster, "operator", VALUES))
 
 
 @pytest.fixture(scope="session")
 def config(release: Release) -> Config:
-    """The release's JobFinderConfig, which the operator has followed once."""
+    """The release's JobFinderConfig, once the operator has reconciled it."""
     found = Config(release)
     found.wait_for("Ready", timeout_s=120)
     return found

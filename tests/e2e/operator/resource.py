@@ -1,4 +1,4 @@
-"""The JobFinderConfig of a release, as a person sees and edits it with kubectl."""
+"""The JobFinderConfig of a release, read and edited with kubectl."""
 
 import json
 import os
@@ -12,14 +12,14 @@ from tests.e2e.waiting import wait_until
 
 
 def environment(cluster: Cluster) -> dict[str, str]:
-    """For a program that looks for kubectl and its cluster by itself."""
+    """Environment variables for a program that runs kubectl against the cluster."""
     path = f"{cluster.folders.programs}:{os.environ['PATH']}"
     return {**os.environ, "PATH": path, "KUBECONFIG": str(cluster.kubeconfig)}
 
 
 @dataclass(frozen=True)
 class Seen:
-    """The object at one moment."""
+    """The JobFinderConfig as read at one moment."""
 
     object: Mapping[str, Any]
 
@@ -29,7 +29,7 @@ class Seen:
 
     @property
     def followed(self) -> bool:
-        """Whether the status is about the latest edit."""
+        """Whether the status is of the latest generation."""
         return bool(self.status.get("observedGeneration") == self.object["metadata"]["generation"])
 
     @property
@@ -40,14 +40,14 @@ class Seen:
         return next((each for each in self.status.get("conditions", ()) if each["type"] == kind), {})
 
     def holds(self, kind: str) -> bool:
-        """Whether the condition is True for the latest edit."""
+        """Whether the condition is True for the latest generation."""
         found = self.condition(kind)
         generation = self.object["metadata"]["generation"]
         return found.get("status") == "True" and found.get("observedGeneration") == generation
 
 
 class Config:
-    """Named as the release is."""
+    """The release's JobFinderConfig, which has the name of the release."""
 
     def __init__(self, release: Release) -> None:
         self.release = release
@@ -56,14 +56,14 @@ class Config:
         return Seen(self.release.get("jfc", NAME))
 
     def edit(self, section: str, value: Any) -> None:
-        """`section` is a path such as `spec.limits.requestsPerUser`; raises where the API server refuses."""
+        """`section` is a path such as `spec.limits.requestsPerUser`; raises ClusterError if it is refused."""
         body: Any = value
         for name in reversed(section.split(".")):
             body = {name: body}
         self.release.kubectl("patch", "jfc", NAME, "--type=merge", "-p", json.dumps(body))
 
     def wait_for(self, *conditions: str, timeout_s: float = 15) -> Seen:
-        """Until all of them are True for the latest edit."""
+        """Wait until all `conditions` are True for the latest generation."""
         return wait_until(
             self.see,
             lambda seen: seen.followed and all(seen.holds(each) for each in conditions),
@@ -72,7 +72,7 @@ class Config:
         )
 
     def wait_until_refused(self, condition: str, timeout_s: float = 15) -> str:
-        """Until it is False for the latest edit; returns the message."""
+        """Wait until `condition` is False for the latest generation; returns its message."""
         seen = wait_until(
             self.see,
             lambda seen: seen.followed and seen.condition(condition).get("status") == "False",
@@ -82,7 +82,7 @@ class Config:
         return str(seen.condition(condition)["message"])
 
     def tuning(self) -> dict[str, Any]:
-        """What the pods are told."""
+        """The tuning that the pods read from their ConfigMap."""
         data = self.release.get("configmap", f"{NAME}-tuning")["data"]
         return dict(json.loads(data["tuning.json"]))
 

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 def scale(release: Release, fewest: int, most: int) -> None:
-    """Let the autoscaler want so many pods at once, and wait until there are no others."""
+    """Set the autoscaler's minimum to `fewest`, and wait until there are exactly so many pods, all ready."""
     release.kubectl("patch", "hpa", NAME, "--type=merge", "-p", json.dumps({"spec": {"minReplicas": fewest}}))
     release.wait_for_pods(
         lambda pods: len(pods) == fewest and all(each.ready and not each.ending for each in pods), f"{fewest} pods"
@@ -32,7 +32,7 @@ def scale(release: Release, fewest: int, most: int) -> None:
 
 
 def convergence(release: Release) -> Convergence:
-    """A pod is served when it has its share, which is more than the floor where everybody is greedy."""
+    """A pod counts as served when its cap has reached its target and is above the floor."""
 
     def look() -> tuple[list[Pod], dict[str, bool]]:
         found = release.get("pods,jfc", "-l", f"app.kubernetes.io/instance={NAME}")["items"]
@@ -45,7 +45,7 @@ def convergence(release: Release) -> Convergence:
 
 @contextmanager
 def killed_at_random(release: Release, seed: int) -> Iterator[list[str]]:
-    """The operator's pod, every few seconds, now gently and now at once."""
+    """Delete the operator's pod every 4 to 12 s, gracefully or by force; yields the names of the deleted pods."""
     over, killed, dice = threading.Event(), list[str](), random.Random(seed)
 
     def kill() -> None:
@@ -95,7 +95,7 @@ def test_2_to_8_to_2_pods_stay_within_the_budget(release: Release, config: Confi
 
 
 @pytest.mark.timeout(600)
-def test_an_operator_that_is_killed_at_random_breaks_nothing(release: Release, config: Config) -> None:
+def test_operator_killed_at_random_keeps_the_budget(release: Release, config: Config) -> None:
     with (
         sampled(release) as samples,
         watched(release.address(), LOAD) as watch,

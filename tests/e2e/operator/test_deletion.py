@@ -1,4 +1,4 @@
-"""Deleting the resource leaves the pods on their floors; uninstalling never hangs."""
+"""Deleting the resource lowers the pools to their floors; uninstalling never hangs."""
 
 from itertools import product
 
@@ -12,7 +12,7 @@ from tests.integration.finality.harness.pods import wait_for
 LOAD = Load(rate=150, connections=16, actors=3)
 
 
-def test_without_the_resource_pods_go_on_with_their_floors(release: Release, config: Config) -> None:
+def test_deleting_the_resource_lowers_pools_to_the_floor(release: Release, config: Config) -> None:
     config.wait_for("Ready", "BudgetConverged", timeout_s=60)
     saved = config.see().object
     assert saved["metadata"].get("finalizers", []) == []
@@ -27,7 +27,7 @@ def test_without_the_resource_pods_go_on_with_their_floors(release: Release, con
     assert seen.status["budget"]["budget"] == BUDGET
 
 
-def test_uninstalling_ends_also_when_the_operator_is_gone(release: Release) -> None:
+def test_uninstall_succeeds_without_a_running_operator(release: Release) -> None:
     release.kubectl("scale", f"deployment/{NAME}-operator", "--replicas=0")
     release.wait_for_pods(lambda pods: not pods, "no operator", component="operator")
     release.uninstall()

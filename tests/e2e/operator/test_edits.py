@@ -18,12 +18,12 @@ LOAD = Load(rate=150, connections=16, actors=3)
 PODS_MOST = 2 * MOST + 1
 
 Field = tuple[str, Any, Any]
-"""Where the service reads it, and two values."""
+"""(name of the setting in the service or in PgBouncer, new value, installed value)."""
 UNREACHED = 1_000_000
 
 
 def edited(setting: LiveSetting) -> Field:
-    """Where the service reads it, another value, and the one that the release is installed with."""
+    """Return (path of the setting in the service, another value, installed value)."""
     installed: Any = CONFIG
     for name in setting.resource_path.split("."):
         installed = installed.get(name, {}) if isinstance(installed, dict) else {}
@@ -32,7 +32,7 @@ def edited(setting: LiveSetting) -> Field:
 
 
 def another(setting: LiveSetting, value: Any) -> Any:
-    """A value that differs and that no load of the tests reaches."""
+    """Return a different value that the load of the tests does not reach."""
     if isinstance(value, bool):
         return not value
     if value == 0:
@@ -41,7 +41,7 @@ def another(setting: LiveSetting, value: Any) -> Any:
     return lower if lower >= (setting.least or 0) else value + 1
 
 
-# By what the resource calls them.
+# Keys are paths in the resource.
 TUNED: dict[str, Field] = {
     "database.timeouts.acquireMilliseconds": ("database.acquire_timeout_ms", 7000, 8000),
     **{each.resource_path: edited(each) for each in live_settings()},
@@ -50,7 +50,7 @@ CONSOLE: dict[str, Field] = {
     "database.timeouts.queryWaitSeconds": ("query_wait_timeout", 6, 8),
     "database.timeouts.idleSeconds": ("server_idle_timeout", 45, 60),
 }
-BOUNDS = ("default_pool_size", "max_db_connections")  # of a pool
+BOUNDS = ("default_pool_size", "max_db_connections")  # both limit a pool
 ASK_CONSOLE = (
     "import os, psycopg2; c = psycopg2.connect(os.environ['PGBOUNCER_CONSOLE_URL']); c.autocommit = True; "
     "k = c.cursor(); k.execute('SHOW CONFIG'); print({r[0]: r[1] for r in k.fetchall()}['NAME'])"
@@ -63,7 +63,7 @@ SET_BY_HAND = (
 
 
 def in_sections(fields: dict[str, Field]) -> dict[str, dict[str, Field]]:
-    """Those that stand together in the resource, which are edited in one go."""
+    """Group the fields by their parent in the resource; a group is edited in one patch."""
     found: dict[str, dict[str, Field]] = {}
     for path, field in fields.items():
         section, _, name = path.rpartition(".")
@@ -79,7 +79,7 @@ def told(contents: dict[str, Any], path: str) -> Any:
 
 
 def console_setting(release: Release, pod: str, name: str) -> int:
-    """As the pod's own PgBouncer tells it over its socket."""
+    """Read a setting from the console of the pod's PgBouncer."""
     answer = release.kubectl("exec", pod, "-c", "app", "--", "python", "-c", ASK_CONSOLE.replace("NAME", name))
     return round(float(answer.strip()))
 
@@ -134,7 +134,7 @@ def wait_for_setting(release: Release, pod: str, name: str, value: int) -> None:
 
 
 def edit_the_budget(config: Config) -> None:
-    """Each number of the budget changes what is granted as the arithmetic says."""
+    """Edit each number of the budget and expect the calculated number of granted connections."""
     floors = PODS_MOST
 
     def expect(pods: int, free: int) -> None:
@@ -160,7 +160,7 @@ def edit_the_budget(config: Config) -> None:
     expect(2, BUDGET - HEADROOM - floors)
 
 
-def test_observing_and_pausing_touch_nothing(release: Release, config: Config) -> None:
+def test_observe_mode_and_pause_change_nothing(release: Release, config: Config) -> None:
     tuning = config.tuning()
     for path, value, back in (("spec.mode", "Observe", "Apply"), ("spec.paused", True, False)):
         config.edit(path, value)
@@ -173,7 +173,7 @@ def test_observing_and_pausing_touch_nothing(release: Release, config: Config) -
         config.wait_for("Ready", "TuningApplied")
 
 
-def test_what_cannot_be_is_refused_with_its_sum_and_changes_nothing(release: Release, config: Config) -> None:
+def test_infeasible_edit_is_refused_and_changes_nothing(release: Release, config: Config) -> None:
     before = config.wait_for("Ready", "BudgetConverged", timeout_s=60)
     with pytest.raises(Exception, match=r"floor 1 x maxPods 17 \+ headroom 5 = 22 > connectionBudget 10"):
         config.edit("spec.database.connectionBudget", 10)
@@ -192,7 +192,7 @@ def test_what_cannot_be_is_refused_with_its_sum_and_changes_nothing(release: Rel
     assert any("maxPods 9" in each for each in config.events())
 
 
-def test_a_pool_that_was_set_by_hand_is_put_right(release: Release, config: Config) -> None:
+def test_pool_set_by_hand_is_corrected(release: Release, config: Config) -> None:
     before = config.wait_for("BudgetConverged", timeout_s=60)
     pod = release.pods()[0].name
     secret = release.get("secret", f"{NAME}-operator")["data"]["pgbouncer-password"]
@@ -204,7 +204,7 @@ def test_a_pool_that_was_set_by_hand_is_put_right(release: Release, config: Conf
         wait_for_setting(release, pod, name, after.pods[pod]["cap"])
 
 
-def test_a_sidecar_that_was_killed_is_granted_its_share_again(release: Release, config: Config) -> None:
+def test_killed_pgbouncer_is_granted_its_share_again(release: Release, config: Config) -> None:
     before = config.wait_for("BudgetConverged", timeout_s=60)
     pod = next(each for each in release.pods() if each.ready)
     kill(first_process(pod, "pgbouncer"))
@@ -218,7 +218,7 @@ def told_of(config: Config, reason: str, pod: str) -> bool:
 
 
 def wait_for_grants(config: Config, number: int) -> Seen:
-    """Converged on so many connections: what a PgBouncer that ended may still hold counts for some seconds."""
+    """Wait until `number` connections are granted; those of an ended PgBouncer count for some more seconds."""
     return wait_until(
         config.see,
         lambda seen: seen.holds("Ready") and seen.holds("BudgetConverged") and granted(seen) == number,

@@ -22,7 +22,7 @@ def test_top_shows_every_pod_and_every_memcached(release: Release, config: Confi
         assert pod.name in shown.stdout
 
 
-def test_explain_says_what_binds_with_the_numbers(release: Release, config: Config) -> None:
+def test_explain_shows_the_numbers_of_the_budget(release: Release, config: Config) -> None:
     config.wait_for("Ready", "BudgetConverged", timeout_s=60)
     shown = run(release, "explain", "--name", NAME)
     assert shown.returncode == 0, shown.stderr
@@ -30,7 +30,7 @@ def test_explain_says_what_binds_with_the_numbers(release: Release, config: Conf
     assert "headroom 5" in shown.stdout
 
 
-def test_what_is_not_there_is_said_plainly(release: Release) -> None:
+def test_missing_resource_is_reported(release: Release) -> None:
     shown = run(release, "top", "--name", "nobody")
     assert shown.returncode == 1
     assert "not found" in shown.stderr

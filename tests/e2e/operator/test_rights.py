@@ -1,4 +1,4 @@
-"""What the operator's account may change of a pod: one annotation, and nothing else."""
+"""The operator's account may change one annotation of a pod and nothing else."""
 
 import json
 from collections.abc import Iterator
@@ -16,17 +16,17 @@ REFUSED: dict[str, Any] = {
     "a deadline": {"spec": {"activeDeadlineSeconds": 1}},
     "a label": {"metadata": {"labels": {"app.kubernetes.io/component": "other"}}},
     "a new label": {"metadata": {"labels": {"new": "label"}}},
-    "no label": {"metadata": {"labels": None}},
+    "removed labels": {"metadata": {"labels": None}},
     "another annotation": {"metadata": {"annotations": {"jobfinder.dev/other": "1"}}},
     "two annotations": {"metadata": {"annotations": {SEEN: "1", "other": "1"}}},
     "a finalizer": {"metadata": {"finalizers": ["jobfinder.dev/never"]}},
-    "no owner": {"metadata": {"ownerReferences": None}},
+    "a removed owner": {"metadata": {"ownerReferences": None}},
 }
 
 
 @pytest.fixture(scope="module", autouse=True)
 def may_get_pods(release: Release) -> Iterator[None]:
-    """kubectl reads what it patches, which the operator's account may not."""
+    """Let the operator's account read pods, because kubectl reads an object before it patches it."""
     name, account = "pods-for-kubectl", f"--serviceaccount={release.namespace}:{NAME}-operator"
     release.kubectl("create", "role", name, "--verb=get", "--resource=pods")
     release.kubectl("create", "rolebinding", name, f"--role={name}", account)
@@ -35,7 +35,7 @@ def may_get_pods(release: Release) -> Iterator[None]:
 
 
 def patch_as_operator(release: Release, patch: Any) -> str:
-    """As the API server would decide, and nothing is changed."""
+    """Patch a pod as the operator's account in a dry run on the server."""
     account = f"--as=system:serviceaccount:{release.namespace}:{NAME}-operator"
     what = ("patch", "pod", release.pods()[0].name, "-p", json.dumps(patch), "--dry-run=server")
     return release.kubectl(*what, account, "-o", "json")

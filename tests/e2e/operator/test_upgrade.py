@@ -1,4 +1,4 @@
-"""The operator and the definition of its resource are upgraded and rolled back, and the service does not notice."""
+"""The operator and its CRD are upgraded and rolled back without a failed request."""
 
 import json
 
