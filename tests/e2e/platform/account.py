@@ -1,4 +1,4 @@
-"""The account of the README's tour, which can be made only once."""
+"""The user account that the README's tour creates."""
 
 from tests.e2e.platform.load.clients import Address
 from tests.integration.finality.harness.connections import Connection, Request
@@ -7,7 +7,7 @@ ADA = {"email": "ada@example.com", "password": "a long walk in the rain"}
 
 
 def forget_ada(address: Address) -> None:
-    """Delete her, so that the tour can be walked again."""
+    """Delete the account, so that the tour can run again."""
     connection = Connection("", address.port, host=address.host)
     login = connection.send(Request("POST", "/api/v1/auth/login", ADA))
     assert login.status == 200, login

@@ -1,6 +1,6 @@
-"""Applies what Helm has rendered as Argo CD does: phase by phase, wave by wave, kind by kind.
+"""Applies rendered manifests in Argo CD's order: by phase, wave and kind.
 
-Helm's hooks of install and upgrade are the phases before and after the rest, by weight; other hooks it does not run.
+Helm's install and upgrade hooks become PreSync and PostSync, with their weight as the wave; other hooks are not run.
 """
 
 import json
@@ -32,7 +32,7 @@ KINDS = (
     "Job",
     "Ingress",
 )
-"""In the order in which they are applied; every other kind comes last."""
+"""Kinds in the order in which they are applied; all other kinds come last."""
 ROLLED_OUT = ("Deployment", "StatefulSet")
 APPLY = ("apply", "--server-side", "--force-conflicts", "--field-manager=argocd-controller", "--filename=-")
 
@@ -56,7 +56,7 @@ class Task:
 
     @property
     def step(self) -> tuple[int, int]:
-        """All of one step are applied together, and waited for before the next."""
+        """(phase, wave); the objects of a step are applied together and waited for before the next."""
         return PHASES.index(self.phase), int(self.annotations.get("helm.sh/hook-weight", 0))
 
     @property
@@ -69,12 +69,12 @@ class Task:
         return self.step, self.kind, self.manifest["metadata"]["name"]
 
     def is_deleted(self, when: str) -> bool:
-        """Whether the hook's policy says so: `before-hook-creation` or `hook-succeeded`."""
+        """Whether the hook is deleted at `when`: `before-hook-creation` or `hook-succeeded`."""
         return when in self.annotations.get("helm.sh/hook-delete-policy", "before-hook-creation").split(",")
 
 
 def tasks(manifests: Iterable[Manifest]) -> list[Task]:
-    """What a sync applies, in its order."""
+    """Return what a sync applies, in order."""
     found = []
     for each in manifests:
         hooks = (each["metadata"].get("annotations") or {}).get("helm.sh/hook")
@@ -85,14 +85,14 @@ def tasks(manifests: Iterable[Manifest]) -> list[Task]:
 
 @dataclass(frozen=True)
 class Application:
-    """Of kinds that are `ignored` the spec stays as it is once it exists (RespectIgnoreDifferences)."""
+    """`ignored`: kinds of which an existing object's spec is not changed (RespectIgnoreDifferences)."""
 
     cluster: Cluster
     namespace: str
     ignored: Sequence[str] = ()
 
     def sync(self, manifests: Iterable[Manifest]) -> None:
-        """Raises what kubectl says where something is refused or does not end well."""
+        """Apply step by step; raises ClusterError or AssertionError if an object is refused or fails."""
         planned = tasks(manifests)
         for _, step in groupby(planned, key=lambda task: task.step):
             applied = list(step)
@@ -107,7 +107,7 @@ class Application:
         self._kubectl(*APPLY, given=_in_one(self._respecting(task.manifest) for task in those))
 
     def _respecting(self, manifest: Manifest) -> Manifest:
-        """With the spec that the object has, where differences of that are ignored."""
+        """Return the manifest, with the existing object's spec if its kind is ignored."""
         if manifest["kind"] not in self.ignored:
             return manifest
         which = f"{manifest['kind']}/{manifest['metadata']['name']}"

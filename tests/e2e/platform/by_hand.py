@@ -1,4 +1,4 @@
-"""What a platform team brings itself: Secrets made by hand, and a PostgreSQL elsewhere that speaks TLS alone."""
+"""What a platform team provides: its own Secrets, and an external PostgreSQL that accepts only TLS."""
 
 import json
 import secrets
@@ -27,7 +27,7 @@ def in_one(manifests: Iterable[Mapping[str, Any]]) -> str:
 
 
 def every_secret(folder: Path, own: str, keys: str, operator: str, tls: str) -> list[dict[str, Any]]:
-    """All that the chart would make, under these names; `folder` is for the certificate."""
+    """Every Secret that the chart would make, under these names; the certificate is written to `folder`."""
     certificate = Authority().write(folder)
     return [
         secret(own, {"pepper": secrets.token_hex(32), "database-password": PASSWORD}),
@@ -39,8 +39,8 @@ def every_secret(folder: Path, own: str, keys: str, operator: str, tls: str) -> 
 
 @dataclass(frozen=True)
 class Database:
-    """PostgreSQL in a namespace of its own. Its certificate is for `host`, signed by the authority "trusted", which has
-    another one ready that "stranger" has signed.
+    """PostgreSQL in a namespace of its own. Its certificate for `host` is signed by the authority "trusted"; `present`
+    can replace it by one that "stranger" has signed.
     """
 
     cluster: Cluster
@@ -52,13 +52,13 @@ class Database:
         return f"postgresql.{self.namespace}.svc"
 
     def query(self, *statements: str) -> str:
-        """What psql prints, each statement in a transaction of its own; as the superuser."""
+        """Run each statement in its own transaction as the superuser; return psql's output."""
         given = [f"--command={each}" for each in statements]
         psql = ("psql", "--username=postgres", "--dbname=jobfinder", "--no-align", "--tuples-only", *given)
         return self.cluster.kubectl("-n", self.namespace, "exec", "deployment/postgresql", "--", *psql).strip()
 
     def present(self, name: str) -> None:
-        """Show the certificate `name` from now on, to new connections: the present ones end."""
+        """Use the certificate `name` for new connections, and end the existing ones."""
         self.query(
             f"ALTER SYSTEM SET ssl_cert_file = '/certificates/{name}.crt'",
             f"ALTER SYSTEM SET ssl_key_file = '/certificates/{name}.key'",
@@ -69,7 +69,7 @@ class Database:
 
 @contextmanager
 def running_database(cluster: Cluster, pki: Path) -> Iterator[Database]:
-    """With a database and a role `jobfinder`."""
+    """Start it with a database and a role `jobfinder`."""
     found = Database(cluster, f"database-{secrets.token_hex(2)}", pki)
     certificates: dict[str, str] = {}
     for authority in ("trusted", "stranger"):

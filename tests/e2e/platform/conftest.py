@@ -36,7 +36,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def release(cluster: Cluster, shared: Share) -> Release:
-    """Installed into a namespace that was empty and goes away with all that is in it."""
+    """Installed into a new namespace, which is deleted afterwards."""
     return shared(HERE).enter_context(installed(cluster, "platform", ROUTED))
 
 
@@ -48,7 +48,7 @@ def ingress_port(cluster: Cluster, shared: Share) -> Address:
 
 @pytest.fixture(scope="session")
 def database(cluster: Cluster, shared: Share, tmp_path_factory: pytest.TempPathFactory) -> Database:
-    """Elsewhere than any release."""
+    """An external PostgreSQL, in a namespace without a release."""
     return shared(HERE).enter_context(running_database(cluster, tmp_path_factory.mktemp("pki")))
 
 

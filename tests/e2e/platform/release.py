@@ -35,11 +35,11 @@ VALUES: dict[str, Any] = {
     "hpa": {"minReplicas": 2, "maxReplicas": 2},
     "tuning": {
         "limits": UNLIMITED,
-        "accounts": {"sessions_per_user": 10_000},  # the checker's people log in more often than anybody
+        "accounts": {"sessions_per_user": 10_000},  # the checker's users log in more often than real ones
         "passwords": {"bcrypt_cost": 4, "queue": 1000},
     },
 }
-"""Small, without limits for single clients; two pods that no load makes more."""
+"""Small, without rate limits, and with two pods whatever the load."""
 EMPTY: Mapping[str, Any] = {}
 
 
@@ -52,7 +52,7 @@ class Pod:
     ready: bool
     ending: bool
     containers: Mapping[str, str]
-    """Name of a container, sidecars among them -> its id at the runtime."""
+    """Name of a container or sidecar -> its id at the container runtime."""
     restarts: int
 
     @classmethod
@@ -76,7 +76,7 @@ class Release:
     def __init__(self, cluster: Cluster, prefix: str, folder: Path) -> None:
         self.cluster, self.namespace, self._folder = cluster, f"{prefix}-{secrets.token_hex(2)}", folder
         self._values: list[Path] = []
-        self._left_out: dict[str, Any] = VALUES  # what an earlier chart does not know is given to a later one
+        self._left_out: dict[str, Any] = VALUES  # values that an earlier chart does not know; a later one gets them
 
     def kubectl(self, *arguments: str, given: str | None = None) -> str:
         return self.cluster.kubectl("-n", self.namespace, *arguments, given=given)
@@ -97,34 +97,34 @@ class Release:
         self.cluster.helm("uninstall", NAME, "-n", self.namespace, "--wait", f"--timeout={PATIENCE_S:g}s")
 
     def delete_policy(self) -> None:
-        """The operator's, if there is one: it belongs to the whole cluster and stays when the namespace goes."""
+        """Delete the operator's admission policy, if any: it is cluster-scoped, so it outlives the namespace."""
         kinds = "validatingadmissionpolicybindings,validatingadmissionpolicies"
         self.cluster.kubectl("delete", kinds, f"{self.namespace}-{NAME}-operator", "--ignore-not-found")
 
     def test(self) -> str:
-        """What `helm test` prints; raises where it fails."""
+        """Run `helm test` and return its output; raises ClusterError if it fails."""
         return self.cluster.helm("test", NAME, "-n", self.namespace, f"--timeout={PATIENCE_S:g}s")
 
     def address(self) -> Address:
-        """The Service, through a port of the node."""
+        """Address of the Service's NodePort."""
         url = urlsplit(self.cluster.node_port_url(NAME, self.namespace))
         assert url.hostname is not None
         return Address(url.hostname, url.port or 80)
 
     def pods(self, component: str = "app") -> list[Pod]:
-        """Those that live or are ending."""
+        """Pods of a component, terminating ones included."""
         label = f"app.kubernetes.io/instance={NAME},app.kubernetes.io/component={component}"
         return [Pod.of(each) for each in self.get("pods", "-l", label)["items"]]
 
     def wait_until_rolled_out(self) -> None:
-        """The Deployment has only pods of its present template, and the former ones are gone."""
+        """Wait until the Deployment has only pods of its current template, all ready."""
         self.kubectl("rollout", "status", f"deployment/{NAME}", f"--timeout={PATIENCE_S:g}s")
         self.wait_for_pods(lambda pods: all(each.ready and not each.ending for each in pods), "every pod ready")
 
     def wait_for_pods(
         self, condition: Callable[[list[Pod]], bool], what: str, component: str = "app", timeout_s: float = PATIENCE_S
     ) -> None:
-        """Wait until `condition(pods)`; tells the pods where that was in vain."""
+        """Wait until `condition(pods)` holds; the error of a timeout shows the pods."""
         wait_until(lambda: self.pods(component), condition, what, timeout_s)
 
     def objects(self) -> set[str]:
@@ -135,7 +135,7 @@ class Release:
         return set(found.split())
 
     def uids(self, component: str = "app") -> set[str]:
-        """Of a component's pods: another set means that they were replaced."""
+        """UIDs of a component's pods; a different set means that pods were replaced."""
         return {each.uid for each in self.pods(component)}
 
     def health(self) -> str:
@@ -149,7 +149,7 @@ class Release:
         return str(body.get("status", "")) if isinstance(body, dict) else ""
 
     def wait_until_healthy(self) -> None:
-        """Every pod is ready and health says ok."""
+        """Wait until every pod is ready and health is ok."""
         self.wait_until_rolled_out()
         wait_for(lambda: self.health() == "ok", "health ok")
 
@@ -169,7 +169,7 @@ class Release:
 def installed(
     cluster: Cluster, prefix: str, values: Mapping[str, Any] = EMPTY, chart: Path = CHART, before: str = ""
 ) -> Iterator[Release]:
-    """A release in a namespace that was empty but for the manifests `before`, and goes away with all that is in it."""
+    """Install a release in a new namespace with the manifests `before`; the namespace is deleted afterwards."""
     with TemporaryDirectory() as folder:
         release = Release(cluster, prefix, Path(folder))
         with cluster.namespace(release.namespace, RESTRICTED):

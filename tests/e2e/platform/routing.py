@@ -1,4 +1,4 @@
-"""What the ingress controller of the tests routes, and whether it does."""
+"""Values that route a release through the tests' ingress controller, and a request to check a route."""
 
 import http.client
 import secrets
@@ -22,7 +22,7 @@ ROUTED = {
 
 
 def status(address: Address, path: str) -> tuple[int, bool]:
-    """The status, and whether it is the service that answers."""
+    """Return (HTTP status, whether the service answered); (0, False) without a response."""
     connection = http.client.HTTPConnection(address.host, address.port, timeout=10)
     try:
         connection.request("GET", path, headers={"Host": address.name})

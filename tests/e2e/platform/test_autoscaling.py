@@ -1,4 +1,4 @@
-"""The autoscaler makes six pods of two under load and two of six after it, and no request fails."""
+"""The autoscaler scales from two pods to six under load and back to two, and no request fails."""
 
 from tests.e2e.platform.load.audit import audit
 from tests.e2e.platform.load.watch import Load, pressing, watched
@@ -37,7 +37,7 @@ def test_the_autoscaler_follows_the_load_and_no_request_fails(release: Release) 
 
 
 def wait_for_ready(release: Release, number: int) -> None:
-    """So many pods, all of them ready, and none that is ending."""
+    """Wait until there are exactly `number` pods, all ready and none terminating."""
     try:
         release.wait_for_pods(
             lambda pods: len(pods) == number and all(each.ready and not each.ending for each in pods), f"{number} pods"

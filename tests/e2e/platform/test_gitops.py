@@ -1,4 +1,4 @@
-"""The values of the page on GitOps with the operator, from nothing, in the order of Argo CD."""
+"""Installs the values of docs/gitops.md, with the operator, from scratch and in Argo CD's order."""
 
 import json
 from collections.abc import Iterator
@@ -30,14 +30,14 @@ SMALL = {
 
 @dataclass(frozen=True)
 class Repository:
-    """What Git holds, and the cluster that follows it."""
+    """The values in Git, and the Argo CD application that syncs them to `release`."""
 
     release: Release
     application: Application
     values: dict[str, Any]
 
     def sync(self) -> None:
-        """Render without a look at the cluster, as Argo CD does, and apply."""
+        """Render without access to the cluster, as Argo CD does, and apply."""
         cluster, namespace = self.release.cluster, self.release.namespace
         values = ("--values", str(cluster.values), "--values", "-")
         what = ("--namespace", namespace, "--include-crds", "--kube-version", KUBERNETES, *values)
@@ -47,7 +47,7 @@ class Repository:
 
 @pytest.fixture(scope="module")
 def repository(cluster: Cluster, database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Repository]:
-    """In a cluster that has neither the namespace's objects nor the definition."""
+    """A repository for a new namespace, in a cluster without the CRD."""
     page = block("gitops.yaml")
     named, operator = page["secrets"], page["operator"]
     values = {**page, **SMALL, "database": {**page["database"], "host": database.host, "name": "gitops"}}
@@ -71,16 +71,16 @@ def repository(cluster: Cluster, database: Database, tmp_path_factory: pytest.Te
 
 
 def delete_the_definition(cluster: Cluster) -> None:
-    """Once nobody has a resource of it: those of earlier tests are on their way out."""
+    """Delete the CRD once its last object is gone: those of earlier tests may still be terminating."""
     if kubeconfig_of_the_user() is not None:
-        pytest.skip("the definition in another cluster is not ours to delete")
+        pytest.skip("the CRD of another cluster must not be deleted")
     if cluster.kubectl("get", DEFINITION, "--ignore-not-found"):
         left = ("get", "jobfinderconfigs", "--all-namespaces", "--output=name")
         wait_until(lambda: cluster.kubectl(*left), lambda found: not found, "no JobFinderConfig")
         cluster.kubectl("delete", DEFINITION)
 
 
-def test_the_first_sync_brings_a_service_that_is_ready(repository: Repository) -> None:
+def test_first_sync_makes_the_service_ready(repository: Repository) -> None:
     repository.sync()
     release = repository.release
     Config(release).wait_for("Ready", "BudgetConverged", "TuningApplied", timeout_s=60)
@@ -89,7 +89,7 @@ def test_the_first_sync_brings_a_service_that_is_ready(repository: Repository) -
     assert not release.get("jobs")["items"], "a hook was not deleted"
 
 
-def test_an_edit_takes_effect_and_the_next_sync_leaves_it(repository: Repository) -> None:
+def test_edit_takes_effect_and_survives_the_next_sync(repository: Repository) -> None:
     release, config = repository.release, Config(repository.release)
     config.edit("spec.limits.requestsPerUser", 555_555)
     config.wait_for("TuningApplied")

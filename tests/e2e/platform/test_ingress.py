@@ -1,4 +1,4 @@
-"""Behind a real ingress controller, by Ingress and by HTTPRoute, the tour works and inner pages stay inside."""
+"""Behind a real ingress controller, by Ingress and by HTTPRoute, the tour works and internal pages are not routed."""
 
 from pathlib import Path
 
@@ -36,7 +36,7 @@ def test_public_pages_are_routed(routed: Address, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", INNER)
-def test_inner_pages_are_not_routed(routed: Address, path: str) -> None:
+def test_internal_pages_are_not_routed(routed: Address, path: str) -> None:
     assert status(routed, path) == (404, False)
 
 

@@ -5,7 +5,7 @@ from tests.e2e.platform.release import NAME, Release
 from tests.tour import walk_the_tour
 
 
-def test_everything_is_ready_and_nothing_had_to_be_started_twice(release: Release) -> None:
+def test_everything_is_ready_without_a_restart(release: Release) -> None:
     wanted = {"app": 2, "memcached": 2, "postgresql": 1}
     for component, number in wanted.items():
         pods = release.pods(component)
@@ -16,24 +16,24 @@ def test_everything_is_ready_and_nothing_had_to_be_started_twice(release: Releas
     assert release.health() == "ok"
 
 
-def test_the_namespace_refuses_what_is_not_restricted(release: Release) -> None:
+def test_no_pod_violates_restricted_pod_security(release: Release) -> None:
     labels = release.get("namespace", release.namespace)["metadata"]["labels"]
     assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
     events = release.get("events")["items"]
     assert [each["message"] for each in events if "violates PodSecurity" in each["message"]] == []
 
 
-def test_the_test_of_the_chart_passes(release: Release) -> None:
+def test_helm_test_passes(release: Release) -> None:
     assert "Succeeded" in release.test()
 
 
-def test_the_tour_works_through_a_port_of_the_node(release: Release) -> None:
+def test_the_tour_works_through_the_node_port(release: Release) -> None:
     address = release.address()
     walk_the_tour(address.url)
     forget_ada(address)
 
 
-def test_what_is_open_to_prometheus_is_there_inside(release: Release) -> None:
+def test_metrics_are_served_within_the_cluster(release: Release) -> None:
     from tests.integration.finality.harness.connections import Connection, Request
 
     address = release.address()

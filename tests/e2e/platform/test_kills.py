@@ -1,4 +1,4 @@
-"""What dies without notice costs honest 503s at most, and the requests that a killed worker was answering."""
+"""Killed processes cause only 503s with Retry-After, besides the lost requests that a killed worker was answering."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -20,14 +20,14 @@ CALM = 1500
 
 @pytest.fixture
 def calm(release: Release) -> Release:
-    """With everything that earlier tests have killed back again."""
+    """The release, once it has recovered from earlier tests."""
     release.wait_until_healthy()
     return release
 
 
 @contextmanager
 def under_load(release: Release, what: str) -> Iterator[Watch]:
-    """Ends once the steady clients have got nothing but right answers for some seconds and health is ok."""
+    """Run load during the block, and until `CALM` requests in a row got the expected response and health is ok."""
     with watched(release.address(), LOAD) as watch:
         watch.wait_for_calm(500)
         with watch.phase(what):
@@ -39,15 +39,15 @@ def under_load(release: Release, what: str) -> Iterator[Watch]:
 
 
 def assert_honest(watch: Watch) -> None:
-    """Every failed request was told to come back, and those of the checker as well."""
+    """Every failed request got a 503 with Retry-After, and no request of the checker was left unanswered."""
     assert all(each.honest for each in watch.report.failures), watch.summary()
     assert not [each for each in watch.world.journal.operations if each.status == NO_ANSWER], watch.summary()
     assert not watch.tally.unreachable, watch.summary()
     watch.assert_final()
 
 
-def test_a_killed_and_a_stopped_pooler_are_told_honestly_and_come_back(calm: Release) -> None:
-    """Those of two pods in turn. A stopped one takes connections and answers nothing."""
+def test_killed_or_stopped_pgbouncer_costs_only_503s_with_retry_after(calm: Release) -> None:
+    """Those of two pods in turn. A stopped one accepts connections but does not respond."""
     killed, stopped = calm.pods()
     with under_load(calm, "kill -9 of PgBouncer, then SIGSTOP of another") as watch:
         for pod, end in ((killed, kill), (stopped, stop)):
@@ -76,8 +76,8 @@ def test_killed_worker_loses_only_its_running_requests(calm: Release) -> None:
     assert (pod.uid, pod.restarts) in {(each.uid, each.restarts) for each in calm.pods()}
 
 
-def test_a_memcached_that_is_killed_or_deleted_costs_time_only(calm: Release) -> None:
-    """Number 0 holds the log. The pod that takes a deleted one's place has another address."""
+def test_killed_or_deleted_memcached_costs_only_503s_with_retry_after(calm: Release) -> None:
+    """Server 0 holds the log. The pod that replaces a deleted one has another address."""
     with under_load(calm, "memcached killed, then deleted") as watch:
         log_server = calm.pods("memcached")[0]
         with watch.phase(f"kill -9 of {log_server.name}"):

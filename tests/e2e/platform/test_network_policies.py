@@ -1,4 +1,4 @@
-"""Who reaches what, tried from inside the pods. The cluster's network must enforce NetworkPolicies."""
+"""Which ports a pod can reach, tested from inside the pods. The cluster's network must enforce NetworkPolicies."""
 
 import ast
 import json
@@ -76,7 +76,7 @@ def outside(cluster: Cluster) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("role", BY_OUTSIDERS)
-def test_what_a_pod_outside_reaches(release: Release, outside: str, role: str) -> None:
+def test_outside_pod_reaches_only_its_allowed_ports(release: Release, outside: str, role: str) -> None:
     command = ("exec", role, "--", "python3", "-c", _look(_addresses(release)))
     wait_until(
         lambda: ast.literal_eval(release.cluster.kubectl("-n", outside, *command)),
@@ -87,20 +87,20 @@ def test_what_a_pod_outside_reaches(release: Release, outside: str, role: str) -
 
 
 @pytest.mark.parametrize("component", BY_COMPONENTS)
-def test_what_a_component_reaches(release: Release, component: str) -> None:
+def test_component_reaches_only_its_allowed_ports(release: Release, component: str) -> None:
     pod = release.pods(component)[0].name
     command = ("exec", pod, "-c", component, "--", "python3", "-c", _look(_addresses(release, but=pod)))
     assert ast.literal_eval(release.kubectl(*command)) == BY_COMPONENTS[component]
 
 
-def test_everything_works_under_them(release: Release) -> None:
-    """The operator, which needs the console of every pod, says so; `helm test` walks through the service."""
+def test_release_works_under_its_policies(release: Release) -> None:
+    """The operator's condition shows that it reaches the console of every pod; `helm test` checks the service."""
     release.kubectl("wait", f"jobfinderconfig/{NAME}", "--for=condition=BudgetConverged", "--timeout=60s")
     assert "Succeeded" in release.test()
 
 
-def test_an_operator_that_reaches_no_console_says_so_and_comes_back(release: Release) -> None:
-    """A new one: connections that are there already stay."""
+def test_operator_is_degraded_while_it_reaches_no_console(release: Release) -> None:
+    """The operator is restarted, because network policies do not close its open connections."""
     config = Config(release)
     rules = release.get("networkpolicy", NAME)["spec"]["ingress"]
     without = [rule for rule in rules if {"port": CONSOLE, "protocol": "TCP"} not in rule["ports"]]
@@ -119,7 +119,7 @@ def _set_ingress(release: Release, rules: list[Any]) -> None:
 
 
 def _addresses(release: Release, but: str = "") -> list[tuple[str, int]]:
-    """Every port of the last pod of each component, without that of the name `but`: a pod reaches itself."""
+    """Ports of the last pod of each component, without the pod `but`, as a pod always reaches itself."""
     last = {
         each["metadata"]["labels"]["app.kubernetes.io/component"]: (each["status"]["podIP"], each["metadata"]["name"])
         for each in release.get("pods", "--field-selector=status.phase=Running")["items"]

@@ -1,4 +1,4 @@
-"""What operators do on purpose fails no request of any client, and no logout is less than final meanwhile."""
+"""Planned changes (upgrade, restart, deletion, eviction) fail no request, and every logout stays final."""
 
 import json
 from collections.abc import Iterator
@@ -43,7 +43,7 @@ def test_no_planned_change_fails_a_request(release: Release) -> None:
 
 @contextmanager
 def replacing(release: Release, watch: Watch, what: str, uids: set[str]) -> Iterator[None]:
-    """Ends once the pods of these uids are gone and all others are ready."""
+    """Run the block, then wait until the pods of these uids are gone and all others are ready."""
     with watch.phase(what):
         yield
         release.wait_for_pods(lambda pods: not uids & {each.uid for each in pods}, f"{uids} replaced")
@@ -51,7 +51,7 @@ def replacing(release: Release, watch: Watch, what: str, uids: set[str]) -> Iter
 
 
 def evict(release: Release, pod: str) -> None:
-    """Raises what kubectl says where the PodDisruptionBudget refuses."""
+    """Evict the pod; raises ClusterError if the PodDisruptionBudget does not allow it."""
     eviction = {
         "apiVersion": "policy/v1",
         "kind": "Eviction",

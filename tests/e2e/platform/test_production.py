@@ -1,5 +1,5 @@
-"""As a platform team installs it: PostgreSQL elsewhere, over TLS, and its certificate verified; every Secret made by
-hand; the operator; in a namespace that denies what nobody has allowed.
+"""A production install: external PostgreSQL over TLS with a verified certificate, every Secret made by hand, the
+operator, and a namespace that denies traffic by default.
 """
 
 from collections.abc import Iterator
@@ -48,12 +48,12 @@ def connected(host: str, authority: str) -> dict[str, Any]:
     return {"host": host, "tls": {"mode": "verify-full", "caSecret": authority}}
 
 
-def test_it_works_where_nothing_is_allowed_but_by_its_own_policies(release: Release) -> None:
+def test_release_works_in_a_default_deny_namespace(release: Release) -> None:
     assert "Succeeded" in release.test()
     release.kubectl("wait", f"jobfinderconfig/{NAME}", "--for=condition=BudgetConverged", "--timeout=60s")
 
 
-def test_the_chart_made_no_secret(release: Release) -> None:
+def test_the_chart_creates_no_secret(release: Release) -> None:
     names = {each["metadata"]["name"] for each in release.get("secrets", "--field-selector=type=Opaque")["items"]}
     assert names == {"own", "own-keys", "own-operator", "own-tls", "trusted", "stranger"}
 
@@ -64,8 +64,8 @@ def test_every_connection_to_the_database_is_encrypted(release: Release, databas
     assert database.query(f"SELECT DISTINCT ssl FROM {who}") == "t"
 
 
-def test_an_upgrade_runs_its_hooks_there(release: Release) -> None:
-    """The migration, and the definition of the operator's resource."""
+def test_upgrade_runs_its_hooks_in_a_default_deny_namespace(release: Release) -> None:
+    """The hooks are the migration and the update of the CRD."""
     before = release.uids()
     release.upgrade({"podAnnotations": {"example.com/upgraded": "yes"}})
     release.wait_until_healthy()
@@ -76,7 +76,7 @@ def test_an_upgrade_runs_its_hooks_there(release: Release) -> None:
     ("domain", "authority", "complaint"),
     [("", "stranger", "certificate verify failed"), (".cluster.local", "trusted", "does not match host name")],
 )
-def test_an_upgrade_that_could_not_verify_the_database_changes_nothing(
+def test_upgrade_with_an_unverifiable_database_changes_nothing(
     release: Release, database: Database, domain: str, authority: str, complaint: str
 ) -> None:
     before = release.uids()
@@ -89,7 +89,7 @@ def test_an_upgrade_that_could_not_verify_the_database_changes_nothing(
     assert release.uids() == before
 
 
-def test_a_server_with_a_certificate_of_somebody_else_gets_no_connection(release: Release, database: Database) -> None:
+def test_server_with_an_untrusted_certificate_gets_no_connection(release: Release, database: Database) -> None:
     database.present("stranger")
     try:
         wait_until(release.health, lambda seen: seen == "unavailable", "health unavailable", timeout_s=60)

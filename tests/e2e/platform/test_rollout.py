@@ -1,4 +1,4 @@
-"""More replicas without the operator: refused at once, taken in two steps, and never too many connections meanwhile."""
+"""Scaling up without the operator is refused in one step and accepted in two; the budget is never exceeded."""
 
 import pytest
 
@@ -11,8 +11,8 @@ LOAD = Load(rate=30, connections=12, actors=1)
 BUDGET, FEWEST, MOST, MORE = 80, 2, 6, 18
 
 
-def test_more_replicas_never_exceed_the_budget_on_their_way(release: Release) -> None:
-    """The budget is what the release has had from its beginning, shared by as many pods as MOST replicas make."""
+def test_scaling_up_in_two_steps_stays_within_the_budget(release: Release) -> None:
+    """The budget of the installed release is divided among the pods that MOST replicas can make."""
     few = {"hpa": {"minReplicas": FEWEST, "maxReplicas": MOST}}
     release.upgrade(few)
     release.wait_until_healthy()

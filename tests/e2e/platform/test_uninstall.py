@@ -1,4 +1,4 @@
-"""`helm uninstall` leaves what the values say that it keeps, and nothing else."""
+"""`helm uninstall` leaves what the values say to keep, and nothing else."""
 
 from tests.e2e.platform.release import NAME, Release
 from tests.integration.finality.harness.pods import wait_for
@@ -6,7 +6,7 @@ from tests.integration.finality.harness.pods import wait_for
 KEPT_BY_VALUES = {f"secret/{NAME}", f"secret/{NAME}-keys"}
 
 
-def test_only_what_the_values_keep_is_left(release: Release) -> None:
+def test_uninstall_leaves_only_kept_secrets_and_volumes(release: Release) -> None:
     before = release.objects()
     volumes = {each for each in before if each.startswith("persistentvolumeclaim/")}
     assert before >= KEPT_BY_VALUES

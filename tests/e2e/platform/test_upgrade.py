@@ -19,7 +19,7 @@ SECRETS = (NAME, f"{NAME}-keys")
 
 @pytest.fixture(scope="module")
 def earlier_chart(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """As of the newest commit in which it differs from the working tree."""
+    """The chart of the newest commit in which it differs from the working tree."""
     path = CHART.relative_to(CHECKOUT).as_posix()
     for commit in git("rev-list", "--max-count=50", "HEAD", "--", path).decode().split():
         for each in (commit, f"{commit}~1"):
@@ -28,7 +28,7 @@ def earlier_chart(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 with tarfile.open(fileobj=io.BytesIO(git("archive", each, "--", path))) as archive:
                     archive.extractall(folder)  # noqa: S202 - our own commit; Python 3.11.2 knows no filter
                 return folder / path
-    pytest.skip("no commit has another chart than the working tree")
+    pytest.skip("no commit has a chart that differs from the working tree")
 
 
 @pytest.fixture(scope="module")
@@ -54,8 +54,8 @@ def test_an_upgrade_keeps_secrets_data_and_availability(upgraded: Release) -> No
     assert secret_data(upgraded) == secrets
     connection = Connection("", address.port, host=address.host)
     profile = connection.send(Request("GET", "/api/v1/users/me", token=session.token))
-    assert (profile.status, profile.body["id"]) == (200, person.id), "a session of before the upgrade"
-    assert person.log_in(connection, Journal()) is not None, "a password of before the upgrade"
+    assert (profile.status, profile.body["id"]) == (200, person.id), "a session from before the upgrade is not accepted"
+    assert person.log_in(connection, Journal()) is not None, "a password from before the upgrade is not accepted"
     connection.close()
     if {each: upgraded.uids(each) for each in stores} == stores:
         watch.assert_nothing_failed()
@@ -69,7 +69,7 @@ def secret_data(release: Release) -> dict[str, dict[str, str]]:
 
 
 def git(*arguments: str) -> bytes:
-    """Empty where git, or what is asked for, is not there."""
+    """Return git's output; empty if git is not installed or fails."""
     try:
         found = subprocess.run(["git", *arguments], cwd=CHECKOUT, check=False, capture_output=True)
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Once nothing changes any more, every worker accepts exactly the sessions that live in PostgreSQL."""
+"""Once all changes are published, every worker accepts exactly the live sessions of PostgreSQL."""
 
 from tests.e2e.platform.load.clients import ServiceConnections, Tally
 from tests.e2e.platform.load.watch import WORKERS_MOST, Watch
@@ -24,6 +24,6 @@ def audit(release: Release, watch: Watch) -> None:
 
 
 def ask_database(release: Release, sql: str) -> list[str]:
-    """Lines of the bundled PostgreSQL's answer."""
+    """Run `sql` in the bundled PostgreSQL and return the printed values."""
     database = ("psql", "--username=postgres", "--dbname=jobfinder", "--tuples-only", "--no-align")
     return release.kubectl("exec", f"{NAME}-postgresql-0", "--", *database, f"--command={sql}").split()

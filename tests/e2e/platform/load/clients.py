@@ -1,4 +1,4 @@
-"""Connections of the finality checker to a Service: pods come and go behind one address, workers tell them apart."""
+"""Connections of the finality checker to a Service: all pods have one address, worker ids tell them apart."""
 
 import http.client
 import select
@@ -29,9 +29,9 @@ class Address:
 
 @dataclass
 class Tally:
-    """What the clients did not tell the checker: repeated reads, and connections on which nothing was asked yet.
+    """What the checker does not record: repeated reads, and new connections on which the first request failed.
 
-    `pause_s` is what each client waits before a request.
+    `pause_s`: seconds that each client waits before a request.
     """
 
     repeated: list[str] = field(default_factory=list)
@@ -48,7 +48,7 @@ class ServiceConnection(Connection):
         self._answered = False
 
     def send(self, request: Request) -> Answer:
-        """As of `Connection`; a read that a reused connection lost is repeated once on a new one."""
+        """As in `Connection`; a read that is lost on a reused connection is repeated once on a new one."""
         if self._tally.pause_s:
             time.sleep(self._tally.pause_s)
         if self._stale():
@@ -81,7 +81,7 @@ class ServiceConnection(Connection):
 
 
 class ServiceConnections(Connections):
-    """Looks now and then for workers that no connection of this thread ends in yet, `most` of them."""
+    """Tries now and then to reach workers to which this thread has no connection yet, at most `most` of them."""
 
     def __init__(self, address: Address, most: int, tally: Tally) -> None:
         super().__init__({SERVICE: address.port}, most)
@@ -94,6 +94,6 @@ class ServiceConnections(Connections):
         return ServiceConnection(self._address, self._tally)
 
     def _complete(self, pod: str) -> None:
-        """As of `Connections`, less often: how many workers there are is not known."""
+        """As in `Connections`, but less often, because the number of workers is not known."""
         super()._complete(pod)
         self._retry_at[pod] = time.monotonic() + LOOK_S

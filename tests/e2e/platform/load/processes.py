@@ -1,4 +1,4 @@
-"""Processes of the tests' own pods, seen from the node that this machine is."""
+"""Finds and signals processes of the tests' pods, if this machine is the cluster's node."""
 
 import os
 import re
@@ -13,7 +13,7 @@ PROC = Path("/proc")
 
 
 def processes(pod: Pod, container: str) -> list[int]:
-    """Ids on this machine of all processes of the container; the test is skipped where its node is elsewhere."""
+    """Pids on this machine of all processes of the container; skips the test if its node is another machine."""
     identity = pod.containers.get(container)
     assert identity, f"{pod} has no container {container}"
     found = [int(each.name) for each in PROC.iterdir() if each.name.isdigit() and identity in _groups(each)]
@@ -34,12 +34,12 @@ def workers(pod: Pod) -> list[int]:
 
 
 def kill(pid: int) -> None:
-    """SIGKILL, as the kernel would for lack of memory."""
+    """Send SIGKILL, as the kernel's OOM killer does."""
     os.kill(pid, signal.SIGKILL)
 
 
 def stop(pid: int) -> None:
-    """SIGSTOP: it hangs, and its connections stay."""
+    """Send SIGSTOP: the process hangs and its connections stay open."""
     os.kill(pid, signal.SIGSTOP)
 
 
@@ -51,7 +51,7 @@ def _groups(process: Path) -> str:
 
 
 def _told(pid: int, name: str) -> str:
-    """One line of the process's status."""
+    """One field of /proc/<pid>/status; empty if the process has ended."""
     try:
         found = re.search(rf"^{name}:\s+(.*)$", (PROC / str(pid) / "status").read_text(), re.MULTILINE)
     except OSError:

@@ -1,4 +1,4 @@
-"""What steady clients are asked to send, and what they report; times are CLOCK_MONOTONIC in ns on this machine."""
+"""The plan that steady clients get and the report that they return; times are CLOCK_MONOTONIC in ns."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +10,7 @@ NO_ANSWER = 0
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """`wire` is the whole request; a right answer has `status`, and `contains` in its body."""
+    """`wire` is the whole request; the expected response has `status`, and `contains` in its body."""
 
     method: str
     wire: str
@@ -20,7 +20,7 @@ class Ask:
 
 @dataclass(frozen=True)
 class Plan:
-    """`asks` are sent in turn at `rate` a second in all, over at most `connections`, each of which serves `renewed`."""
+    """`asks` are sent in turn at `rate` per second in total; a connection is replaced after `renewed` requests."""
 
     host: str
     port: int
@@ -40,9 +40,9 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A request that did not get its right answer; `status` 0 is none at all.
+    """A request that did not get the expected response; `status` 0: it got none at all.
 
-    `worker` is the process that the connection was known to end in, `reused` whether it had answered before.
+    `worker`: the last worker that answered on the connection; `reused`: whether the connection had been used before.
     """
 
     start: int
@@ -56,11 +56,11 @@ class Failure:
 
     @property
     def honest(self) -> bool:
-        """Whether it says what to do about it."""
+        """Whether it is a 503 with Retry-After in seconds."""
         return self.status == 503 and self.retry_after.isdigit()
 
     def told(self, since: int) -> str:
-        """For people; times count from `since`."""
+        """One readable line; times are relative to `since`."""
         start, end = (f"{(each - since) / 1e9:.3f}" for each in (self.start, self.end))
         what = f"{self.method} {self.status} {self.reason}"
         return f"{start} to {end} s, worker {self.worker or 'unknown'}, reused: {self.reused}: {what}"
@@ -68,9 +68,9 @@ class Failure:
 
 @dataclass(slots=True)
 class Report:
-    """`answered` counts by status, `right` by second; `workers` holds the time of each one's last answer.
+    """`answered`: responses by status; `right`: expected ones by second; `workers`: time of each one's last response.
 
-    `repeated` are first attempts on connections that the server closed; their repetition counts as any request.
+    `repeated`: first attempts on connections that the server closed; the repetition counts like any request.
     """
 
     answered: dict[str, int] = field(default_factory=dict)
@@ -108,7 +108,7 @@ class Report:
         self.failures.append(failure)
 
     def summary(self) -> str:
-        """For people."""
+        """A readable text of several lines."""
         statuses = ", ".join(f"{status}: {count}" for status, count in sorted(self.answered.items()))
         lines = [f"{self.count} requests ({statuses}) answered by {len(self.workers)} worker processes"]
         lines.append(f"  {len(self.failures)} failed, {len(self.repeated)} repeated on a new connection")

@@ -3,7 +3,7 @@
 A connection that the server says it closes, or has closed while idle, is replaced before the next request. A request
 that got no byte of an answer on a reused connection which the server closed is repeated once on a new one where its
 method is idempotent (RFC 9110, 9.2.2), and counted apart. `python -m tests.e2e.platform.load.steady` reads a plan from
-the first line of its standard input, sends until that input ends, tells its progress meanwhile and its report at last.
+the first line of its standard input, sends until that input ends, and prints its progress and then its report as JSON.
 """
 
 import dataclasses
@@ -64,7 +64,7 @@ class Client:
             self.socket = None
 
     def answer(self) -> tuple[int, dict[str, str], bytes] | None:
-        """(status, headers, body) once it is complete; raises ValueError where its end cannot be known."""
+        """(status, headers, body) once it is complete, else None; raises ValueError without a Content-Length."""
         head, end, body = self.received.partition(b"\r\n\r\n")
         if not end:
             return None
@@ -80,7 +80,7 @@ class Client:
 
 
 class Clients:
-    """All of a plan's clients in one thread: requests become due at its rate, and whoever is idle sends them."""
+    """All clients of a plan in one thread: requests become due at its rate, and idle clients send them."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan, self.report = plan, Report()
@@ -91,7 +91,7 @@ class Clients:
         self._sent = 0
 
     def run(self, over: Callable[[], bool], progress: Callable[[Report], None] = lambda report: None) -> Report:
-        """Send until `over()`, then wait for what is under way."""
+        """Send until `over()`, then wait for pending responses."""
         self._begin = told = time.monotonic_ns()
         while not (stopped := over()) or self._busy:
             now = time.monotonic_ns()
@@ -146,7 +146,7 @@ class Clients:
         client = self._known.get(descriptor)
         if client is None or client.socket is None:
             return
-        if descriptor not in self._busy:  # closed while idle, which is no request's concern
+        if descriptor not in self._busy:  # closed while idle: no request is affected
             self._drop(client)
             return
         try:
@@ -195,7 +195,7 @@ class Clients:
             self._fail(client, reason, status, headers.get("retry-after", ""))
 
     def _lost(self, client: Client, error: Exception) -> None:
-        """No whole answer: repeat what may be repeated, else the request has failed."""
+        """Handle an incomplete response: repeat the request if that is allowed, else count it as failed."""
         ask = client.ask
         assert ask is not None
         may = client.served and not client.received and not client.repeated and ask.method in _IDEMPOTENT
@@ -235,7 +235,7 @@ class Clients:
 
     def _expire(self, now: int) -> None:
         for client in [each for each in self._busy.values() if now - each.start > ANSWER_TIMEOUT_NS]:
-            client.repeated = True  # whoever has waited that long does not ask again
+            client.repeated = True  # no repetition after such a long wait
             self._lost(client, TimeoutError("no answer in time"))
 
 

@@ -1,4 +1,4 @@
-"""Steady load and the checker of final logout over a Service while something is done to the system behind it."""
+"""Runs steady load and the checker of final logout against a Service while a test changes the system behind it."""
 
 import dataclasses
 import json
@@ -53,7 +53,7 @@ class Steady:
         self._end()
 
     def finish(self) -> Report:
-        """Wait for what is under way; raises AssertionError where the clients themselves failed."""
+        """Wait for pending responses and return the report; raises AssertionError if the client process failed."""
         self._end()
         assert self._report is not None, f"the steady clients ended with {self._process.returncode}"
         return self._report
@@ -83,7 +83,7 @@ class Steady:
 
 @dataclasses.dataclass(frozen=True)
 class Load:
-    """Requests a second of the steady clients and their connections; clients of the checker."""
+    """`rate` (requests per second) and `connections` of the steady clients; `actors`: clients of the checker."""
 
     rate: float = 800
     connections: int = 48
@@ -94,7 +94,7 @@ ORDINARY = Load()
 
 
 class Watch:
-    """What is known while the load runs, and all of it once it has ended."""
+    """Progress while the load runs; report and violations once it has ended."""
 
     def __init__(self, steady: Steady, world: World, address: Address) -> None:
         self._steady, self.world, self.address = steady, world, address
@@ -110,7 +110,7 @@ class Watch:
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """Name what is done, for the summary."""
+        """Name what the block does, for the summary."""
         start = time.monotonic_ns()
         try:
             yield
@@ -118,11 +118,11 @@ class Watch:
             self._phases.append((name, start, time.monotonic_ns()))
 
     def wait_for_requests(self, number: int, timeout_s: float = 120) -> None:
-        """Go on until so many steady requests have been answered in all."""
+        """Wait until `number` requests have been answered in total."""
         wait_for(lambda: self.answered >= number, f"{number} requests, {self.answered} so far", timeout_s)
 
     def wait_for_calm(self, requests: int = 2000) -> None:
-        """Wait until so many steady requests in succession have got their right answers."""
+        """Wait until `requests` steady requests in a row got the expected response."""
         mark = [self._steady.answered, self._steady.failed]
 
         def calm() -> bool:
@@ -133,7 +133,7 @@ class Watch:
         wait_for(calm, f"{requests} right answers in succession", CALM_S)
 
     def summary(self) -> str:
-        """For people."""
+        """A readable text of several lines."""
         lines = [f"steady clients: {self.report.summary()}"]
         lines.append(f"checker: {len(self.world.journal)} operations, {len(self.violations)} violations")
         lines.append(f"  {len(self.tally.repeated)} reads repeated on a new connection")
@@ -150,15 +150,15 @@ class Watch:
         return "\n    ".join((took, *(each.told(start) for each in failed[:5])))
 
     def _unavailable(self) -> list[Operation]:
-        """What the checker's clients asked in vain."""
+        """Operations of the checker that got a 503 or no response."""
         return [each for each in self.world.journal.operations if each.status in (0, 503)]
 
     def assert_final(self) -> None:
-        """No logout was less than final, and nothing was lost or answered in a way that no fault explains."""
+        """Every logout was final, and the faults explain every lost or unexpected response."""
         assert not self.violations, self.summary()
 
     def assert_nothing_failed(self) -> None:
-        """Every request of every client got its right answer."""
+        """Every request of every client got the expected response."""
         assert not self.report.failures, self.summary()
         assert not self.tally.unreachable, self.summary()
         assert not self._unavailable(), self.summary()
@@ -167,7 +167,7 @@ class Watch:
 
 @contextmanager
 def watched(address: Address, load: Load = ORDINARY) -> Iterator[Watch]:
-    """Load that runs until the block ends; then the watch holds what was seen, which is logged as well."""
+    """Run load until the block ends; then the watch has the results, and their summary is logged."""
     world = populate("", address.port, people=max(2 * load.actors, 6), host=address.host)
     over = threading.Event()
     with pressing(address, load) as steady:
@@ -187,12 +187,12 @@ def watched(address: Address, load: Load = ORDINARY) -> Iterator[Watch]:
 
 
 def pressing(address: Address, load: Load) -> Steady:
-    """Steady clients alone."""
+    """Start steady clients without the checker."""
     return Steady(Plan(address.host, address.port, asks(address), load.rate, load.connections))
 
 
 class Checker(threading.Thread):
-    """Actors of the finality tests, until `over`."""
+    """Runs actors of the finality tests until `over` is set."""
 
     def __init__(self, watch: Watch, actors: int, over: threading.Event) -> None:
         super().__init__(name="checker")
@@ -200,7 +200,7 @@ class Checker(threading.Thread):
         self.failure: BaseException | None = None
 
     def run(self) -> None:
-        """Keeps what an actor raises."""
+        """Run the actors; an exception of one is kept in `failure`."""
         watch = self._watch
         try:
             drive(
@@ -219,9 +219,9 @@ class Checker(threading.Thread):
 
 
 def asks(address: Address, users: int = USERS) -> Sequence[Ask]:
-    """What steady users ask for: mostly their own profile, now and then others', an edit; and logins of visitors.
+    """Requests of steady users: mostly their own profile, sometimes others' profiles, edits, and logins of visitors.
 
-    Who logs in again and again is somebody else, for the sessions of one user are bounded.
+    Visitors are separate users, because the number of sessions per user is limited.
     """
     connection, journal = Connection("", address.port, host=address.host), Journal()
     people = [person for _ in range(users) if (person := Person.register(connection, journal)) is not None]
