@@ -1,4 +1,4 @@
-"""A release that a Prometheus watches while somebody uses it."""
+"""A release that is in use and monitored by Prometheus."""
 
 import secrets
 import threading
@@ -30,7 +30,7 @@ VALUES = {
         "rules": {
             "enabled": True,
             "labels": FOUND_BY,
-            "latencySeconds": "10.0",  # whatever else this machine is doing
+            "latencySeconds": "10.0",  # high, because this machine may be busy with other work
             "alerts": {"JobfinderMemcachedDown": {"for": "4s"}, "JobfinderLogServerDown": {"for": "4s"}},
         },
         "dashboards": {"enabled": True},
@@ -40,7 +40,7 @@ VALUES = {
 
 @pytest.fixture(scope="session")
 def release(cluster: Cluster, shared: Share) -> Release:
-    """With everything that can be watched, but no exporter of memcached: Debian has none to stand in."""
+    """With every monitored part except the memcached exporter, which Debian does not package."""
     return shared(HERE).enter_context(installed(cluster, "monitoring", VALUES))
 
 
@@ -61,7 +61,7 @@ def _running_prometheus(cluster: Cluster) -> Iterator[Prometheus]:
 
 @pytest.fixture(scope="session")
 def somebody_at_work(release: Release, shared: Share) -> None:
-    """One person who registers, logs in, reads and logs out again and again."""
+    """Runs a client that registers, logs in, reads and logs out in a loop."""
     shared(HERE).enter_context(_visits(release))
 
 
@@ -84,7 +84,7 @@ def _visits(release: Release) -> Iterator[None]:
 
 
 def _one_visit(api: Api) -> None:
-    """Answers do not matter here: while memcached is down, a logout is not final and says so."""
+    """Errors are ignored: while memcached is down, a logout is answered with an error."""
     try:
         person = api.person()
         for _ in range(20):

@@ -1,4 +1,4 @@
-"""The dashboards: read, compared with Grafana's own schema, and asked for their queries."""
+"""Checks dashboards against Grafana's schema, and lists their panels and queries."""
 
 import enum
 import json
@@ -19,7 +19,7 @@ Dashboard = Mapping[str, Any]
 
 
 def panels(dashboard: Dashboard) -> Iterator[Mapping[str, Any]]:
-    """Every panel that shows something."""
+    """Every panel except rows."""
     return (panel for panel in dashboard["panels"] if panel["type"] != "row")
 
 
@@ -35,10 +35,10 @@ def queries(dashboard: Dashboard, namespace: str, release: str, interval: str = 
 
 
 def faults(dashboard: Dashboard) -> list[str]:
-    """What Grafana's schema does not know, or knows with another type; empty when there is nothing.
+    """Fields that Grafana's schema does not have, or has with another type; empty if the dashboard is valid.
 
-    The models of grafana-foundation-sdk are generated from that schema. They drop what they do not know and check no
-    types, so both is done here: what comes out must hold all that went in, and every value must fit its annotation.
+    The models of grafana-foundation-sdk are generated from the schema, but drop unknown fields and do not check types.
+    So a dashboard must be the same after decoding and encoding, and every value must fit its type annotation.
     """
     register_default_plugins()
     return _faults(dashboard, grafana.Dashboard, "dashboard")
@@ -81,7 +81,7 @@ def _fits(value: Any, hint: Any) -> bool:
     if hint in (typing.Any, object):
         return True
     if isinstance(value, Mapping) and hasattr(hint, "from_json"):
-        return not _faults(value, hint, "")  # what the model leaves as it came
+        return not _faults(value, hint, "")  # a nested object that the model did not convert
     if isinstance(hint, type) and issubclass(hint, enum.Enum):
         return value in [each.value for each in hint]
     return isinstance(value, (int, float) if hint is float else hint) and (hint is bool or not isinstance(value, bool))

@@ -1,4 +1,4 @@
-"""What a Prometheus answers over HTTP."""
+"""A client of Prometheus' HTTP API."""
 
 import math
 from dataclasses import dataclass
@@ -20,14 +20,14 @@ class Prometheus:
             return False
 
     def targets(self) -> list[tuple[str, str, str, str]]:
-        """(job, pod, health, the last error) of each that it scrapes."""
+        """(job, pod, health, last error) of each scraped target."""
         active = self._get("targets", state="active")["activeTargets"]
         return sorted(
             (each["labels"]["job"], each["labels"].get("pod", ""), each["health"], each["lastError"]) for each in active
         )
 
     def rules(self) -> dict[str, str]:
-        """`ok`, `err` or `unknown`, by `group/name`; the worst of those that share one."""
+        """`group/name` -> health: `ok`, `err` or `unknown`; the worst if several rules have one name."""
         found: dict[str, str] = {}
         for group in self._get("rules")["groups"]:
             for rule in group["rules"]:
@@ -36,17 +36,17 @@ class Prometheus:
         return found
 
     def alerts(self, namespace: str) -> set[tuple[str, str]]:
-        """(name, `pending` or `firing`) of what is amiss there."""
+        """(name, `pending` or `firing`) of each active alert of the namespace."""
         active = [(each["labels"], each["state"]) for each in self._get("alerts")["alerts"]]
         return {(labels["alertname"], state) for labels, state in active if labels["namespace"] == namespace}
 
     def values(self, expression: str) -> list[float]:
-        """Of each series that the expression gives now."""
+        """The current value of each series of the expression."""
         result = self._get("query", query=expression)["result"]
         return [float(each["value"][1]) for each in result]
 
     def has_data(self, expression: str) -> bool:
-        """Whether a panel would show something: 0 is a number, the quotient of two zeros is none."""
+        """Whether a panel would show data: 0 counts, NaN (0 / 0) does not."""
         return any(not math.isnan(value) for value in self.values(expression))
 
     def _get(self, path: str, **parameters: str) -> Any:

@@ -38,7 +38,7 @@ def render(changes: Mapping[str, Any] | None = None) -> list[Manifest]:
 
 @functools.cache
 def everything() -> Sequence[Manifest]:
-    """Rendered once."""
+    """The objects of the release with everything on; cached."""
     return tuple(render())
 
 

@@ -1,6 +1,6 @@
-"""The files of rules/, one for each of the chart's alerts/: promtool's own test groups, less what the release tells.
+"""The files of rules/, one for each file of the chart's alerts/: promtool test groups with placeholders.
 
-`<app>` and `<operator>` stand for the labels of what is scraped; each expected alert is given its runbook_url.
+`<app>` and `<operator>` stand for the namespace and job labels; each expected alert gets its runbook_url.
 """
 
 import json
@@ -25,14 +25,14 @@ Group = dict[str, Any]
 
 @dataclass(frozen=True)
 class Case:
-    """One question of a test group: whether `alert` fires, and with which labels."""
+    """One check of a test group: whether `alert` fires, and with which labels."""
 
     alert: str
     labels: tuple[Mapping[str, str], ...]
 
 
 def read(path: Path, fullname: str = FULLNAME) -> list[Group]:
-    """The groups of one file, about the release that is called `fullname`."""
+    """Return the test groups of one file for the release `fullname`."""
     text = path.read_text()
     for word, job in (("<app>", fullname), ("<operator>", f"{fullname}-operator")):
         text = text.replace(word, f'namespace="{NAMESPACE}",job="{job}"')
@@ -44,14 +44,14 @@ def read(path: Path, fullname: str = FULLNAME) -> list[Group]:
 
 
 def cases() -> Iterator[Case]:
-    """Every question of every file."""
+    """Every alert check of every file."""
     for group in (group for path in FILES for group in read(path)):
         for test in group.get("alert_rule_test", ()):
             yield Case(test["alertname"], tuple(alert["exp_labels"] for alert in test.get("exp_alerts", ())))
 
 
 def promtool(*arguments: str) -> str:
-    """What promtool says; fails with that when it is not content."""
+    """Return promtool's output; fails with that output if promtool fails."""
     program = shutil.which("promtool")
     assert program, "promtool is missing: it is in Debian's package prometheus"
     done = subprocess.run([program, *arguments], capture_output=True, text=True, check=False)
@@ -62,7 +62,7 @@ def promtool(*arguments: str) -> str:
 def write_rules(folder: Path, only: Collection[str] = ()) -> list[str]:
     """The rendered rules (or the groups of `only` these alert files) as rules.yaml; returns the groups' names.
 
-    What is recorded comes first, so that who reads it sees it at once.
+    Recording rules come first, so that alerts see their values in the same evaluation.
     """
     chosen = [group for group in groups() if not only or group["name"].removeprefix(f"{FULLNAME}.") in only]
     chosen.sort(key=lambda group: "record" not in group["rules"][0])
@@ -71,7 +71,7 @@ def write_rules(folder: Path, only: Collection[str] = ()) -> list[str]:
 
 
 def run(tests: list[Group], folder: Path, name: str) -> None:
-    """Ask promtool about the alert file `name`; rules are evaluated as often as a group of tests has samples."""
+    """Run promtool's tests of the alert file `name`; rules are evaluated at the sample interval of each test group."""
     order = write_rules(folder, {name, RECORDED})
     for interval in sorted({group["interval"] for group in tests}):
         path = folder / f"every-{interval}.yaml"

@@ -1,4 +1,4 @@
-"""The dashboards as files: valid for Grafana, for any data source, namespace and release."""
+"""The dashboard files are valid for Grafana and work with any data source, namespace and release."""
 
 import json
 from collections.abc import Iterator
@@ -27,11 +27,11 @@ def _dicts(value: Any) -> Iterator[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("path", dashboards.FILES, ids=lambda path: path.stem)
-def test_grafana_takes_it(path: Path) -> None:
+def test_dashboard_is_valid_for_grafana(path: Path) -> None:
     assert dashboards.faults(_read(path)) == []
 
 
-def test_what_grafana_would_not_take_is_found() -> None:
+def test_invalid_fields_are_found() -> None:
     wrong = _read(dashboards.FILES[0])
     shown = [panel for panel in wrong["panels"] if panel["type"] == "timeseries"]
     shown[0]["colour"] = "red"
@@ -42,7 +42,7 @@ def test_what_grafana_would_not_take_is_found() -> None:
 
 
 @pytest.mark.parametrize("path", dashboards.FILES, ids=lambda path: path.stem)
-def test_it_is_of_no_grafana_in_particular(path: Path) -> None:
+def test_dashboard_does_not_depend_on_a_grafana_instance(path: Path) -> None:
     dashboard = _read(path)
     assert [each for each in _dicts(dashboard) if "id" in each and "type" in each] == []
     variables = [each["name"] for each in dashboard["templating"]["list"]]
@@ -68,7 +68,7 @@ def test_panels_do_not_overlap(path: Path) -> None:
 
 @pytest.mark.parametrize("path", dashboards.FILES, ids=lambda path: path.stem)
 def test_queries_are_promql_about_this_release(path: Path, tmp_path: Path) -> None:
-    """promtool reads them as recording rules. Nothing is asked of kube-state-metrics, which need not be there."""
+    """promtool checks them as recording rules. They do not use kube-state-metrics, which is optional."""
     asked = list(dashboards.queries(_read(path), NAMESPACE, FULLNAME))
     assert asked
     rules = [{"record": f"query:{number}", "expr": expression} for number, (_, expression) in enumerate(asked)]
@@ -81,7 +81,7 @@ def test_queries_are_promql_about_this_release(path: Path, tmp_path: Path) -> No
         assert "kube_" not in expression and "$" not in expression.replace('"$1"', ""), name
 
 
-def test_each_is_a_config_map_that_grafana_finds() -> None:
+def test_each_dashboard_is_in_a_labelled_config_map() -> None:
     found = {
         each["metadata"]["name"]: each
         for each in everything()
@@ -93,7 +93,7 @@ def test_each_is_a_config_map_that_grafana_finds() -> None:
         assert json.loads(data[f"jobfinder-{path.stem}.json"]) == _read(path)
 
 
-def test_labels_and_annotations_are_values_and_an_operator_that_is_off_has_no_dashboard() -> None:
+def test_values_set_labels_and_annotations_and_omit_the_operator() -> None:
     dressed = {"enabled": True, "labels": {"grafana_dashboard": "yes"}, "annotations": {"folder": "Jobs"}}
     objects = render({"monitoring": {"dashboards": dressed}, "operator": {"enabled": False}})
     found = [each["metadata"] for each in objects if "-dashboard-" in each["metadata"]["name"]]

@@ -1,4 +1,4 @@
-"""The commands of the runbooks, run against a release: those who are woken up at night type them as they stand."""
+"""The commands of the runbooks work without changes, run against a release."""
 
 import re
 import subprocess
@@ -12,12 +12,12 @@ from tests.e2e.cluster.config import environment
 from tests.e2e.platform.release import NAME, Release
 
 PAGES = sorted((CHART / "runbooks").glob("*.md"))
-NOT_HERE = re.compile(r"--previous|SECRET_OF_|certificates")  # nothing has ended, and nothing has a certificate
+NOT_HERE = re.compile(r"--previous|SECRET_OF_|certificates")  # no container has ended, and there is no certificate
 COMPLAINT = re.compile(r"^(error(?!: metrics not available yet)|Error from server|bash|grep|unknown)\b.*", re.MULTILINE)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_first_looks(release: Release, cluster: Cluster, page: Path) -> None:
+def test_runbook_commands_run_without_errors(release: Release, cluster: Cluster, page: Path) -> None:
     commands = page.read_text().split("```sh\n")[1].split("```")[0]
     script = "".join(f"{line}\n" for line in commands.splitlines() if not NOT_HERE.search(line))
     given = environment(KUBECONFIG=str(cluster.kubeconfig), NS=release.namespace, F=NAME, POD=release.pods()[0].name)

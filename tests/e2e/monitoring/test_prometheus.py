@@ -1,6 +1,6 @@
-"""A Prometheus of the prometheus-operator watches a release: targets, rules, dashboards, an alert that comes and goes.
+"""Prometheus monitors a release: targets, rules, dashboards, and an alert that fires and resolves.
 
-The tests go from a release that is well to one whose memcached is gone, in the order in which they stand here.
+The tests run in the order of this file: first with a healthy release, at last with one without memcached.
 """
 
 import json
@@ -16,7 +16,7 @@ from tests.e2e.waiting import wait_until
 pytestmark = pytest.mark.usefixtures("somebody_at_work")
 
 JOBS = {"": "app", "-pgbouncer": "app", "-operator": "operator"}
-"""What follows the release's name in the job of the pods of a component."""
+"""Suffix of the release's name in a job name -> component of its pods."""
 MEMCACHED = {"JobfinderMemcachedDown", "JobfinderLogServerDown"}
 
 
@@ -51,7 +51,7 @@ def test_every_query_of_the_dashboards_has_data(release: Release, prometheus: Pr
     )
 
 
-def test_nothing_is_wrong_with_a_release_that_is_well(release: Release, prometheus: Prometheus) -> None:
+def test_healthy_release_fires_no_alert(release: Release, prometheus: Prometheus) -> None:
     wait_until(
         lambda: prometheus.alerts(release.namespace),
         lambda found: "firing" not in {state for _, state in found},

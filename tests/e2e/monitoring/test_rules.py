@@ -1,4 +1,4 @@
-"""Every rule that the chart ships, asked by promtool: it fires when it should, and at no other time."""
+"""promtool tests every rule of the chart: an alert fires when it should, and at no other time."""
 
 import json
 import re
@@ -18,23 +18,23 @@ OF_ONE_HOST = re.compile(r'\b(host|cn|instance)=~"')
 
 
 def _identity(rule: Rule) -> tuple[str, tuple[tuple[str, str], ...]]:
-    """Several alerts of one name differ in their own labels."""
+    """Name and own labels of an alert, as several alerts may have one name."""
     return rule["alert"], tuple(sorted((name, rule["labels"][name]) for name in LABELS & rule["labels"].keys()))
 
 
-def test_promtool_finds_no_fault(tmp_path: Path) -> None:
+def test_rules_pass_promtool_check(tmp_path: Path) -> None:
     assert len(rule_tests.write_rules(tmp_path)) == len(rule_tests.FILES)
     assert "SUCCESS" in rule_tests.promtool("check", "rules", str(tmp_path / "rules.yaml"))
 
 
 @pytest.mark.parametrize("path", rule_tests.FILES, ids=lambda path: path.stem)
-def test_rules(path: Path, tmp_path: Path) -> None:
+def test_rules_pass_their_promtool_tests(path: Path, tmp_path: Path) -> None:
     rule_tests.run(rule_tests.read(path), tmp_path, path.stem)
 
 
 @pytest.mark.parametrize("path", rule_tests.FILES, ids=lambda path: path.stem)
-def test_what_another_release_does_fires_nothing(path: Path, tmp_path: Path) -> None:
-    """Where something fires, the same series from the release next door fire only alerts of what is missing."""
+def test_series_of_another_release_fire_no_alert(path: Path, tmp_path: Path) -> None:
+    """Input series that fire alerts fire only alerts on absent series if they are of another release."""
     missing = {rule["alert"] for rule in alerts() if rule["expr"].startswith("absent(")}
     those: dict[object, rule_tests.Group] = {}
     for group in rule_tests.read(path, "next-jobfinder"):
@@ -56,19 +56,19 @@ def test_what_another_release_does_fires_nothing(path: Path, tmp_path: Path) -> 
     rule_tests.run(list(those.values()), tmp_path, path.stem)
 
 
-def test_every_alert_is_asked_to_fire_and_to_keep_still() -> None:
+def test_every_alert_has_a_firing_and_a_silent_test() -> None:
     fired, still = set(), set()
     for case in rule_tests.cases():
         those = {_identity({"alert": case.alert, "labels": labels}) for labels in case.labels}
         fired |= those
         still |= {_identity(rule) for rule in alerts() if rule["alert"] == case.alert} - those
     every = {_identity(rule) for rule in alerts()}
-    assert every - fired == set(), "never asked to fire"
-    assert every - still == set(), "never asked to keep still"
+    assert every - fired == set(), "alerts without a test in which they fire"
+    assert every - still == set(), "alerts without a test in which they do not fire"
     assert fired - every == set(), "no such alert"
 
 
-def test_every_record_is_asked_for() -> None:
+def test_every_recording_rule_is_tested() -> None:
     asked = {
         name
         for path in rule_tests.FILES
@@ -80,7 +80,7 @@ def test_every_record_is_asked_for() -> None:
 
 
 def test_every_selector_names_the_release() -> None:
-    """Or a host of its ingress; nothing is selected by its name alone."""
+    """Or a host of its ingress; no selector consists of a metric name alone."""
     for expression in (rule["expr"] for rule in (*alerts(), *records())):
         selectors = SELECTOR.findall(expression)
         assert {name for name, _ in selectors} == set(METRIC.findall(re.sub(r"\{[^}]*\}", "", expression))), expression
@@ -89,28 +89,28 @@ def test_every_selector_names_the_release() -> None:
             assert FULLNAME in labels or "name=~" in labels or OF_ONE_HOST.search(labels), (name, expression)
 
 
-def test_every_alert_says_how_bad_it_is_and_what_there_is_to_know() -> None:
+def test_every_alert_has_a_severity_and_annotations() -> None:
     for rule in alerts():
         assert rule["labels"]["severity"] in ("critical", "warning"), rule["alert"]
         assert rule["annotations"].keys() == {"summary", "description", "runbook_url"}, rule["alert"]
-        assert not re.search(r"<\w+>", str(rule)), f"a word in {rule['alert']} that the chart does not know"
+        assert not re.search(r"<\w+>", str(rule)), f"a placeholder of {rule['alert']} is not replaced"
 
 
-def test_the_bound_of_latency_is_one_of_the_histogram() -> None:
-    """Another one would be a series that does not exist, and the alert silent."""
+def test_latency_threshold_is_a_bucket_of_the_histogram() -> None:
+    """For any other threshold there is no series, so the alert would never fire."""
     rules = json.loads((CHART / "values.schema.json").read_text())["properties"]["monitoring"]["properties"]["rules"]
     choice = rules["properties"]["latencySeconds"]["enum"]
     assert set(choice) <= {str(bound) for bound in BUCKETS}
     assert {bound for rule in records() for bound in re.findall(r'le="([\d.]+)"', rule["expr"])} <= set(choice)
 
 
-def test_an_alert_that_does_not_exist_is_not_changed() -> None:
+def test_unknown_alert_in_values_is_refused() -> None:
     values = {**EVERYTHING, "monitoring": {"rules": {"enabled": True, "alerts": {"JobfinderDwon": {"enabled": False}}}}}
     complaint = refusal(values)
     assert "there is no alert JobfinderDwon" in complaint and "JobfinderDown" in complaint
 
 
-def test_single_alerts_are_changed_and_turned_off_by_values() -> None:
+def test_values_change_and_disable_single_alerts() -> None:
     changes = {
         "JobfinderMemcachedDown": {"for": "5s", "severity": "critical"},
         "JobfinderPodDown": {"enabled": False},
@@ -123,7 +123,7 @@ def test_single_alerts_are_changed_and_turned_off_by_values() -> None:
     assert changed["annotations"]["runbook_url"] == "https://wiki.example.com/run/JobfinderMemcachedDown.md"
 
 
-def test_what_is_not_there_is_not_watched() -> None:
+def test_disabled_parts_have_no_alerts() -> None:
     objects = render({"operator": {"enabled": False}, "hpa": {"enabled": False}, "ingress": {"enabled": False}})
     names = {rule.get("alert") for group in groups(objects) for rule in group["rules"]}
     gone = {"JobfinderOperatorDown", "JobfinderAutoscalerAtMax", "JobfinderCertificateExpiry"}

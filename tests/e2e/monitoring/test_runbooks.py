@@ -1,4 +1,4 @@
-"""One page for each alert, no page without one, and all pages of one form."""
+"""Each alert has a runbook page, each page has an alert, and all pages have the same structure."""
 
 import re
 from pathlib import Path
@@ -26,7 +26,7 @@ def test_every_alert_links_to_its_page_and_every_page_has_an_alert() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_pages_have_one_form(page: Path) -> None:
+def test_pages_have_the_same_structure(page: Path) -> None:
     text = page.read_text()
     assert text.startswith(f"# {page.stem}\n")
     assert re.findall(r"^## (.+)$", text, re.MULTILINE) == HEADINGS
