@@ -1,1 +1,1 @@
-"""The outside world: PostgreSQL, memcached, keys, files, threads, and how to wait for them."""
+"""What the service uses outside itself: PostgreSQL, PgBouncer, memcached, secrets, files, threads and waiting."""

@@ -1,4 +1,4 @@
-"""Addresses of clients: the one form in which they are believed, counted, stored and shown."""
+"""Client addresses in one canonical form, for proxies, limits, storage and display."""
 
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 
@@ -8,9 +8,9 @@ _TRANSLATED = IPv6Network("64:ff9b::/96")  # IPv4 clients as a translator shows 
 
 
 def parse_address(text: str) -> Address | None:
-    """What `text` spells, None where it is no address.
+    """Parse an IP address; None when `text` is not one.
 
-    IPv4 in an IPv6 form is IPv4. A zone names an interface of one machine (RFC 4007, 11.2) and is left out.
+    IPv4 written as IPv6 becomes IPv4. The zone is dropped: it names an interface of one machine (RFC 4007, 11.2).
     """
     try:
         address = ip_address(text.strip())
@@ -20,13 +20,13 @@ def parse_address(text: str) -> Address | None:
 
 
 def canonical_address(text: str) -> str | None:
-    """The text of an address as it is stored and shown (RFC 5952), None where `text` is none."""
+    """The address as it is stored and shown (RFC 5952); None when `text` is not an address."""
     address = parse_address(text)
     return None if address is None else str(address)
 
 
 def network_of(address: str | None, ipv6_prefix: int) -> str:
-    """The key of limits: what one client cannot choose freely.
+    """The key under which limits count a client: the part of its address that it cannot choose freely.
 
     An IPv4 address stands for itself. IPv6 is counted by its first `ipv6_prefix` bits, as a client has at least a /64
     to choose from (RFC 6177). All clients without an address (those on a Unix socket) share one key.

@@ -1,4 +1,4 @@
-"""Logs as one JSON object a line; what a record carries in `extra` becomes a field of its own."""
+"""Logging as one JSON object a line; each name in `extra` becomes a field."""
 
 import json
 import logging
@@ -9,7 +9,7 @@ _KNOWN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", 
 
 
 class JsonFormatter(logging.Formatter):
-    """Nothing is added that the caller did not name: no arguments of frames, no environment."""
+    """Writes only what the caller passed: no frame locals, no environment."""
 
     def format(self, record: logging.LogRecord) -> str:
         entry = {
@@ -27,7 +27,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure_logging(level: str) -> None:
-    """Send everything to standard error."""
+    """Send all log records to standard error."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)

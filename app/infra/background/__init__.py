@@ -1,1 +1,1 @@
-"""What a process does beside its requests."""
+"""Background work of a process."""

@@ -1,4 +1,4 @@
-"""Optional work: done beside the requests, so that it neither fails nor delays the act that it follows."""
+"""Optional work after a request, in a background thread: it neither delays the request nor makes it fail."""
 
 import logging
 import threading
@@ -15,9 +15,9 @@ IDLE_SECONDS = 10.0
 
 
 class Afterwards:
-    """One thread that works through at most `waiting` pieces in their order; it ends when it has been idle.
+    """One thread with a queue of at most `waiting` calls, run in order; the thread ends after 10 s without work.
 
-    What comes while so many wait is dropped, and so is what fails: whoever asks must be able to do without.
+    Calls are dropped when the queue is full and not retried when they fail, so use it only for optional work.
     """
 
     def __init__(self, waiting: int = WAITING) -> None:
@@ -26,7 +26,7 @@ class Afterwards:
         self._running = False
 
     def do(self, work: Callable[..., object], *args: Any) -> bool:
-        """Call `work(*args)` soon; False where it is dropped at once. Never raises and never waits."""
+        """Queue `work(*args)`; False when the queue is full and the call is dropped. Never raises and never waits."""
         try:
             self._work.put_nowait((work, args))
         except Full:
@@ -48,7 +48,7 @@ class Afterwards:
                 log.exception("optional work failed")
 
     def _next(self) -> tuple[Callable[..., object], tuple[Any, ...]] | None:
-        """The next piece; None when there was none for some seconds, which ends the thread."""
+        """The next call; None after IDLE_SECONDS without one, which ends the thread."""
         try:
             return self._work.get(timeout=IDLE_SECONDS)
         except Empty:

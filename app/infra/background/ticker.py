@@ -1,4 +1,4 @@
-"""One thread of a process for what has to be done again and again."""
+"""One thread that runs the periodic tasks of a process."""
 
 import logging
 import threading
@@ -20,7 +20,7 @@ class _Task:
 
 
 class Ticker:
-    """Tasks run one after another, first after their period; one that raises is logged and runs again."""
+    """Runs tasks one after another, each first after its period; a task that raises is logged and stays scheduled."""
 
     def __init__(self) -> None:
         self._tasks: list[_Task] = []
@@ -32,14 +32,14 @@ class Ticker:
         self._tasks.append(_Task(seconds, run, name, 0.0))
 
     def start(self) -> None:
-        """Begin; once, in the process that shall have the thread."""
+        """Start the thread; call it once, in the process that is to run the tasks."""
         now = time.monotonic()
         for task in self._tasks:
             task.due = now + task.seconds
         self._thread.start()
 
     def stop(self) -> None:
-        """Let the task that runs end, for at most 10 s, and run no other."""
+        """Wait at most 10 s for the running task, and start no other."""
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join(STOP_TIMEOUT_S)

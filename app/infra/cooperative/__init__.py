@@ -1,8 +1,8 @@
-"""The one package that knows how to wait: for descriptors, events, threads and queries.
+"""Waiting for descriptors, events, threads and queries; no other package knows how the worker waits.
 
 Code above it is plain blocking Python. In a request of the meinheld worker a wait lets the other requests of the
-worker run; in any other thread, and before `install`, it is an ordinary wait. That is decided at each call, so that
-a background thread and a request may use the same objects.
+worker run; in any other thread, and before `install`, it is an ordinary wait. Each call decides anew, so a background
+thread and a request may share the same objects.
 """
 
 from app.infra.cooperative import sockets as socket_module

@@ -1,4 +1,4 @@
-"""A flag that callers wait for and that any thread or request may set."""
+"""An event that any thread or request may set or wait for."""
 
 from collections import deque
 from contextlib import suppress
@@ -9,9 +9,9 @@ from app.infra.cooperative.waits import Parking, parking
 class Event:
     """Like `threading.Event` without `clear`; waiting never blocks the other requests of the worker.
 
-    No lock is needed: `set` raises the flag before it empties the queue of waiters, and `wait` looks at the flag after
-    it has put itself into the queue, so that one of the two always sees the other. The queue itself is changed in
-    steps that threads see whole, and whoever leaves it by itself moves nobody else out of the sight of `set`.
+    No lock is needed: `set` sets the flag before it empties the queue, and `wait` checks the flag after it has queued
+    itself, so at least one of them sees the other. Each operation on the deque is atomic, and a waiter that leaves
+    after a timeout removes only itself, so `set` still finds all others.
     """
 
     __slots__ = ("_flag", "_waiting")
@@ -25,14 +25,14 @@ class Event:
         return self._flag
 
     def set(self) -> None:
-        """Wake everyone who waits, now and later. Each waiter is woken once, even if two threads set at a time."""
+        """Wake all present waiters; later ones do not wait. Each is woken once, even if two threads call `set`."""
         self._flag = True
         with suppress(IndexError):
             while True:
                 self._waiting.popleft().unpark()
 
     def wait(self, timeout_s: float) -> bool:
-        """True when the flag is up, False when `timeout_s` has passed before."""
+        """True when the event is set, False after `timeout_s`."""
         if self._flag:
             return True
         place = parking()
@@ -45,6 +45,6 @@ class Event:
         return self._flag
 
     def _leave(self, place: Parking) -> None:
-        """`set` may have taken the place out of the queue before."""
+        """Remove `place` from the queue, unless `set` has already done so."""
         with suppress(ValueError):
             self._waiting.remove(place)

@@ -13,7 +13,7 @@ R = TypeVar("R")
 
 
 class QueueFull(Exception):
-    """As many calls wait as may wait; the caller should come back later."""
+    """The queue is full; the caller should try again later."""
 
 
 class _Job:
@@ -35,9 +35,9 @@ class _Job:
 
 
 class Executor:
-    """At most `threads` calls run and at most `queue` more wait; the threads yield to others by `nice` (0 to 19).
+    """At most `threads` calls run and at most `queue` more wait; the threads run at niceness `nice` (0 to 19).
 
-    Threads start when they are needed, so that an executor may be made before the worker forks.
+    Threads start on first use, so an executor may be created before the worker forks.
     """
 
     def __init__(self, threads: int, queue: int, nice: int = 10) -> None:
@@ -51,8 +51,8 @@ class Executor:
     def run(self, fn: Callable[..., R], *args: Any, timeout_s: float) -> R:
         """The result of `fn(*args)`, or what it raised.
 
-        Raises `QueueFull`, and TimeoutError when `timeout_s` has passed: a call that waits is then dropped, one that
-        runs finishes unheard.
+        Raises `QueueFull`, or TimeoutError after `timeout_s`: a queued call is then dropped, and the result of a
+        running one is discarded.
         """
         job = _Job(fn, args)
         self._admit()
@@ -66,7 +66,7 @@ class Executor:
 
     @property
     def waiting(self) -> int:
-        """Calls that no thread has taken up."""
+        """Calls that no thread has started."""
         return self._jobs.qsize()
 
     def resize(self, threads: int, queue: int) -> None:
@@ -79,7 +79,7 @@ class Executor:
         self._start(missing)
 
     def close(self) -> None:
-        """End the threads once they have done what waits; later calls are refused with `QueueFull`."""
+        """End the threads after the queued calls; later calls raise `QueueFull`."""
         with self._lock:
             self._closed = True
             surplus, self._started = self._started, 0

@@ -26,7 +26,7 @@ C = TypeVar("C", bound=Pooled)
 
 
 class PoolTimeout(Exception):
-    """Every connection stayed in use for as long as the caller would wait."""
+    """No connection became free within the caller's timeout."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class _Waiter(Generic[C]):
 
 
 class Pool(Generic[C]):
-    """At most `maximum` connections, in use, idle or just being opened; the latest used goes out first, callers queue.
+    """At most `maximum` connections, counting those in use, idle and being opened; last in, first out; callers queue.
 
     The lock guards bookkeeping alone and is never held across a wait.
     """
@@ -68,7 +68,7 @@ class Pool(Generic[C]):
         self._closed = False
 
     def acquire(self, timeout_s: float) -> C:
-        """A connection, the caller's until `release` or `discard`; raises `PoolTimeout` or what connecting does."""
+        """A connection, owned by the caller until `release` or `discard`; raises `PoolTimeout` or the connect error."""
         waiter: _Waiter[C] | None = None
         connection: C | None = None
         with self._lock:
@@ -118,7 +118,7 @@ class Pool(Generic[C]):
             waiter.event.set()
 
     def prune(self, idle_timeout_s: float, keep: int) -> None:
-        """Close what has idled longer than `idle_timeout_s`, longest first, while more than `keep` are open."""
+        """Close connections idle for longer than `idle_timeout_s`, oldest first, but keep at least `keep` open."""
         oldest = time.monotonic() - idle_timeout_s
         stale: list[C] = []
         with self._lock:
@@ -140,12 +140,12 @@ class Pool(Generic[C]):
             waiter.event.set()
 
     def close(self) -> None:
-        """Close what is idle now, and the rest when it is given back."""
+        """Close idle connections now, and the others when they are released."""
         self._closed = True
         self.clear()
 
     def stats(self) -> PoolStats:
-        """What the pool is doing now."""
+        """The current state of the pool."""
         with self._lock:
             idle = len(self._idle)
             return PoolStats(
@@ -160,7 +160,7 @@ class Pool(Generic[C]):
             raise
 
     def _wait(self, waiter: _Waiter[C], timeout_s: float) -> C | None:
-        """What the waiter is granted; a grant that comes while its caller is killed goes on to the next."""
+        """Wait for a grant. A grant that arrives while the caller is being killed is passed to the next waiter."""
         started = time.monotonic()
         try:
             waiter.event.wait(timeout_s)
@@ -175,7 +175,7 @@ class Pool(Generic[C]):
         return waiter.connection
 
     def _withdraw(self, waiter: _Waiter[C]) -> bool:
-        """Leave the queue; False when the waiter was granted before."""
+        """Leave the queue; False when a grant has already been made."""
         with self._lock:
             if waiter.granted:
                 return False
@@ -190,7 +190,7 @@ class Pool(Generic[C]):
             self._forget()
 
     def _forget(self) -> None:
-        """One connection less; the first in the queue may open another."""
+        """Count one connection less, so that the first waiter may open a new one."""
         with self._lock:
             self._size -= 1
             woken = self._grant_free_places()

@@ -1,4 +1,4 @@
-"""The limit of psycopg2's waits, set for a request or thread by the code that sends queries."""
+"""The timeout of psycopg2's waits, set per request or thread by the code that sends queries."""
 
 import time
 from collections.abc import Callable
@@ -15,7 +15,7 @@ _limit_s: ContextVar[float] = ContextVar("query_timeout_s", default=QUERY_TIMEOU
 class query_timeout:  # noqa: N801
     """`with query_timeout(2):` makes each connect and query of this request or thread take at most 2 s.
 
-    A wait that expires raises TimeoutError out of psycopg2, which has then closed the connection.
+    On timeout psycopg2 closes the connection and raises TimeoutError.
     """
 
     __slots__ = ("_seconds", "_token")
@@ -33,7 +33,7 @@ class query_timeout:  # noqa: N801
 def waiter(
     wait_readable: Callable[[int, float], None], wait_writable: Callable[[int, float], None]
 ) -> Callable[[connection], None]:
-    """What psycopg2 calls while a connection is busy (its documentation, "Support for coroutine libraries")."""
+    """The wait callback for psycopg2 (its documentation, "Support for coroutine libraries")."""
     monotonic = time.monotonic
 
     def wait_for(connection: connection) -> None:
@@ -47,7 +47,7 @@ def waiter(
             elif state == POLL_WRITE:
                 wait_writable(connection.fileno(), deadline - monotonic())
             else:
-                raise ConnectionError(f"psycopg2 answers {state} to poll")
+                raise ConnectionError(f"psycopg2's poll returned the unknown state {state}")
             state = connection.poll()
 
     return wait_for

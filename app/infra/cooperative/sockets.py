@@ -1,7 +1,7 @@
 """A stand-in for the `socket` module, given to pymemcache as `socket_module`: its sockets wait cooperatively.
 
-Only stream sockets are made (TCP and AF_UNIX), and every one needs a time limit. What is not defined here is the
-standard module's.
+Only stream sockets (TCP and AF_UNIX) are supported, each with a timeout. Names not defined here come from the standard
+module.
 """
 
 # ruff: noqa: A002 - the parameters are named as in the standard module
@@ -41,7 +41,7 @@ def getaddrinfo(
     proto: int = 0,
     flags: int = 0,
 ) -> list[AddressInfo]:
-    """`socket.getaddrinfo`, with names looked up in another thread; a slow resolver is a `socket.gaierror` too."""
+    """`socket.getaddrinfo`, with names resolved in another thread; a slow resolver raises `socket.gaierror` as well."""
     arguments = (host, port, family, type, proto)
     try:
         return standard.getaddrinfo(*arguments, flags | standard.AI_NUMERICHOST)  # type: ignore[return-value]
@@ -68,10 +68,10 @@ def first_to_connect(
     connect: Callable[[str, float], T],
     failures: tuple[type[Exception], ...] = (OSError,),
 ) -> T:
-    """What `connect(address, seconds)` gives for the first address of `host` for which it raises nothing.
+    """The result of `connect(address, seconds)` for the first address of `host` that accepts.
 
-    All attempts together have `timeout_s`, and each of them its share, so that an address from which nothing comes
-    leaves time for the others. Raises what the last attempt did, one of `failures`.
+    The attempts share `timeout_s`: each gets its part of the time left, so that an address that does not answer leaves
+    time for the others. Raises the error of the last attempt, one of `failures`.
     """
     deadline = time.monotonic() + timeout_s
     addresses = list(dict.fromkeys(resolve(host, port)))
@@ -86,7 +86,7 @@ def first_to_connect(
 
 
 class Socket(standard.socket):
-    """A stream socket each of whose operations lasts at most the time given to `settimeout`, even below a second."""
+    """A stream socket; each operation takes at most the timeout of `settimeout`, which may be below 1 s."""
 
     def __init__(
         self,
@@ -101,13 +101,13 @@ class Socket(standard.socket):
         self._answer_expected = False
 
     def settimeout(self, value: float | None) -> None:
-        """Set the limit in seconds; raises ValueError for None."""
+        """Set the timeout in seconds; raises ValueError for None."""
         if value is None:
             raise ValueError("a cooperative socket needs a time limit")
         self._timeout_s = value
 
     def gettimeout(self) -> float:
-        """The limit in seconds."""
+        """The timeout in seconds."""
         return self._timeout_s
 
     def connect(self, address: Any) -> None:
@@ -127,7 +127,7 @@ class Socket(standard.socket):
 
     def recv(self, bufsize: int, flags: int = 0) -> bytes:
         """Up to `bufsize` bytes; raises TimeoutError."""
-        if self._answer_expected:  # the answer to what was just sent is hardly ever there yet
+        if self._answer_expected:  # right after a send the response is hardly ever there yet, so skip the first recv
             self._answer_expected = False
             wait_readable(self.fileno(), self._timeout_s)
         while True:

@@ -21,10 +21,10 @@ class Parking(Protocol):
     """A place where one caller waits until another one calls `unpark`, which any thread may do."""
 
     def park(self, timeout_s: float) -> bool:
-        """Wait; False when `timeout_s` has passed. An `unpark` that came before is not lost."""
+        """Wait; False after `timeout_s`. Returns True at once if `unpark` was called before."""
 
     def unpark(self) -> None:
-        """Let the caller of `park` go on."""
+        """Wake the caller of `park`."""
 
 
 class Loop(Protocol):
@@ -34,7 +34,7 @@ class Loop(Protocol):
         """A place to wait in a request greenlet."""
 
     def wait(self, fd: int, events: int, timeout_s: float) -> bool:
-        """False when `timeout_s` has passed before one of `events`."""
+        """True when one of `events` is ready, False after `timeout_s`."""
 
 
 class ThreadParking:
@@ -57,24 +57,24 @@ _loop: Loop | None = None
 
 
 def install(kind: Kind) -> None:
-    """Choose how this process waits, once in each worker after the fork; psycopg2's waits get their limit too."""
+    """Choose how this process waits, once in each worker after the fork; also gives psycopg2's waits their timeout."""
     global _loop  # noqa: PLW0603
     _loop = cast("Loop", importlib.import_module("meinheld.server")) if kind == "meinheld" else None
     psycopg2.extensions.set_wait_callback(queries.waiter(wait_readable, wait_writable))
 
 
 def parking() -> Parking:
-    """A place where the caller itself can wait."""
+    """A place for the current greenlet or thread to wait in."""
     if _loop is not None and getcurrent().parent is not None:
         return _loop.Waiter()
     return ThreadParking()
 
 
 def wait_readable(fd: int, timeout_s: float) -> None:
-    """Return when `fd` can be read or is closed by its peer (sometimes early: read without blocking, and wait again).
+    """Return when `fd` is readable or closed by its peer. It may return early: read without blocking and wait again.
 
-    Raises TimeoutError; whatever was asked of the peer may still be under way, so the caller closes the connection.
-    Only one caller at a time may wait for a descriptor.
+    Raises TimeoutError. The caller must then close the connection, because the response may still arrive. Only one
+    caller at a time may wait for a descriptor.
     """
     _wait(fd, READ, select.POLLIN, timeout_s)
 
@@ -85,7 +85,11 @@ def wait_writable(fd: int, timeout_s: float) -> None:
 
 
 def _wait(fd: int, events: int, poll_events: int, timeout_s: float) -> None:
-    """A loop that was busy until the limit had passed has not looked meanwhile: what is there by then is in time."""
+    """Raise TimeoutError unless one of the events is ready.
+
+    After the loop has reported a timeout, the descriptor is polled once more: the loop may have been too busy to notice
+    an event that arrived in time.
+    """
     if _loop is not None and getcurrent().parent is not None:
         if timeout_s > 0 and _loop.wait(fd, events, timeout_s):
             return
@@ -97,7 +101,7 @@ def _wait(fd: int, events: int, poll_events: int, timeout_s: float) -> None:
 
 
 def sleep(seconds: float) -> None:
-    """Let `seconds` pass."""
+    """Sleep; other requests of the worker run meanwhile."""
     if _loop is not None and getcurrent().parent is not None:
         _loop.Waiter().park(seconds)
     else:

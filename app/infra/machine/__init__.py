@@ -1,1 +1,1 @@
-"""What this machine or container has, and what of it is used."""
+"""Cores, memory, files and worker processes of this machine or container."""

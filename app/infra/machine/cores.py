@@ -1,4 +1,4 @@
-"""How many processor cores this process may use: its affinity and the quota of its control groups."""
+"""How many cores this process may use, by its CPU affinity and the quota of its cgroups."""
 
 import math
 import os
@@ -9,7 +9,7 @@ MEMBERSHIP = Path("/proc/self/cgroup")
 
 
 def usable_cores(cgroups: Path = CGROUPS, membership: Path = MEMBERSHIP) -> int:
-    """At least 1; a quota of one and a half cores counts as two."""
+    """The number of usable cores, at least 1; a fractional quota is rounded up."""
     affinity = len(os.sched_getaffinity(0))
     quota = cpu_quota(cgroups, membership)
     return affinity if quota is None else max(1, min(affinity, math.ceil(quota)))
@@ -23,7 +23,7 @@ def cpu_quota(cgroups: Path = CGROUPS, membership: Path = MEMBERSHIP) -> float |
 
 
 def control_groups(controller: str, cgroups: Path, membership: Path) -> list[tuple[int, Path]]:
-    """(version, folder) of this process's control groups and of all above them that limit what `controller` does."""
+    """(version, folder) of this process's cgroups for `controller`, parents included."""
     try:
         lines = membership.read_text().splitlines()
     except OSError:
@@ -40,7 +40,7 @@ def control_groups(controller: str, cgroups: Path, membership: Path) -> list[tup
 
 
 def _with_parents(root: Path, path: str) -> list[Path]:
-    """The group and all above it; in a container only the root may be visible, which stands for the group itself."""
+    """The cgroup and its parents; in a container only the root may be visible, and it is then the container's own."""
     group = root / path.lstrip("/")
     return [group, *(parent for parent in group.parents if parent == root or root in parent.parents)]
 

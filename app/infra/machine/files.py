@@ -1,4 +1,4 @@
-"""Noticing that a file is another one than before."""
+"""Detecting that a file has been replaced or changed."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ FileIdentity = tuple[int, int, int, int] | None
 
 
 def file_identity(path: Path) -> FileIdentity:
-    """Differs between two versions, also when Kubernetes swaps the link that leads to the file; None without a file."""
+    """A value that changes with the file, also when Kubernetes swaps the symlink to it; None when there is no file."""
     try:
         status = path.stat()
     except OSError:

@@ -1,4 +1,4 @@
-"""What the machine or the container says of itself."""
+"""Memory of this process, its container and the machine."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ _UNLIMITED = 1 << 60
 
 
 def memory_usage_percent() -> float:
-    """Memory in use: of the container's limit where it has one (cgroup v2 or v1), else of the machine."""
+    """Percentage of memory in use: of the container's limit if it has one (cgroup v2 or v1), else of the machine."""
     for used, limit in (
         ("memory.current", "memory.max"),
         ("memory/memory.usage_in_bytes", "memory/memory.limit_in_bytes"),
@@ -27,7 +27,7 @@ def memory_limit(cgroups: Path = CGROUPS, membership: Path = MEMBERSHIP) -> int 
 
 
 def resident_bytes() -> int:
-    """Resident memory of this process."""
+    """Resident memory of this process in bytes."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 
 

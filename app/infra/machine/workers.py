@@ -6,11 +6,11 @@ from app.infra.machine.memory import memory_limit
 
 WORKERS_MOST = 256
 WORKER_BYTES = 128 * 2**20
-"""What one is counted for: a full one has about 90 MB, and the master has its part."""
+"""Memory reserved for each worker: one with full caches uses about 90 MB, the rest is its share of the master."""
 
 
 def worker_count(wanted: int) -> int:
-    """`wanted`, or for 0 one for each core that the container may use, as far as its memory goes; at least 1.
+    """`wanted`; for 0, one for each usable core, but no more than fit into the memory limit, and at least 1.
 
     Raises ConfigError for more than WORKERS_MOST.
     """
@@ -24,5 +24,5 @@ def worker_count(wanted: int) -> int:
 
 
 def slots_of(workers: int) -> int:
-    """Workers that can exist: on SIGHUP a whole generation starts before the last one ends."""
+    """How many workers can exist at once: on SIGHUP a new generation starts before the old one has ended."""
     return 2 * workers

@@ -1,1 +1,1 @@
-"""The shared cache."""
+"""The shared cache: memcached clients."""

@@ -1,4 +1,4 @@
-"""The shared cache over several memcached servers; each of them may be lost at any time, and that is a miss."""
+"""The shared cache over several memcached servers; an unavailable server counts as a miss."""
 
 import hashlib
 import time
@@ -15,11 +15,11 @@ __all__ = ["CacheUnavailable", "Memcache", "Server"]
 
 
 class Memcache:
-    """`servers` are `host:port` or `unix:/path`; their order is part of the meaning of the cache.
+    """`servers` are `host:port` or `unix:/path`; all processes must list them in the same order.
 
-    Keys are ASCII without blanks, below 250 bytes. No method raises: what a server that does not answer was asked is
-    a miss, and what it was told is lost. All of this is optional work, bounded for each request (`optional.py`); what
-    has to be asked, or told, goes to `primary`.
+    Keys are ASCII without blanks, below 250 bytes. No method raises: when a server does not answer, a read is a miss
+    and a write is lost. The time that one request spends here is bounded (`optional.py`). Callers that must know
+    whether a command succeeded use `primary`.
     """
 
     def __init__(
@@ -30,12 +30,12 @@ class Memcache:
 
     @property
     def configured(self) -> bool:
-        """Whether there is any server."""
+        """Whether any server is configured."""
         return bool(self._servers)
 
     @property
     def primary(self) -> Server:
-        """Server 0, for those who need to know whether it answered; raises `CacheUnavailable` where there is none."""
+        """Server 0, whose methods raise `CacheUnavailable`; raises it also when no server is configured."""
         if not self._servers:
             raise CacheUnavailable("no memcached server is configured")
         return self._servers[0]
@@ -45,7 +45,7 @@ class Memcache:
         return self._try(key, lambda server: server.get(key), None)
 
     def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
-        """The values that are there, with one exchange for each server concerned."""
+        """The values found, with one round trip to each server concerned."""
         found: dict[str, bytes] = {}
         nothing: dict[str, bytes] = {}
         for server, its_keys in self._by_server(keys).items():
@@ -62,13 +62,13 @@ class Memcache:
         return self._try(key, store, otherwise=False)
 
     def set_many(self, items: Mapping[str, tuple[bytes, int]]) -> None:
-        """Store value and seconds of life of each key, with one exchange for each server concerned."""
+        """Store each key's (value, TTL in seconds), with one round trip to each server concerned."""
         for server, its_keys in self._by_server(list(items)).items():
             its_items = {key: items[key] for key in its_keys}
             self._ask(server, partial(_set_many, its_items), None)
 
     def count(self, key: str, by: int, ttl_s: int) -> int | None:
-        """The counter on server 0 after adding `by`, from 0 where there was none; None where it cannot be told."""
+        """The counter on server 0 after adding `by`; a missing one starts at 0. None when server 0 does not answer."""
         if not self._servers:
             return None
         return self._ask(self._servers[0], lambda server: server.count(key, by, ttl_s), None)
@@ -83,7 +83,7 @@ class Memcache:
         return self._try(key, delete, otherwise=False)
 
     def ping(self) -> list[tuple[str, float | None]]:
-        """Each server with the milliseconds of an exchange, None where it does not answer."""
+        """(name, round trip in ms) of each server; None for one that does not answer."""
         return [(server.name, _latency(server)) for server in self._servers]
 
     def close(self) -> None:
@@ -125,7 +125,7 @@ def _set_many(items: Mapping[str, tuple[bytes, int]], server: Server) -> None:
 
 
 def _place(key: str, servers: int) -> int:
-    """Which of so many servers; one more server moves only its own share of the keys (Lamping and Veach, 2014)."""
+    """The number of the key's server; adding a server moves only its share of the keys (Lamping and Veach, 2014)."""
     if servers == 1:
         return 0
     state = int.from_bytes(hashlib.blake2b(key.encode("ascii"), digest_size=8).digest())

@@ -1,4 +1,4 @@
-"""One connection to memcached: pymemcache's, with pipelined reads by the meta protocol added.
+"""One connection to memcached: pymemcache plus pipelined commands of the meta protocol.
 
 The protocol is memcached's doc/protocol.txt, section "Meta commands".
 """
@@ -13,7 +13,7 @@ from pymemcache.exceptions import MemcacheError, MemcacheUnexpectedCloseError, M
 from app.infra.cooperative import first_to_connect, socket_module
 
 KEYS_IN_ONE_EXCHANGE = 200  # so few that both directions fit into the sockets' buffers
-LONGEST_TTL_S = 30 * 86_400  # memcached takes anything greater for a date
+LONGEST_TTL_S = 30 * 86_400  # memcached reads a greater number as a Unix time
 
 Address = str | tuple[str, int]  # the path of a Unix socket, or host and port
 
@@ -22,7 +22,7 @@ _BETWEEN = " v\r\nmg "
 
 
 class MemcacheConnection:
-    """Every method raises OSError or pymemcache's MemcacheError, after which the connection has to be closed."""
+    """Every method may raise OSError or pymemcache's MemcacheError; the connection must then be closed."""
 
     __slots__ = ("_client", "_poll", "_timeout_s", "idle_since")
 
@@ -34,7 +34,7 @@ class MemcacheConnection:
         self.idle_since = time.monotonic()
 
     def usable(self) -> bool:
-        """Whether the server has neither closed the connection nor said something that nobody asked for."""
+        """Whether an idle connection is still open and has no unexpected data to read."""
         return not self._poll.poll(0)
 
     def close(self) -> None:
@@ -42,7 +42,7 @@ class MemcacheConnection:
         self._client.close()
 
     def ping(self) -> None:
-        """Exchange the smallest command, `version`."""
+        """Send `version`, the smallest command."""
         self._client.version()
 
     def values(self, keys: Sequence[str]) -> list[bytes | None]:
@@ -53,9 +53,9 @@ class MemcacheConnection:
         return found
 
     def store(self, items: Mapping[str, tuple[bytes, int]]) -> None:
-        """Set each key to its value for its seconds, with one round trip for each 200 of them.
+        """Store each key's (value, TTL in seconds), with one round trip for each 200 of them.
 
-        The server is silent about what it stores, so that it never waits for us to read while we write.
+        The commands are quiet: a server that sent responses could block on us while we block on it.
         """
         keys = list(items)
         for start in range(0, len(keys), KEYS_IN_ONE_EXCHANGE):
@@ -63,18 +63,18 @@ class MemcacheConnection:
             self._ask(b"".join(commands)).end()
 
     def count(self, key: str, by: int, ttl_s: int) -> int:
-        """The number after adding `by` to it; made, to live `ttl_s`, where there is none."""
+        """The counter after adding `by`; a missing one is created with the TTL `ttl_s`."""
         value = self._ask(f"ma {key} N{ttl_s} J{by} D{by} v\r\n".encode("ascii")).values(1)[0]
         if value is None:
-            raise MemcacheUnknownError("a counter is made where there is none")
+            raise MemcacheUnknownError("the server did not create the missing counter")
         return int(value)
 
     def add(self, key: str, value: bytes, ttl_s: int) -> bool:
-        """False where the key exists."""
+        """Store the value; False when the key exists already."""
         return bool(self._client.add(key, value, min(ttl_s, LONGEST_TTL_S), noreply=False))
 
     def set(self, key: str, value: bytes, ttl_s: int) -> bool:
-        """True once the server has it."""
+        """Store the value; True when the server has acknowledged."""
         return bool(self._client.set(key, value, min(ttl_s, LONGEST_TTL_S), noreply=False))
 
     def incr(self, key: str, by: int) -> int | None:
@@ -95,7 +95,7 @@ class MemcacheConnection:
         return self._ask(f"mg {_BETWEEN.join(keys)} v\r\n".encode("ascii")).values(len(keys))
 
     def _ask(self, commands: bytes) -> "_Answer":
-        """Send meta commands, and a no-op whose answer ends theirs."""
+        """Send meta commands and a no-op, whose response marks the end of theirs."""
         socket = self._client.sock
         if socket is None:
             raise MemcacheUnexpectedCloseError
@@ -108,7 +108,7 @@ def _set(key: str, value: bytes, ttl_s: int) -> bytes:
 
 
 def _connected(address: Address, timeout_s: float) -> Client:
-    """A client whose server has answered, at whichever address of its name that is."""
+    """A client connected to the first address of the server's name that answers."""
     if isinstance(address, str):
         return _answering(address, timeout_s, timeout_s)
     host, port = address
@@ -136,7 +136,7 @@ def _answering(address: Address, connect_timeout_s: float, timeout_s: float) -> 
 
 
 class _Answer:
-    """What the server sends, read as far as it is needed; a value's content is never searched."""
+    """Reads the responses of meta commands; values are read by their size, never searched for line ends."""
 
     __slots__ = ("_at", "_data", "_deadline", "_receive")
 
@@ -145,7 +145,7 @@ class _Answer:
         self._data, self._at = b"", 0
 
     def values(self, number: int) -> list[bytes | None]:
-        """VA with a value, or EN, for each `mg` in order, and MN for the no-op behind them."""
+        """The value (VA) or None (EN) for each `mg` in order, up to the MN of the no-op."""
         found: list[bytes | None] = []
         self._more()
         for _ in range(number):
@@ -157,11 +157,11 @@ class _Answer:
             else:
                 raise MemcacheUnknownError(line[:100])
         if self._line() != b"MN":
-            raise MemcacheUnknownError("the answers do not match the questions")
+            raise MemcacheUnknownError("the responses do not match the requests")
         return found
 
     def end(self) -> None:
-        """MN for the no-op; before it, what could not be stored."""
+        """Read up to the MN of the no-op; responses before it name items that were not stored."""
         self._more()
         while (line := self._line()) != b"MN":
             if not line.startswith((b"NS", b"SERVER_ERROR")):
@@ -175,7 +175,7 @@ class _Answer:
         return line
 
     def _block(self, announcement: bytes) -> bytes:
-        """The bytes that `VA <size>` announces; a line's end follows them."""
+        """The value whose size the line `VA <size>` gives; CRLF follows it."""
         try:
             size = int(announcement[3:])
         except ValueError as error:
@@ -185,7 +185,7 @@ class _Answer:
         end = self._at + size
         block = self._data[self._at : end]
         if self._data[end : end + 2] != b"\r\n":
-            raise MemcacheUnknownError("a value has another size than its announcement")
+            raise MemcacheUnknownError("a value does not have the announced size")
         self._at = end + 2
         return block
 

@@ -1,4 +1,4 @@
-"""The time that a request may spend on what it can do without, so that a slow memcached costs it a bounded time."""
+"""A time budget for each request's optional cache work, so that a slow memcached cannot slow it down much."""
 
 import time
 from collections.abc import Callable
@@ -12,15 +12,15 @@ OPTIONAL_S = 0.25
 _spent_s: ContextVar[float | None] = ContextVar("spent_on_optional_work", default=None)
 
 
-# Every request calls these two, so they are the C function itself, without a Python frame around it.
+# Every request calls these two: a `partial` of a C function is faster than a Python function.
 begin_request: Callable[[], object] = partial(_spent_s.set, 0.0)
-"""The request of this greenlet or thread has spent nothing; where none has begun there is no bound."""
+"""Start a new budget for the request of this greenlet or thread. Outside a request there is no bound."""
 end_request: Callable[[], object] = partial(_spent_s.set, None)
-"""What this greenlet or thread does from now on has no bound."""
+"""End the request: this greenlet or thread has no bound any more."""
 
 
 def optionally(work: Callable[[], R], otherwise: R, clock: Callable[[], float] = time.monotonic) -> R:
-    """What `work` returns, or `otherwise` where the request has spent OPTIONAL_S: it begins nothing more then."""
+    """The result of `work`, or `otherwise` without calling it once the request has spent OPTIONAL_S on such work."""
     spent_s = _spent_s.get()
     if spent_s is None:
         return work()

@@ -1,4 +1,4 @@
-"""One memcached server: a pool of connections, and the memory that it is down."""
+"""One memcached server: its connection pool and whether it is known to be down."""
 
 import logging
 import threading
@@ -23,11 +23,11 @@ FIRST_BACKOFF_S, LONGEST_BACKOFF_S = 0.05, 1.0
 
 
 class CacheUnavailable(Exception):
-    """The server did not answer in time; whether a write has happened is unknown."""
+    """The server did not answer in time; a write may or may not have been applied."""
 
 
 class Server:
-    """Every method raises `CacheUnavailable`; while the server is known to be down, at once and without asking it."""
+    """Every method may raise `CacheUnavailable`; at once, without a request, while the server is known to be down."""
 
     def __init__(self, address: str, timeout_s: float) -> None:
         self.name = address
@@ -41,7 +41,7 @@ class Server:
         return self._ask(REPEATED, MemcacheConnection.values, (key,))[0]
 
     def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
-        """The values that are there, read in one exchange."""
+        """The values found, read in one round trip."""
         values = self._ask(REPEATED, MemcacheConnection.values, keys)
         return {key: value for key, value in zip(keys, values, strict=True) if value is not None}
 
@@ -50,15 +50,15 @@ class Server:
         self._ask(REPEATED, MemcacheConnection.set, key, value, ttl_s)
 
     def set_many(self, items: Mapping[str, tuple[bytes, int]]) -> None:
-        """Store value and seconds of life of each key in one exchange; an item that is too large is left out."""
+        """Store each key's (value, TTL in seconds) in one round trip; items that are too large are skipped."""
         self._ask(REPEATED, MemcacheConnection.store, items)
 
     def count(self, key: str, by: int, ttl_s: int) -> int:
-        """The number at `key` after adding `by`; one that is not there begins at 0 and lives `ttl_s`."""
+        """The counter after adding `by`; a missing one starts at 0 with the TTL `ttl_s`."""
         return self._ask(ONCE, MemcacheConnection.count, key, by, ttl_s)
 
     def add(self, key: str, value: bytes, ttl_s: int) -> bool:
-        """False where the key exists."""
+        """Store the value; False when the key exists already."""
         return self._ask(ONCE, MemcacheConnection.add, key, value, ttl_s)
 
     def incr(self, key: str, by: int = 1) -> int | None:
@@ -74,7 +74,7 @@ class Server:
         return self._ask(REPEATED, MemcacheConnection.delete, key)
 
     def ping(self) -> float:
-        """Milliseconds of the smallest exchange; asks also while the server is thought to be down."""
+        """Round trip of the smallest command in ms; also tries a server that is marked as down."""
         started = time.monotonic()
         self._state.expect()
         self._ask(REPEATED, MemcacheConnection.ping)
@@ -106,7 +106,7 @@ class Server:
         return CacheUnavailable(self.name)
 
     def _attempt(self, attempts: int, command: Callable[..., R], args: tuple[object, ...]) -> R:
-        """Ask again when the connection was lost, as those to a server that was restarted are."""
+        """Run the command; retry on a new connection when the old one was lost, as after a restart of the server."""
         while True:
             attempts -= 1
             connection = self._pool.acquire(self._timeout_s)
@@ -134,7 +134,7 @@ def _parsed(address: str) -> Address:
 
 
 class _State:
-    """Whether the server is thought to be down; then one caller at a time asks it, after a pause of at most 1 s."""
+    """Whether the server is marked as down; if so, one caller at a time probes it, after a backoff of at most 1 s."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -153,7 +153,7 @@ class _State:
             return True
 
     def expect(self) -> None:
-        """The next caller may ask without a pause."""
+        """Let the next caller probe without backoff."""
         self._retry_at = 0.0
 
     def answered(self) -> None:
@@ -174,5 +174,5 @@ class _State:
             log.warning("memcached %s does not answer: %s", self._name, str(error) or type(error).__name__)
 
     def leave_open(self) -> None:
-        """Nothing was learned about the server."""
+        """The attempt said nothing about the server: keep its state, and let the next caller probe."""
         self._probing = False

@@ -1,1 +1,1 @@
-"""Counters that all workers of a pod share, and how they are shown."""
+"""Counters shared by all workers of a pod, and their Prometheus output."""

@@ -1,7 +1,7 @@
-"""Statistics of all workers of a pod, in memory that they share.
+"""Statistics of all workers of a pod, in shared memory.
 
-Each worker has a slot of its own, so that counting takes no lock: in CPython 3.11 a thread is never interrupted between
-the reading and the writing of `cells[i] += n`. A slot whose worker has died goes on counting with the next one.
+Each worker has a slot of its own, so counting takes no lock: CPython 3.11 does not switch threads between the read
+and the write of `cells[i] += n`. The next worker that gets the slot of a dead one continues its counters.
 """
 
 import fcntl
@@ -51,7 +51,7 @@ _WIDTH = _FIRST_BUCKET + len(BUCKETS) + 1
 
 
 class Counters:
-    """Made once in the master before it forks; each worker then calls `claim`, until which slot 0 is used."""
+    """Created in the master before it forks; each worker then calls `claim`. Before that, slot 0 is used."""
 
     def __init__(
         self, routes: Sequence[tuple[str, str]], slots: int, counters: Sequence[str], gauges: Sequence[str]
@@ -75,11 +75,11 @@ class Counters:
         counters: Sequence[str] = tuple(COUNTERS),
         gauges: Sequence[str] = tuple(GAUGES),
     ) -> Self:
-        """`routes` are (method, template), `record` is given their number; `slots` is how many workers can exist."""
+        """`routes` are (method, template), `record` takes their index; `slots` is how many workers can exist."""
         return cls(routes, slots, counters, gauges)
 
     def claim(self, slot: int | None = None) -> int:
-        """Take `slot`, or one that no living worker has, for this process; returns its number."""
+        """Take `slot`, or the first one without a living worker, for this process; returns its number."""
         with self._locked():
             taken = self._free_slot() if slot is None else slot
             self._use(taken)
@@ -89,7 +89,7 @@ class Counters:
         return taken
 
     def record(self, route: int, status: int, seconds: float) -> None:
-        """Count one request of route number `route`; 0.4 us."""
+        """Count one request of route number `route`. It takes 0.4 us."""
         cells = self._cells
         at = self._routes_at + _WIDTH * route
         cells[at - 1 + status // 100] += 1.0
@@ -105,7 +105,7 @@ class Counters:
         self._cells[self._gauges[name]] = value
 
     def snapshot(self) -> Snapshot:
-        """The sums over all workers, dead ones included; gauges of the living."""
+        """The sums over all workers, dead ones included, and the gauges of the living ones."""
         slots = [self._slot(number) for number in range(self._slots)]
         sums = [sum(column) for column in zip(*(slot for slot in slots if slot[_EVER_USED]), strict=True)]
         routes = [self._route(number, sums) for number in range(len(self.routes))]
@@ -128,7 +128,7 @@ class Counters:
         return self._all[number * self._length : (number + 1) * self._length]
 
     def _free_slot(self) -> int:
-        """More workers than slots share the last one."""
+        """The first slot without a living worker; when all are taken, the last one is shared."""
         for number in range(self._slots - 1):
             if not _lives(int(self._slot(number)[_PID])):
                 return number
@@ -144,7 +144,7 @@ class Counters:
 
 
 def _lives(pid: int) -> bool:
-    """Whether `pid` is a process; 0 is none."""
+    """Whether a process `pid` exists; False for 0."""
     if pid == 0:
         return False
     try:

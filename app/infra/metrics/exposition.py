@@ -1,4 +1,4 @@
-"""The shared counters in the terms of Prometheus."""
+"""The shared counters as Prometheus metrics."""
 
 import math
 from collections.abc import Iterator
@@ -9,12 +9,12 @@ from prometheus_client.registry import Collector
 from app.infra.metrics.counters import COUNTERS, GAUGES, Counters
 from app.infra.metrics.statistics import RouteStatistics
 
-# Told from 0 on: a series that began with the first failures would hide them from rate().
+# Index of 5xx, exported also at 0: rate() would miss the failures with which a new series starts.
 _FAILURES = 5
 
 
 class CountersCollector(Collector):
-    """To be registered in a `CollectorRegistry`; labels are route templates, never raw paths."""
+    """Collector for a `CollectorRegistry`; routes are labelled by their template, never by the raw path."""
 
     def __init__(self, counters: Counters) -> None:
         self._counters = counters

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
 
-# Upper bounds in seconds, five to a decade as in the preferred numbers of ISO 3, so that a percentile is within 60 %.
+# Upper bounds in seconds, five to a decade (preferred numbers, ISO 3); a percentile is off by 60 % at most.
 BUCKETS: tuple[float, ...] = (
     0.000_05,
     0.000_1, 0.000_16, 0.000_25, 0.000_4, 0.000_63,
@@ -19,7 +19,7 @@ BUCKETS: tuple[float, ...] = (
 
 @dataclass(frozen=True)
 class RouteStatistics:
-    """`statuses` count 1xx to 5xx; `buckets` what lies between the bounds of `BUCKETS`, the last what is above them."""
+    """`statuses` are the counts of 1xx to 5xx; `buckets` those of each bound in `BUCKETS`, plus one above the last."""
 
     method: str
     template: str
@@ -29,22 +29,22 @@ class RouteStatistics:
 
     @cached_property
     def count(self) -> int:
-        """Every request."""
+        """All requests."""
         return sum(self.statuses)
 
     @property
     def errors(self) -> int:
-        """Answers of 500 and above."""
+        """Responses with status 500 and above."""
         return self.statuses[4]
 
     @property
     def client_errors(self) -> int:
-        """Answers of 400 to 499."""
+        """Responses with status 400 to 499."""
         return self.statuses[3]
 
     @property
     def average_seconds(self) -> float:
-        """0 without requests."""
+        """Average duration; 0 without requests."""
         return self.seconds / self.count if self.count else 0.0
 
     def percentile(self, share: float) -> float:

@@ -1,1 +1,1 @@
-"""PgBouncer: its configuration, and what it tells on its console."""
+"""PgBouncer: its configuration, its reloads and its console statistics."""

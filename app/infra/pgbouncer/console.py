@@ -1,4 +1,4 @@
-"""What PgBouncer tells of itself on its console."""
+"""PgBouncer's statistics, read from its console."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ _MICROSECONDS = 1_000_000
 
 @dataclass(frozen=True)
 class PoolerStatistics:
-    """Numbers of connections now, and totals since PgBouncer started; see https://www.pgbouncer.org/usage.html."""
+    """Current numbers of connections, and totals since PgBouncer started; see https://www.pgbouncer.org/usage.html."""
 
     pool_size: int
     clients_active: int
@@ -27,7 +27,7 @@ class PoolerStatistics:
 
 
 def statistics(console: Database) -> PoolerStatistics:
-    """Over all pools but the console's own; raises Unavailable."""
+    """Statistics over all pools except the console's own; raises Unavailable."""
     pools = [row for row in console.records("SHOW POOLS") if row["database"] != _CONSOLE]
     totals = [row for row in console.records("SHOW STATS") if row["database"] != _CONSOLE]
     config = {row["key"]: row["value"] for row in console.records("SHOW CONFIG")}

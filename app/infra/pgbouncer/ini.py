@@ -1,4 +1,4 @@
-"""PgBouncer's configuration: what the budget of server connections relies on, and the files of a pod's sidecar."""
+"""PgBouncer's configuration: the settings that the connection budget relies on, and the files of a pod's sidecar."""
 
 import secrets
 from collections.abc import Mapping
@@ -7,11 +7,11 @@ from pathlib import Path
 from app.config import PoolerSettings
 from app.infra.pgbouncer.scram import verifier
 
-SERVICE = "jobfinder"  # user and database by which the service knows it, whatever PostgreSQL's are called
+SERVICE = "jobfinder"  # user and database on PgBouncer's side, whatever PostgreSQL's names are
 OPERATOR = "jobfinder_operator"
 EXPORTER = "jobfinder_exporter"
 
-# One pool for one database and one user: its size is all that PostgreSQL sees of the pod.
+# One database and one user make one pool, so its size bounds the pod's connections to PostgreSQL.
 # https://www.pgbouncer.org/config.html
 BUDGET: Mapping[str, object] = {
     "pool_mode": "transaction",
@@ -35,21 +35,21 @@ def ini(databases: Mapping[str, str], settings: Mapping[str, object]) -> str:
 def pool(size: int) -> Mapping[str, object]:
     """The settings that bound a database's connections by `size`, one or more.
 
-    Two of them, because after a RECONNECT the next client to log in is worth one connection above `default_pool_size`.
+    Both are needed: after a RECONNECT the next login may open one connection above `default_pool_size`.
     """
     return {"default_pool_size": size, "max_db_connections": size}
 
 
 def connection_string(**parts: object) -> str:
-    """`parts` as PgBouncer reads them: quoted, because a blank or a quote would end a plain value."""
+    """`parts` as PgBouncer reads them. Values are quoted, because a blank or a quote would end an unquoted one."""
     return " ".join(f"{name}={_quoted(value)}" for name, value in parts.items() if value != "")
 
 
 def write_files(settings: PoolerSettings, connect_query: str, folder: Path) -> None:
-    """Write userlist.txt, hba.conf and pgbouncer.ini, each for its owner alone: the last holds PostgreSQL's password,
-    the first what checks the passwords of those who enter the console over TCP.
+    """Write userlist.txt, hba.conf and pgbouncer.ini, readable by their owner only.
 
-    An exporter's password is a new one each time, which its `pgpass` file alone tells.
+    pgbouncer.ini holds PostgreSQL's password, userlist.txt the SCRAM verifiers of the console's users. The exporter
+    gets a new random password each time, stored only in its `pgpass` file.
     """
     exporter_password = secrets.token_hex(32) if settings.pgbouncer_exporter_folder else ""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -61,7 +61,7 @@ def write_files(settings: PoolerSettings, connect_query: str, folder: Path) -> N
 
 
 def _write(path: Path, text: str) -> None:
-    """In one step: PgBouncer may be reading it."""
+    """Replace the file atomically, because PgBouncer may be reading it."""
     new = path.with_name(f".{path.name}.new")
     new.unlink(missing_ok=True)
     new.touch(mode=0o600)
@@ -99,9 +99,9 @@ def _pod_ini(settings: PoolerSettings, connect_query: str, folder: Path) -> str:
         values["server_tls_ca_file"] = settings.database_tls_ca_file
     if settings.pgbouncer_tls_folder:
         certificate = Path(settings.pgbouncer_tls_folder)
-        values["client_tls_sslmode"] = "allow"  # for whom it is a must, hba.conf says
+        values["client_tls_sslmode"] = "allow"  # hba.conf says for whom TLS is required
         values["client_tls_cert_file"], values["client_tls_key_file"] = certificate / "tls.crt", certificate / "tls.key"
-        # No client is asked for a certificate, but PgBouncer 1.26 does not start without authorities to check one by.
+        # Clients need no certificate, but PgBouncer 1.26 does not start without a CA file.
         values["client_tls_ca_file"] = certificate / "tls.crt"
     return ini({SERVICE: server}, values)
 
@@ -113,8 +113,9 @@ def _listen(settings: PoolerSettings) -> str:
 
 
 def _hba(settings: PoolerSettings) -> str:
-    """The service over the socket that its container has; over TCP the console alone, and each user with a password:
-    the operator over TLS from anywhere, an exporter from within the pod.
+    """Access rules: the service connects over the Unix socket that its container shares, without a password.
+
+    Over TCP only the console is open, with a password: to the operator over TLS, to the exporter from within the pod.
     """
     lines = [f"local {database} {SERVICE} trust" for database in (SERVICE, "pgbouncer")]
     if settings.pgbouncer_operator_password:

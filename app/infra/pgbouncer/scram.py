@@ -1,4 +1,4 @@
-"""SCRAM verifiers: what a server needs to check a password that it does not know."""
+"""SCRAM verifiers, with which a server checks a password without storing it."""
 
 import base64
 import hashlib
@@ -10,7 +10,7 @@ ITERATIONS = 4096  # PostgreSQL's default
 
 
 def verifier(password: str) -> str:
-    """As PostgreSQL and PgBouncer store it (RFC 5803), with a new salt. Of SASLprep (RFC 4013) NFKC is what matters."""
+    """A verifier as PostgreSQL and PgBouncer store it (RFC 5803), with a new salt. SASLprep is reduced to NFKC."""
     salt = secrets.token_bytes(16)
     salted = hashlib.pbkdf2_hmac("sha256", unicodedata.normalize("NFKC", password).encode(), salt, ITERATIONS)
     stored_key = hashlib.sha256(_hmac(salted, b"Client Key")).digest()

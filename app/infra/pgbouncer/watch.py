@@ -1,4 +1,4 @@
-"""Keeps the files of a pod's PgBouncer true to the mounted secrets, has it read them anew, and tells if it hangs."""
+"""Keeps the files of a pod's PgBouncer up to date with the mounted secrets, reloads it, and detects when it hangs."""
 
 import logging
 import socket
@@ -21,17 +21,17 @@ log = logging.getLogger(__name__)
 
 LOOK_S, LOGIN_S, ANSWER_S = 2.0, 1.0, 5.0
 HUNG = "hung"
-"""The file beside PgBouncer's own that is there while it hangs: a probe of any image can look for it."""
+"""The file that exists while PgBouncer hangs: a probe needs nothing but a test for it, in any image."""
 
 _SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 Inputs = tuple[PoolerSettings, tuple[bytes, ...]]
 
 
 class PgBouncerFiles:
-    """`look` again and again: it writes the files when `load` or a certificate tells something new, then says RELOAD.
+    """`look`, called periodically, writes the files when the settings or a certificate have changed, then sends RELOAD.
 
-    After it the pool is as large as the file says, which is what PgBouncer starts with: an operator grants more again.
-    New connections to PostgreSQL use the new password; those that are there close when their transaction has ended.
+    RELOAD resets the pool to the size in the file, the one that PgBouncer starts with; the operator then grants more
+    again. New connections to PostgreSQL use the new password; old ones close when their transaction has ended.
     """
 
     def __init__(self, load: Callable[[], PoolerSettings], connect_query: str, folder: Path) -> None:
@@ -40,19 +40,19 @@ class PgBouncerFiles:
         self._unread = False
 
     def write(self) -> None:
-        """For the first time; raises ConfigError. A PgBouncer that already runs is to read them."""
+        """Write the files for the first time; raises ConfigError. A PgBouncer that already runs is reloaded later."""
         settings = self._load()
         Path(self._folder, HUNG).unlink(missing_ok=True)
         self._write((settings, _certificates(settings)))
         self._unread = _socket(settings).exists()
 
     def look(self) -> None:
-        """What cannot be read, or is wrong, leaves the files as they are and is looked at again."""
+        """Write and reload when something has changed. Invalid input is logged, and the files stay as they are."""
         try:
             settings = self._load()
             inputs = settings, _certificates(settings)
         except ConfigError as error:
-            log.error("PgBouncer goes on with what it was told: %s", error)
+            log.error("PgBouncer keeps its present configuration: %s", error)
             return
         if inputs != self._written:
             self._write(inputs)
@@ -61,7 +61,7 @@ class PgBouncerFiles:
             self._unread = not _reload(settings)
 
     def tell_whether_it_hangs(self) -> None:
-        """By the file `HUNG`, which is there or not."""
+        """Create the file `HUNG` while PgBouncer hangs, and remove it otherwise."""
         mark = Path(self._folder, HUNG)
         if self._written is not None and hangs(_socket(self._written[0])):
             log.error("PgBouncer does not answer within %s s", ANSWER_S)
@@ -75,7 +75,7 @@ class PgBouncerFiles:
 
 
 def watch(files: PgBouncerFiles) -> NoReturn:
-    """A thread of its own asks PgBouncer, because `look` waits for one that hangs while it is told to RELOAD."""
+    """Run both tasks forever. The hang check has a thread of its own, because RELOAD blocks when PgBouncer hangs."""
     threading.Thread(target=_again_and_again, args=[files.tell_whether_it_hangs], daemon=True).start()
     _again_and_again(files.look)
 
@@ -87,10 +87,10 @@ def _again_and_again(act: Callable[[], None]) -> NoReturn:
 
 
 def hangs(path: Path, answer_s: float = ANSWER_S) -> bool:
-    """Whether somebody listens at the Unix socket and says nothing to the shortest of questions.
+    """Whether a process listens on the Unix socket but does not answer an SSLRequest within `answer_s`.
 
     The kernel accepts connections for a process that is stopped, until its queue is full (EAGAIN). A server that is
-    not there, or ends the connection, does not hang. https://www.postgresql.org/docs/current/protocol-flow.html
+    absent, or closes the connection, does not hang. https://www.postgresql.org/docs/current/protocol-flow.html
     """
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(answer_s)
@@ -116,16 +116,16 @@ def _certificates(settings: PoolerSettings) -> tuple[bytes, ...]:
 
 
 def _reload(settings: PoolerSettings) -> bool:
-    """As `pgbouncer`, whom it admits to its console where the Unix socket's peer has its own account."""
+    """Send RELOAD as user `pgbouncer`, which PgBouncer admits when the peer of the Unix socket has its own UID."""
     try:
         with closing(_console(settings)) as console:
             console.autocommit = True
             _let_logins_end(console)
             console.cursor().execute("RELOAD")
     except psycopg2.Error as error:
-        log.warning("PgBouncer does not read its new files yet: %s", str(error).strip())
+        log.warning("PgBouncer could not be reloaded yet: %s", str(error).strip())
         return False
-    log.info("PgBouncer reads its files anew")
+    log.info("PgBouncer has been told to reload its files")
     return True
 
 
@@ -140,9 +140,10 @@ def _console(settings: PoolerSettings) -> extensions.connection:
 
 
 def _let_logins_end(console: extensions.connection) -> None:
-    """A login to PostgreSQL that RELOAD meets half-way fails, and PgBouncer then refuses clients where it has no other
-    connection. So none is begun (the pool is as large as it is; RELOAD says anew how large it may be), and the last
-    has a second to end.
+    """Wait at most LOGIN_S for logins to PostgreSQL to end, and let no new one start.
+
+    A login that RELOAD interrupts fails, and PgBouncer then refuses clients if it has no other connection. Setting the
+    pool size to the present number of connections stops new logins; RELOAD restores the size.
     """
     end = time.monotonic() + LOGIN_S
     with console.cursor() as cursor:

@@ -1,4 +1,4 @@
-"""One psycopg2 connection in autocommit mode, as the pool keeps it."""
+"""One psycopg2 connection in autocommit mode, as kept in the pool."""
 
 import select
 import time
@@ -45,19 +45,19 @@ class Link:
         self._poll.register(opened.fileno(), select.POLLIN)
 
     def usable(self) -> bool:
-        """Whether nothing can be read: an idle server has something to say only when it ends the connection."""
+        """Whether nothing can be read: on an idle connection the server sends data only when it closes it."""
         return not self._poll.poll(0)
 
     def ready(self) -> bool:
-        """Whether a query that failed left the connection ready for another one."""
+        """Whether the connection is ready for another query, after one has failed."""
         return not self.connection.closed and self.connection.info.transaction_status == TRANSACTION_STATUS_IDLE
 
     def in_transaction(self) -> bool:
-        """Whether a transaction is open, failed or not, and no query is under way."""
+        """Whether a transaction is open (failed or not) and no query is running."""
         return not self.connection.closed and self.connection.info.transaction_status in _OPEN_TRANSACTION
 
     def close(self) -> None:
-        """Also while a query is under way."""
+        """Close the connection, even while a query is running."""
         try:
             self.connection.close()
         except psycopg2.Error:
@@ -67,11 +67,11 @@ class Link:
 class Connector:
     """Opens links to `dsn`, a libpq connection string or URL; resolving a host name does not block other requests.
 
-    `direct` tells that PostgreSQL itself is there: a standby is refused, as PgBouncer's `connect_query` does.
+    `direct` means that `dsn` is PostgreSQL without PgBouncer: standbys are then refused here instead of by PgBouncer.
     """
 
     def __init__(self, dsn: str, *, direct: bool = False) -> None:
-        """Raise ConfigError for what libpq does not understand; the text may hold a password and is not shown."""
+        """Raise ConfigError for an invalid `dsn`, without showing it: it may contain a password."""
         self._direct = direct
         try:
             self._given = parse_dsn(dsn)
@@ -81,16 +81,14 @@ class Connector:
         except (psycopg2.ProgrammingError, ValueError) as error:
             raise ConfigError("a database URL is not a connection string that libpq understands") from error
         if several:
-            raise ConfigError(
-                "a database URL names several hosts: which of them has the truth would be a matter of luck"
-            )
+            raise ConfigError("a database URL names several hosts; it must name only one, the primary")
 
     @property
     def database(self) -> str:
         return str(self._given.get("dbname", ""))
 
     def open(self) -> Link:
-        """Raises psycopg2.Error or OSError (TimeoutError, socket.gaierror)."""
+        """Connect; raises psycopg2.Error or OSError (TimeoutError, socket.gaierror)."""
         if self._lookup is None:
             return self._connect(None, CONNECT_TIMEOUT_S)
         return first_to_connect(*self._lookup, CONNECT_TIMEOUT_S, self._connect, (OSError, psycopg2.OperationalError))
@@ -110,7 +108,7 @@ class Connector:
 
 
 def _name_to_resolve(given: dict[str, Any]) -> tuple[str, int] | None:
-    """Host and port; None for a Unix socket and an address that is given beside the name."""
+    """(host, port) when a host name must be resolved; None for a Unix socket or when `hostaddr` is given."""
     host = str(given.get("host", ""))
     if not host or "/" in host or "hostaddr" in given:
         return None

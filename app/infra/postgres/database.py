@@ -1,4 +1,4 @@
-"""Queries over a bounded pool of connections to PgBouncer in transaction mode: no session state, no needless BEGIN."""
+"""Queries over a bounded pool of connections to PgBouncer in transaction mode: no session state, no extra BEGIN."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -41,7 +41,7 @@ def _records(answered: cursor) -> list[dict[str, Any]]:
 
 
 class Transaction:
-    """Statements of one transaction; they are never EXECUTEd, for one that is missing would abort everything."""
+    """Statements of one transaction, never sent as EXECUTE: a missing prepared statement would abort it."""
 
     def __init__(self, link: Link) -> None:
         self._link, self._cursor = link, link.cursor
@@ -68,7 +68,7 @@ class Transaction:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Commit, or roll back; a caller that is being killed cannot wait, and closing the connection does it too."""
+        """Commit, or roll back after an Exception. A killed caller cannot wait; closing the connection rolls back."""
         if not self._begun:
             return
         if kind is None:
@@ -79,7 +79,7 @@ class Transaction:
             self._cursor.execute("ROLLBACK")
 
     def _ask(self, statement: Statement | str, params: Row) -> None:
-        """The first statement takes BEGIN with it, which saves a round trip."""
+        """Send the statement; the first one is sent together with BEGIN, which saves a round trip."""
         begin = "" if self._begun else "BEGIN; "
         self._begun = True
         if isinstance(statement, Statement):
@@ -92,12 +92,12 @@ class Database:
     """`dsn` is a libpq connection string or URL.
 
     Each statement is a `Statement` or text with `%s` parameters. Every method raises `errors.Unavailable` when the
-    database does not answer in time, and `errors.Conflict` when a constraint is violated; a mistake in the SQL stays
-    psycopg2's error. Reads are repeated once on a new connection when theirs was lost, writes never.
+    database does not answer in time, and `errors.Conflict` when a constraint is violated; errors in the SQL itself stay
+    psycopg2's. A read is retried once when its connection was lost, a write never.
     """
 
     def __init__(self, dsn: str, tuning: DatabaseTuning, *, prepared: bool = True, direct: bool = False) -> None:
-        """`direct` tells that no PgBouncer is in front, which would refuse a standby."""
+        """`direct` means that no PgBouncer is in front; standbys are then refused here."""
         self._connector = Connector(dsn, direct=direct)
         self._pool: Pool[Link] = Pool(self._connector.open, tuning.pool_max)
         self._tuning = tuning
@@ -107,7 +107,7 @@ class Database:
         self._ping = "SHOW VERSION" if self._connector.database == "pgbouncer" else "SELECT 1"
 
     def apply(self, tuning: DatabaseTuning) -> None:
-        """Take new bounds at once; queries under way are not disturbed."""
+        """Apply new bounds at once; running queries are not interrupted."""
         self._tuning = tuning
         self._acquire_timeout_s = tuning.acquire_timeout_ms / 1000
         self._pool.resize(tuning.pool_max)
@@ -125,7 +125,7 @@ class Database:
         return self._answer(statement, params, _count)
 
     def records(self, statement: str) -> list[dict[str, Any]]:
-        """Every row by its columns' names, for answers whose columns differ between versions."""
+        """Every row as a dictionary, for results whose columns differ between versions."""
         return self._answer(statement, (), _records)
 
     @contextmanager
@@ -140,7 +140,7 @@ class Database:
             fail(error)
 
     def ping(self, timeout_s: float = PING_TIMEOUT_S) -> float:
-        """Milliseconds that the smallest query takes, waiting for a connection included; raises Unavailable."""
+        """Duration of the smallest query in ms, including the wait for a connection; raises Unavailable."""
         started = time.monotonic()
         try:
             link = self._pool.acquire(timeout_s)
@@ -151,7 +151,7 @@ class Database:
         return (time.monotonic() - started) * 1000
 
     def prune(self) -> None:
-        """Close what has idled longer than the tuning says, down to `pool_min`."""
+        """Close connections that have exceeded the idle timeout, down to `pool_min`."""
         self._pool.prune(self._tuning.idle_timeout_seconds, self._tuning.pool_min)
 
     def stats(self) -> PoolStats:
@@ -159,7 +159,7 @@ class Database:
         return self._pool.stats()
 
     def close(self) -> None:
-        """Close every connection, one in use when its query is done."""
+        """Close every connection; those in use when their query is done."""
         self._pool.close()
 
     def _answer(self, statement: Statement | str, params: Row, take: Take[T]) -> T:
@@ -198,7 +198,7 @@ class Database:
 
 
 class _Kept:
-    """Gives a connection back to the pool, or ends it when what happened leaves it in the middle of something."""
+    """Returns a connection to the pool, or closes it if an error has left a query or transaction unfinished."""
 
     __slots__ = ("_link", "_pool")
 
@@ -217,7 +217,7 @@ class _Kept:
 
 
 def _left_s(started: float) -> float:
-    """How long a query may take for a caller that has waited since `started` already."""
+    """Timeout of a query whose caller has been waiting since `started`."""
     return max(QUERY_TIMEOUT_S - (time.monotonic() - started), LEAST_QUERY_TIMEOUT_S)
 
 

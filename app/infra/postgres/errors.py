@@ -1,4 +1,4 @@
-"""What a driver's error means: that the database cannot answer now, that data contradict each other, or a bug."""
+"""Classifies driver errors: the database is unavailable, a constraint is violated, or the SQL has a bug."""
 
 import logging
 import threading
@@ -32,18 +32,18 @@ _UNPREPARED = (errorcodes.INVALID_SQL_STATEMENT_NAME, errorcodes.FEATURE_NOT_SUP
 
 
 def fail(error: Exception) -> NoReturn:
-    """Raise the product error for `error`, or `error` itself where it is a mistake in our SQL."""
+    """Raise the product error for `error`, or `error` itself if it is a bug in our SQL."""
     if isinstance(error, PoolTimeout):
         raise _unavailable(error, "no database connection became free in time") from error
     if isinstance(error, OSError) or (isinstance(error, psycopg2.Error) and _outage(error)):
         raise _unavailable(error, "the database does not answer") from error
     if isinstance(error, psycopg2.IntegrityError):
-        raise Conflict("what is stored contradicts the request") from error
+        raise Conflict("the request conflicts with stored data") from error
     raise error
 
 
 def connection_lost(error: psycopg2.Error) -> bool:
-    """Whether the connection ended before the server answered, so that another one may fare better."""
+    """Whether the connection was lost before the server answered, so that a retry on another one may succeed."""
     return _outage(error) and (error.pgcode is None or error.pgcode.startswith(_LOST))
 
 
@@ -54,12 +54,12 @@ def _outage(error: psycopg2.Error) -> bool:
 
 
 def unprepared(error: psycopg2.Error) -> bool:
-    """Whether EXECUTE failed before it ran because the statement is missing, or stale after a change of the schema."""
+    """Whether EXECUTE failed because the prepared statement is missing, or stale after a schema change."""
     return error.pgcode in _UNPREPARED
 
 
 class _Complaints:
-    """One log line in `QUIET_SECONDS`, however many requests an outage fails."""
+    """Logs outages, at most one line in `QUIET_SECONDS`."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

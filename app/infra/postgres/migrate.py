@@ -1,4 +1,4 @@
-"""Brings the database's schema up to date, and sets the limits that protect it from its clients."""
+"""Migrates the database's schema and sets its session timeouts."""
 
 import logging
 import time
@@ -27,9 +27,9 @@ RETRY_S = 1.0
 def migrate(
     direct_url: str, preparation: Preparation, statement_timeout_ms: int = STATEMENT_TIMEOUT_MS, role: str = ""
 ) -> None:
-    """Apply what is missing, all or nothing; does nothing the second time, and two at once wait for each other.
+    """Apply missing migrations, all or none; idempotent, and concurrent calls wait for each other.
 
-    `role` is what the service logs in as, when that is not the role of `direct_url`. Raises Unavailable.
+    `role` is the role that the service logs in as, if it differs from that of `direct_url`. Raises Unavailable.
     """
     try:
         _upgrade(direct_url)
@@ -40,7 +40,7 @@ def migrate(
 
 
 def direct_url(settings: MigrationSettings) -> str:
-    """PostgreSQL itself as a connection string."""
+    """The connection string of PostgreSQL itself, without PgBouncer."""
     if settings.database_direct_url:
         return settings.database_direct_url
     parts = {
@@ -89,7 +89,7 @@ def _upgrade(direct_url: str) -> None:
 
 
 def _is_newer(connection: Connection) -> bool:
-    """Whether a later version of the service has migrated the database: then this one is being rolled back to."""
+    """Whether a later version of the service has migrated the database, as during a rollback to this one."""
     found = MigrationContext.configure(connection).get_current_revision()
     connection.rollback()
     if found is None or found <= newest_version():
@@ -99,7 +99,7 @@ def _is_newer(connection: Connection) -> bool:
 
 
 def _create(direct_url: str, preparation: Preparation) -> None:
-    """The function that PgBouncer calls; those of other versions stay for the pods that still use them."""
+    """Create the function that PgBouncer calls. Those of other versions stay for pods that still use them."""
     connection = psycopg2.connect(direct_url, connect_timeout=10)
     try:
         with connection, connection.cursor() as cursor:
@@ -110,9 +110,9 @@ def _create(direct_url: str, preparation: Preparation) -> None:
 
 
 def _limit_sessions(direct_url: str, statement_timeout_ms: int, role: str) -> None:
-    """Let PostgreSQL end what a killed worker leaves behind; holds for sessions that begin from now on.
+    """Set timeouts with which PostgreSQL ends what a killed worker leaves behind; they apply to new sessions.
 
-    It runs the parts of a search's union in their order only without parallel plans.
+    Parallel plans are switched off: a search relies on the parts of its UNION being run in order.
     """
     limits = {
         "statement_timeout": f"{statement_timeout_ms}ms",

@@ -1,4 +1,4 @@
-"""Which revision of the schema the database has, and which one this version of the service needs."""
+"""The schema revision of the database, and the one that this version of the service needs."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ MIGRATIONS = Path(__file__).parents[2] / "migrations"
 
 
 def current_version(database: Database) -> str | None:
-    """The revision that the schema has, None for an empty database; raises Unavailable."""
+    """The schema's revision, None for an empty database; raises Unavailable."""
     try:
         row = database.one("SELECT version_num FROM alembic_version")
     except psycopg2.errors.UndefinedTable:

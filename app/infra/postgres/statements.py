@@ -1,4 +1,4 @@
-"""SQL statements that PgBouncer may have prepared on its server connections."""
+"""SQL statements that can be prepared on PgBouncer's server connections."""
 
 import hashlib
 import re
@@ -15,8 +15,8 @@ _PARAMETER = re.compile(r"\$(\d+)")
 class Statement:
     """`sql` numbers its parameters $1..$n, `types` are their PostgreSQL types.
 
-    A `readonly` statement may be repeated after a lost connection. The name that the server knows ends in a hash of
-    the content, so that two versions of the service never run each other's statements. Comments (`--`) are refused,
+    A `readonly` statement is retried after a lost connection. `server_name` ends in a hash of the content, so that two
+    versions of the service never run each other's statements. Comments (`--`) are refused,
     because the text has to fit on one line of PgBouncer's ini file.
     """
 
@@ -26,22 +26,22 @@ class Statement:
     readonly: bool = False
 
     def __post_init__(self) -> None:
-        """Raise ValueError for what could not be prepared."""
+        """Raise ValueError for a statement that cannot be prepared."""
         used = {int(number) for number in _PARAMETER.findall(self.sql)}
         if used != set(range(1, len(self.types) + 1)):
-            raise ValueError(f"{self.name}: the parameters of the text and the types do not match")
+            raise ValueError(f"{self.name}: the parameters in the text do not match the types")
         if "--" in self.sql:
-            raise ValueError(f"{self.name}: a comment would swallow the rest of the line")
+            raise ValueError(f"{self.name}: comments are not allowed, as the statement is sent as one line")
 
     @cached_property
     def server_name(self) -> str:
-        """The name under which the server has it."""
+        """The name of the prepared statement on the server."""
         content = "\0".join((self.name, *self.types, self._line))
         return f"{self.name}_{hashlib.sha256(content.encode()).hexdigest()[:8]}"
 
     @cached_property
     def prepare(self) -> str:
-        """What PgBouncer's `connect_query` says to each new server connection."""
+        """The PREPARE statement."""
         types = f" ({', '.join(self.types)})" if self.types else ""
         return f"PREPARE {self.server_name}{types} AS {self._line}"
 
@@ -66,7 +66,7 @@ class Statement:
         return " ".join(line.strip() for line in self.sql.strip().splitlines())
 
     def _cast(self, match: re.Match[str]) -> str:
-        """A cast gives a parameter the type that PREPARE would give it."""
+        """Cast the parameter to the type that PREPARE would give it."""
         number = int(match[1])
         return f"CAST(%(p{number})s AS {self.types[number - 1]})"
 
@@ -74,8 +74,8 @@ class Statement:
 class Preparation:
     """Several statements as one function of the database, which prepares them in the session that calls it.
 
-    PgBouncer hangs on a `connect_query` of more than some 500 bytes (seen with 1.18), so that it has room for the call
-    alone. The function is named by its content: pods of two versions each find their own.
+    PgBouncer hangs on a `connect_query` of more than about 500 bytes (seen with 1.18), so that it only calls this
+    function. Its name contains a hash of its content, so that pods of two versions each call their own.
     """
 
     def __init__(self, statements: Sequence[Statement]) -> None:
@@ -89,10 +89,10 @@ class Preparation:
 
     @property
     def connect_query(self) -> str:
-        """What PgBouncer says to each new server connection.
+        """The SQL that PgBouncer runs on each new server connection.
 
-        PgBouncer logs a failure and goes on, so that a standby has to end the connection itself: sessions that have
-        ended live on there for as long as it lags. A demoted primary ends all its connections, so that no connection
-        outlives the answer.
+        Standbys must be refused, because ended sessions are still valid there for as long as replication lags. An error
+        would not do: PgBouncer logs it and goes on. So the backend terminates itself. No later check is needed, because
+        a demoted primary closes all its connections.
         """
         return f"{REFUSE_STANDBY}; SELECT {self.name}()"

@@ -1,1 +1,1 @@
-"""Token keys, password hashes, and the pepper that a database belongs to."""
+"""Token keys, password hashes, and the check that a database is used with its own pepper."""

@@ -1,4 +1,4 @@
-"""What ties a database to one set of secrets: a fingerprint of the pepper, and of each token key by its name."""
+"""Binds a database to one set of secrets, by fingerprints of the pepper and of each token key."""
 
 import hashlib
 import hmac
@@ -20,21 +20,21 @@ RETURNING pepper_fingerprint, key_fingerprints
 
 
 def fingerprint(pepper: bytes) -> bytes:
-    """32 bytes that tell peppers apart and reveal nothing of them."""
+    """32 bytes that identify a pepper without revealing it."""
     return hmac.digest(pepper, b"jobfinder fingerprint of the pepper", hashlib.sha256)
 
 
 def check_identity(database: Database, pepper: bytes, keys: Mapping[str, str] | None = None) -> None:
-    """Compare with what the database was first used with; `pepper` is its `fingerprint`, `keys` those of a KeyRing.
+    """Compare with the recorded fingerprints; `pepper` is a `fingerprint`, `keys` are those of a KeyRing by key id.
 
-    Raises ConfigError for another pepper, with which no password would be right. A key that replaced another one of
-    the same name is only logged: tokens signed with that one are refused from now on.
+    Raises ConfigError when the pepper differs, as no password would match. A key that has replaced another one of the
+    same name is only logged: tokens signed with the old one are refused from now on.
     """
     row = database.one(REMEMBER, pepper, Json(dict(keys or {})))
     if row is None:
-        raise ConfigError("the database does not remember with which PEPPER it is used")
+        raise ConfigError("the database has no record of its PEPPER")
     if not hmac.compare_digest(bytes(row[0]), pepper):
-        raise ConfigError("PEPPER: this database is used with another one; with this one every password would be wrong")
+        raise ConfigError("PEPPER: this database is used with another one; no password would match with this one")
     for kid, known in row[1].items():
         if keys and keys.get(kid, known) != known:
-            log.warning("the key %s is another one than before; tokens signed with that are refused", kid)
+            log.warning("the key %s has been replaced; tokens signed with the former one are refused", kid)

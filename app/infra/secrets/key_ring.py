@@ -1,4 +1,4 @@
-"""Keys of access tokens, read from a folder and read again when it changes."""
+"""Keys of access tokens, loaded from a folder and reloaded when it changes."""
 
 import base64
 import hashlib
@@ -36,7 +36,7 @@ VerifyingKey = Ed25519PublicKey | bytes
 
 @dataclass(frozen=True)
 class Key:
-    """`key` signs; it is what PyJWT takes."""
+    """The key that signs tokens, in the form that PyJWT takes."""
 
     kid: str
     key: SigningKey
@@ -44,7 +44,7 @@ class Key:
 
 @dataclass(frozen=True)
 class _Loaded:
-    """One file; a public key alone verifies what was signed before it was retired."""
+    """The key of one file; a public key only verifies tokens that were signed before its private key was retired."""
 
     fingerprint: str
     can_sign: bool
@@ -55,8 +55,8 @@ class _Loaded:
 class KeyRing:
     """`<kid>.pem` are Ed25519 keys, private or only public, `<kid>.key` secrets for HS256.
 
-    New tokens are signed with `signing_kid`, or with the greatest name when that is empty. A file that cannot be used
-    is refused with a log line, and the key that it held before stays. Raises ConfigError where nothing can sign.
+    New tokens are signed with `signing_kid`, or with the key of the greatest name when that is empty. An invalid file
+    is logged, and the key loaded from it before stays. Raises ConfigError when no key can sign.
     """
 
     def __init__(self, folder: Path, algorithm: Literal["EdDSA", "HS256"], signing_kid: str = "") -> None:
@@ -84,11 +84,11 @@ class KeyRing:
         return {"keys": [_jwk(kid, key) for kid, key in public if isinstance(key, Ed25519PublicKey)]}
 
     def fingerprints(self) -> dict[str, str]:
-        """Of each key by its name; they reveal nothing of a secret."""
+        """The fingerprint of each key by its key id; fingerprints reveal no secret."""
         return {kid: each.fingerprint for kid, each in self._keys.items()}
 
     def poll(self) -> bool:
-        """Look at the folder; True when other keys hold from now on."""
+        """Check the folder; True when the keys have changed."""
         seen = self._identity()
         if seen == self._seen:
             return False
@@ -117,17 +117,17 @@ class KeyRing:
         return Key(kid, key)
 
     def _loaded(self, path: Path) -> _Loaded | None:
-        """The key in `path`, or what was known under its name when the file is bad."""
+        """The key in `path`; if the file is invalid, the key loaded from it before."""
         try:
             if not path.is_symlink() and path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-                log.warning("the key %s can be read by other accounts; chmod 600 mends that", path)
+                log.warning("the key %s can be read by other accounts; to fix that: chmod 600", path)
             return self._load(path.read_bytes())
         except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
             log.warning("the key %s is refused: %s", path, error)
             return self._keys.get(path.stem)
 
     def _files(self) -> list[Path]:
-        """Not `..data` and its like, in which Kubernetes keeps the files that the visible names link to."""
+        """Key files, without hidden ones such as `..data`, which Kubernetes uses for its symlinks."""
         try:
             return sorted(
                 path for path in self._folder.iterdir()
@@ -147,7 +147,7 @@ def _load_pem(content: bytes) -> _Loaded:
     signing = key if isinstance(key, Ed25519PrivateKey) else None
     public = signing.public_key() if signing else key
     if not isinstance(public, Ed25519PublicKey):
-        raise ValueError("only Ed25519 keys are taken")
+        raise ValueError("only Ed25519 keys are accepted")
     return _Loaded(_thumbprint(public), signing is not None, signing, public)
 
 
@@ -165,12 +165,12 @@ def _jwk(kid: str, key: Ed25519PublicKey) -> dict[str, str]:
 
 
 def _public_members(key: Ed25519PublicKey) -> dict[str, str]:
-    """In the order that RFC 7638 asks for."""
+    """The public members of the JWK, in the order of RFC 7638."""
     return {"crv": "Ed25519", "kty": "OKP", "x": _base64url(key.public_bytes(Encoding.Raw, PublicFormat.Raw))}
 
 
 def _thumbprint(key: Ed25519PublicKey) -> str:
-    """RFC 7638 and RFC 8037, appendix A.3."""
+    """JWK thumbprint (RFC 7638; RFC 8037, appendix A.3)."""
     text = json.dumps(_public_members(key), separators=(",", ":"))
     return _base64url(hashlib.sha256(text.encode()).digest())
 

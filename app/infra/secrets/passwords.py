@@ -1,4 +1,4 @@
-"""Password hashes: bcrypt over a keyed hash, worked out in a few threads at a low priority."""
+"""Password hashes: bcrypt over a keyed hash, computed in a few threads at low priority."""
 
 import base64
 import functools
@@ -30,10 +30,11 @@ _DIGEST_LENGTH = 31
 
 
 class PasswordHasher:
-    """bcrypt's 72 bytes and its stop at NUL do not matter: it is given the Base64 of an HMAC-SHA256 of the password.
+    """bcrypt over the Base64 of the password's HMAC-SHA256, so that bcrypt's limit of 72 bytes and NUL do not matter.
 
-    Passwords are compared in Unicode NFC. Without the `pepper`, a stolen table of hashes cannot even be guessed at.
-    Every method that hashes raises Unavailable when too many others wait. `workers` processes share the cores.
+    Passwords are compared in Unicode NFC. The HMAC's key comes from `pepper`: without it, stolen hashes cannot be
+    attacked by guessing. Methods that hash raise Unavailable when the queue is full. `workers` processes share the
+    cores.
     """
 
     def __init__(self, pepper: bytes, tuning: Passwords, workers: int = 1) -> None:
@@ -43,7 +44,7 @@ class PasswordHasher:
         self._executor = Executor(self._threads(tuning), tuning.queue)
 
     def apply(self, tuning: Passwords) -> None:
-        """Take new bounds, and a new cost for the hashes made from now on."""
+        """Apply new bounds, and a new cost for new hashes."""
         self._cost = tuning.bcrypt_cost
         self._executor.resize(self._threads(tuning), tuning.queue)
 
@@ -54,8 +55,8 @@ class PasswordHasher:
     def verify(self, password: str, password_hash: bytes | None, greatest_cost: int = 0) -> bool:
         """Whether the hash is of this password; False for None, which stands for an unknown account.
 
-        The work is always that of `greatest_cost` or of new hashes, whichever is more: it tells neither whether there
-        is an account nor how old its hash is. `greatest_cost` is the greatest that any account has.
+        The time taken is always that of the higher of `greatest_cost` (the greatest of any account) and the present
+        cost, so that it reveals neither whether the account exists nor how old its hash is.
         """
         cost = max(self._cost, greatest_cost)
         known = password_hash if password_hash is not None else _dummy(cost)
@@ -86,17 +87,17 @@ class PasswordHasher:
 
 @functools.cache
 def common_passwords() -> frozenset[str]:
-    """Passwords of 8 and more characters that anybody would try first, in lower case."""
+    """The most common passwords of 8 or more characters, in lower case."""
     return frozenset(_COMMON.read_text("utf-8").split())
 
 
 def cost_of(password_hash: bytes) -> int:
-    """The binary logarithm of the rounds, which stands in the hash in two digits."""
+    """The bcrypt cost of a hash, the binary logarithm of its rounds."""
     return int(password_hash[4:6])
 
 
 def _check(keyed: bytes, password_hash: bytes, cost: int) -> bool:
-    """Work of 2^cost in all: 2^c for the hash, and 2^c + 2^(c+1) + ... + 2^(cost-1) for nothing."""
+    """Check with total work 2^cost: 2^c for the hash, then dummy checks of 2^c + 2^(c+1) + ... + 2^(cost-1)."""
     right = bcrypt.checkpw(keyed, password_hash)
     for missing in range(cost_of(password_hash), cost):
         bcrypt.checkpw(keyed, _dummy(missing))
@@ -109,6 +110,6 @@ def _hash(keyed: bytes, cost: int) -> bytes:
 
 @functools.cache
 def _dummy(cost: int) -> bytes:
-    """A hash of that cost and of no known password; it takes no work to make."""
+    """A random hash of that cost that matches no known password; cheap to make."""
     digest = "".join(secrets.choice(_BCRYPT_ALPHABET) for _ in range(_DIGEST_LENGTH))
     return bcrypt.gensalt(cost)[:_SALT_END] + digest.encode()

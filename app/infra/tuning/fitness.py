@@ -1,4 +1,4 @@
-"""Whether live settings may hold here: floors outside development, and what the memory of the container allows."""
+"""Checks live settings against their minimums outside development and against the container's memory."""
 
 import math
 from dataclasses import dataclass
@@ -11,21 +11,21 @@ LEAST_BCRYPT_COST = 10
 # The chart's refusals count with the same (charts/jobfinder/files/tuning.json, made by `make docs`).
 WORKER_KIB = 65_536
 ENTRY_KIB = {"user": 3.0, "blacklist": 0.25, "company": 3.0, "job": 10.0}
-"""Of each cache by its name in the tuning; a description of some paragraphs is in a company's."""
+"""Memory for one entry of each cache; a company's entry holds a description of some paragraphs."""
 UNLIMITED = {each.name: 0 for each in fields(Limits) if 0 in [meta.ge for meta in each.type.__metadata__]}
 """The limits that may be switched off, each with the value that does so."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the service runs: its workers share `memory_bytes`; None where there is no limit to compare with."""
+    """Where the service runs. Its workers share `memory_bytes`; None when there is no limit."""
 
     development: bool
     workers: int
     memory_bytes: int | None
 
     def unfit(self, tuning: Tuning) -> list[str]:
-        """What cannot hold here, each with the nearest value that could."""
+        """Why `tuning` cannot be used here, each problem with the nearest value that could; empty when it can."""
         problems = [] if self.development else _too_weak(tuning)
         return problems if self.memory_bytes is None else problems + self._too_large(tuning, self.memory_bytes / 1024)
 

@@ -1,4 +1,4 @@
-"""The live settings: read from a file, and read again whenever it is another one."""
+"""The live settings, loaded from a file and reloaded when it changes."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -17,10 +17,10 @@ Unfit = Callable[[Tuning], Sequence[str]]
 
 
 class LiveTuning:
-    """`current` is always whole and valid: a bad file is refused with a log line, and the last good one stays.
+    """`current` is always complete and valid: an invalid file is logged, and the last valid settings stay.
 
-    `default` holds where `path` is None, where there is no file, and for what the file leaves out. `unfit` tells why a
-    file that is well-formed cannot hold here.
+    `default` is used when `path` is None, when there is no file, and for settings that the file leaves out. `unfit`
+    returns the reasons why a well-formed file cannot be used here.
     """
 
     def __init__(self, path: Path | None, default: Tuning, unfit: Unfit = lambda _tuning: ()) -> None:
@@ -32,13 +32,13 @@ class LiveTuning:
         if path is not None:
             self._identity = file_identity(path)
             if self._identity is None:
-                log.warning("there is no tuning file %s yet, the defaults hold", path)
+                log.warning("there is no tuning file %s yet, using the defaults", path)
             else:
                 self._read(path)
 
     @property
     def generation(self) -> int:
-        """The number that the file gives itself."""
+        """The generation number in the file."""
         return self.current.generation
 
     def subscribe(self, subscriber: Subscriber) -> None:
@@ -46,7 +46,7 @@ class LiveTuning:
         self._subscribers.append(subscriber)
 
     def poll(self) -> bool:
-        """Look at the file; True when another tuning holds from now on."""
+        """Check the file; True when the tuning has changed."""
         if self._path is None:
             return False
         identity = file_identity(self._path)

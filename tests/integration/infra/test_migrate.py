@@ -132,7 +132,7 @@ class TestIdentity:
         check_identity(migrated, fingerprint(b"p" * 32), KEYS)
         assert not caplog.records
         check_identity(migrated, fingerprint(b"p" * 32), {"a": "thumbprint of another"})
-        assert "the key a is another one than before" in caplog.text
+        assert "the key a has been replaced" in caplog.text
 
     def test_the_pepper_is_not_stored(self) -> None:
         assert b"pppp" not in fingerprint(b"p" * 32)

@@ -162,7 +162,7 @@ def test_reload_of_a_paused_pgbouncer_is_retried(pooler: PodPgBouncer, caplog: p
     pooler.pause()
     look(files)
     pooler.resume()
-    assert "does not read" in caplog.text
+    assert "could not be reloaded" in caplog.text
     look(files)
     assert becomes_true(lambda: ask(pooler.url(), "SELECT current_user") == [("rotating_two",)], 10)
 
