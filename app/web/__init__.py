@@ -1,1 +1,1 @@
-"""The HTTP edge that every domain shares: reading, validating, admitting, failing, measuring."""
+"""The HTTP layer that all domains share: bodies, validation, session check, limits, errors and measurement."""

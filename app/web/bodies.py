@@ -1,4 +1,4 @@
-"""Reading a JSON body or a form within its limit, and validating JSON so that its bad fields are named at once."""
+"""Reads JSON bodies and forms, and validates JSON so that one response names all invalid fields."""
 
 import functools
 import itertools
@@ -23,15 +23,15 @@ _FORM_FIELDS_MAX = 100
 
 
 def read_json(req: falcon.Request, shape: type[Shape]) -> Shape:
-    """The body, which the server has bounded, as `shape`.
+    """The JSON body as `shape`; the server limits its size.
 
-    Raises UnsupportedMediaType, BadRequest (not JSON, no object) or Invalid.
+    Raises UnsupportedMediaType, MalformedJson or Invalid.
     """
     return read_one_of(req, {JSON: shape})
 
 
 def read_one_of(req: falcon.Request, shapes: Mapping[str, type[Shape]]) -> Shape:
-    """The same as the shape of its media type."""
+    """The JSON body as the shape of its media type; raises what `read_json` does."""
     shape = shapes[_media_type(req, shapes)]
     given = _decode(req.bounded_stream.read())
     if not isinstance(given, dict):
@@ -40,7 +40,7 @@ def read_one_of(req: falcon.Request, shapes: Mapping[str, type[Shape]]) -> Shape
 
 
 def read_form(req: falcon.Request, shape: type[Shape]) -> Shape:
-    """A form of OAuth as `shape` (RFC 6749, 3.2): what is empty counts as left out, and what is not known does nothing.
+    """An OAuth form as `shape` (RFC 6749, 3.2): empty parameters count as missing, unknown ones are ignored.
 
     Raises UnsupportedMediaType or BadRequest.
     """
@@ -53,7 +53,7 @@ def read_form(req: falcon.Request, shape: type[Shape]) -> Shape:
     pairs = [(name, value) for name, value in pairs if name in known]
     given = dict(pairs)
     if len(given) < len(pairs):
-        raise BadRequest("a parameter is there more than once")
+        raise BadRequest("a parameter is given more than once")
     try:
         return msgspec.convert(given, shape)
     except msgspec.ValidationError as error:
@@ -61,20 +61,20 @@ def read_form(req: falcon.Request, shape: type[Shape]) -> Shape:
 
 
 class MalformedJson(BadRequest):
-    """The body is not the JSON object that is expected."""
+    """The body is not a JSON object."""
 
     code, title = "malformed_json", "The body is not a JSON object"
 
 
 def refuse_coding(req: falcon.Request) -> None:
-    """Raise UnsupportedMediaType for a body with a content coding, whatever it holds (RFC 7694, 3)."""
+    """Raise UnsupportedMediaType for a request with a content coding, even with an empty body (RFC 7694, 3)."""
     codings = {each.strip().lower() for each in req.env.get(CONTENT_ENCODING, "").split(",")}
     if codings - {"", "identity"} and req.method not in ("GET", "HEAD", "OPTIONS"):
         raise UnsupportedMediaType("send the body without Content-Encoding", {"Accept-Encoding": "identity"})
 
 
 def _media_type(req: falcon.Request, accepted: Collection[str]) -> str:
-    """That of the body, one of `accepted`; else the answer names them, as RFC 9110 (15.5.16) and 5789 (2.2) say."""
+    """The body's media type; else raises UnsupportedMediaType with the accepted ones (RFC 9110, 15.5.16; RFC 5789)."""
     media_type = (req.content_type or "").partition(";")[0].strip().lower()
     if media_type not in accepted:
         names = ", ".join(accepted)
@@ -105,14 +105,14 @@ def _convert(given: dict[str, Any], shape: type[Shape]) -> Shape:
     if problems or strange:
         count = len(problems) + strange
         unknown = itertools.islice((name for name in given if name not in names), min(strange, FIELDS_MAX))
-        problems += [FieldError(name[:100], "unknown", "this field is not known here") for name in unknown]
+        problems += [FieldError(name[:100], "unknown", "this field is unknown") for name in unknown]
         raise Invalid(problems, count)
     return shape(**values)
 
 
 @functools.cache
 def _fields(shape: type[Struct]) -> list[tuple[FieldInfo, Parse]]:
-    """Each field with what its type's `Meta(extra={"parse": ...})` makes of a value, or raises ValueError."""
+    """Each field with its parser, from the `Meta(extra={"parse": ...})` of its type; a parser raises ValueError."""
     return [(each, _parser_of(each.type) or _unchanged) for each in fields(shape)]
 
 
@@ -121,7 +121,7 @@ def _unchanged(value: Any) -> Any:
 
 
 def _parser_of(kind: Any) -> Parse | None:
-    """That of the type itself, of the items of a list, of the fields of a shape, or of the one part that has any."""
+    """The parser of a type: its own, or that of its list items, of its fields, or of the first part that has one."""
     for meta in getattr(kind, "__metadata__", ()):
         if "parse" in (getattr(meta, "extra", None) or {}):
             parse: Parse = meta.extra["parse"]
@@ -166,10 +166,10 @@ def _convert_field(
 
 
 def _whole(value: Any) -> Any:
-    """JSON has one sort of numbers: 3.0 is an integer, too."""
+    """A float such as 3.0 as an integer: JSON does not distinguish the two."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _readable(message: str) -> str:
-    """A pattern means nothing to most people, and can be very long."""
-    return "has not the expected form" if "matching regex" in message else message
+    """`message` without a regular expression: few readers need it, and it can be very long."""
+    return "does not have the expected form" if "matching regex" in message else message

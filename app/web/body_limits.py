@@ -1,4 +1,4 @@
-"""How many bytes the body of each route may have: what its shape can fill, and little where there is no shape."""
+"""The maximum body size of each route: the largest valid body of its shape, or SMALL_BODY without a shape."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -24,13 +24,13 @@ from msgspec.inspect import (
 from app.web.openapi.operations import operations_of
 
 SMALL_BODY = 3072
-"""Bytes of a body where nothing is known that would need more: no route, no shape, a short one."""
+"""Least limit in bytes, and the limit of requests without a known route or body shape."""
 
 _CHARACTER = 12
-"""Bytes of a character in a JSON string at most: beyond U+FFFF many encoders write two escapes of six."""
+"""Most bytes of one character in a JSON string: beyond U+FFFF many encoders write two escapes of 6 bytes."""
 
 _AROUND = 32
-"""Bytes that a field may have around its name and value: quotes, a colon, a comma, blanks."""
+"""Bytes allowed around the name and value of a field: quotes, colon, comma, white space."""
 
 _PLAIN: dict[type, int] = {BoolType: 5, DateTimeType: 64, FloatType: 32, IntType: 20, NoneType: 4}
 
@@ -51,7 +51,7 @@ def body_limits(routes: Iterable[tuple[str, Any]]) -> Callable[[str, str], int]:
 
 
 def largest_body(*shapes: type[msgspec.Struct]) -> int:
-    """The bytes that a valid body of one of `shapes` can have; raises TypeError for a field without bounds."""
+    """Size in bytes of the largest valid body of any of `shapes`; raises TypeError for a field of unlimited size."""
     return max(SMALL_BODY, *(_largest(msgspec.inspect.type_info(shape)) for shape in shapes))
 
 
@@ -78,5 +78,5 @@ def _longest(kind: LiteralType | StrType) -> int:
 
 def _plain(kind: Type) -> int:
     if type(kind) not in _PLAIN:
-        raise TypeError(f"how many bytes has {kind}?")
+        raise TypeError(f"{kind} has no maximum size")
     return _PLAIN[type(kind)]

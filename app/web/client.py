@@ -1,4 +1,4 @@
-"""Where a request comes from, in a form that is safe to store."""
+"""The client of a request: its address and User-Agent, in a form that is safe to store."""
 
 from contextlib import suppress
 
@@ -10,14 +10,14 @@ _AGENT_LIMIT = 200
 
 
 def client_address(req: falcon.Request) -> str | None:
-    """The peer, or what a trusted proxy says of it; None for a Unix socket."""
+    """The address of the peer, or the one that a trusted proxy reports; None for a Unix socket."""
     return canonical_address(req.env.get("REMOTE_ADDR") or "")
 
 
 def client_agent(req: falcon.Request) -> str:
-    """The User-Agent without control characters, cut to what anybody would want to read.
+    """The User-Agent without control characters, cut to 200 characters.
 
-    Bytes that are no UTF-8 are ISO 8859-1.
+    Text that is not valid UTF-8 is read as ISO 8859-1.
     """
     given = req.env.get("HTTP_USER_AGENT") or ""
     with suppress(UnicodeError):

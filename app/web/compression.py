@@ -1,4 +1,4 @@
-"""Brotli and gzip for responses where it pays, by Accept-Encoding (RFC 9110, 12.5.3)."""
+"""Compresses large enough responses with Brotli or gzip, by Accept-Encoding (RFC 9110, 12.5.3)."""
 
 import gzip
 from typing import Any
@@ -15,7 +15,7 @@ _COMPRESSIBLE = ("application/json", "application/problem+json", "text/", "appli
 
 
 class Compress:
-    """Falcon middleware; never compresses twice, and says `Vary` wherever the answer could depend on the header."""
+    """Falcon middleware; sets `Vary` if the response depends on Accept-Encoding, and never compresses twice."""
 
     def __init__(self, tuning: LiveTuning) -> None:
         self._tuning = tuning
@@ -43,7 +43,7 @@ class Compress:
 
 
 def preferred(accepted: str, known: tuple[str, ...] = ("gzip", "br")) -> str | None:
-    """The best `known` coding that the client accepts: the greater weight, and Brotli when both weigh the same."""
+    """The `known` coding with the highest weight for the client, Brotli if equal; None if it accepts none."""
     if not accepted:
         return None
     weights: dict[str, float] = {}

@@ -1,6 +1,6 @@
-"""Conditional requests (RFC 9110, 13), for every method of every resource that has a tag: responders do not see them.
+"""Conditional requests (RFC 9110, 13) to every resource with an entity tag; the middleware evaluates them.
 
-An entity tag is made of an id and a version, and of the coding where the body has one.
+An entity tag consists of id and version, and of the content coding if the body has one.
 """
 
 import re
@@ -26,7 +26,7 @@ def entity_tag(identifier: int, version: int) -> str:
 
 
 def coded_tag(tag: str, coding: str) -> str:
-    """The tag of the same version in a coding: a strong one names the exact bytes (RFC 9110, 8.8.3.3)."""
+    """The tag of the same version in a content coding: a strong tag names the exact bytes (RFC 9110, 8.8.3.3)."""
     return f'{tag[:-1]}-{coding}"'
 
 
@@ -35,9 +35,9 @@ def conditional(req: falcon.Request) -> bool:
 
 
 def before_writing(req: falcon.Request, resource: Resource, params: dict[str, object]) -> None:
-    """Raise PreconditionFailed where a condition is false; else `held_version` is what a write must still find.
+    """Raise PreconditionFailed if a condition is false; else set `held_version`, which the write must still find.
 
-    What the resource refuses anyway, as a method that it has not, is not conditional (RFC 9110, 13.2.1).
+    Conditions are ignored for a method that the resource does not have (RFC 9110, 13.2.1).
     """
     if req.method in (*_READING, "OPTIONS") or not hasattr(resource, f"on_{req.method.lower()}"):
         return
@@ -51,7 +51,7 @@ def before_writing(req: falcon.Request, resource: Resource, params: dict[str, ob
 
 
 def after_reading(req: falcon.Request, resp: falcon.Response) -> None:
-    """Turn an answer that has a tag into 412 or 304 where its conditions say so."""
+    """Turn a response with a tag into 412 or 304 if the request's conditions require it."""
     headers = headers_of(resp)
     tag = headers.get("etag")
     if tag is None or req.method not in _READING:
@@ -63,13 +63,13 @@ def after_reading(req: falcon.Request, resp: falcon.Response) -> None:
 
 
 def _refused(req: falcon.Request, tag: str) -> bool:
-    """Whether If-Match leaves `tag` out (strong comparison)."""
+    """Whether If-Match is given and does not include `tag` (strong comparison)."""
     given = req.env.get(IF_MATCH)
     return given is not None and given.strip() != "*" and all(_plain(each) != tag for each in _tags(given))
 
 
 def _named(req: falcon.Request, tag: str) -> str | None:
-    """The tag by which If-None-Match names the version of `tag` (weak comparison), None where it does not."""
+    """The tag in If-None-Match of the same version as `tag` (weak comparison), None if there is none."""
     given = req.env.get(IF_NONE_MATCH)
     if given is None:
         return None
@@ -80,7 +80,7 @@ def _named(req: falcon.Request, tag: str) -> str | None:
 
 
 def _tags(given: str) -> list[str]:
-    """Each tag of a list, none where it is not well-formed."""
+    """The tags of a header; an empty list if it is malformed."""
     return _TAGS.findall(given) if _LIST.fullmatch(given) else []
 
 

@@ -9,14 +9,14 @@ ID_SCHEMA = {"type": "integer", "format": "int64", "minimum": 1, "maximum": GREA
 
 
 class IdConverter(BaseConverter):
-    """A PostgreSQL bigint above 0 in plain digits; anything else is no resource of ours (404)."""
+    """A PostgreSQL bigint above 0 in ASCII digits; any other text does not match the route (404)."""
 
     def convert(self, value: str) -> int | None:
         return parse_id(value)
 
 
 def parse_id(text: str) -> int | None:
-    """The id that `text` spells, None where it spells none."""
+    """The id in `text`, or None if it is not a valid id."""
     if not text or not (text.isascii() and text.isdecimal()) or len(text) > 19 or text[0] == "0":
         return None
     number = int(text)
@@ -24,5 +24,5 @@ def parse_id(text: str) -> int | None:
 
 
 def shown(template: str) -> str:
-    """A URL template as people read it, without the names of converters."""
+    """A URL template without the names of converters, for people."""
     return re.sub(r":\w+}", "}", template)

@@ -1,4 +1,4 @@
-"""Cross-origin requests of browsers (the Fetch standard's CORS protocol), for origins that the settings name."""
+"""Cross-origin requests of browsers (CORS, Fetch standard) from the origins in `CORS_ORIGINS`."""
 
 from typing import Any
 
@@ -9,21 +9,19 @@ from app.web.resource import allowed_methods, headers_of
 
 EXPOSED = ", ".join((*HEADERS, "Allow", "traceparent", "X-Request-ID"))
 TAKEN = "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, traceparent, X-Request-ID"
-"""The same for every route: many clients send their token and their content type wherever they ask."""
+"""Request headers allowed on every route: many clients send a token and a content type with each request."""
 
 _REMEMBER_SECONDS = "7200"
 
 
 class CorsMiddleware:
-    """Falcon middleware; who is asking shows in the Authorization header alone, so that credentials of the browser,
-    such as cookies, are never allowed for.
-    """
+    """Falcon middleware; never allows the browser's credentials, such as cookies: the API uses Authorization only."""
 
     def __init__(self, origins: tuple[str, ...]) -> None:
         self._anybody, self._origins = "*" in origins, frozenset(origins)
 
     def process_response(self, req: falcon.Request, resp: falcon.Response, resource: Any, succeeded: bool) -> None:
-        """Headers of every response, also of a refusal, which a page could not read otherwise."""
+        """Set the headers of every response, including errors: without them the page could not read the error."""
         headers, origin = headers_of(resp), req.env.get("HTTP_ORIGIN")
         if not self._anybody:
             resp.append_header("Vary", "Origin")

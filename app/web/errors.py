@@ -1,4 +1,4 @@
-"""Product errors become HTTP here and nowhere else: problem documents of RFC 9457."""
+"""Converts product errors to HTTP responses, as problem documents (RFC 9457); no other module does."""
 
 import logging
 from typing import Annotated, Any
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 
 class Refusal(msgspec.Struct):
-    """A problem that is found before the request is read, and therefore has no id."""
+    """A problem found before the request is read, and so without a request id."""
 
     type: str
     title: str
@@ -23,7 +23,7 @@ class Refusal(msgspec.Struct):
 
 
 class FieldProblem(msgspec.Struct, omit_defaults=True):
-    """One bad field, and the known name or value that was probably meant."""
+    """One invalid field, and the known name or value that was probably meant."""
 
     field: str
     code: str
@@ -32,7 +32,7 @@ class FieldProblem(msgspec.Struct, omit_defaults=True):
 
 
 class Problem(Refusal, omit_defaults=True, kw_only=True):
-    """RFC 9457, with a stable code for programs and the request's id; `fields` are the first of `count` bad ones."""
+    """RFC 9457, with a stable `code` for programs and the request's id; `fields` are the first of `count` errors."""
 
     request_id: str
     detail: str = ""
@@ -41,7 +41,7 @@ class Problem(Refusal, omit_defaults=True, kw_only=True):
 
 
 def add_error_handlers(app: "falcon.App[Any, Any]") -> None:
-    """Every failure, also Falcon's own and the unforeseen, is answered by a problem document."""
+    """Answer every exception with a problem document, including Falcon's own and unexpected ones."""
     app.add_error_handler(Exception, _unforeseen)
     app.add_error_handler(falcon.HTTPError, _http_error)
     app.add_error_handler(falcon.HTTPStatus, _http_status)
@@ -76,7 +76,7 @@ def _product_error(req: falcon.Request, resp: falcon.Response, error: ProductErr
 
 
 class _HttpProblem(ProductError):
-    """One of Falcon's own errors, such as an unknown route, in the terms of this API."""
+    """One of Falcon's own errors, such as an unknown route, as a product error."""
 
     def __init__(self, status: int, title: str, detail: str, headers: dict[str, str]) -> None:
         super().__init__(detail)

@@ -1,8 +1,8 @@
-"""Rate limits in fixed windows of a minute: counted in the worker, claimed from memcached in batches.
+"""Rate limits in fixed windows of one minute: workers claim batches of a limit from memcached.
 
-A worker that claims `n` of a limit may let `n` requests pass without asking anybody. What it has not used at the end of
-the window is lost, so a batch is a twentieth of the limit and shrinks to one near its end. Without memcached (none
-configured, it does not answer, or only slowly) each worker counts alone: the limit then holds per worker.
+A worker that has claimed `n` requests may let `n` requests pass without asking memcached. What it has not used at the
+end of the window is lost, so a batch is only a twentieth of the limit, or what is left of the limit if that is less.
+Without memcached (not configured, down or slow) each worker counts alone: the limit then holds per worker.
 """
 
 import hashlib
@@ -23,11 +23,11 @@ CLAIM_SECONDS = 1.0
 OPEN = "open"
 
 Key = tuple[Literal["user", "session", "email", "network", "account at network"], int | str]
-"""The kind of the identity that is counted, and the identity; the same text of another kind is another key."""
+"""(kind, identity) that is counted; the same identity of another kind is another key."""
 
 
 class Allowance:
-    """What this worker may still let pass, for one key in one window."""
+    """The requests that this worker may still let pass, for one key in one window."""
 
     __slots__ = ("claim", "left", "used_up", "window")
 
@@ -39,14 +39,14 @@ class Allowance:
 
 
 class RateLimiter:
-    """`take` either lets a request pass or raises RateLimited; a limit of 0 is none."""
+    """`take` lets a request pass or raises RateLimited; a limit of 0 means no limit."""
 
     def __init__(self, memcache: Memcache, clock: Callable[[], float] = time.time) -> None:
         self._memcache, self._clock = memcache, clock
         self._allowances: OrderedDict[tuple[str, Key], Allowance] = OrderedDict()
 
     def take(self, policy: str, key: Key, limit: int) -> tuple[int, int] | None:
-        """Count one; returns (left in this worker's claim, seconds until the window ends), None without a limit."""
+        """Count one request; returns (left in this worker's claim, seconds until the window ends), None if no limit."""
         if limit == 0:
             return None
         now = self._clock()
@@ -63,7 +63,7 @@ class RateLimiter:
         return allowance.left, resets_in
 
     def take_open(self, address: str | None, limits: Limits) -> None:
-        """Count a request that needs no session, for the network of the client's `address`."""
+        """Count a request without a session for the network of the client's `address`; raises RateLimited."""
         self.take(OPEN, ("network", network_of(address, limits.ipv6_prefix)), limits.open_requests_per_address)
 
     def _open(self, policy: str, key: Key, window: int) -> Allowance:
@@ -74,7 +74,7 @@ class RateLimiter:
         return allowance
 
     def _claim(self, allowance: Allowance, policy: str, key: Key, limit: int) -> None:
-        """One claim at a time; who comes meanwhile waits for it, or many at once would claim the whole limit."""
+        """Claim a batch, one claim at a time: concurrent requests wait for it instead of claiming the whole limit."""
         if (under_way := allowance.claim) is not None:
             under_way.wait(CLAIM_SECONDS)
             return
@@ -88,7 +88,7 @@ class RateLimiter:
             claim.set()
 
     def _granted(self, policy: str, key: Key, window: int, batch: int, limit: int) -> tuple[int, bool]:
-        """How many of `batch` fall within `limit`, and whether nothing is left after them."""
+        """(how many of `batch` are within `limit`, whether the limit is used up after them)."""
         total = self._memcache.count(counter_name(policy, key, window), batch, 2 * WINDOW_SECONDS)
         if total is None:
             return limit, True
@@ -97,5 +97,5 @@ class RateLimiter:
 
 
 def counter_name(policy: str, key: Key, window: int) -> str:
-    """The counter's key in memcached; `repr` tells kinds and identities apart whatever characters they hold."""
+    """The counter's key in memcached; `repr` keeps kind and identity distinct, whatever characters they contain."""
     return f"rl:{policy}:{hashlib.blake2b(repr(key).encode(), digest_size=16).hexdigest()}:{window}"

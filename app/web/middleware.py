@@ -1,4 +1,4 @@
-"""What every request passes on its way in and out: its id, its session, its limit, its measurement."""
+"""Falcon middleware of every request: request id, session check, rate limit, conditions and measurement."""
 
 import itertools
 import logging
@@ -25,13 +25,13 @@ from app.web.resource import allowed_methods, headers_of
 access_log = logging.getLogger("jobfinder.access")
 _KNOWN_METHODS = frozenset(falcon.COMBINED_METHODS)
 AUTHORIZATION = "HTTP_AUTHORIZATION"
-ESCAPED_PATH = "jobfinder.escaped_path"  # set by the server where the path had escapes
+ESCAPED_PATH = "jobfinder.escaped_path"  # set by the server if the path had escapes
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}\Z")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}\Z")
 
 
 class Identity(Protocol):
-    """Who is asking, as the session check that `web` is handed tells it."""
+    """The user of a request, as the session check returns it."""
 
     @property
     def user_id(self) -> int: ...
@@ -39,12 +39,12 @@ class Identity(Protocol):
 
 Admit = Callable[[str], Identity]
 MayWrite = Callable[[], object]
-"""Raises the error for a request that would change something, while this process must not."""
+"""Raises an error while this process must not serve writing requests."""
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class Context:
-    """`req.context`: what is known of this request."""
+    """`req.context`: the state of one request."""
 
     __slots__ = ("conditional", "held_version", "identity", "request_id", "started", "traceparent")
 
@@ -58,13 +58,13 @@ class Context:
 
 
 class Request(falcon.Request):
-    """Falcon's request with our context."""
+    """Falcon's request with `Context`."""
 
     context_type = Context
 
 
 class RequestMiddleware:
-    """Falcon middleware; routes are told apart by template, so that labels never hold raw paths."""
+    """Falcon middleware: request id, rate limits, session check, conditional requests and common headers."""
 
     def __init__(self, admit: Admit, may_write: MayWrite, limiter: RateLimiter, tuning: LiveTuning) -> None:
         self._admit, self._may_write, self._limiter, self._tuning = admit, may_write, limiter, tuning
@@ -72,10 +72,10 @@ class RequestMiddleware:
         self._numbers = itertools.count(1)
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Give the request its id (the client's own, when it is well-formed) before anything can fail.
+        """Set the request's id (the client's, if it is well-formed) before anything can fail.
 
-        A path has one spelling, so that what is closed to some clients in front of the service has no other name: no
-        path of ours has escapes, and Falcon takes all slashes off the beginning.
+        Raises HTTPRouteNotFound for a second spelling of a path, with escapes or with several slashes at the beginning,
+        which Falcon would strip: else a client could get around a proxy's rule for that path.
         """
         context, env = req.context, req.env
         context.started = time.perf_counter()
@@ -91,9 +91,9 @@ class RequestMiddleware:
     def process_resource(
         self, req: falcon.Request, resp: falcon.Response, resource: Any, params: dict[str, Any]
     ) -> None:
-        """Every resource needs a session unless it says that it is public; requests are counted before they are read.
+        """Check session, limit and conditions before the body is read; a resource needs a session unless it is public.
 
-        Falcon answers 400 to a method that it has never heard of, as if the request were not well-formed.
+        Raises HTTPMethodNotAllowed for an unknown method, to which Falcon itself would answer 400.
         """
         method = req.method
         if method not in _READS:
@@ -122,7 +122,7 @@ class RequestMiddleware:
             headers["ratelimit-policy"], headers["ratelimit"] = fields
 
     def process_response(self, req: falcon.Request, resp: falcon.Response, resource: Any, succeeded: bool) -> None:
-        """Headers of every response."""
+        """Set the headers of every response, and evaluate the conditions of a read."""
         headers, context = headers_of(resp), req.context
         if context.conditional and succeeded:
             after_reading(req, resp)
@@ -135,7 +135,7 @@ class RequestMiddleware:
 
 
 class MeasureMiddleware:
-    """Falcon middleware that counts each request by route template and logs a share of them."""
+    """Falcon middleware that counts each request by route template, never by raw path, and logs a sample of them."""
 
     def __init__(self, counters: Counters, routes: Mapping[tuple[str, str], int], log_share: float) -> None:
         self._record, self._routes, self._share = counters.record, routes, log_share

@@ -1,4 +1,4 @@
-"""Pages of lists by keyset: a page has at most `limit` entries, and its `next` is the `cursor` of the one after it."""
+"""Keyset pagination: a page has at most `limit` entries, and its `next` is the `cursor` of the next page."""
 
 import falcon
 
@@ -12,9 +12,9 @@ PAGING = (
         "limit",
         "query",
         {"type": "integer", "minimum": 1, "maximum": PAGE_MAX, "default": PAGE},
-        "at most so many on a page",
+        "maximum number of entries on a page",
     ),
-    Parameter("cursor", "query", ID_SCHEMA, "`next` of the page before"),
+    Parameter("cursor", "query", ID_SCHEMA, "`next` of the previous page"),
 )
 
 
@@ -27,9 +27,9 @@ def page_asked(req: falcon.Request) -> tuple[int | None, int]:
 
 
 def number_asked(req: falcon.Request, name: str) -> int | None:
-    """A number from 1 on in the query, None where it is left out; raises BadRequest."""
+    """A number above 0 in the query, None if it is missing; raises BadRequest."""
     given = req.params.get(name)
     number = parse_id(given) if isinstance(given, str) else None
     if given is not None and number is None:
-        raise BadRequest(f"{name} must be one whole number from 1 on")
+        raise BadRequest(f"{name} must be one whole number above 0")
     return number

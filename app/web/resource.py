@@ -1,4 +1,4 @@
-"""What all resources have in common: whether they need a session, what counts them, and whether they have a tag."""
+"""The superclass of all resources: whether they need a session, whether they are counted, and their entity tag."""
 
 import falcon
 import msgspec
@@ -7,11 +7,11 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Resource:
-    """Needs a valid session unless a subclass says `public = True`.
+    """A resource needs a valid session unless its class sets `public = True`.
 
-    An open resource counts the requests of each client network, unless a subclass says `counted = False`: probes and
-    metrics count nothing, others count by themselves. The methods in `open_to_all` of another resource are open as
-    well; a token that comes with them has to be valid, and its user's requests are counted instead.
+    Requests to a public resource count for the client's network, unless the class sets `counted = False`: probes and
+    metrics are not counted, and other resources count by themselves. The methods in `open_to_all` need no session
+    either; if the request has a token, it must be valid, and the request counts for its user.
     """
 
     public = False
@@ -19,7 +19,7 @@ class Resource:
     open_to_all: frozenset[str] = frozenset()
 
     def tag(self, req: falcon.Request, **params: object) -> str | None:
-        """The entity tag of what the request would read or change now; conditions are evaluated where there is one."""
+        """The current entity tag of the resource, for conditional requests; None if it has none."""
         return None
 
 
@@ -33,12 +33,12 @@ def has_tag(kind: object) -> bool:
 
 
 def allowed_methods(resource: object) -> list[str]:
-    """What the `Allow` header of a 405 names."""
+    """The methods for the `Allow` header of a 405."""
     return ["OPTIONS", *(method for method in falcon.HTTP_METHODS if hasattr(resource, f"on_{method.lower()}"))]
 
 
 def headers_of(resp: falcon.Response) -> dict[str, str]:
-    """The headers by lower-case name; `set_header` does the same for five times the cost, which a hot path feels."""
+    """The headers by lower-case name; Falcon's `set_header` costs five times as much, too much for a hot path."""
     return resp._headers  # noqa: SLF001
 
 
@@ -49,5 +49,5 @@ def answer(resp: falcon.Response, body: object, status: int = 200) -> None:
 
 
 def locate(req: falcon.Request, resp: falcon.Response, path: str) -> None:
-    """Say where the new resource is, in the way that clients spell its path (`PATH_PREFIX`)."""
+    """Set Location to the path of the new resource, below `PATH_PREFIX`."""
     resp.set_header("Location", req.root_path + path)

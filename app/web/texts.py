@@ -1,11 +1,11 @@
-"""Texts of people: one rule by Unicode's general categories, as code and as a pattern for the description."""
+"""Texts written by people: one rule by Unicode's general categories, as code and as a pattern for OpenAPI."""
 
 import unicodedata
 
 from msgspec import Meta
 
 _REFUSED = frozenset(("Cc", "Cs", "Zl", "Zp"))
-# Letters and symbols that show nothing: fillers of Hangul, the Braille blank; and the plane of tags and selectors.
+# Letters and symbols without a visible glyph: Hangul fillers, the Braille blank, and plane 14 (tags, selectors).
 _FILLERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 _PLANE_OF_TAGS = range(0xE0000, 0xF0000)
 
@@ -16,11 +16,11 @@ _LINES = r"[^\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028\u2029]"
 
 
 VISIBLE_TEXT = f"^{_CHAR}*{_VISIBLE}{_CHAR}*$"
-"""The pattern of a text that `checked_text` takes."""
+"""The pattern of a non-empty text that `checked_text` accepts."""
 
 
 def people_text(least: int, most: int, *examples: str) -> Meta:
-    """A text that people write and others read: `least` to `most` characters, checked by `checked_text`."""
+    """A single-line text of `least` to `most` characters, checked by `checked_text`."""
     pattern = VISIBLE_TEXT if least else f"^(?:{_CHAR}*{_VISIBLE}{_CHAR}*)?$"
     return Meta(
         min_length=least,
@@ -33,7 +33,7 @@ def people_text(least: int, most: int, *examples: str) -> Meta:
 
 
 def people_lines(most: int, *examples: str) -> Meta:
-    """The same of several lines, which may be empty; `checked_lines` checks it."""
+    """A text of several lines, possibly empty, of at most `most` characters; checked by `checked_lines`."""
     return Meta(
         max_length=most,
         description="empty, or no control characters but line feeds; a letter, digit, mark of punctuation or symbol",
@@ -44,25 +44,25 @@ def people_lines(most: int, *examples: str) -> Meta:
 
 
 def checked_lines(text: str) -> str:
-    """`text` as it is; raises ValueError as `checked_text` does, though not for line feeds."""
+    """`text` unchanged; raises ValueError as `checked_text` does, but allows line feeds."""
     checked_text(text.replace("\n", " "))
     return text
 
 
 def checked_text(text: str) -> str:
-    """`text` as it is; raises ValueError with the first character that is refused, or where there is nothing to see.
+    """`text` unchanged; raises ValueError for a control character or line break, or if no character is visible.
 
-    Format characters may pass, as scripts and emoji are written with them; alone they show nothing.
+    Format characters are allowed because some scripts and emoji need them, but they do not count as visible.
     """
     if refused := next((char for char in text if unicodedata.category(char) in _REFUSED), None):
-        raise ValueError(f"U+{ord(refused):04X} has no place in a text")
+        raise ValueError(f"the character U+{ord(refused):04X} is not allowed")
     if text and not any(map(_shows, text)):
-        raise ValueError("there is nothing to see in it")
+        raise ValueError("it has no visible character")
     return text
 
 
 def _shows(char: str) -> bool:
-    """Letters, digits, punctuation, symbols, and what this Python does not know yet, such as new emoji."""
+    """Whether a character is visible: a letter, digit, punctuation, symbol, or unknown to this Python (new emoji)."""
     category = unicodedata.category(char)
     seen = category[0] in "LNPS" or category == "Cn"
     return seen and char not in _FILLERS and ord(char) not in _PLANE_OF_TAGS

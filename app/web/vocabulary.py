@@ -1,4 +1,4 @@
-"""Words whose meaning others keep: countries by ISO 3166-1, from pycountry."""
+"""Values that standards define: country codes of ISO 3166-1, from pycountry."""
 
 from typing import Annotated
 
@@ -10,10 +10,10 @@ _KNOWN = frozenset(COUNTRIES)
 
 
 def known_country(text: str) -> str:
-    """`text` as it is; raises ValueError where it is no country."""
+    """`text` unchanged; raises ValueError if it is not a country code."""
     if text not in _KNOWN:
         near = f"; did you mean {text.upper()}?" if text.upper() in _KNOWN else ""
-        raise ValueError(f"is no country of ISO 3166-1, such as DE{near}")
+        raise ValueError(f"is not an ISO 3166-1 country code such as DE{near}")
     return text
 
 

@@ -1,1 +1,1 @@
-"""The API's description: OpenAPI, and the page that shows it."""
+"""The OpenAPI document and the page that shows it."""

@@ -1,4 +1,4 @@
-"""OpenAPI 3.1, made from the shapes that validate and from what responders declare of themselves."""
+"""The OpenAPI 3.1 document, made from the shapes of bodies and the descriptions of responders."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -37,9 +37,9 @@ HEADERS = {
     "Accept-Post": "the same as Accept",
     "ETag": "names this version, for If-Match and If-None-Match",
     "Location": "where the new resource is",
-    "RateLimit": "what is left and when it opens again (draft-ietf-httpapi-ratelimit-headers)",
+    "RateLimit": "remaining requests and seconds until reset (draft-ietf-httpapi-ratelimit-headers)",
     "RateLimit-Policy": "the limit and its window",
-    "Retry-After": "seconds after which another try makes sense",
+    "Retry-After": "seconds to wait before a retry",
     "WWW-Authenticate": "how to authenticate (RFC 6750)",
 }
 _FAILURE_HEADERS = {
@@ -55,7 +55,7 @@ _REFUSALS = {413: "The body is too large", 414: "The URL is too long", 431: "The
 
 
 def document(routes: Iterable[tuple[str, Any]], prefix: str = "") -> dict[str, Any]:
-    """The whole description; `routes` are (URL template, resource class), `prefix` is what clients put before them."""
+    """The OpenAPI document; `routes` are (URL template, resource class), `prefix` is the clients' path prefix."""
     found = [(path, kind, method, op) for path, kind in routes for method, op in operations_of(kind)]
     shapes = [
         shape for _, _, _, op in found for shape in (*op.bodies.values(), *op.answers.values()) if shape is not None
@@ -79,7 +79,7 @@ def document(routes: Iterable[tuple[str, Any]], prefix: str = "") -> dict[str, A
 
 
 def _portable(schema: Any) -> Any:
-    """Patterns in the dialect of JSON schema (ECMA 262), whose `$` is what Python calls `\\Z`."""
+    """The schema with patterns in the dialect of JSON Schema (ECMA 262), where `$` means Python's `\\Z`."""
     if isinstance(schema, dict):
         return {name: _portable(value) for name, value in schema.items()}
     if isinstance(schema, list):
@@ -125,7 +125,7 @@ def _answer(status: int, shape: Any, op: Operation) -> dict[str, Any]:
 
 
 def _errors(method: str, op: Operation) -> set[int]:
-    """A content coding is refused also where no body is expected."""
+    """The error statuses; all methods but GET can answer 415: a content coding is refused even without a body."""
     return {*op.errors} if method == "get" else {*op.errors, 415}
 
 
@@ -138,7 +138,7 @@ def _failure(status: int, method: str) -> dict[str, Any]:
 
 
 def _refusals(kind: Any, op: Operation) -> list[int]:
-    """What the server answers by itself to more than it reads of a URL or of headers."""
+    """Statuses that the server itself sends if the body, URL or headers are too large."""
     places = {each.place for each in op.parameters}
     headers = "header" in places or _authenticated(kind, op)
     return ([413] if op.body is not None else []) + ([414] if "query" in places else []) + ([431] if headers else [])

@@ -1,4 +1,4 @@
-"""What a responder declares about itself: the one source of its OpenAPI description."""
+"""Descriptions that responders declare; the OpenAPI document is made from them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -28,11 +28,11 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """`answers` maps a status to the shape of its body, or to None where there is none;
-    `headers` names what always comes with it. `media_type` is that of the answers, `body_type` that of the body, and
-    `other_bodies` maps further types to their shapes.
+    """One method of a resource.
 
-    `needs_token` is for resources that are public to the session check and look at the token themselves.
+    `answers` maps a status to the shape of its body, None without a body; `headers` maps a status to the headers that
+    the response always has. `media_type` is that of responses, `body_type` that of the request body, and `other_bodies`
+    maps further media types to their shapes. `needs_token` is for public resources that check the token themselves.
     """
 
     summary: str
@@ -53,8 +53,8 @@ class Operation:
 
 
 CONDITIONS = (
-    Parameter("If-Match", "header", {"type": "string"}, "ETags or `*`; 412 where none of them is the present one"),
-    Parameter("If-None-Match", "header", {"type": "string"}, "ETags or `*`; 304 (412 for a change) where one is"),
+    Parameter("If-Match", "header", {"type": "string"}, "ETags or `*`; 412 if none of them is current"),
+    Parameter("If-None-Match", "header", {"type": "string"}, "ETags or `*`; 304 (412 for a change) if one is current"),
 )
 
 
@@ -69,7 +69,7 @@ def operation(description: Operation) -> Callable[[Responder], Responder]:
 
 
 def operations_of(kind: Any) -> list[tuple[str, Operation]]:
-    """(method in lower case, description) of everything that a resource class describes."""
+    """(method in lower case, description) of each described responder of a resource class."""
     responders = ((method, getattr(kind, f"on_{method}", None)) for method in METHODS)
     found = [(method, each) for method, responder in responders if (each := described(responder)) is not None]
     return [(method, _conditional(each)) for method, each in found] if has_tag(kind) else found
@@ -80,6 +80,6 @@ def _conditional(op: Operation) -> Operation:
 
 
 def described(responder: Any) -> Operation | None:
-    """The description of a responder, None where it has none."""
+    """The description of a responder, None if it has none."""
     found = getattr(responder, "operation", None)
     return found if isinstance(found, Operation) else None

@@ -1,4 +1,4 @@
-"""The documentation page: a viewer of the OpenAPI document that is served from here alone, so that it works offline."""
+"""The documentation page: a viewer of the OpenAPI document. The service serves all its files, so it works offline."""
 
 import gzip
 from html import escape
@@ -21,11 +21,11 @@ VIEWER_FILES = {
     "swagger-ui.css": "text/css; charset=utf-8",
     "start.js": "text/javascript; charset=utf-8",
 }
-"""The files that the page loads from below `/docs/`, and their media types."""
+"""The files that the page loads from `/docs/`, with their media types."""
 
 
 def packed_files() -> dict[str, bytes]:
-    """The same as gzip has them: the large ones are kept packed, so that nobody waits for it."""
+    """The files of the viewer, compressed with gzip; the large ones are stored compressed to save time at start."""
     return {name: _packed(_FOLDER / name) for name in VIEWER_FILES}
 
 
@@ -52,7 +52,7 @@ def page(document: dict[str, Any]) -> bytes:
 
 
 def start_page(docs: str, openapi: str) -> bytes:
-    """The page of people who know the host alone."""
+    """The page at `/`: links to the documentation page and the OpenAPI document, as UTF-8."""
     return (
         f"{_HEAD}<title>jobfinder</title><h1>jobfinder</h1><p>The backend of a job finder. "
         f'<a href="{escape(docs)}">How to use it</a>, <a href="{escape(openapi)}">the same for programs</a>.</p></html>'

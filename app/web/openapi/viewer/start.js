@@ -1,4 +1,4 @@
-// Starts the viewer. The token of a login goes with the requests that follow, until a logout; "Authorize" shows it.
+// Starts the viewer. After a login, later requests send its token until a logout; "Authorize" shows the token.
 window.addEventListener("DOMContentLoaded", () => {
   const ui = SwaggerUIBundle({
     url: "openapi.json",
