@@ -1,4 +1,4 @@
-"""What Alembic runs to apply the revisions: one transaction, under one lock for all who migrate at once."""
+"""Run by Alembic to apply the revisions, in one transaction and under an advisory lock."""
 
 from alembic import context
 from sqlalchemy import Connection, text
@@ -14,7 +14,7 @@ SET LOCAL lock_timeout = '10s';
 
 
 def upgrade(connection: Connection) -> None:
-    """Whoever comes second waits for the first to commit, and finds nothing left to do."""
+    """Apply the revisions; a concurrent migration waits for this one to commit, and then has nothing to do."""
     context.configure(connection=connection)
     with context.begin_transaction():
         for each in filter(str.strip, SESSION.split(";")):

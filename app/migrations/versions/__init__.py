@@ -1,1 +1,1 @@
-"""One module for each revision, in order."""
+"""One module per revision, in order."""

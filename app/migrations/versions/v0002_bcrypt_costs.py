@@ -1,4 +1,4 @@
-"""The greatest bcrypt cost in use is found at once: a login for an unknown address takes as long as that cost."""
+"""An index for the highest bcrypt cost in use: a login with an unknown address takes as long as a hash of that cost."""
 
 from alembic import op
 

@@ -1,4 +1,4 @@
-"""Whoever changes users or sessions, by whatever SQL, leaves a row in the outbox and is heard by every worker."""
+"""Triggers that write to the outbox: every worker learns of a change to users or sessions by any SQL statement."""
 
 from alembic import op
 from sqlalchemy import text
@@ -67,6 +67,6 @@ CREATE TRIGGER sessions_truncated BEFORE TRUNCATE ON sessions EXECUTE FUNCTION n
 
 
 def upgrade() -> None:
-    """Apply this revision; the tables are locked in the order in which the service's transactions lock them."""
+    """Apply this revision; it locks the tables in the same order as the service's transactions."""
     schema = op.get_bind().execute(text("SELECT quote_ident(current_schema())")).scalar_one()
     op.execute(SQL.replace("{schema}", schema))

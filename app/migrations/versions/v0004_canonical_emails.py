@@ -1,7 +1,7 @@
-"""Addresses in their canonical form, which is what the service looks them up by.
+"""Converts addresses to their canonical form, by which the service looks them up.
 
-The versions before take addresses of ASCII alone and keep their capitals. A trigger makes these small while pods of
-theirs still run; the unique citext column stays as they know it.
+Earlier versions of the service accept only ASCII addresses and keep their upper case. A trigger converts these to lower
+case while pods of earlier versions still run; the unique citext column stays as those versions need it.
 """
 
 import json
@@ -37,7 +37,7 @@ LIST_OTHERS = """
 SELECT id, email::text FROM users WHERE id > :after AND email::text COLLATE "C" !~ :canonical ORDER BY id LIMIT :batch
 """
 
-# Whoever has it by the rules of the database before gets it, else the oldest of those that want it.
+# Of several accounts with one canonical address, the one whose address equals it by citext gets it, else the oldest.
 RENAME = """
 WITH wanted AS (
     SELECT DISTINCT ON (given.email) id, given.email
@@ -55,7 +55,7 @@ AUDIT = "INSERT INTO audit_log (event, user_id, detail) VALUES ('email_not_canon
 
 
 def upgrade() -> None:
-    """Apply this revision; the trigger comes first, so that nothing else is stored meanwhile."""
+    """Apply this revision; the trigger comes first, so that no other address with upper case is stored meanwhile."""
     connection = op.get_bind()
     op.execute(TRIGGER)
     for user_id, email, reason in rename_all(connection):
@@ -65,7 +65,7 @@ def upgrade() -> None:
 
 
 def rename_all(connection: Connection) -> list[tuple[int, str, str]]:
-    """Make every address canonical; returns (id, address, reason) of the accounts that keep theirs as it is."""
+    """Make every address canonical; returns (id, address, reason) for each account that keeps its address."""
     left, after = [], 0
     while rows := connection.execute(
         text(LIST_OTHERS), {"after": after, "canonical": CANONICAL, "batch": BATCH}

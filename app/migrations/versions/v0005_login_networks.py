@@ -1,4 +1,4 @@
-"""From which networks an account has logged in: guesses from elsewhere do not slow these down."""
+"""The networks from which an account has logged in: wrong passwords from other networks do not block logins there."""
 
 from alembic import op
 

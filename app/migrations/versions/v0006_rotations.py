@@ -1,4 +1,4 @@
-"""When the last refresh tokens of a session were rotated away; several holders of one of them may refresh at once."""
+"""The times of a session's last token rotations, so that several holders of one refresh token may refresh at once."""
 
 from alembic import op
 

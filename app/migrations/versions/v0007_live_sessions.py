@@ -1,4 +1,4 @@
-"""The sessions of a user that may be alive are found at once, however many have ended: each login counts them."""
+"""An index on sessions that are not revoked: each login counts the user's live sessions."""
 
 from alembic import op
 

@@ -1,4 +1,4 @@
-"""Which log of changes the database is used with."""
+"""The log of changes that the database is used with."""
 
 from alembic import op
 

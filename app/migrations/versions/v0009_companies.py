@@ -1,7 +1,7 @@
 """Companies with their members, administrators, and accounts that are disabled.
 
-Whoever changes companies, by whatever SQL, leaves a row in the outbox, as with users. Two triggers also hold while pods
-of the versions before still run: an open company keeps an owner, and a disabled account gets no session.
+As for users, triggers write to the outbox on every change to companies. Two triggers also enforce rules while pods of
+earlier versions still run: an open company has an owner, and a disabled account gets no session.
 """
 
 from alembic import op
@@ -110,6 +110,6 @@ CREATE TRIGGER owner_changed AFTER UPDATE ON company_members FOR EACH ROW
 
 
 def upgrade() -> None:
-    """Apply this revision; the tables are locked in the order in which the service's transactions lock them."""
+    """Apply this revision; it locks the tables in the same order as the service's transactions."""
     schema = op.get_bind().execute(text("SELECT quote_ident(current_schema())")).scalar_one()
     op.execute(SQL.replace("{schema}", schema))
