@@ -1,1 +1,1 @@
-"""How the service is: for people, for Kubernetes and for Prometheus."""
+"""Health and metrics of the service, for people, Kubernetes and Prometheus."""

@@ -1,4 +1,4 @@
-"""What the service stands on, in the terms of Prometheus."""
+"""Prometheus metrics of the service's dependencies."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -34,21 +34,21 @@ _KID_DATE = "%Y%m%d"
 
 @dataclass(frozen=True)
 class _State:
-    """`memcached` tells of each server whether it answers; `pooler` is None where PgBouncer does not."""
+    """`memcached` maps each server to whether it answers; `pooler` is None if PgBouncer does not answer."""
 
     memcached: dict[str, bool]
     pooler: PoolerStatistics | None
 
 
 class DependenciesCollector(Collector):
-    """To be registered in a `CollectorRegistry`; whoever asks within a second gets the same answer."""
+    """A collector for a `CollectorRegistry`; the state of the dependencies is cached for one second."""
 
     def __init__(self, needs: Dependencies, keys: KeyRing) -> None:
         self._needs, self._keys = needs, keys
         self._shared = Shared(self._look, _State({}, None))
 
     def collect(self) -> Iterator[Metric]:
-        """memcached and PgBouncer as this pod sees them, the age of its keys, and its version."""
+        """Metrics of memcached and PgBouncer as this pod sees them, of the signing keys' dates, and of the version."""
         yield InfoMetricFamily("jobfinder_build", "This version", value={"version": VERSION})
         yield self._key_dates()
         state = self._shared.value()
@@ -68,7 +68,7 @@ class DependenciesCollector(Collector):
         return _State(memcached, pooler)
 
     def _key_dates(self) -> Metric:
-        """Of the keys whose names begin with the day on which they were made, as YYYYMMDD."""
+        """The creation dates of the keys whose names begin with a date, YYYYMMDD."""
         family = GaugeMetricFamily(
             "jobfinder_signing_key_created_timestamp_seconds", "The day in the name of a token key", labels=["kid"]
         )

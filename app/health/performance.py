@@ -1,4 +1,4 @@
-"""The counters of all workers, told to people."""
+"""The counters of all workers, as JSON and in the format of Prometheus."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ from app.infra.metrics.statistics import RouteStatistics, Snapshot
 
 
 class PerformanceService:
-    """`gauge` brings this worker's own gauges up to date before anybody reads them; `stands_on` adds other metrics."""
+    """`gauge` updates this worker's own gauges before they are read; `stands_on` adds metrics of the dependencies."""
 
     def __init__(self, counters: Counters, gauge: Callable[[], None], stands_on: Collector) -> None:
         self._counters, self._gauge = counters, gauge
@@ -28,7 +28,7 @@ class PerformanceService:
         return Metrics(_performance(snapshot), endpoints, _system(snapshot.uptime_seconds), timestamp())
 
     def exposition(self) -> bytes:
-        """The Prometheus text format."""
+        """All metrics in the Prometheus text format."""
         self._gauge()
         return generate_latest(self._registry)
 

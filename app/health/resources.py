@@ -1,4 +1,4 @@
-"""HTTP of health, metrics and documentation."""
+"""HTTP resources of health, metrics and documentation."""
 
 import gzip
 from typing import Any
@@ -27,7 +27,7 @@ class _HealthResource(Resource):
 
 
 class Health(_HealthResource):
-    """Everything that the service stands on."""
+    """The state of the service and its dependencies."""
 
     @operation(Operation("Database, pooler and cache", {200: Report, 503: Report}))
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
@@ -38,7 +38,7 @@ class Health(_HealthResource):
 
 
 class Live(_HealthResource):
-    """The process answers; nobody else is asked."""
+    """Liveness: the process answers; no dependency is checked."""
 
     @operation(Operation("The process answers", {200: Alive}))
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
@@ -48,9 +48,9 @@ class Live(_HealthResource):
 
 
 class Ready(_HealthResource):
-    """The service can work."""
+    """Readiness: the service can serve requests."""
 
-    @operation(Operation("The service can work", {200: Alive}, errors=(503,)))
+    @operation(Operation("The service can serve requests", {200: Alive}, errors=(503,)))
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         if problem := self._service.readiness():
             raise Unavailable(problem)
@@ -68,7 +68,7 @@ class _Measured(Resource):
 
 
 class PerformanceMetrics(_Measured):
-    """For people."""
+    """Metrics as JSON, for people."""
 
     @operation(Operation("Counts, latencies and cache hits of all workers", {200: Metrics}))
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
@@ -78,9 +78,9 @@ class PerformanceMetrics(_Measured):
 
 
 class PrometheusMetrics(_Measured):
-    """For Prometheus."""
+    """Metrics in the text format of Prometheus."""
 
-    @operation(Operation("The same for Prometheus", {200: str}, media_type="text/plain"))
+    @operation(Operation("Metrics in the text format of Prometheus", {200: str}, media_type="text/plain"))
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         resp.data = self._service.exposition()
         resp.content_type = _PROMETHEUS
@@ -89,14 +89,14 @@ class PrometheusMetrics(_Measured):
 
 
 class OpenApi(Resource):
-    """The machine-readable description."""
+    """The OpenAPI document."""
 
     public = True
 
     def __init__(self, document: dict[str, Any]) -> None:
         self._document = msgspec.json.encode(document)
 
-    @operation(Operation("This description", {200: dict[str, Any]}, errors=(429,)))
+    @operation(Operation("This OpenAPI document", {200: dict[str, Any]}, errors=(429,)))
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         resp.data = self._document
         resp.set_header("Cache-Control", "public, max-age=300")
@@ -105,11 +105,11 @@ class OpenApi(Resource):
 
 
 class Start(Resource):
-    """Where somebody is who knows the host alone."""
+    """The root URL: links to the documentation, as JSON or as a page."""
 
     public = True
 
-    @operation(Operation("Where to go from here, as JSON; a page for browsers", {200: Links}, errors=(429,)))
+    @operation(Operation("Links to the documentation, as JSON; a page for browsers", {200: Links}, errors=(429,)))
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         links = Links(*(req.root_path + path for path in ("/docs", "/openapi.json", "/.well-known/jwks.json")))
         resp.set_header("Cache-Control", "public, max-age=300")
@@ -124,14 +124,14 @@ class Start(Resource):
 
 
 class Documentation(Resource):
-    """The same as a page, in which one can log in and try requests."""
+    """The documentation page, where a user can log in and try requests."""
 
     public = True
 
     def __init__(self, document: dict[str, Any]) -> None:
         self._page = page(document)
 
-    @operation(Operation("The description as a page", {200: str}, errors=(429,), media_type="text/html"))
+    @operation(Operation("The documentation page", {200: str}, errors=(429,), media_type="text/html"))
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         resp.data = self._page
         resp.content_type = falcon.MEDIA_HTML
@@ -142,7 +142,7 @@ class Documentation(Resource):
 
 
 class DocumentationFile(Resource):
-    """What that page loads."""
+    """A file of the documentation page."""
 
     public = True
 
@@ -151,7 +151,7 @@ class DocumentationFile(Resource):
 
     @operation(
         Operation(
-            "A script or the style of that page",
+            "A script or the style sheet of the documentation page",
             {200: str},
             errors=(404, 429),
             parameters=(Parameter("file", "path", {"enum": list(VIEWER_FILES)}, "", required=True),),

@@ -1,4 +1,4 @@
-"""Shapes of health and of the metrics for people."""
+"""Shapes of health reports and of metrics as JSON."""
 
 from typing import Literal
 
@@ -6,13 +6,13 @@ from msgspec import Struct
 
 
 class Alive(Struct, frozen=True):
-    """The plain yes."""
+    """The service is alive, or ready."""
 
     status: Literal["ok"]
 
 
 class Check(Struct, omit_defaults=True):
-    """One thing that the service stands on; `latency_ms` where it answered."""
+    """The state of one dependency; `latency_ms` is set if it answered."""
 
     status: Literal["up", "down", "absent"]
     latency_ms: float | None = None
@@ -21,7 +21,7 @@ class Check(Struct, omit_defaults=True):
 
 
 class Report(Struct, frozen=True):
-    """`degraded` is without cache, `unavailable` without database."""
+    """`degraded` means that the cache is down, `unavailable` that the database or the pooler is."""
 
     status: Literal["ok", "degraded", "unavailable"]
     checks: dict[str, Check]
@@ -29,7 +29,7 @@ class Report(Struct, frozen=True):
 
 
 class Performance(Struct, frozen=True):
-    """Times in ms, rates in %; errors are answers of 500 and above."""
+    """Times in ms, rates in percent; errors are responses with status 500 and above."""
 
     request_count: int
     avg_response_time: float
@@ -40,7 +40,7 @@ class Performance(Struct, frozen=True):
 
 
 class Endpoint(Struct, frozen=True):
-    """One method of one route."""
+    """Requests of one method of one route."""
 
     count: int
     avg_ms: float
@@ -50,7 +50,7 @@ class Endpoint(Struct, frozen=True):
 
 
 class System(Struct, frozen=True):
-    """Memory of the container's limit, or of the machine."""
+    """Memory use in percent of the container's limit, or of the machine; `uptime` since the service started."""
 
     memory_usage_percent: float
     uptime: str
@@ -58,7 +58,7 @@ class System(Struct, frozen=True):
 
 
 class Metrics(Struct, frozen=True):
-    """Over all workers of the pod, since it started."""
+    """Metrics of all workers of the pod since it started."""
 
     performance: Performance
     endpoints: dict[str, Endpoint]
@@ -67,7 +67,7 @@ class Metrics(Struct, frozen=True):
 
 
 class Links(Struct, frozen=True):
-    """Paths on this host."""
+    """Paths of the documentation and of the public keys on this host."""
 
     docs: str
     openapi: str

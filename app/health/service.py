@@ -1,4 +1,4 @@
-"""What is asked of the things that the service stands on, and how often."""
+"""Health checks of the dependencies (database, pooler, cache), and the readiness of the pod."""
 
 import time
 from collections.abc import Callable
@@ -17,10 +17,10 @@ POOLER_LIMIT_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
-    """`pooler` is PgBouncer's console, None where there is no pooler in front.
+    """`pooler` is PgBouncer's console, None without a pooler.
 
-    `confirm` raises ConfigError or Unavailable while the database is not one that this service can work with;
-    `objection` tells why it no longer is, and asks nobody.
+    `confirm` raises ConfigError or Unavailable if the service cannot work with the database; `objection` returns why
+    it no longer can, or "", without a query.
     """
 
     database: Database
@@ -31,7 +31,7 @@ class Dependencies:
 
 
 class HealthService:
-    """Whoever asks within a second gets the same report; `clock` counts in seconds."""
+    """Reports are cached for one second; `clock` is in seconds."""
 
     def __init__(self, needs: Dependencies, clock: Callable[[], float] = time.monotonic) -> None:
         self._needs = needs
@@ -44,12 +44,12 @@ class HealthService:
         return self._report.value()
 
     def readiness(self) -> str | None:
-        """What a wait or a restart would mend, None when there is nothing.
+        """Why the service is not ready, or None.
 
-        Once the database was there with its schema, losing it no longer makes a pod unready: all pods would go at once,
-        and honest 503s tell a client more than a connection that is refused. PgBouncer is the pod's own, and its
-        console needs no database: where it is silent other pods can do what this one cannot. So can they where this
-        process has another log of changes than the database.
+        After the first successful check of the database, losing it does not make the pod unready: all pods would become
+        unready at once, and a 503 tells a client more than a refused connection. The pod is unready if its own
+        PgBouncer does not answer on its console (which needs no database), or if this process uses another log of
+        changes than the database: in both cases other pods can still serve.
         """
         if self._confirmed:
             return self._needs.objection() or self._pooler_problem.value()
@@ -97,5 +97,5 @@ def _timed(database: Database) -> dict[str, Any]:
 
 
 def timestamp() -> str:
-    """Now, as RFC 3339 in UTC."""
+    """The current time in UTC, in the format of RFC 3339."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

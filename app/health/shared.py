@@ -1,4 +1,4 @@
-"""One answer for everybody who asks within a second, so that asking costs nothing."""
+"""A value that is computed at most once a second and shared by all requests."""
 
 import time
 from collections.abc import Callable
@@ -13,7 +13,10 @@ JOIN_LIMIT_SECONDS = 5.0
 
 
 class Shared(Generic[T]):
-    """`make` runs once for all; who joins it and waits in vain gets the value before, at first `initial`."""
+    """Calls `make` for one request at a time; concurrent requests wait for it.
+
+    On timeout they get the previous value, at first `initial`.
+    """
 
     def __init__(self, make: Callable[[], T], initial: T, clock: Callable[[], float] = time.monotonic) -> None:
         self._make, self._value, self._clock = make, initial, clock
@@ -21,7 +24,7 @@ class Shared(Generic[T]):
         self._making: Event | None = None
 
     def value(self) -> T:
-        """At most a second old where `make` is not stuck."""
+        """The value, at most one second old unless `make` hangs."""
         if self._clock() - self._made_at < SHARED_SECONDS:
             return self._value
         if self._making is not None:
