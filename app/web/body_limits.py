@@ -68,11 +68,11 @@ def _largest(kind: Type) -> int:
 
 
 def _longest(kind: LiteralType | StrType) -> int:
-    """Characters of a text."""
+    """The greatest number of characters of a text; raises TypeError if it is not limited."""
     if isinstance(kind, LiteralType):
         return max(len(str(value)) for value in kind.values)
     if kind.max_length is None:
-        raise TypeError(f"how many bytes has {kind}?")
+        raise TypeError(f"{kind} has no maximum size")
     return kind.max_length
 
 
