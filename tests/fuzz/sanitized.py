@@ -1,4 +1,4 @@
-"""Builds the repaired meinheld with AddressSanitizer and UndefinedBehaviorSanitizer, beside the virtual environment."""
+"""Builds the patched meinheld with AddressSanitizer and UndefinedBehaviorSanitizer, beside the virtual environment."""
 
 import hashlib
 import os

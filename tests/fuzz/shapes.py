@@ -17,7 +17,7 @@ from app.server.framing import Environ, StartResponse
 Random = random.Random
 
 LEFT: deque[Any] = deque(maxlen=64)  # objects of past requests that applications keep wrongly
-SHARED: list[Any] = []  # a place to wait and a pair of sockets
+SHARED: list[Any] = []  # a Waiter and a pair of sockets
 EVENTS: deque[cooperative.Event] = deque(maxlen=8)
 
 STATUSES: tuple[Any, ...] = (
@@ -115,7 +115,7 @@ def start(choice: Random, start_response: StartResponse, headers: Any) -> None:
 
 
 def headers_of(choice: Random) -> Any:
-    """Mostly a list of pairs of text."""
+    """Response headers: mostly a list of string pairs, else an invalid value."""
     kind = choice.random()
     if kind < 0.8:
         return [(f"X-{n}", "value") for n in range(choice.choice((0, 1, 2, 5)))]

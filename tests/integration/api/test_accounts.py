@@ -42,7 +42,7 @@ def test_registering_returns_the_user_without_the_password(api: Api) -> None:
     assert user["created_at"].endswith("Z")
 
 
-def test_an_address_is_taken_whatever_its_case(api: Api) -> None:
+def test_address_in_other_case_is_taken(api: Api) -> None:
     email = api.register().email
     answer = api.post("auth/register", {"email": email.upper(), "password": PASSWORD, "name": "Eve"})
     assert (answer.status_code, answer.json()["code"]) == (409, "email_taken")
@@ -74,7 +74,7 @@ def test_password_of_any_script_and_length_is_accepted(api: Api, password: str) 
     assert api.login(email, password[:-1] + "?").status_code == 401
 
 
-def test_equivalent_spellings_of_a_password_are_the_same(api: Api) -> None:
+def test_unicode_equivalent_passwords_are_the_same(api: Api) -> None:
     email = api.register(password="caf\u00e9 au lait").email
     assert api.login(email, "cafe\u0301 au lait").status_code == 200
 
@@ -110,7 +110,7 @@ def test_a_login_compares_the_address_without_case(api: Api) -> None:
         lambda email: email.replace("example.com", "\uff25xample\u3002com"),
     ],
 )
-def test_every_spelling_of_an_address_is_one_account(api: Api, spell: Callable[[str], str]) -> None:
+def test_all_spellings_of_an_address_are_one_account(api: Api, spell: Callable[[str], str]) -> None:
     email = f"kiss.{api.new_email()}"
     body = {"email": spell(email), "password": PASSWORD, "name": "Ada"}
     registered = api.post("auth/register", body)

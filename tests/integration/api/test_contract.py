@@ -162,7 +162,7 @@ def test_a_body_of_another_media_type_is_refused(
 
 @with_body
 @pytest.mark.parametrize("packed", [False, True])
-def test_a_content_coding_is_refused_whatever_the_body_is(
+def test_content_coding_is_refused_for_any_body(
     somebody: Person, method: str, path: str, body: dict[str, Any], packed: bool
 ) -> None:
     content = json.dumps(body).encode()
@@ -180,7 +180,7 @@ def test_content_coding_is_refused_on_endpoints_without_json(api: Api, method: s
 
 
 @pytest.mark.parametrize("media_type", ["APPLICATION/JSON", "application/json ; charset=utf-8", "application/json;"])
-def test_the_media_type_may_be_spelled_in_any_way(somebody: Person, media_type: str) -> None:
+def test_media_type_is_case_insensitive_and_may_have_parameters(somebody: Person, media_type: str) -> None:
     answer = somebody.send("PATCH", "users/me", data=b'{"name": "Grace"}', headers={"Content-Type": media_type})
     assert answer.status_code == 200
 

@@ -73,7 +73,7 @@ def test_a_bad_change_is_refused(person: Person, change: object) -> None:
     assert person.get("users/me").json() == before
 
 
-def test_deleting_the_account_ends_everything(api: Api, person: Person) -> None:
+def test_deleting_the_account_ends_sessions_and_hides_the_profile(api: Api, person: Person) -> None:
     other = person.elsewhere()
     viewer = api.person()
     assert viewer.get(f"users/{person.id}").status_code == 200

@@ -151,7 +151,7 @@ def test_change_of_a_company_is_noted(direct: Database, statement: str, noted_ke
     direct.run("DELETE FROM companies")
 
 
-def test_rows_name_their_transaction(direct: Database, ids: dict[str, int]) -> None:
+def test_outbox_rows_have_their_transaction_id(direct: Database, ids: dict[str, int]) -> None:
     with direct.transaction() as transaction:
         transaction.run("UPDATE users SET token_epoch = token_epoch + 1 WHERE id = %s", ids["user"])
         row = transaction.one("SELECT pg_current_xact_id()::text")

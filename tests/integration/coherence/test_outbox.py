@@ -77,7 +77,7 @@ def test_long_outbox_is_drained_completely(postgresql: Database, memcached: tupl
     assert counters["outbox_drained"] == 25_000
 
 
-def test_two_workers_may_drain_the_same_rows(postgresql: Database, memcached: tuple[Memcached, ...]) -> None:
+def test_two_workers_can_drain_the_same_rows(postgresql: Database, memcached: tuple[Memcached, ...]) -> None:
     counters: Any = Counts()
     memcache = Memcache(tuple(server.address for server in memcached), TIMEOUT_MS)
     both = [Coherence(memcache, postgresql, counters, Caches(), KINDS) for _ in range(2)]

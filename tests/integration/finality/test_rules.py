@@ -124,7 +124,7 @@ def test_repeated_logout_everywhere_must_be_refused_after_a_login() -> None:
     assert rules(login(PHONE), first, between, replace(again, start=48), late) == []
 
 
-def test_a_refused_request_needs_a_cause() -> None:
+def test_refusal_without_a_cause_is_a_violation() -> None:
     assert rules(login(PHONE), read(20, 30, status=401)) == REFUSED
     assert rules(login(PHONE), read(20, 30, status=401), operation(Kind.LOGOUT, 29, 80, 204)) == []
     assert rules(login(PHONE), read(20, 30, status=401), operation(Kind.LOGOUT, 31, 80, 204)) == REFUSED
@@ -135,7 +135,7 @@ def test_session_opened_after_logout_everywhere_must_be_accepted() -> None:
     assert rules(login(LAPTOP), ending, login(PHONE, 81, 85), read(90, 95, status=401)) == REFUSED
 
 
-def test_only_a_refresh_token_presented_twice_may_end_its_own_session() -> None:
+def test_only_a_repeated_refresh_may_end_its_own_session() -> None:
     refresh = operation(Kind.REFRESH, 20, 30, 401)
     assert rules(login(PHONE), refresh) == REFUSED
     assert rules(login(PHONE), replace(refresh, repeated=True), read(40, 50, status=401)) == []
@@ -153,12 +153,12 @@ def test_greatest_acknowledged_version_counts() -> None:
     assert rules(*history, read(70, 95, version=3)) == []
 
 
-def test_a_public_profile_is_dated_by_its_text() -> None:
+def test_version_of_a_public_profile_follows_from_its_text() -> None:
     public = replace(read(90, 95), version=None, text="text 2")
     assert rules(login(PHONE), edit(20, 30, version=2), edit(40, 50, version=3), public) == STALE
 
 
-def test_two_changes_never_share_a_version() -> None:
+def test_two_changes_with_one_version_are_a_violation() -> None:
     history = [login(PHONE), edit(20, 60, version=2, text="a"), edit(20, 80, version=2, text="b")]
     assert rules(*history) == ["two changes were given the same version"]
 
@@ -192,7 +192,7 @@ def test_end_must_not_be_final_while_the_log_is_silent() -> None:
     assert rules(login(PHONE), logout, faults=Faults(silence=[Interval(10, 70)])) == []
 
 
-def test_a_lost_request_needs_a_crash_of_its_own_worker() -> None:
+def test_lost_request_without_a_crash_of_its_worker_is_a_violation() -> None:
     lost = replace(read(20, 30, status=0), pod="a", worker="w1")
     alive = replace(read(40, 50), pod="a", worker="w1")
     idle = replace(lost, start=90, end=91)

@@ -32,7 +32,7 @@ BROKEN = {
         {ACCEPTED, STALE},
     ),
     "never drains": ("app.coherence.publisher.Publisher.drain = lambda self: 0", {ACCEPTED}),
-    "uses facts whatever has changed": (
+    "uses cached facts despite changes": (
         "app.coherence.log.history.State.proves = lambda self, keys, position: True",
         {ACCEPTED, STALE},
     ),

@@ -23,7 +23,7 @@ ALTER TABLE users ADD COLUMN email citext NOT NULL UNIQUE;
 """
 
 
-@pytest.fixture(params=["", CAPITALS_COUNT], ids=["as ever", "capitals count"])
+@pytest.fixture(params=["", CAPITALS_COUNT], ids=["case-insensitive", "case-sensitive"])
 def url(request: pytest.FixtureRequest, postgres: Postgres) -> Iterator[str]:
     """A database at the previous revision, with case-insensitive or case-sensitive addresses."""
     url = postgres.create_database("emails")

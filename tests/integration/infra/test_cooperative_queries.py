@@ -41,7 +41,7 @@ def test_sql_error_keeps_the_connection(server: Server, postgres: Postgres) -> N
     assert execute(server, postgres, "SELECT 1 / 0") == ["DivisionByZero", False]
 
 
-def test_a_statement_that_takes_too_long_is_given_up_with_its_connection(server: Server, postgres: Postgres) -> None:
+def test_statement_timeout_closes_its_connection(server: Server, postgres: Postgres) -> None:
     assert execute(server, postgres, "SELECT pg_sleep(5)", limit_s=0.2) == ["TimeoutError", True]
 
 

@@ -49,7 +49,7 @@ def available(server: Server) -> bool:
     return True
 
 
-def test_values_come_back_whatever_their_bytes(cache: Memcache) -> None:
+def test_values_of_any_bytes_are_read_back(cache: Memcache) -> None:
     values = {f"key:{number}": value for number, value in enumerate(TRAPS)}
     assert all(cache.set(key, value, 60) for key, value in values.items())
     assert cache.get_many([*values, "missing"]) == values
@@ -163,7 +163,7 @@ def test_a_server_that_comes_back_is_found_again(primary: Server, servers: Serve
     assert primary.add("key", b"x", 60)
 
 
-def test_a_ping_finds_a_server_again_at_once(cache: Memcache, primary: Server, servers: Servers) -> None:
+def test_ping_finds_a_restarted_server_at_once(cache: Memcache, primary: Server, servers: Servers) -> None:
     servers[0].kill()
     for _ in range(20):
         assert not available(primary)

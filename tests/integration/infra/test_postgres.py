@@ -225,7 +225,7 @@ def test_without_a_pooler_queries_fail_at_once_and_work_again_when_it_is_back(db
     assert db.one(ADD, 1, 1) == (2, "100%")
 
 
-def test_a_query_that_takes_too_long_is_given_up_with_its_connection(
+def test_query_timeout_closes_its_connection(
     db: Database, monkeypatch: pytest.MonkeyPatch, outage: Outage, until: Until
 ) -> None:
     monkeypatch.setattr(database_module, "QUERY_TIMEOUT_S", 0.1)

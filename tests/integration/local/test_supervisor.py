@@ -198,7 +198,7 @@ def test_a_second_instance_on_the_same_data_is_refused(start: Callable[..., Inst
 
 
 @pytest.mark.parametrize("name", ["postgres", "pgbouncer", "memcached", "python"])
-def test_a_killed_child_is_named_and_stops_everything(start: Callable[..., Instance], name: str) -> None:
+def test_killed_child_is_reported_and_stops_everything(start: Callable[..., Instance], name: str) -> None:
     instance = start().answering()
     family = instance.family()
     child = instance.children(name)[0]
@@ -242,7 +242,7 @@ def test_database_direct_url_replaces_the_local_postgres(start: Callable[..., In
         ("postgresql://[", "IPv6"),
         ("postgresql://u@127.0.0.1:1/x", "refused"),
     ],
-    ids=["several", "malformed", "away"],
+    ids=["several hosts", "malformed", "unreachable"],
 )
 def test_unusable_database_direct_url_gives_a_clear_message(
     start: Callable[..., Instance], url: str, reason: str

@@ -58,7 +58,11 @@ def put(folder: Path, kid: str, content: bytes) -> None:
 
 
 def test_key_is_published_then_signs_and_retiring_it_ends_its_tokens(api: Api, keys: Path) -> None:
-    person, other, key = api.person(), api.person(), Ed25519PrivateKey.generate()  # many logins end the first sessions
+    person, other, key = (
+        api.person(),
+        api.person(),
+        Ed25519PrivateKey.generate(),
+    )  # many logins would end the sessions of `person`
     assert signing(api, other) == {OLD}
 
     put(keys, NEW, key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))

@@ -104,7 +104,7 @@ def test_guessing_does_not_affect_the_owners_session(api: Api) -> None:
 
 
 def test_familiar_network_logs_in_despite_guesses_elsewhere(api: Api) -> None:
-    """Guesses from a familiar network have a limit of their own, which does not affect other networks."""
+    """Guesses from a familiar network have a separate limit, which does not affect other networks."""
 
     def count() -> tuple[list[int], list[int], list[int]]:
         home = Somewhere(api)

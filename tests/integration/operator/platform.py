@@ -1,4 +1,4 @@
-"""A release as the operator sees it: pods of real PgBouncers, stubs of the service, one memcached, a fake API."""
+"""A release for the operator: pods with real PgBouncers and stub services, one memcached, and a fake API."""
 
 import asyncio
 import json

@@ -123,4 +123,4 @@ def test_rogue_with_a_stolen_certificate_gets_no_password(
         enter(rogue, folder / "ca.crt")
     assert b"operator" in rogue.heard  # the user name was sent
     assert not learned(rogue.heard)
-    assert rogue.heard.endswith(b"\0\0")  # nothing follows the packet that opens a session
+    assert rogue.heard.endswith(b"\0\0")  # nothing follows the startup packet

@@ -75,7 +75,7 @@ def count_started(environ: Environ, arguments: dict[str, str]) -> Any:
 
 
 def wait_in_vain(environ: Environ, arguments: dict[str, str]) -> Any:
-    """How a wait of `s` seconds for a silent peer ends, and how much processor time the worker used meanwhile."""
+    """Whether a wait of `s` seconds for a silent peer times out, and the processor time used meanwhile."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
         used = time.process_time()
@@ -136,7 +136,7 @@ def open_gate(environ: Environ, arguments: dict[str, str]) -> Any:
 
 
 def work(environ: Environ, arguments: dict[str, str]) -> Any:
-    """A call in the executor that takes `s` seconds, and the niceness that it ran with."""
+    """The relative niceness of an executor call that takes `s` seconds, or the error's name."""
     try:
         return executor.run(_work, float(arguments["s"]), timeout_s=float(arguments.get("timeout", 20)))
     except (TimeoutError, cooperative.QueueFull) as error:
@@ -185,7 +185,7 @@ def query(environ: Environ, arguments: dict[str, str]) -> Any:
 
 
 def statement(environ: Environ, arguments: dict[str, str]) -> Any:
-    """The result of a statement on a connection of its own, or the error, and whether the connection is closed then."""
+    """The result of a statement on a new connection, or the error's name; and whether the connection is then closed."""
     import psycopg2
 
     connection = psycopg2.connect(arguments["dsn"])

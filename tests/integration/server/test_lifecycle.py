@@ -96,7 +96,7 @@ def test_connections_before_sigterm_are_served(folder: Path) -> None:
         for connection in waiting:
             connection.send("GET /pid HTTP/1.1\r\nHost: t\r\n\r\n")
         server.signal(signal.SIGTERM)
-        eventually(lambda: "Handling signal: term" in server.log(), "the master to hear it")
+        eventually(lambda: "Handling signal: term" in server.log(), "the master to handle SIGTERM")
         os.kill(pid, signal.SIGCONT)
         assert [connection.response().json() for connection in waiting] == [pid] * 20
         assert server.wait() == 0
@@ -133,8 +133,10 @@ def test_reload_is_refused_while_old_workers_are_ending(folder: Path) -> None:
         for _ in range(3):
             server.signal(signal.SIGHUP)
             server.signal(signal.SIGTTIN)
-        eventually(lambda: "Not reloaded: workers of the last reload are still ending" in server.log(), "a word of it")
-        eventually(lambda: "No worker more: WORKERS is 2" in server.log(), "a word of it")
+        eventually(
+            lambda: "Not reloaded: workers of the last reload are still ending" in server.log(), "the log message"
+        )
+        eventually(lambda: "No worker more: WORKERS is 2" in server.log(), "the log message")
         assert len(server.workers()) <= 4
         assert server.alive
         assert server.get("/pid").status == 200

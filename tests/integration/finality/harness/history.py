@@ -99,8 +99,8 @@ class Interval:
 
 @dataclass(slots=True)
 class Faults:
-    """`silence`: memcached server 0 certainly answered nobody; `outages`: PostgreSQL perhaps did not answer;
-    `crashes`: workers or pods were being killed. `strangers` are the names of pods with another log than the database.
+    """`silence`: memcached server 0 certainly did not answer; `outages`: PostgreSQL may not have answered;
+    `crashes`: workers or pods were being killed; `strangers`: pods with another log than the database's record.
     """
 
     silence: list[Interval] = field(default_factory=list)
