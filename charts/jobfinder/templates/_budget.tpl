@@ -1,7 +1,7 @@
 {{/*
-The arithmetic of connections to PostgreSQL, as JSON: budget, headroom, maxPods, least (pods a rollout makes), most
-(replicas), surge, floor, perPod, share (what each pod gets without the operator), start (what a sidecar starts with).
-Always floor x maxPods + headroom <= budget, and share x maxPods + headroom <= budget.
+The arithmetic of connections to PostgreSQL, as JSON: budget, headroom, maxPods, least (pods that a rollout can have at
+once), most (largest number of replicas), surge, floor, perPod, need (floor x maxPods + headroom), share (pool size without
+the operator), start (pool size with which a sidecar starts). Both need and share x maxPods + headroom are <= budget.
 */}}
 {{- define "jobfinder.budget" -}}
 {{- $values := .Values -}}
@@ -44,12 +44,12 @@ Always floor x maxPods + headroom <= budget, and share x maxPods + headroom <= b
   "surge" $surge "need" $need "share" $share "start" ($values.operator.enabled | ternary $floor $share) | toJson -}}
 {{- end }}
 
-{{/* The value that says how many replicas there are at most; empty where something else scales. */}}
+{{/* Name of the value that limits the replicas; empty if another autoscaler sets them. */}}
 {{- define "jobfinder.scaledBy" -}}
 {{- if .Values.hpa.enabled -}}hpa.maxReplicas{{- else if not (kindIs "invalid" .Values.replicas) -}}replicas{{- end -}}
 {{- end }}
 
-{{/* Most replicas whose rollout makes no more pods than that, at least 1: (dict "pods" 13 "surge" 1 or "25%"). */}}
+{{/* The most replicas whose rollout has at most `pods` pods, at least 1: (dict "pods" 13 "surge" 1 or "25%"). */}}
 {{- define "jobfinder.mostOf" -}}
 {{- if hasSuffix "%" (toString .surge) -}}
 {{- max 1 (div (mul 100 .pods) (add 200 (trimSuffix "%" .surge | int))) -}}
@@ -58,7 +58,7 @@ Always floor x maxPods + headroom <= budget, and share x maxPods + headroom <= b
 {{- end -}}
 {{- end }}
 
-{{/* Pods above the wanted number: (dict "value" 1 or "25%" "replicas" 6); Kubernetes rounds a percentage up. */}}
+{{/* Pods that a rollout may add: (dict "value" 1 or "25%" "replicas" 6); Kubernetes rounds a percentage up. */}}
 {{- define "jobfinder.surge" -}}
 {{- if hasSuffix "%" (toString .value) -}}
 {{- div (add (mul .replicas (trimSuffix "%" .value | int)) 99) 100 -}}
@@ -68,8 +68,8 @@ Always floor x maxPods + headroom <= budget, and share x maxPods + headroom <= b
 {{- end }}
 
 {{/*
-max_connections of the bundled PostgreSQL: three are PostgreSQL's own for superusers. A lower budget holds once the pods of
-the former one are gone, so that it comes down with the upgrade after that.
+max_connections of the bundled PostgreSQL; it keeps three for superusers. If the budget is lowered, running pods still use
+the former one, so max_connections falls only with the next upgrade.
 */}}
 {{- define "jobfinder.postgresql.maxConnections" -}}
 {{- $budget := (include "jobfinder.budget" . | fromJson).budget | int -}}
@@ -96,7 +96,7 @@ the former one are gone, so that it comes down with the upgrade after that.
 {{- $megabytes -}}
 {{- end }}
 
-{{/* A quantity of memory in MiB: (dict "quantity" "1Gi" "name" "what to blame"). */}}
+{{/* A quantity of memory in MiB: (dict "quantity" "1Gi" "name" "value name for the error text"). */}}
 {{- define "jobfinder.mebibytes" -}}
 {{- $text := toString .quantity -}}
 {{- $units := dict "" 1.0 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "Ki" 1024.0 "Mi" 1048576.0 "Gi" 1073741824.0 "Ti" 1099511627776.0 -}}
@@ -107,7 +107,7 @@ the former one are gone, so that it comes down with the upgrade after that.
 {{- divf (mulf (trimSuffix $unit $text | float64) (get $units $unit)) 1048576.0 -}}
 {{- end }}
 
-{{/* The pods' time to end covers everything that happens in it. */}}
+{{/* The grace period of pods; it must cover preStop, the graceful timeout and 10 s more. */}}
 {{- define "jobfinder.terminationGracePeriodSeconds" -}}
 {{- $least := add .Values.preStopSeconds .Values.gracefulTimeoutSeconds 10 | int -}}
 {{- if lt (int .Values.terminationGracePeriodSeconds) $least -}}

@@ -1,4 +1,4 @@
-{{/* Names and labels. Those that take a component want (dict "root" $ "component" "app"). */}}
+{{/* Names and labels. Templates that take a component expect (dict "root" $ "component" "app"). */}}
 
 {{- define "jobfinder.fullname" -}}
 {{- $name := default .Chart.Name .Values.nameOverride -}}
@@ -13,18 +13,18 @@
 
 {{- define "jobfinder.memcached.fullname" -}}{{ include "jobfinder.fullname" . }}-memcached{{- end }}
 {{- define "jobfinder.postgresql.fullname" -}}{{ include "jobfinder.fullname" . }}-postgresql{{- end }}
-{{/* What the certificate of every PgBouncer is for: pods have no name of their own. */}}
+{{/* The name in the certificate of every PgBouncer; pods have no DNS name. */}}
 {{- define "jobfinder.pgbouncer.serverName" -}}{{ include "jobfinder.fullname" . }}-pgbouncer{{- end }}
 {{- define "jobfinder.operator.fullname" -}}{{ include "jobfinder.fullname" . }}-operator{{- end }}
 
-{{/* What selects pods; never changes between versions. */}}
+{{/* Labels that select pods; they never change between versions. */}}
 {{- define "jobfinder.selectorLabels" -}}
 app.kubernetes.io/name: {{ default .root.Chart.Name .root.Values.nameOverride }}
 app.kubernetes.io/instance: {{ .root.Release.Name }}
 app.kubernetes.io/component: {{ .component }}
 {{- end }}
 
-{{/* Labels of objects; pods get only those that select them, so that a new chart version alone restarts nothing. */}}
+{{/* Labels of objects. Pods get only the selector labels, so a new chart version alone restarts no pod. */}}
 {{- define "jobfinder.labels" -}}
 {{ include "jobfinder.selectorLabels" . }}
 app.kubernetes.io/part-of: jobfinder
@@ -33,8 +33,8 @@ app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" }}
 {{- end }}
 
-{{/* The chart's labels or annotations with those of the values: (dict "own" "a: b" "more" dict). Labels select, so that the
-chart's count more; of annotations, such as a hook's, those of the values do. */}}
+{{/* The chart's labels or annotations merged with those of the values: (dict "own" "a: b" "more" dict). For labels the chart's
+win, because they select pods; for annotations, such as a hook's, those of the values win. */}}
 {{- define "jobfinder.withLabels" -}}
 {{- merge (fromYaml .own) .more | toYaml -}}
 {{- end }}

@@ -1,4 +1,4 @@
-{{/* A component of this release: (dict "root" $ "component" "app"). */}}
+{{/* Peer: the pods of a component of this release: (dict "root" $ "component" "app"). */}}
 {{- define "jobfinder.networkPolicy.peer" -}}
 podSelector:
   matchLabels:
@@ -13,7 +13,7 @@ podSelector:
     {{- end }}
 {{- end }}
 
-{{/* The API server is no pod, so that it has no label to name. */}}
+{{/* Egress by port alone: the API server is not a pod, so no label selects it. */}}
 {{- define "jobfinder.networkPolicy.apiServer" -}}
 - ports:
     {{- range .Values.networkPolicy.apiServerPorts }}

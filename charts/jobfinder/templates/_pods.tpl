@@ -1,8 +1,8 @@
-{{/* What pods have in common. */}}
+{{/* Parts that several kinds of pods share. */}}
 
 {{/*
-The fields of a security context, those of a component laid over those of all pods; null leaves a field out:
-(dict "root" $ "user" 11211 "over" .Values.memcached), where an image has a user and a component has fields of its own.
+The fields of a security context: those of a component override those of all pods, and null removes a field.
+(dict "root" $ "user" 11211 "over" .Values.memcached): `user` is that of the image, `over` the component's values.
 */}}
 {{- define "jobfinder.podSecurityContext" -}}
 {{- $all := .root.Values.podSecurityContext | default dict -}}
@@ -29,12 +29,12 @@ The fields of a security context, those of a component laid over those of all po
 {{- toYaml $fields -}}
 {{- end }}
 
-{{/* Mode of a Secret's files, which belong to root and to the fsGroup; without one the pod's user must be anybody. */}}
+{{/* Mode of a Secret's files, which root and the fsGroup own; without an fsGroup any user must be able to read them. */}}
 {{- define "jobfinder.secretMode" -}}
 {{- hasKey (include "jobfinder.podSecurityContext" . | fromYaml) "fsGroup" | ternary "0440" "0444" -}}
 {{- end }}
 
-{{/* Where a pod may run: (dict "root" $ "component" "app" "at" .Values, or the values of another component). */}}
+{{/* Scheduling of a pod: (dict "root" $ "component" "app" "at" .Values, or the values of another component). */}}
 {{- define "jobfinder.placement" -}}
 {{- with .at.nodeSelector }}
 nodeSelector:
@@ -86,7 +86,7 @@ imagePullSecrets:
 {{- end }}
 {{- end }}
 
-{{/* PostgreSQL itself, for PgBouncer and for migrations; the password is in /run/secrets/jobfinder. */}}
+{{/* Environment of containers that connect to PostgreSQL directly (PgBouncer, migrations); the password is a file. */}}
 {{- define "jobfinder.databaseEnv" -}}
 {{- $told := include "jobfinder.database.told" . | fromJson }}
 {{- $values := dict "host" (include "jobfinder.database.host" .) "port" (include "jobfinder.database.port" .) "name" .Values.database.name "user" .Values.database.user }}
@@ -134,7 +134,7 @@ imagePullSecrets:
 {{- end }}
 {{- end }}
 
-{{/* The servers in the order of their ordinals, which is all that clients agree on. */}}
+{{/* The servers in the order of their ordinals: all clients must use the same order. */}}
 {{- define "jobfinder.memcached.servers" -}}
 {{- $name := include "jobfinder.memcached.fullname" . -}}
 {{- $domain := "" -}}
@@ -147,8 +147,8 @@ imagePullSecrets:
 {{- end }}
 
 {{/*
-The log of changes that the service's pods have: server 0 of their MEMCACHED_SERVERS, or none. Empty where that comes
-from elsewhere (extraEnvFrom): then the first pod records it, and who changes it says so (python -m app log-identity).
+The log of changes that the service's pods use: server 0 of their MEMCACHED_SERVERS, or `none`. Empty if the chart does
+not know it (extraEnvFrom): then the first pod records it, and a change needs `python -m app log-identity`.
 */}}
 {{- define "jobfinder.logIdentity" -}}
 {{- $servers := .Values.memcached.enabled | ternary (include "jobfinder.memcached.servers" .) "none" -}}
@@ -160,8 +160,8 @@ from elsewhere (extraEnvFrom): then the first pod records it, and who changes it
 {{- end }}
 
 {{/*
-Pods of versions that do not know which log the database is used with would go on accepting sessions that pods with
-another log have ended. Those that do leave their log themselves once the migration has told them.
+Refuse to change the log of changes while pods of an old version run: they do not check which log the database records,
+so they would accept sessions that pods with the new log have ended. Newer pods stop using theirs after the migration.
 */}}
 {{- define "jobfinder.refuseAnotherLog" -}}
 {{- $own := include "jobfinder.logIdentity" . -}}
@@ -177,7 +177,7 @@ another log have ended. Those that do leave their log themselves once the migrat
 {{- end -}}
 {{- end }}
 
-{{/* A value as text; whole numbers do not become 2.592e+06. */}}
+{{/* A value as text; whole numbers without an exponent (not 2.592e+06). */}}
 {{- define "jobfinder.text" -}}
 {{- if and (kindIs "float64" .) (eq (floor .) .) -}}{{ int64 . }}{{- else -}}{{ . }}{{- end -}}
 {{- end }}

@@ -1,8 +1,8 @@
 {{/*
-What an upgrade finds, as JSON, empty where nothing runs: operator (whether it shares), poolSize (the largest pool that a
-pod may have), floor (what pods may start with), pods (how many can exist at once, or do), maxPods (for how many the
-operator keeps floors), most (replicas), connectionBudget (what those that run may take together). It is looked up in the
-cluster, or said by database.running where there is none to look at. An autoscaler is found by what it scales: KEDA names its own.
+The running release before an upgrade, as JSON; empty if nothing runs: operator (whether it sets pool sizes), poolSize (the
+largest pool that a pod may have), floor (the pool size with which pods may start), pods (how many can exist at once), maxPods
+(for how many pods the operator keeps floors), most (replicas), connectionBudget (of all running pods together). Read from the
+cluster, or from database.running without one. An autoscaler is found by its target, because KEDA chooses its name.
 */}}
 {{- define "jobfinder.running" -}}
 {{- $name := include "jobfinder.fullname" . -}}
@@ -64,7 +64,7 @@ cluster, or said by database.running where there is none to look at. An autoscal
 {{- toJson $found -}}
 {{- end }}
 
-{{/* The pool size that the containers of a pod's spec name. */}}
+{{/* The pool size in the environment of a pod spec's containers; 0 if there is none. */}}
 {{- define "jobfinder.poolSize" -}}
 {{- $size := 0 -}}
 {{- range concat (.initContainers | default list) .containers -}}
@@ -76,9 +76,9 @@ cluster, or said by database.running where there is none to look at. An autoscal
 {{- end }}
 
 {{/*
-Refuse an upgrade during which old and new pods together could exceed the budget. Whatever the order in which they come
-and go, each has at most the larger of the old and the new pool, and there are at most as many as the larger maximum
-makes. With the operator before and after, floors are kept for the pods that its resource knows of.
+Refuse an upgrade during which old and new pods together could exceed the budget. In any order of starting and ending,
+each pod has at most the larger of the old and the new pool size, and there are at most as many pods as the larger maximum
+allows. If the operator runs before and after, it must already keep floors for all new pods.
 */}}
 {{- define "jobfinder.rollout" -}}
 {{- $running := include "jobfinder.running" . | fromJson -}}

@@ -1,7 +1,7 @@
 {{/*
-What is made once and then kept. Where there is no cluster to look at (helm template, GitOps, a client's dry run) a new
-password would be made at every render, so that there the Secrets must exist already and the render says so. A list of
-objects is never empty where there is a cluster, even when it has no items.
+Secrets that are generated once and then kept. Without a cluster (helm template, GitOps, a client's dry run) every render
+would generate new ones, so the Secrets must exist already; otherwise rendering fails. With a cluster, `lookup` of a list
+returns a non-empty object even if the list has no items.
 */}}
 
 {{- define "jobfinder.secretName" -}}
@@ -16,7 +16,7 @@ objects is never empty where there is a cluster, even when it has no items.
 {{- default (include "jobfinder.secretName" .) .Values.database.existingSecret -}}
 {{- end }}
 
-{{/* The keys of the given Secrets; what the chart makes has its own. */}}
+{{/* Keys in existing Secrets come from the values; Secrets that the chart makes have fixed keys. */}}
 {{- define "jobfinder.pepper.key" -}}
 {{- or .Values.secrets.existingSecret .Values.secrets.pepper.existingSecret | empty | not | ternary .Values.secrets.pepper.key "pepper" -}}
 {{- end }}
@@ -29,7 +29,7 @@ objects is never empty where there is a cluster, even when it has no items.
 {{- .Values.operator.existingSecret | empty | not | ternary .Values.operator.secretKey "pgbouncer-password" -}}
 {{- end }}
 
-{{/* What of PostgreSQL's address the Secret of its password tells too, as JSON: file -> key. */}}
+{{/* Parts of PostgreSQL's address that are in the same Secret as its password, as JSON: file -> key. */}}
 {{- define "jobfinder.database.told" -}}
 {{- $told := dict -}}
 {{- if .Values.database.existingSecret -}}
@@ -41,7 +41,7 @@ objects is never empty where there is a cluster, even when it has no items.
 {{- toJson $told -}}
 {{- end }}
 
-{{/* The volume of /run/secrets/jobfinder for who connects to PostgreSQL: (dict "root" $ "secret" "its name"). */}}
+{{/* The volume /run/secrets/jobfinder of pods that connect to PostgreSQL: (dict "root" $ "secret" "its name"). */}}
 {{- define "jobfinder.database.volume" -}}
 - name: database-password
   secret:
@@ -66,20 +66,20 @@ objects is never empty where there is a cluster, even when it has no items.
 {{- default (include "jobfinder.pgbouncer.serverName" .) .Values.operator.tls.existingSecret -}}
 {{- end }}
 
-{{/* Refuse to make a Secret that could not be kept: (dict "root" $ "value" "secrets.existingSecret" "keys" "..."). */}}
+{{/* Refuse to generate a Secret without a cluster: (dict "root" $ "value" "secrets.existingSecret" "keys" "..."). */}}
 {{- define "jobfinder.needsCluster" -}}
 {{- if not (lookup "v1" "Secret" .root.Release.Namespace "") -}}
 {{- fail (printf "\n\n%s is needed here: there is no cluster to look at (helm template, GitOps or a dry run of the client), so that every render would make other secrets.\nMake a Secret with %s and name it. `helm install` and `helm upgrade` make it themselves.\n" .value .keys) -}}
 {{- end -}}
 {{- end }}
 
-{{/* One key of a Secret, as it is or as it shall be: (dict "root" $ "name" "..." "key" "..." "new" "..."), base64. */}}
+{{/* One key of a Secret in base64, its present value or else "new": (dict "root" $ "name" "..." "key" "..." "new" "..."). */}}
 {{- define "jobfinder.kept" -}}
 {{- $data := dig "data" dict (lookup "v1" "Secret" .root.Release.Namespace .name | default dict) -}}
 {{- get $data .key | default (b64enc .new) -}}
 {{- end }}
 
-{{/* The password of the database: given, or kept, or for the bundled PostgreSQL a new one. */}}
+{{/* The password of the database: from the values, else the present one, else (bundled PostgreSQL only) a new one. */}}
 {{- define "jobfinder.databasePassword" -}}
 {{- if .Values.database.password -}}
 {{- b64enc .Values.database.password -}}

@@ -1,6 +1,6 @@
 {{/*
-Refuse live settings that the pods would refuse (app/infra/tuning/fitness.py, whose numbers files/tuning.json holds): floors
-outside development, and caches that do not fit into the memory of the container.
+Refuse live settings that the pods would refuse (app/infra/tuning/fitness.py; its numbers are in files/tuning.json): values
+below the minimum for production, and caches that do not fit into the container's memory.
 */}}
 {{- define "jobfinder.tuning.check" -}}
 {{- $operated := .Values.operator.enabled -}}
@@ -45,7 +45,7 @@ outside development, and caches that do not fit into the memory of the container
 {{- end -}}
 {{- end }}
 
-{{/* Workers of a pod; where `workers` is 0, one for each core that the limit allows, and at least 1 (app/infra/machine/workers.py). */}}
+{{/* Workers of a pod; if `workers` is 0, one per core of the CPU limit, at least 1 (app/infra/machine/workers.py). */}}
 {{- define "jobfinder.workers" -}}
 {{- $cpu := dig "limits" "cpu" "1" .Values.resources | toString -}}
 {{- $cores := hasSuffix "m" $cpu | ternary (divf (trimSuffix "m" $cpu | float64) 1000) ($cpu | float64) -}}

@@ -1,4 +1,4 @@
-{{/* Whether the migration is a hook of Helm ("true" or ""). */}}
+{{/* "true" if the migration is a Helm hook, else "". */}}
 {{- define "jobfinder.migrate.isHook" -}}
 {{- $hook := .Values.migrations.hook -}}
 {{- if kindIs "invalid" $hook -}}{{- $hook = not .Values.postgresql.enabled -}}{{- end -}}
@@ -8,7 +8,7 @@
 {{- if $hook -}}true{{- end -}}
 {{- end }}
 
-{{/* Annotations of the Job as a hook, at weight "0", and of what it needs, below that. */}}
+{{/* Hook annotations: weight "0" for the Job, lower for what it needs. */}}
 {{- define "jobfinder.migrate.hook" -}}
 helm.sh/hook: pre-install,pre-upgrade,pre-rollback
 helm.sh/hook-weight: {{ . | quote }}

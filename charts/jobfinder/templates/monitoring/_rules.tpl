@@ -1,4 +1,4 @@
-{{/* What <word> means in alerts/*.yaml. Every selector names the namespace and the job, so that releases never mix. */}}
+{{/* Replacements of <word> in alerts/*.yaml. Every selector has the namespace and the job, which keeps releases apart. */}}
 {{- define "jobfinder.rules.words" -}}
 {{- $rules := .Values.monitoring.rules -}}
 {{- $fullname := include "jobfinder.fullname" . -}}
@@ -28,7 +28,7 @@
 {{- toYaml $words -}}
 {{- end }}
 
-{{/* What alert files may need, and whether it is there. */}}
+{{/* Parts that alert files may need, and whether they are enabled. */}}
 {{- define "jobfinder.rules.parts" -}}
 operator: {{ .Values.operator.enabled }}
 migrations: {{ .Values.migrations.enabled }}
@@ -36,7 +36,7 @@ autoscaler: {{ .Values.hpa.enabled }}
 hosts: {{ ne "" (include "jobfinder.rules.words" . | fromYaml).hosts }}
 {{- end }}
 
-{{/* The groups of all alert files, one each. */}}
+{{/* The rule groups, one per alert file. */}}
 {{- define "jobfinder.rules.groups" -}}
 {{- $words := include "jobfinder.rules.words" . | fromYaml -}}
 {{- $parts := include "jobfinder.rules.parts" . | fromYaml -}}
@@ -50,7 +50,7 @@ hosts: {{ ne "" (include "jobfinder.rules.words" . | fromYaml).hosts }}
 {{- $file := fromYaml $text -}}
 {{- if not $file.rules }}{{ fail (printf "%s holds no rules: %s" $path (toString $file.Error)) }}{{ end -}}
 {{- $needed := default "" $file.needs -}}
-{{- if and $needed (not (hasKey $parts $needed)) }}{{ fail (printf "%s needs %q, which nobody knows" $path $needed) }}{{ end -}}
+{{- if and $needed (not (hasKey $parts $needed)) }}{{ fail (printf "%s needs %q, which is unknown" $path $needed) }}{{ end -}}
 {{- $rules := list -}}
 {{- range $file.rules }}{{ with .alert }}{{ $known = append $known . }}{{ end }}{{ end -}}
 {{- if or (not $needed) (get $parts $needed) -}}

@@ -6,8 +6,8 @@
 {{- end }}
 
 {{/*
-What scrapes the pods behind a component's Service: (dict "root" $ "component" "app" "name" NAME "port" "http").
-The operator tells of other pods, whose names have to stay in the label `pod`.
+A ServiceMonitor for the pods of a component's Service: (dict "root" $ "component" "app" "name" NAME "port" "http").
+honorLabels for the operator: its metrics name other pods in the label `pod`, which must be kept.
 */}}
 {{- define "jobfinder.serviceMonitor" -}}
 apiVersion: monitoring.coreos.com/v1

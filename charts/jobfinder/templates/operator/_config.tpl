@@ -1,5 +1,5 @@
 {{/*
-Refuse what the definition does not know, which the API server would drop without a word:
+Refuse fields that the CustomResourceDefinition does not have; the API server would drop them silently:
 (dict "path" "operator.config" "value" .Values.operator.config "schema" the schema of it).
 */}}
 {{- define "jobfinder.operator.checkConfig" -}}
@@ -15,7 +15,7 @@ Refuse what the definition does not know, which the API server would drop withou
 {{- end -}}
 {{- end }}
 
-{{/* Refuse a second JobFinderConfig for one Deployment or one database: the operator would follow the older one alone. */}}
+{{/* Refuse a second JobFinderConfig for one Deployment or one database: the operator would apply only the older one. */}}
 {{- define "jobfinder.operator.checkOwner" -}}
 {{- if .Capabilities.APIVersions.Has "jobfinder.dev/v1alpha1" -}}
 {{- $name := include "jobfinder.fullname" . -}}
@@ -35,7 +35,7 @@ Refuse what the definition does not know, which the API server would drop withou
 {{- end -}}
 {{- end }}
 
-{{/* host:port/name that the containers of a pod's spec are told for PgBouncer. */}}
+{{/* host:port/name of PgBouncer's database in the environment of a pod spec's containers. */}}
 {{- define "jobfinder.operator.database" -}}
 {{- range .initContainers | default list -}}
 {{- $given := dict -}}
