@@ -30,18 +30,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m app", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("run", help="everything on this machine, for development", add_help=False)
-    commands.add_parser("serve", help="the service alone, configured by the environment")
+    commands.add_parser("run", help="run the service and its dependencies locally, for development", add_help=False)
+    commands.add_parser("serve", help="run the service alone, configured by the environment")
     migrations = commands.add_parser("migrate", help="bring the database's schema up to date")
-    migrations.add_argument("--wait", type=float, default=0.0, metavar="SECONDS", help="for a database that starts")
-    migrations.add_argument("--log-identity", metavar="SERVER", help="then also change the log of changes to it")
+    migrations.add_argument(
+        "--wait", type=float, default=0.0, metavar="SECONDS", help="how long to wait for the database to start"
+    )
+    migrations.add_argument("--log-identity", metavar="SERVER", help="then change the log of changes to this server")
     change = commands.add_parser(
         "log-identity", help="show or change the log of changes that the database is used with"
     )
     change.add_argument("identity", nargs="?", metavar="SERVER", help="address of memcached server 0, or none")
-    change.add_argument(
-        "--lost", action="store_true", help="the former server has ended for good, with all that it held"
-    )
+    change.add_argument("--lost", action="store_true", help="the former server is gone for good, with all its data")
     seed = commands.add_parser("seed", help="fill a development database with users")
     seed.add_argument("--users", type=int, default=100_000)
     seed.add_argument("--state", type=Path, default=Path(".run"), help="folder of the running service")
@@ -51,21 +51,21 @@ def _parser() -> argparse.ArgumentParser:
     readme = commands.add_parser("readme", help="update the generated tables of README.md and docs/")
     readme.add_argument("--root", type=Path, default=Path(), help="folder of the checkout")
     commands.add_parser("connect-query", help="print the connect_query of PgBouncer")
-    sessions = commands.add_parser("sessions", help="what an administrator may do to the sessions of others")
-    end = sessions.add_subparsers(required=True, metavar="end").add_parser("end", help="end all of one account")
+    sessions = commands.add_parser("sessions", help="administer the sessions of users")
+    end = sessions.add_subparsers(required=True, metavar="end").add_parser("end", help="end all sessions of an account")
     end.add_argument("email", help="address of the account")
     end.set_defaults(command="sessions end")
-    admin = commands.add_parser("admin", help="who may use /api/v1/admin").add_subparsers(
+    admin = commands.add_parser("admin", help="grant or revoke the use of /api/v1/admin").add_subparsers(
         required=True, metavar="grant|revoke"
     )
     for name in ("grant", "revoke"):
-        each = admin.add_parser(name, help=f"{name} it for one account")
+        each = admin.add_parser(name, help=f"{name} it for an account")
         each.add_argument("email", help="address of the account")
         each.set_defaults(command=f"admin {name}")
     pooler = commands.add_parser("pgbouncer-config", help="write the files of the PgBouncer beside the service")
     pooler.add_argument("--out", type=Path, required=True, metavar="FOLDER")
     pooler.add_argument(
-        "--watch", action="store_true", help="go on: write them anew when a file that a setting names changes"
+        "--watch", action="store_true", help="keep running, and write them again when a file named by a setting changes"
     )
     return parser
 
@@ -148,7 +148,7 @@ def _connect_query(given: argparse.Namespace, rest: list[str]) -> int:
 def _pgbouncer_config(given: argparse.Namespace, rest: list[str]) -> int:
     from app.infra.pgbouncer.watch import PgBouncerFiles, watch
 
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # as the first process of a container it would be ignored
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # PID 1 ignores SIGTERM without a handler
     files = PgBouncerFiles(load_pooler_settings, _own_connect_query(), given.out)
     files.write()
     if given.watch:
@@ -175,7 +175,7 @@ def _set_admin(given: argparse.Namespace, rest: list[str]) -> int:
 
 
 def _own_connect_query() -> str:
-    """From a process of its own: whoever goes on watching need not hold the whole service in memory."""
+    """Made by a separate process, so that this one does not keep the whole service in memory while it watches."""
     command = [sys.executable, "-m", "app", "connect-query"]
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()  # noqa: S603
 

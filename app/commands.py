@@ -1,4 +1,4 @@
-"""What an administrator does by the command line to a running service."""
+"""Administrative commands of the command line that act on a running service."""
 
 from app.auth.schemas import Client
 from app.config import Settings
@@ -7,7 +7,10 @@ from app.main import Parts
 
 
 def end_sessions(settings: Settings, email: str, command: str) -> None:
-    """What an administrator asks for by `command`; raises NotFound, NotFinal, Unavailable or ConfigError."""
+    """End every session of an account; the audit log names `command`.
+
+    Raises BadRequest, NotFound, NotFinal, Unavailable or ConfigError.
+    """
     parts = Parts(settings, Counters.create([], slots=1))
     try:
         parts.confirm()
@@ -17,7 +20,10 @@ def end_sessions(settings: Settings, email: str, command: str) -> None:
 
 
 def set_admin(settings: Settings, email: str, admin: bool, command: str) -> None:
-    """Let an account administer the service, or no longer; raises NotFound, BadRequest, Unavailable or ConfigError."""
+    """Grant or revoke administration; the audit log names `command`.
+
+    Raises BadRequest, NotFound, Unavailable or ConfigError.
+    """
     parts = Parts(settings, Counters.create([], slots=1))
     try:
         parts.confirm()

@@ -1,4 +1,4 @@
-"""Every setting with its default: `Settings` and its kin from the environment, `Tuning` from the live tuning file."""
+"""All settings with their defaults: `Settings` and others from the environment, `Tuning` from the tuning file."""
 
 import os
 import re
@@ -22,7 +22,7 @@ _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 
 
 def setting(default: Any, doc: str) -> Any:
-    """A field of `Settings`; `doc` is its line in the configuration table."""
+    """A field of a settings class; `doc` is its description in the table of settings."""
     return field(default=default, metadata={"doc": doc})
 
 
@@ -123,7 +123,7 @@ class PoolerSettings(PostgresServer):
 
 
 def within(least: int, most: int, doc: str) -> Meta:
-    """The range of a live setting, and its line in the table; both also go into the operator's resource."""
+    """The range and description of a live setting, for its row in the table and for the operator's resource."""
     return Meta(ge=least, le=most, description=doc)
 
 
@@ -208,17 +208,17 @@ DEVELOPMENT_TUNING = Tuning(limits=Limits(30, 600, 600, 0, 0))
 
 
 def default_tuning(settings: Settings) -> Tuning:
-    """What holds where no tuning file says otherwise."""
+    """The live settings without a tuning file."""
     return DEVELOPMENT_TUNING if settings.development else Tuning()
 
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
-    """Read the environment; raises `ConfigError` that names every bad variable at once."""
+    """Read the settings from the environment; raises ConfigError that names every invalid variable."""
     return _load(Settings, environ, _unsafe)
 
 
 def load_migration_settings(environ: Mapping[str, str] | None = None) -> MigrationSettings:
-    """The same for the migrations, which are told no secret of the service."""
+    """The same for the migrations, which need none of the service's secrets."""
     return _load(MigrationSettings, environ, lambda it: [] if it.database_direct_url else _unreachable(it))
 
 
@@ -251,7 +251,7 @@ def _load(kind: type[Kind], environ: Mapping[str, str] | None, complaints: Calla
 
 
 def _unsafe(settings: Settings) -> list[str]:
-    """What the service refuses to start with."""
+    """Problems because of which the service refuses to start."""
     rules = {
         "PEPPER: at least 32 bytes are needed, as of `openssl rand -hex 32`": len(settings.pepper.encode()) >= 32,
         "KEYS_DIR: a folder with at least one signing key is needed": settings.keys_dir is not None,
@@ -271,12 +271,12 @@ def _unsafe(settings: Settings) -> list[str]:
 
 def _unreachable(server: PostgresServer) -> list[str]:
     if "," in server.database_host:
-        return ["DATABASE_HOST: one host is needed; of several, which one has the truth would be a matter of luck"]
+        return ["DATABASE_HOST: exactly one host is needed, that of the primary"]
     return [] if server.database_host else ["DATABASE_HOST: the host of PostgreSQL is needed"]
 
 
 def _unpoolable(settings: PoolerSettings) -> list[str]:
-    """PgBouncer takes a pool of 0 for an unlimited one, and ends a value at the end of its line, or at NUL."""
+    """Problems of the settings: PgBouncer takes a pool size of 0 as unlimited, and a value ends at a line end or NUL."""
     problems = _unreachable(settings)
     if settings.pgbouncer_pool_size < 1:
         problems.append("PGBOUNCER_POOL_SIZE: at least 1 is needed")

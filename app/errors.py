@@ -1,13 +1,13 @@
-"""Product errors: what can go wrong in the terms of the API; `web/errors.py` alone turns them into HTTP."""
+"""Product errors: the failures that clients of the API see; only `web/errors.py` converts them to HTTP."""
 
 from typing import ClassVar
 
 
 class ProductError(Exception):
-    """A failure that a client is told of as a problem document (RFC 9457).
+    """A failure that the client receives as a problem document (RFC 9457).
 
-    `code` is stable and meant for programs, `title` for people; the message given to the
-    constructor, when there is one, is the `detail` of this very case.
+    `code` is stable and meant for programs, `title` for people. The message given to the constructor, if any, is the
+    problem's `detail`.
     """
 
     status: ClassVar[int] = 500
@@ -30,7 +30,7 @@ class BadRequest(ProductError):
 
 
 class Unauthenticated(ProductError):
-    """No token, or one that is malformed, expired or ended (RFC 6750)."""
+    """There is no token, or the credentials are not valid (RFC 6750)."""
 
     status, code, title = 401, "unauthenticated", "A valid access token is required"
 
@@ -39,7 +39,7 @@ class Unauthenticated(ProductError):
 
 
 class InvalidToken(Unauthenticated):
-    """A token was sent and it is not, or no longer, valid."""
+    """The token is malformed, expired or revoked."""
 
     code, title = "invalid_token", "The token is not valid"
 
@@ -48,7 +48,7 @@ class InvalidToken(Unauthenticated):
 
 
 class WrongCredentials(Unauthenticated):
-    """Wrong address or password; the same answer for both."""
+    """The address or the password is wrong; the response does not say which."""
 
     code, title = "wrong_credentials", "The address or the password is wrong"
 
@@ -60,7 +60,7 @@ class Forbidden(ProductError):
 
 
 class NotFound(ProductError):
-    """Nothing is there, or nothing that the caller may see."""
+    """The resource does not exist, or the caller may not see it."""
 
     status, code, title = 404, "not_found", "Not found"
 
@@ -72,19 +72,19 @@ class Conflict(ProductError):
 
 
 class Gone(ProductError):
-    """It was there for everybody, and is no longer."""
+    """The resource was public and no longer exists."""
 
-    status, code, title = 410, "gone", "It is no longer there"
+    status, code, title = 410, "gone", "The resource no longer exists"
 
 
 class PreconditionFailed(ProductError):
-    """`If-Match` names another version than the current one (RFC 9110, 13.1.1)."""
+    """A condition such as `If-Match` does not hold for the current version (RFC 9110, 13.1)."""
 
-    status, code, title = 412, "precondition_failed", "The resource has changed meanwhile"
+    status, code, title = 412, "precondition_failed", "The resource has changed"
 
 
 class UnsupportedMediaType(ProductError):
-    """The body is of another type or coding than those that are expected; `accepted` are the headers that name them."""
+    """The media type or content coding of the body is not accepted; the headers in `accepted` name accepted ones."""
 
     status, code, title = 415, "unsupported_media_type", "The body must have another media type"
 
@@ -97,7 +97,7 @@ class UnsupportedMediaType(ProductError):
 
 
 class FieldError:
-    """One bad field: `field` is its name (dots for nesting), `code` stable, `message` for people.
+    """One invalid field: `field` is its name (dots for nesting), `code` is stable, `message` is for people.
 
     `did_you_mean` is the known name or value that is spelled most like it.
     """
@@ -109,28 +109,28 @@ class FieldError:
 
 
 FIELDS_MAX = 20
-"""Bad fields that an answer names: its size is not the client's to choose."""
+"""Most invalid fields that a response names, so that a client cannot make it arbitrarily large."""
 
 
 class Invalid(ProductError):
-    """The body is well-formed JSON and breaks rules; the first bad fields are named, and all of them counted."""
+    """The body is well-formed JSON with invalid fields; the response names the first FIELDS_MAX and counts all."""
 
     status, code, title = 422, "invalid", "Some fields are not valid"
 
     def __init__(self, fields: list[FieldError], count: int | None = None) -> None:
-        """`count` is that of all bad fields, where `fields` has not every one."""
+        """`count` is the number of all invalid fields, if `fields` does not have all of them."""
         self.fields = fields[:FIELDS_MAX]
         self.count = len(fields) if count is None else count
         super().__init__(", ".join(f"{f.field}: {f.message}" for f in self.fields))
 
 
 def rate_limit_fields(policy: str, limit: int, window_seconds: int, left: int, resets_in: int) -> tuple[str, str]:
-    """RateLimit-Policy and RateLimit, as draft-ietf-httpapi-ratelimit-headers-10 has them."""
+    """The values of RateLimit-Policy and RateLimit (draft-ietf-httpapi-ratelimit-headers-10)."""
     return f'"{policy}";q={limit};w={window_seconds}', f'"{policy}";r={left};t={resets_in}'
 
 
 class RateLimited(ProductError):
-    """A limit is reached; `resets_in` is the number of seconds until it opens again."""
+    """A rate limit is reached; `resets_in` is the number of seconds until it resets."""
 
     status, code, title = 429, "rate_limited", "Too many requests"
 
@@ -144,13 +144,13 @@ class RateLimited(ProductError):
         )
 
     def headers(self) -> dict[str, str]:
-        """Retry-After and the fields of the limit."""
+        """Retry-After, RateLimit-Policy and RateLimit."""
         policy, state = rate_limit_fields(self.policy, self.limit, self.window_seconds, 0, self.resets_in)
         return {"Retry-After": str(self.resets_in), "RateLimit-Policy": policy, "RateLimit": state}
 
 
 class Unavailable(ProductError):
-    """Something that the request needs does not answer in time; a later try may succeed."""
+    """A dependency does not answer in time; `retry_after` is in seconds."""
 
     status, code, title = 503, "unavailable", "Try again later"
 
@@ -163,16 +163,16 @@ class Unavailable(ProductError):
 
 
 class NotFinal(Unavailable):
-    """The change is stored, but it cannot be promised yet that every worker knows it."""
+    """The change is stored, but a worker may not know it yet."""
 
     code, title = "not_final", "The change is stored but not yet final; repeat the request"
 
 
 class WrongLog(Unavailable):
-    """This process is set up for another log of changes than the database is used with; another process may answer."""
+    """This process is configured with another log of changes than the database uses; other processes may serve."""
 
     code, title = "wrong_log", "This process may not write now; repeat the request"
 
 
 class ConfigError(Exception):
-    """Settings with which the service refuses to start; the message names every one of them."""
+    """The service cannot start with its settings; the message names each invalid one."""

@@ -1,4 +1,4 @@
-"""The composition root: everything that the service is made of is made and joined here."""
+"""The composition root: creates and connects all objects of the service."""
 
 import logging
 from pathlib import Path
@@ -69,18 +69,18 @@ log = logging.getLogger(__name__)
 
 
 def preparation() -> Preparation:
-    """What PgBouncer has prepared on each of its connections."""
+    """The statements that PgBouncer prepares on each server connection."""
     stores = (users_store, auth_store, audit_store, companies_store, jobs_store)
     return Preparation([statement for each in stores for statement in each.PREPARED])
 
 
 class Application(falcon.App[Request, falcon.Response]):
-    """The WSGI application of one worker, with the end of what it has begun."""
+    """The WSGI application of one worker; `close` stops its background work."""
 
     parts: "Parts"
 
     def close(self) -> None:
-        """Stop what runs beside the requests and let go of all connections."""
+        """Stop background work and close all connections."""
         self.parts.close()
 
 
@@ -130,19 +130,19 @@ class Parts:
         return Dependencies(self.database, self.pooler, self.memcache, self.confirm, self.coherence.agreement.objection)
 
     def confirm(self) -> None:
-        """Raise ConfigError where the database is not of this version, or belongs to another pepper.
+        """Raise ConfigError if the schema is older than this version needs, or the database belongs to another pepper.
 
-        Raises WrongLog where it is used with another log of changes.
+        Raises WrongLog if the database is used with another log of changes.
         """
         version, needed = current_version(self.database), newest_version()
         if version is None or version < needed:
-            raise ConfigError(f"the schema is at {version or 'nothing'} and {needed} is needed: run the migrations")
+            raise ConfigError(f"the schema has version {version or 'none'}, {needed} is needed: run the migrations")
         _check_secrets(self.settings, self.database, self.keys)
         if self.coherence.agreement.terms is None:
             self.coherence.agreement.ask()
 
     def gauge(self) -> None:
-        """Bring this worker's gauges up to date."""
+        """Update this worker's gauges."""
         gauge, pool = self.counters.gauge, self.database.stats()
         gauge("tuning_generation", self.tuning.generation)
         gauge("tuning_refused", self.tuning.refused)
@@ -161,7 +161,7 @@ class Parts:
         gauge("sessions_ended", len(self.coherence.ended_sessions))
 
     def start_ticking(self) -> None:
-        """Do beside the requests what has to be done again and again."""
+        """Start the periodic background work; intervals are in seconds."""
         self.ticker.every(1.0, self.tuning.poll, "tuning")
         self.ticker.every(1.0, self.gauge, "gauges")
         self.ticker.every(DRAIN_EVERY_S, self.coherence.drain, "outbox")
@@ -190,9 +190,9 @@ class Parts:
 
 
 def check_secrets(settings: Settings) -> None:
-    """Raise ConfigError for keys that cannot be read and for a database that was set up with another pepper.
+    """Raise ConfigError if the keys cannot be read or the database was set up with another pepper.
 
-    A database that does not answer, or has no schema yet, is found out about by `confirm`, when it does.
+    If the database does not answer or has no schema yet, `Parts.confirm` checks it later.
     """
     keys = KeyRing(settings.keys_dir or Path(), settings.jwt_algorithm, settings.signing_kid)
     direct = not settings.pgbouncer_console_url
@@ -207,7 +207,7 @@ def check_secrets(settings: Settings) -> None:
 
 
 def change_log_of(url: str, identity: str | None, *, lost: bool = False) -> str:
-    """Change the log that the database at `url` is used with, or only tell it; returns what is so, in words."""
+    """Change the log of changes of the database at `url`, or show it if `identity` is None; returns a message."""
     database = Database(url, _ONE_CONNECTION, prepared=False)
     try:
         record = LogRecord(database)
@@ -219,9 +219,9 @@ def change_log_of(url: str, identity: str | None, *, lost: bool = False) -> str:
 
 
 def adopt_log(url: str, identity: str, *, alone: bool) -> None:
-    """Let the database be used with the log of a development instance, whatever former ones have had.
+    """Set the log of changes of a development database to `identity`, whatever it was before.
 
-    `alone` says that no other process uses the database; else those that do are left behind as by any other change.
+    `alone` says that no other process uses the database; else the change follows the same steps as in production.
     """
     database = Database(url, _ONE_CONNECTION, prepared=False)
     try:
@@ -241,7 +241,7 @@ def _check_secrets(settings: Settings, database: Database, keys: KeyRing) -> Non
 
 
 def create_app(settings: Settings, counters: Counters, slot: int | None = None) -> Application:
-    """Called in the worker, after the fork; `slot` is the worker's place in `counters`."""
+    """Create the application of one worker, after the fork; `slot` is the worker's place in `counters`."""
     counters.claim(slot)
     parts = Parts(settings, counters)
     gate = Gate(parts.accounts, parts.tokens, parts.coherence, parts.users)

@@ -1,4 +1,4 @@
-"""Every URL on one page."""
+"""All URLs of the service, with their resources."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -90,7 +90,7 @@ METHODS = ("GET", "HEAD", "POST", "PATCH", "PUT", "DELETE")
 
 
 def measured_routes() -> list[tuple[str, str]]:
-    """(method, template) of everything that is counted by itself; the first is for what matches nothing."""
+    """(method, template) of each responder with counters of its own; the first is for requests that match no route."""
     responders = [
         (method, path) for path, kind in ROUTES for method in METHODS if hasattr(kind, f"on_{method.lower()}")
     ]
@@ -98,12 +98,12 @@ def measured_routes() -> list[tuple[str, str]]:
 
 
 def route_labels() -> list[tuple[str, str]]:
-    """The same as people and Prometheus see them, without the names of converters."""
+    """The same as labels of metrics, without the names of converters."""
     return [(method, shown(path)) for method, path in measured_routes()]
 
 
 def add_routes(app: "falcon.App[Any, Any]", resources: Mapping[type[Resource], Resource]) -> None:
-    """Put every resource at its URL."""
+    """Add a route for every resource."""
     app.router_options.converters["id"] = IdConverter
     for path, kind in ROUTES:
         app.add_route(path, resources[kind])

@@ -1,4 +1,4 @@
-"""Turns the text of an environment variable into a value of the type that its setting is annotated with."""
+"""Reads environment variables and converts them to the annotated types of settings."""
 
 import types
 import typing
@@ -11,7 +11,7 @@ Network = IPv4Network | IPv6Network
 
 
 def read_variable(source: Mapping[str, str], name: str) -> str | None:
-    """The text of a variable, or of the file that `<name>_FILE` names; raises ValueError or OSError."""
+    """The text of the variable, or of the file named by `<name>_FILE`, or None; raises ValueError or OSError."""
     if file := source.get(f"{name}_FILE"):
         if name in source:
             raise ValueError(f"set either {name} or {name}_FILE, not both")
@@ -20,7 +20,7 @@ def read_variable(source: Mapping[str, str], name: str) -> str | None:
 
 
 def parse_variable(text: str, kind: Any) -> Any:
-    """Turn `text` into a value of the annotated `kind`; raises ValueError with the reason."""
+    """`text` converted to the annotated type `kind`; raises ValueError with the reason."""
     text = text.strip()
     origin, args = typing.get_origin(kind), typing.get_args(kind)
     if origin is Literal:

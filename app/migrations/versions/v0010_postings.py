@@ -1,8 +1,8 @@
-"""Postings as they are found and as they are shown, what the search plans with, and clusters of near-duplicates.
+"""Postings with their texts and search columns, statistics for the search planner, and clusters of near-duplicates.
 
-Whoever changes postings, by whatever SQL, leaves rows in the outbox, as with users: the posting, the catalogue, and the
-catalogue of each country that it concerns before or after. A bulk change sets `jobfinder.bulk` to `on` in its
-transaction, and leaves coarse rows itself. Postings of a company that is closed are closed with it.
+As for users, triggers write to the outbox on every change to postings: the keys of the posting, of the catalogue, and
+of the catalogue of each country of the posting before or after the change. A bulk change sets `jobfinder.bulk` to `on`
+in its transaction and writes coarser keys itself. Closing a company closes its postings.
 """
 
 from alembic import op

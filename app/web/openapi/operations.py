@@ -15,7 +15,7 @@ Responder = TypeVar("Responder", bound=Callable[..., None])
 class Parameter:
     """One path, query or header parameter; `schema` is its JSON schema.
 
-    A list is separated by commas, unless it is `repeated`: its values may have commas themselves.
+    The values of a list are separated by commas; if they may contain commas, the parameter is `repeated` instead.
     """
 
     name: str
