@@ -86,7 +86,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class PostgresServer:
-    """Where PostgreSQL itself is, for those who do not go through PgBouncer: PgBouncer and the migrations."""
+    """The address of PostgreSQL, for direct connections: those of PgBouncer and of the migrations."""
 
     database_host: str = setting("", "host of PostgreSQL, exactly one; a standby is refused")
     database_port: int = setting(5432, "its port")
@@ -101,7 +101,7 @@ class PostgresServer:
 
 @dataclass(frozen=True, slots=True)
 class MigrationSettings(PostgresServer):
-    """What `python -m app migrate` needs."""
+    """The settings of `python -m app migrate`."""
 
     database_direct_url: str = setting("", "connection string of PostgreSQL, instead of the settings above")
     statement_timeout_ms: int = setting(5000, "limit of one query, set on the role by the migrations")
@@ -109,7 +109,7 @@ class MigrationSettings(PostgresServer):
 
 @dataclass(frozen=True, slots=True)
 class PoolerSettings(PostgresServer):
-    """What `python -m app pgbouncer-config` needs; with an operator's password PgBouncer admits it over TCP."""
+    """The settings of `python -m app pgbouncer-config`; with an operator password the operator may connect over TCP."""
 
     pgbouncer_socket_folder: str = setting("/run/pgbouncer", "folder of PgBouncer's Unix socket")
     pgbouncer_port: int = setting(6432, "port in the socket's name, and of the console for the operator")
@@ -281,7 +281,7 @@ def _unpoolable(settings: PoolerSettings) -> list[str]:
     if settings.pgbouncer_pool_size < 1:
         problems.append("PGBOUNCER_POOL_SIZE: at least 1 is needed")
     if settings.pgbouncer_operator_password and not settings.pgbouncer_tls_folder:
-        problems.append("PGBOUNCER_TLS_FOLDER: the operator is admitted over TLS alone, which needs a certificate")
+        problems.append("PGBOUNCER_TLS_FOLDER: a certificate is needed, as the operator may connect over TLS only")
     texts = [each for each in fields(settings) if isinstance(getattr(settings, each.name), str)]
     problems += [
         f"{each.name.upper()}: it spans lines" for each in texts if _LINE_END & {*getattr(settings, each.name)}

@@ -114,7 +114,7 @@ class AttemptRules:
 
     @property
     def most_sessions(self) -> int:
-        """How many live sessions a user may have."""
+        """The maximum number of live sessions of a user."""
         return self._tuning.current.accounts.sessions_per_user
 
     @property

@@ -89,7 +89,7 @@ class SessionFact(Struct, array_like=True):
 
 
 class Client(Struct, frozen=True):
-    """Where a request came from, for the audit log and the list of sessions."""
+    """The client of a request, for the audit log and the list of sessions."""
 
     address: str | None
     agent: str

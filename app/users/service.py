@@ -12,7 +12,7 @@ from app.web.conditions import entity_tag
 
 
 class UserService:
-    """Profiles, alone and in batches."""
+    """Reads profiles, one or many at a time, and changes them."""
 
     def __init__(self, store: UserStore, coherence: Coherence) -> None:
         self._store, self._coherence = store, coherence

@@ -103,5 +103,5 @@ def _http_status(req: falcon.Request, resp: falcon.Response, status: falcon.HTTP
 
 
 def _unforeseen(req: falcon.Request, resp: falcon.Response, error: Exception, params: dict[str, Any]) -> None:
-    log.error("unforeseen failure", extra={"request_id": req.context.request_id}, exc_info=error)
+    log.error("unhandled exception", extra={"request_id": req.context.request_id}, exc_info=error)
     problem(resp, req.context.request_id, ProductError())

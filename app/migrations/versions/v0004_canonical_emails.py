@@ -55,7 +55,7 @@ AUDIT = "INSERT INTO audit_log (event, user_id, detail) VALUES ('email_not_canon
 
 
 def upgrade() -> None:
-    """Apply this revision; the trigger comes first, so that no other address with upper case is stored meanwhile."""
+    """Apply this revision; the trigger comes first, so that no new address with upper case is stored."""
     connection = op.get_bind()
     op.execute(TRIGGER)
     for user_id, email, reason in rename_all(connection):
