@@ -242,7 +242,7 @@ def test_database_direct_url_replaces_the_local_postgres(start: Callable[..., In
         ("postgresql://[", "IPv6"),
         ("postgresql://u@127.0.0.1:1/x", "refused"),
     ],
-    ids=["several hosts", "malformed", "unreachable"],
+    ids=["several-hosts", "malformed", "unreachable"],
 )
 def test_unusable_database_direct_url_gives_a_clear_message(
     start: Callable[..., Instance], url: str, reason: str
