@@ -1,4 +1,4 @@
-"""Small catalogues of postings straight in a database, as the service writes them, without HTTP."""
+"""Small catalogues of postings, written with the service's statements and without HTTP."""
 
 import random
 from collections.abc import Sequence
@@ -63,12 +63,12 @@ SALARIES = (
 
 
 def detail(**values: Any) -> Detail:
-    """A detail in English unless it is said."""
+    """A detail, in English unless `values` name a language."""
     return Detail(**({"language": "en"} | values))
 
 
 def random_posting(chance: random.Random) -> Posting:
-    """One that shares much with others, at times everything but its places."""
+    """A random posting from few values, so that postings share many of them."""
     language = chance.choice(list(WORDS))
     several = WORDS[language]
     workplace = chance.choice(WORKPLACES)
@@ -98,14 +98,14 @@ def random_posting(chance: random.Random) -> Posting:
 
 
 class Unpublished:
-    """There is no other worker that would have to be told."""
+    """A publisher that does nothing, as there are no other workers."""
 
     def final(self, keys: Sequence[str], xid: str | None, *, security: bool) -> None:
         assert xid is not None
 
 
 class Catalogue:
-    """Postings in a database of their own; `postings` are as they were written, with their ids."""
+    """Postings in their own database; `postings` are the written ones, with their ids."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -120,7 +120,7 @@ class Catalogue:
             )
 
     def add(self, posting: Posting) -> Posting:
-        """Write a posting that is open, and then what it is to be; its days may have passed already."""
+        """Write the posting as open, then with its real state; `valid_through` may be in the past."""
         self._store.number(named_values(posting.detail, posting.detail.places))
         late = posting.valid_through
         opened = msgspec.structs.replace(posting, state="open", valid_through=NOW + timedelta(days=90))
@@ -141,7 +141,7 @@ class Catalogue:
         return made
 
     def expire(self) -> None:
-        """Let the time of some pass, and the ticker come."""
+        """Expire the postings whose `valid_through` is past, as the ticker does."""
         for each in self.postings:
             if each.valid_through < NOW:
                 self.database.run("UPDATE posting SET valid_through = %s WHERE id = %s", each.valid_through, each.id)

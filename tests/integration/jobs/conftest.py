@@ -1,4 +1,4 @@
-"""The whole service with two workers over real servers, and companies that offer work."""
+"""The whole service with two workers on real servers, and companies with postings."""
 
 import json
 from collections.abc import Iterator
@@ -48,7 +48,7 @@ def api(
 
 
 class Recruiter:
-    """An owner of a company of their own, who offers work."""
+    """The owner of a new company, who writes postings."""
 
     def __init__(self, api: Api, name: str = "Acme") -> None:
         self.api, self.person = api, api.person()

@@ -1,4 +1,4 @@
-"""The meaning of a search in plain Python: every posting is looked at, and nothing is shared with the SQL."""
+"""A reference implementation of searches in plain Python: it scans every posting and shares no code with the SQL."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,19 +16,19 @@ from app.jobs.texts.words import folded, spelled
 from tests.integration.jobs.catalogue import NOW, open_now
 
 Stem = Callable[[str, str], tuple[str, ...] | None]
-"""(language, word) -> stems; none at all for a stop word, None where the language has no stems."""
+"""(language, word) -> stems; an empty tuple for a stop word, None if the language has no stemmer."""
 
 
 @dataclass(frozen=True)
 class Shown:
-    """What searches show: a posting with the places of its whole cluster."""
+    """A search result: a posting with the places of its whole cluster."""
 
     posting: Posting
     places: tuple[Place, ...]
 
 
 def shown(postings: Sequence[Posting]) -> list[Shown]:
-    """Of each cluster's open postings the one that is open longest."""
+    """For each cluster, the open posting with the latest `valid_through`."""
     clusters: dict[tuple[int, bytes], list[Posting]] = {}
     for each in open_now(postings):
         key = each.company_id, fingerprint(each.title, each.description, each.detail)
@@ -42,22 +42,22 @@ def shown(postings: Sequence[Posting]) -> list[Shown]:
 
 
 class Naive:
-    """Answers searches over postings."""
+    """Searches `postings`."""
 
     def __init__(self, postings: Sequence[Posting], stem: Stem, rates: Rates, verified: Iterable[int]) -> None:
         self._shown, self._stem, self._rates, self._verified = shown(postings), stem, rates, set(verified)
 
     def search(self, wanted: Wanted) -> list[int]:
-        """Ids in their order, all of them."""
+        """The ids of all matches, in the order of the search."""
         found = [(self._key(each, wanted), each.posting.id) for each in self.matches(wanted)]
         return [number for _, number in sorted(found)]
 
     def matches(self, wanted: Wanted, but: str = "") -> list[Shown]:
-        """Everything that matches, whatever the filter `but` says."""
+        """All matches, without the filter `but`."""
         return [each for each in self._shown if self._matches(each, wanted, but)]
 
     def facet(self, wanted: Wanted, name: str) -> dict[str, int]:
-        """How many matches have each value."""
+        """The number of matches for each value."""
         counts: dict[str, int] = {}
         for each in self.matches(wanted, name):
             for value in _values(each, name):
@@ -100,7 +100,7 @@ class Naive:
         return all(kept for name, kept in rules.items() if name != but)
 
     def _telling(self, wanted: Wanted) -> list[list[Atom]]:
-        """Alternatives without stop words, where something else is left to look for."""
+        """The alternatives without stop words, unless nothing else would remain."""
         found = []
         for alternative in wanted.q:
             kept = [atom for atom in alternative.atoms if not self._stops(atom, wanted.lang)]
@@ -217,7 +217,7 @@ def _values(each: Shown, name: str) -> set[str]:
 
 
 def _group_left_out(wanted: Wanted, but: str) -> bool:
-    """Country, region, city and near are one group, which goes as a whole with the filter of its own facet."""
+    """Whether `but` leaves out the whole group of country, region, city and near."""
     return but in ("country", "region", "city") and bool(getattr(wanted, but))
 
 

@@ -1,4 +1,4 @@
-"""Postings: who writes them, who reads them, and what becomes of them."""
+"""Postings: permissions, states, validation and duplicates."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,7 +15,7 @@ def found(api: Api, query: str) -> list[int]:
     return [item["id"] for item in answer.json()["items"]]
 
 
-def test_what_is_offered_is_read_by_everybody(api: Api, recruiter: Recruiter) -> None:
+def test_open_posting_is_public(api: Api, recruiter: Recruiter) -> None:
     job = recruiter.offer(
         title="Head of Knitting",
         description="<p onclick='x'>You <script>x</script>knit.</p>",
@@ -35,12 +35,12 @@ def test_what_is_offered_is_read_by_everybody(api: Api, recruiter: Recruiter) ->
     assert api.get(f"jobs/batch?ids={job['id']},99999999").json() == {"jobs": [job], "missing": [99999999]}
 
 
-def test_a_bad_token_is_refused_where_none_is_needed(api: Api, recruiter: Recruiter) -> None:
+def test_bad_token_is_refused_on_public_endpoints(api: Api, recruiter: Recruiter) -> None:
     for path in ("jobs", "jobs/batch?ids=1", "jobs/suggest?q=a", f"jobs/{recruiter.offer()['id']}"):
         assert api.get(path, "nonsense").status_code == 401
 
 
-def test_a_draft_is_seen_by_members_alone_until_it_is_opened(
+def test_draft_is_visible_only_to_members(
     api: Api, recruiter: Recruiter, stranger: Person
 ) -> None:  # fmt: skip
     job = recruiter.offer(title="Secret plumber", state="draft")
@@ -64,7 +64,7 @@ def test_only_a_draft_can_be_deleted(api: Api, recruiter: Recruiter, stranger: P
     assert recruiter.person.get(f"jobs/{draft['id']}").status_code == 404
 
 
-def test_what_is_closed_is_gone_at_once_for_all_but_members(api: Api, recruiter: Recruiter, stranger: Person) -> None:
+def test_closed_posting_is_gone_except_for_members(api: Api, recruiter: Recruiter, stranger: Person) -> None:
     job = recruiter.offer(title="Falconer")
     path = f"jobs/{job['id']}"
     assert stranger.get(path).status_code == 200
@@ -81,7 +81,7 @@ def test_what_is_closed_is_gone_at_once_for_all_but_members(api: Api, recruiter:
     assert found(api, "q=falconer") == [job["id"]]
 
 
-def test_what_has_expired_is_gone_though_nobody_has_flipped_it(api: Api, recruiter: Recruiter) -> None:
+def test_expired_posting_is_not_found_before_the_ticker_runs(api: Api, recruiter: Recruiter) -> None:
     job = recruiter.offer(title="Lamplighter")
     assert found(api, "q=lamplighter") == [job["id"]]
     api.query("UPDATE posting SET valid_through = now() - interval '1 s' WHERE id = %s", (job["id"],))
@@ -102,7 +102,7 @@ def test_a_lost_update_is_refused(recruiter: Recruiter) -> None:
     assert recruiter.person.get(f"jobs/{job['id']}").json()["title"] == "Cook"
 
 
-def test_what_is_left_out_of_a_change_stays(recruiter: Recruiter) -> None:
+def test_patch_of_a_posting_keeps_fields_that_are_left_out(recruiter: Recruiter) -> None:
     job = recruiter.offer(seniority="lead", skills=["Go"], salary={"max": 5, "currency": "EUR", "unit": "hour"})
     changed = recruiter.patch(job["id"], seniority=None, openings=3).json()
     assert (changed["seniority"], changed["skills"], changed["openings"]) == (None, ["Go"], 3)
@@ -173,7 +173,7 @@ def test_bad_input_names_its_field_and_stores_nothing(
     assert api.query("SELECT count(*) FROM posting", ()) == before
 
 
-def test_what_was_taken_down_is_not_opened_again(api: Api, recruiter: Recruiter) -> None:
+def test_taken_down_posting_cannot_be_reopened(api: Api, recruiter: Recruiter) -> None:
     job = recruiter.offer()
     assert recruiter.patch(job["id"], state="closed").status_code == 200
     api.query("UPDATE posting SET taken_down_at = now() WHERE id = %s", (job["id"],))

@@ -1,4 +1,4 @@
-"""What searches over HTTP find in a small catalogue, in which order, and what they refuse."""
+"""Searches over HTTP in a small catalogue: results, order, facets, suggestions and refused parameters."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ POTSDAM = {"country": "DE", "city": "Potsdam", "lat": 52.4, "lon": 13.07}
 PARIS = {"country": "FR", "city": "Paris", "lat": 48.85, "lon": 2.35}
 PARIS_IN_TEXAS = {"country": "US", "region": "Texas", "city": "Paris", "lat": 33.66, "lon": -95.56}
 
-# name: what is offered, the oldest first
+# name: the posting, the oldest first
 OFFERS: dict[str, dict[str, Any]] = {
     "nurse": {
         "title": "Nurse for the night shift", "description": "<p>Caring for patients.</p>", "places": [BERLIN],
@@ -49,7 +49,7 @@ OFFERS: dict[str, dict[str, Any]] = {
     },
 }  # fmt: skip
 
-# query: what is found, in its order; | between those whose order does not matter
+# query: the names found, in order
 TABLE: list[tuple[str, list[str]]] = [
     ("q=nurse", ["manager", "nurse", "plumber"]),
     ("q=Nurses", ["manager", "nurse", "plumber"]),
@@ -121,7 +121,7 @@ TABLE: list[tuple[str, list[str]]] = [
 
 
 class Board:
-    """The catalogue behind the service, and the names of its postings."""
+    """The postings of OFFERS in the service, and their names by id."""
 
     def __init__(self, api: Api, direct_url: str) -> None:
         self.api, self.direct_url = api, direct_url
@@ -136,7 +136,7 @@ class Board:
         return body
 
     def count(self) -> None:
-        """Let the counts be made that the ticker makes every minute."""
+        """Update the counts, as the ticker does every minute."""
         database = Database(self.direct_url, DatabaseTuning(), prepared=False)
         UpkeepStore(database).count()
         database.close()
@@ -151,14 +151,14 @@ def board(api: Api, database: LocalDatabase) -> Board:
 
 
 @pytest.mark.parametrize(("query", "expected"), TABLE, ids=[query or "all" for query, _ in TABLE])
-def test_a_search_finds_what_is_meant(board: Board, query: str, expected: list[str]) -> None:
+def test_search_finds_the_expected_postings(board: Board, query: str, expected: list[str]) -> None:
     assert board.found(query) == expected
 
 
 @pytest.mark.parametrize(
     "query", ["", "q=nurse", "sort=salary", "near=52.39,13.06&radius_km=500&sort=distance", "eligible_from=FR"]
 )
-def test_pages_lead_through_all_of_it(board: Board, query: str) -> None:
+def test_pages_contain_all_results_in_order(board: Board, query: str) -> None:
     page = board.answer(f"{query}&limit=1")
     walked = list(page["items"])
     while page["next"] is not None:
@@ -180,7 +180,7 @@ def test_facets_leave_out_their_own_filter(board: Board) -> None:
     assert all(facet["exact"] for facet in body["facets"])
 
 
-def test_a_total_is_counted_when_it_is_asked_for(board: Board) -> None:
+def test_total_is_counted_on_request(board: Board) -> None:
     assert board.answer("q=nurse&limit=1&total=true")["total"] == {"value": 3, "exact": True}
     assert board.answer("q=nurse")["total"] is None
 
@@ -198,7 +198,7 @@ def test_a_misspelled_word_is_corrected(board: Board) -> None:
     assert board.answer("q=plumber")["corrections"] == []
 
 
-def test_what_is_typed_is_completed(board: Board) -> None:
+def test_suggestions_complete_typed_text(board: Board) -> None:
     board.count()
     for typed, kind, expected in (
         ("night shi", "title", {"title": ["night shift"]}),
@@ -247,7 +247,7 @@ REFUSED: list[tuple[str, str, str, str | None]] = [
 
 
 @pytest.mark.parametrize(("query", "field", "code", "meant"), REFUSED, ids=[query[:30] for query, *_ in REFUSED])
-def test_what_means_nothing_is_refused_by_name(
+def test_invalid_parameter_is_refused_by_name(
     board: Board, query: str, field: str, code: str, meant: str | None
 ) -> None:
     answer = board.api.get(f"jobs?{query}")
@@ -257,7 +257,7 @@ def test_what_means_nothing_is_refused_by_name(
         assert answer.json()["fields"][0]["did_you_mean"] == meant
 
 
-def test_a_cursor_belongs_to_its_search(board: Board) -> None:
+def test_cursor_works_only_with_its_search(board: Board) -> None:
     cursor = board.answer("q=nurse&limit=1")["next"]
     assert board.api.get(f"jobs?q=nurse&limit=2&total=true&cursor={cursor}").status_code == 200
     other = board.api.get(f"jobs?q=plumber&cursor={cursor}")
@@ -266,7 +266,7 @@ def test_a_cursor_belongs_to_its_search(board: Board) -> None:
     assert board.api.get(f"jobs?q=nurse&cursor={forged}").json()["fields"][0]["code"] == "invalid"
 
 
-def test_the_language_is_that_of_the_client(board: Board) -> None:
+def test_default_language_is_that_of_accept_language(board: Board) -> None:
     headers = {"Accept-Language": "tlh, de-AT;q=0.9, en;q=0.8"}
     answer = board.api.send("GET", "jobs?q=Küchen", headers=headers)
     assert [board.names[item["id"]] for item in answer.json()["items"]] == ["koch"]

@@ -1,6 +1,6 @@
-"""Random searches over random catalogues: however a search is run, it finds what plain Python finds.
+"""Random searches over random catalogues: each form of the query finds the same as the reference in plain Python.
 
-SEARCH_CATALOGUES asks for more catalogues, SEARCH_QUERIES for more searches of each, SEARCH_SEED for others.
+SEARCH_CATALOGUES is the number of catalogues, SEARCH_QUERIES that of searches of each, SEARCH_SEED the first seed.
 """
 
 import os
@@ -52,7 +52,7 @@ def asked_words(chance: random.Random) -> str:
 
 
 def random_search(chance: random.Random) -> Wanted:
-    """A search with some filters, each of which some posting may pass."""
+    """A search with some random filters, each of which matches some postings."""
     spot = chance.choice([place for place in PLACES if place.lat is not None])
     assert spot.lat is not None
     assert spot.lon is not None
@@ -100,7 +100,7 @@ def naive_of(catalogue: Catalogue) -> Naive:
 
 
 def walk(searcher: Searcher, wanted: Wanted, rows: int) -> list[int]:
-    """All pages, each behind the last row of the one before."""
+    """The ids of all pages; each page starts after the last row of the previous one."""
     prepared, after, found = searcher.prepare(wanted), None, []
     while page := searcher.page(prepared, rows, after):
         found += [row.id for row in page]
@@ -109,14 +109,14 @@ def walk(searcher: Searcher, wanted: Wanted, rows: int) -> list[int]:
 
 
 class Sliced(QueryStore):
-    """Believes that each day had so many postings that it is a slice by itself."""
+    """Reports so many postings per day that each day becomes its own slice."""
 
     def basis(self) -> Counts:
         return Counts(10, {day_of(NOW): 60_000, day_of(NOW) - 1: 400_000, day_of(NOW) - 2: 1})
 
 
 @pytest.mark.parametrize("seed", range(SEED, SEED + CATALOGUES))
-def test_every_form_finds_what_plain_python_finds(searched: Database, seed: int) -> None:
+def test_every_query_form_finds_what_the_reference_finds(searched: Database, seed: int) -> None:
     chance = random.Random(seed)
     searched.run("TRUNCATE companies RESTART IDENTITY CASCADE")
     catalogue = Catalogue(searched).fill(chance, SIZE)
@@ -134,7 +134,7 @@ def test_every_form_finds_what_plain_python_finds(searched: Database, seed: int)
 
 
 @pytest.mark.parametrize("seed", range(SEED, SEED + CATALOGUES))
-def test_facets_count_what_plain_python_counts(searched: Database, seed: int) -> None:
+def test_facets_count_what_the_reference_counts(searched: Database, seed: int) -> None:
     chance = random.Random(-seed)
     searched.run("TRUNCATE companies RESTART IDENTITY CASCADE")
     catalogue = Catalogue(searched).fill(chance, SIZE)
