@@ -105,7 +105,7 @@ def test_files_are_readable_only_by_their_owner(pooler: PodPgBouncer) -> None:
         ("DATABASE_HOST", "first,second", "DATABASE_HOST: one host"),
         ("PGBOUNCER_POOL_SIZE", "0", "PGBOUNCER_POOL_SIZE: at least 1"),
         ("DATABASE_USER", "a\nauth_type = any", "DATABASE_USER: it spans lines"),
-        ("PGBOUNCER_TLS_FOLDER", "", "PGBOUNCER_TLS_FOLDER: the operator is admitted over TLS alone"),
+        ("PGBOUNCER_TLS_FOLDER", "", "PGBOUNCER_TLS_FOLDER: a certificate is needed"),
         ("DATABASE_TLS_MODE", "maybe", "DATABASE_TLS_MODE: 'maybe' is not one of"),
     ],
 )
