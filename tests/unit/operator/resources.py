@@ -1,4 +1,4 @@
-"""A resource and what is seen around it, as the tests of spec and status need them."""
+"""A resource and the state observed for it, for the tests of spec and status."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ def server(name: str = "memcached-0", **more: Any) -> MemcachedSeen:
 
 
 def decided(spec: Spec, observed: Snapshot, rounds: int = 1, ledger: Ledger | None = None) -> Decision:
-    """With everything known before; each further round sees what the one before it has recorded."""
+    """The decision with a known ledger; each further round uses the ledger of the previous one."""
     ledger = ledger or Ledger("me")
     parameters = budget_parameters(spec, observed, "me")
     decision = decide(parameters, ledger, observed, 100.0)

@@ -9,7 +9,7 @@ from jobfinder_operator.config import SettingsError, load_settings
 LEAST = {"POD_NAMESPACE": "jobs", "PGBOUNCER_PASSWORD": "secret", "PGBOUNCER_CA_FILE": "/ca.crt"}
 
 
-def test_defaults_are_the_charts() -> None:
+def test_defaults_agree_with_the_chart() -> None:
     found = load_settings({**LEAST, "POD_NAME": "operator-0", "LEASE_NAME": "x-operator"})
     assert (found.namespace, found.pod_name, found.lease_name) == ("jobs", "operator-0", "x-operator")
     assert (found.console_account.user, found.console_account.port) == ("jobfinder_operator", 6432)
@@ -31,6 +31,6 @@ def test_the_password_may_come_from_a_file(tmp_path: Path) -> None:
         ({"APP_PORT": "http"}, "APP_PORT: 'http' is no number"),
     ],
 )
-def test_what_is_wrong_is_named(changes: dict[str, str], words: str) -> None:
+def test_invalid_setting_is_named(changes: dict[str, str], words: str) -> None:
     with pytest.raises(SettingsError, match=words):
         load_settings({**LEAST, **changes})

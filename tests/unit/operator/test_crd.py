@@ -1,4 +1,4 @@
-"""The definition says what the code reads: every field, its bounds and its defaults."""
+"""The definition agrees with the code: every field, its limits and its defaults."""
 
 import dataclasses
 import re
@@ -30,7 +30,7 @@ def fields(schema: dict[str, Any], path: str = "") -> dict[str, dict[str, Any]]:
 
 
 def unknown(value: Any, schema: dict[str, Any], path: str = "status") -> list[str]:
-    """What the API server would prune."""
+    """Fields that the API server would prune."""
     if isinstance(value, dict):
         known = schema.get("properties", {})
         missing = [f"{path}.{name}" for name in value if name not in known]
@@ -49,12 +49,12 @@ def test_the_names_are_those_of_the_contract() -> None:
     assert CRD["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
 
 
-def test_columns_answer_whether_it_is_fine() -> None:
+def test_printer_columns() -> None:
     shown = [column["name"] for column in VERSION["additionalPrinterColumns"] if not column.get("priority")]
     assert shown == ["Ready", "Mode", "Budget", "Used", "Pods", "Converged", "Age"]
 
 
-def test_nothing_unknown_is_kept() -> None:
+def test_unknown_fields_are_pruned() -> None:
     assert "preserve-unknown-fields" not in yaml.safe_dump(CRD)
 
 
@@ -88,7 +88,7 @@ def test_every_field_of_the_tuning_file_can_be_set() -> None:
 
 
 @pytest.mark.parametrize(("kind", "name"), [(Entry, "pods"), (Ghost, "ghosts")])
-def test_the_ledger_is_kept_whole(kind: type[Entry] | type[Ghost], name: str) -> None:
+def test_schema_keeps_every_field_of_the_ledger(kind: type[Entry] | type[Ghost], name: str) -> None:
     entry = Entry("u", "pod", 3, 2, 3, "s", 1.5, "p", 1, 2.5, reachable=False, grace_seconds=9.0, foreign=True)
     ledger = Ledger("me", 3.5, {"u": entry}, (Ghost("v", "old", 4, 9.5, 7.0, foreign=True),), (1.0,), 9)
     assert Ledger.from_dict(ledger.to_dict()) == ledger
@@ -100,11 +100,11 @@ def test_the_ledger_is_kept_whole(kind: type[Entry] | type[Ghost], name: str) ->
     "damaged",
     [None, {}, {"holder": "me"}, {"holder": "me", "blindUntil": 0, "pods": [{"uid": "a"}], "ghosts": [], "moves": []}],
 )
-def test_a_damaged_ledger_is_a_lost_one(damaged: Any) -> None:
+def test_damaged_ledger_counts_as_lost(damaged: Any) -> None:
     assert Ledger.from_dict(damaged) is None
 
 
-def test_the_status_is_kept_whole() -> None:
+def test_schema_keeps_every_field_of_the_status() -> None:
     spec = spec_of(cache={"memcachedMegabytes": 64})
     observed = seen(pod("a", 5, waiting=3), pod("b"), memcached=(server(hits=5, misses=5),), hpa_max=9)
     situation = Situation(spec, observed, decided(spec, observed), TuningState(7))

@@ -1,4 +1,4 @@
-"""The resource read: defaults, and messages that say what, why, and the nearest value that would work."""
+"""Reading of the resource: defaults, and errors that name the field, the reason and the nearest valid value."""
 
 import json
 from typing import Any
@@ -13,7 +13,7 @@ from jobfinder_operator.tuning.contents import console_settings, tuning_file
 from tests.unit.operator.resources import pod, resource, seen, spec_of
 
 
-def test_what_is_left_out_has_defaults() -> None:
+def test_missing_fields_have_defaults() -> None:
     spec = read_spec({"spec": {"database": {"connectionBudget": 80}}})
     assert (spec.mode, spec.paused, spec.acts) == ("Apply", False, True)
     assert (spec.database.headroom, spec.database.floor, spec.database.per_pod_max) == (5, 1, 32)
@@ -45,25 +45,25 @@ def test_nothing_is_touched_when_observing_or_paused(changes: dict[str, Any], ac
         ),
     ],
 )
-def test_what_is_wrong_is_said_with_what_would_work(database: dict[str, Any], message: str) -> None:
+def test_error_gives_the_nearest_valid_value(database: dict[str, Any], message: str) -> None:
     with pytest.raises(SpecError) as caught:
         spec_of(database=database)
     assert message in str(caught.value)
 
 
-def test_everything_that_is_wrong_is_said_at_once() -> None:
+def test_all_errors_are_reported_at_once() -> None:
     with pytest.raises(SpecError, match=r"spec.mode 'Guess'.*spec.target.queue is unknown.*headroom"):
         read_spec(
             {"spec": {"mode": "Guess", "target": {"queue": "q"}, "database": {"connectionBudget": 9, "headroom": "a"}}}
         )
 
 
-def test_the_values_that_would_work_do() -> None:
+def test_suggested_values_are_valid() -> None:
     for better in ({"connectionBudget": 31}, {"maxPods": 12}, {"perPod": {"floor": 1}}):
         spec_of(database={"connectionBudget": 30, "maxPods": 13, "perPod": {"floor": 2}} | better)
 
 
-def test_an_autoscaler_that_max_pods_does_not_cover_is_a_problem_that_is_counted_with() -> None:
+def test_max_pods_below_the_autoscaler_maximum_is_a_problem() -> None:
     spec, observed = spec_of(), seen(hpa_max=8)
     assert problems(spec, observed) == (
         "2 x HPA max 8 + surge 1 = 17 pods can exist at once > maxPods 5; maxPods 17, or HPA max 2, would work",
@@ -72,7 +72,7 @@ def test_an_autoscaler_that_max_pods_does_not_cover_is_a_problem_that_is_counted
     assert problems(spec, seen(hpa_max=2)) == ()
 
 
-def test_without_max_pods_the_workload_says_how_many() -> None:
+def test_max_pods_defaults_to_the_workloads_maximum() -> None:
     spec = spec_of(database={"connectionBudget": 80})
     assert budget_parameters(spec, seen(hpa_max=6), "me").max_pods == 13
     assert Workload(replicas=3, surge=2).pods_at_most == 8
@@ -83,7 +83,7 @@ def test_sidecars_that_start_with_more_than_the_floor_are_a_problem() -> None:
     assert message.startswith("sidecars start with 3 connections, more than perPod.floor 1")
 
 
-def test_the_service_understands_the_file_that_is_made() -> None:
+def test_service_reads_the_generated_tuning_file() -> None:
     spec = spec_of(
         cache={"memcachedMegabytes": 64, "user": {"capacity": 5, "ttlSeconds": 6}, "leaseMilliseconds": 20},
         limits={"loginFailuresPerAccount": 3},
@@ -98,7 +98,7 @@ def test_the_service_understands_the_file_that_is_made() -> None:
     assert tuning.database.acquire_timeout_ms == 8000
 
 
-def test_what_the_resource_leaves_out_is_the_services_own_default() -> None:
+def test_missing_fields_are_left_to_the_service() -> None:
     assert set(tuning_file(spec_of(), 1)) == {"generation", "database"}
 
 

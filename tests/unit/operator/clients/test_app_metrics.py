@@ -1,4 +1,4 @@
-"""The few series of a pod that matter to the operator."""
+"""Reading the metrics of a pod that the operator needs."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -49,7 +49,7 @@ def ask(answer: bytes, *, ends: bool = True, timeout_s: float = 5) -> AppMetrics
     return asyncio.run(run())
 
 
-def test_each_workers_generation_and_the_sums_of_the_rest() -> None:
+def test_generations_are_read_by_worker_and_other_series_are_summed() -> None:
     found = ask(f"HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\n{TEXT}".encode())
     assert (found.generations, found.refusals) == ({0: 7, 1: 6}, {0: 0, 1: 2})
     assert (found.cache_hits, found.cache_misses, found.users_cached) == (90, 10, 11)
@@ -63,18 +63,18 @@ def test_each_workers_generation_and_the_sums_of_the_rest() -> None:
         (b"", "read"),
     ],
 )
-def test_anything_else_is_an_error_of_ours(answer: bytes, reason: str) -> None:
+def test_bad_answer_raises_app_metrics_error(answer: bytes, reason: str) -> None:
     with pytest.raises(AppMetricsError, match=reason):
         ask(answer)
 
 
-def test_a_service_that_does_not_end_holds_nobody_up() -> None:
+def test_slow_answer_times_out() -> None:
     with pytest.raises(AppMetricsError, match=r"no answer within 0\.2 s"):
         ask(b"HTTP/1.1 200 OK\r\n\r\n", ends=False, timeout_s=0.2)
 
 
 @pytest.mark.parametrize(("host", "authority"), [("127.0.0.1", b"127.0.0.1"), ("::1", b"[::1]")])
-def test_an_address_of_either_family_is_named_as_http_wants_it(host: str, authority: bytes) -> None:
+def test_host_header_has_brackets_around_ipv6_addresses(host: str, authority: bytes) -> None:
     """RFC 3986, 3.2.2: the service refuses a Host without the brackets."""
     asked: list[bytes] = []
 

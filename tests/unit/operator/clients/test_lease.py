@@ -1,4 +1,4 @@
-"""Who acts: one at a time, and nobody for longer than its Lease."""
+"""Leader election: one operator acts at a time, and never for longer than its Lease."""
 
 import asyncio
 from dataclasses import replace
@@ -64,13 +64,13 @@ def attempt(*candidates: Leadership) -> None:
         asyncio.run(each.attempt())
 
 
-def test_the_first_one_holds_it_and_the_second_waits(store: Store) -> None:
+def test_first_candidate_holds_the_lease_and_the_second_waits(store: Store) -> None:
     first, second = candidate(store, "a"), candidate(store, "b")
     attempt(first, second)
     assert (first.holds, second.holds) == (True, False)
 
 
-def test_one_that_renews_keeps_it(store: Store, clock: Clock) -> None:
+def test_holder_that_renews_keeps_the_lease(store: Store, clock: Clock) -> None:
     first, second = candidate(store, "a"), candidate(store, "b")
     for _ in range(20):
         attempt(first, second)
@@ -78,7 +78,7 @@ def test_one_that_renews_keeps_it(store: Store, clock: Clock) -> None:
     assert (first.holds, second.holds) == (True, False)
 
 
-def test_one_that_stops_renewing_loses_it_before_another_takes_it(store: Store, clock: Clock) -> None:
+def test_holder_that_stops_renewing_loses_the_lease_before_another_takes_it(store: Store, clock: Clock) -> None:
     first, second = candidate(store, "a"), candidate(store, "b")
     attempt(first, second)
     held = []
@@ -92,22 +92,22 @@ def test_one_that_stops_renewing_loses_it_before_another_takes_it(store: Store, 
     assert first.holds is False
 
 
-def test_the_time_of_a_slow_renewal_counts_against_it(store: Store, clock: Clock) -> None:
-    """The other one may count from the write's arrival, we from before it was sent."""
+def test_time_of_a_slow_renewal_shortens_the_lease(store: Store, clock: Clock) -> None:
+    """The other candidate may count from the arrival of the write, so the holder counts from before it was sent."""
     first = candidate(store, "a")
     store.slow_s = 7
     attempt(first)
     assert first.remaining_s == 3
 
 
-def test_a_restart_in_the_same_pod_goes_on_at_once(store: Store) -> None:
+def test_restart_in_the_same_pod_holds_the_lease_at_once(store: Store) -> None:
     attempt(candidate(store, "a"))
     again = candidate(store, "a")
     attempt(again)
     assert again.holds
 
 
-def test_losing_a_race_is_not_holding(store: Store, clock: Clock) -> None:
+def test_loser_of_a_race_does_not_hold_the_lease(store: Store, clock: Clock) -> None:
     first, second = candidate(store, "a"), candidate(store, "b")
     attempt(first, second)
     clock.now += 11
@@ -128,7 +128,7 @@ def test_a_release_lets_the_next_one_begin_at_once(store: Store) -> None:
     assert (first.holds, second.holds) == (False, True)
 
 
-def test_keeping_it_tells_of_every_change_and_outlives_an_api_that_is_down(store: Store, clock: Clock) -> None:
+def test_keep_reports_every_change_and_survives_api_failures(store: Store, clock: Clock) -> None:
     told: list[bool] = []
 
     async def run() -> None:

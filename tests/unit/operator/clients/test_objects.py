@@ -1,4 +1,4 @@
-"""Kubernetes objects as facts."""
+"""Reading of Kubernetes objects."""
 
 from typing import Any, cast
 
@@ -73,7 +73,7 @@ def test_phases(status: dict[str, Any], metadata: dict[str, Any], phase: Phase) 
     assert objects.pod_seen(pod(status, **metadata)).phase is phase
 
 
-def test_a_pod_tells_what_its_sidecar_started_with_and_which_run_of_it_is_running() -> None:
+def test_pod_has_pool_size_at_start_and_container_id_of_its_sidecar() -> None:
     seen = objects.pod_seen(
         pod({"phase": "Running", "initContainerStatuses": [container("pgbouncer", {"running": {}})]})
     )
@@ -94,7 +94,7 @@ def test_a_pod_is_reachable_until_its_node_is_lost() -> None:
     assert not objects.pod_seen(pod({"phase": "Unknown"})).reachable
 
 
-def test_a_finished_pod_has_no_address_for_another_may_have_it_by_now() -> None:
+def test_finished_pod_has_no_address() -> None:
     assert objects.address(pod({"phase": "Running", "podIP": "10.0.0.1"})) == "10.0.0.1"
     assert objects.address(pod({"phase": "Failed", "podIP": "10.0.0.1"})) == ""
 
@@ -132,7 +132,7 @@ def test_quantities(text: str, expected: int) -> None:
     assert objects.quantity(text) == expected
 
 
-def test_what_is_no_quantity_is_refused() -> None:
+def test_invalid_quantity_is_refused() -> None:
     with pytest.raises(ValueError, match="is no quantity"):
         objects.quantity("128 MB")
 
@@ -147,7 +147,7 @@ def test_the_memory_limit_is_that_of_memcached_and_not_of_its_exporter() -> None
     assert objects.memory_limit(found) == 128 * 1024**2
 
 
-def test_a_pod_that_is_deleted_has_ended_when_its_sidecar_has_too() -> None:
+def test_deleted_pod_has_ended_when_all_its_containers_have() -> None:
     over: dict[str, Any] = {"terminated": {"exitCode": 0}}
     runs: dict[str, Any] = {"running": {}}
     app, sidecar = container("app", over), container("pgbouncer", over)
@@ -169,7 +169,7 @@ def test_a_pod_that_is_deleted_has_ended_when_its_sidecar_has_too() -> None:
         ({"DATABASE_NAME": "jobs"}, ""),
     ],
 )
-def test_a_database_is_what_the_pooler_is_configured_with(given: dict[str, str], name: str) -> None:
+def test_database_is_read_from_the_pooler_configuration(given: dict[str, str], name: str) -> None:
     environment = [{"name": key, "value": value} for key, value in {"PGBOUNCER_POOL_SIZE": "1", **given}.items()]
     misleading = {"name": "other", "env": [{"name": "DATABASE_HOST", "value": "other"}]}
     containers = [misleading, {"name": "pgbouncer-config", "env": environment}]

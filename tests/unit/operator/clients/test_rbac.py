@@ -1,4 +1,4 @@
-"""The operator may do what it does, and nothing else."""
+"""The operator's permissions are exactly those that it uses."""
 
 import asyncio
 import json
@@ -31,7 +31,7 @@ Use = tuple[str, str, str]
 
 
 class Recorder(httpx2.AsyncBaseTransport):
-    """Answers everything, and remembers which verb was used on what."""
+    """Answers every request, and records which verb was used on which resource."""
 
     def __init__(self) -> None:
         self.uses: set[Use] = set()
@@ -58,7 +58,7 @@ SPECS: dict[str, dict[str, Any]] = {
 
 
 async def use_everything(cluster: KubernetesCluster) -> None:
-    """Each method of the client once, with whatever arguments."""
+    """Call each method of the client once, with any arguments."""
     resource = {"metadata": {"name": "x", "namespace": "test", "uid": "u", "resourceVersion": "1"}, "spec": {}}
     record = LeaseRecord("me", 10, "1")
     calls: dict[str, tuple[Any, ...]] = {
@@ -99,7 +99,7 @@ def used_by_the_client() -> set[Use]:
 
 
 def used_by_kopf() -> set[Use]:
-    """kopf lists and watches what there are handlers of."""
+    """kopf lists and watches the resources that have handlers."""
     assert handlers.COMPONENT
     registry = kopf.get_default_registry()
     selectors = [each.selector for each in registry._watching.get_all_handlers()]
@@ -126,10 +126,10 @@ def test_each_verb_is_used_and_each_use_is_listed() -> None:
     assert used_by_the_client() | used_by_kopf() == {(each.group, each.resource, each.verb) for each in RULES}
 
 
-def test_the_chart_allows_just_these() -> None:
+def test_chart_allows_exactly_the_listed_verbs() -> None:
     assert allowed_by_the_chart() == {(each.group, each.resource, each.verb, each.named) for each in RULES}
 
 
-def test_nothing_grants_everything_or_a_secret() -> None:
+def test_no_rule_grants_wildcards_or_secrets() -> None:
     assert not [each for each in RULES if "*" in (each.group, each.resource, each.verb) or "secrets" in each.resource]
     assert json.dumps([each.why for each in RULES])

@@ -1,4 +1,4 @@
-"""Of several resources about the same the oldest acts, and what was granted before it came still counts.
+"""Of several resources with the same target the oldest acts; grants of the previous owner still count.
 
 SHARING_RUNS is how many random runs of 400 steps the model makes.
 """
@@ -61,7 +61,7 @@ def test_the_oldest_owns_a_deployment_and_a_database(mine: Claim, taken: str) ->
         check(mine, [owner])
 
 
-def test_who_is_not_the_owner_keeps_a_copy_of_its_ledger() -> None:
+def test_other_resources_keep_a_copy_of_the_owners_ledger() -> None:
     theirs = Ledger("op", pods={"p": entry("p", 9)}, ghosts=(Ghost("g", "g", 3, 107.0, 7.0),))
     before = Ledger("op", pods={"p": entry("p", 2), "q": entry("q", 5)}, ghosts=(Ghost("h", "h", 1, 107.0, 7.0),))
     kept = handed_on(before, claim("a", 1, ledger=theirs, per_pod_max=16))
@@ -72,7 +72,7 @@ def test_who_is_not_the_owner_keeps_a_copy_of_its_ledger() -> None:
     assert Ledger.from_dict(kept.to_dict()) == kept
 
 
-def test_a_copied_ledger_lets_nothing_grow_before_all_of_it_is_proven() -> None:
+def test_nothing_grows_before_a_copied_ledger_is_confirmed() -> None:
     copied = handed_on(None, claim("a", 1, ledger=Ledger("op", pods={"p": entry("p", 9)}), per_pod_max=16))
     first = decide(PARAMETERS, copied, seen(pod("p", 1), pod("q")), NOW)
     assert {uid: each.cap for uid, each in first.ledger.pods.items()} == {"p": 16, "q": 16}
@@ -85,7 +85,7 @@ def test_a_copied_ledger_lets_nothing_grow_before_all_of_it_is_proven() -> None:
     assert {uid: each.cap for uid, each in proven.ledger.pods.items()} == {"p": 3, "q": 1}
 
 
-def test_pods_of_other_deployments_count_and_are_told_nothing() -> None:
+def test_pods_of_other_deployments_count_but_are_not_changed() -> None:
     ledger, parameters = Ledger("me", pods={"n": entry("n", 6)}), replace(PARAMETERS, per_pod_max=32)
     around = seen(pod("p", 1), neighbours=(pod("n"), pod("m")), neighbour_floors=3, recorded={"m": 4})
     decision = decide(parameters, ledger, around, NOW)
@@ -109,12 +109,12 @@ def test_the_larger_of_two_records_counts() -> None:
     assert recorded_elsewhere([claim("a", 1, ledger=each) for each in (*ledgers, None)]) == {"p": 7}
 
 
-def test_the_budget_is_kept_whoever_owns() -> None:
+def test_budget_is_kept_with_changing_owners() -> None:
     assert [violation for seed in range(RUNS) if (violation := play(seed, STEPS))] == []
 
 
 @pytest.mark.parametrize("mutation", mutations.SHARING, ids=lambda each: each.__name__)
-def test_a_rule_of_sharing_left_out_is_found(mutation: Callable[[], Any]) -> None:
+def test_mutation_of_a_sharing_rule_is_found(mutation: Callable[[], Any]) -> None:
     first = mutations.SHARING[mutation]
     with mutation():
         assert next((violation for seed in range(first, first + 1000) if (violation := play(seed, STEPS))), "")

@@ -1,4 +1,4 @@
-"""Single rules of the protocol, one situation each."""
+"""The rules of the budget protocol, one situation each."""
 
 from dataclasses import replace
 
@@ -28,7 +28,7 @@ def decided(recorded: Ledger | None, *pods: PodSeen, parameters: Parameters = PA
     return decide(parameters, recorded, Snapshot(NOW, pods, Workload(born_with=1), demands=demands), NOW)
 
 
-def test_what_is_granted_is_in_the_ledger_that_has_to_be_recorded_first() -> None:
+def test_grants_are_in_the_ledger_before_they_are_sent() -> None:
     decision = decided(ledger(), pod("a", 1), pod("b", 1))
     assert [(type(step), step.uid, step.expect, step.to) for step in decision.steps] == [
         (Grow, "a", 1, 6),
@@ -38,7 +38,7 @@ def test_what_is_granted_is_in_the_ledger_that_has_to_be_recorded_first() -> Non
     assert decision.sums.total == decision.sums.budget
 
 
-def test_a_shrink_makes_no_room_before_it_is_seen() -> None:
+def test_shrink_frees_room_only_after_it_is_seen() -> None:
     recorded, parameters = ledger(entry("a", 8), entry("b", 1, wanted=UNASKED)), replace(PARAMETERS, budget=13)
     first = decided(recorded, pod("a", 8), pod("b", 1), parameters=parameters)
     assert [(type(step), step.uid, step.to) for step in first.steps] == [(Shrink, "a", 5)]
@@ -49,7 +49,7 @@ def test_a_shrink_makes_no_room_before_it_is_seen() -> None:
     assert [each.cap for each in then.ledger.pods.values()] == [5, 4]
 
 
-def test_connections_that_drain_count_until_they_are_gone() -> None:
+def test_draining_connections_count_until_they_are_closed() -> None:
     recorded = ledger(entry("a", 8, wanted=5), entry("b", 1))
     assert decided(recorded, pod("a", 5, servers=7), pod("b", 1)).ledger.pods["a"].cap == 7
 
@@ -62,7 +62,7 @@ def test_a_killed_sidecar_leaves_a_ghost() -> None:
     assert decision.sums.room >= 0
 
 
-def test_a_small_number_on_another_connection_is_in_doubt_while_a_command_may_be_on_its_way() -> None:
+def test_smaller_size_on_a_new_connection_is_not_believed_while_a_command_may_arrive() -> None:
     recorded = ledger(entry("a", 6, asked_at=NOW - 1), entry("b", 6))
     decision = decided(recorded, pod("a", 1, session="new"), pod("b", 6))
     assert decision.ledger.pods["a"].cap == 6
@@ -82,7 +82,7 @@ def test_terminating_and_unreachable_pods_keep_what_they_have() -> None:
     assert decision.steps == ()
 
 
-def test_how_long_a_pod_counts_that_is_gone() -> None:
+def test_how_long_a_removed_pod_counts() -> None:
     entries = {
         "told": entry("told", 3),
         "forced": entry("forced", 3),
@@ -101,27 +101,27 @@ def test_how_long_a_pod_counts_that_is_gone() -> None:
     }
 
 
-def test_the_end_of_a_pod_may_be_heard_of_later() -> None:
+def test_late_news_of_a_pods_end_shortens_its_ghost() -> None:
     recorded = ledger(ghosts=(Ghost("a", "a", 5, NOW + 30, 37),))
     observed = Snapshot(NOW, ended=frozenset({"a"}))
     assert [ghost.until for ghost in decide(PARAMETERS, recorded, observed, NOW).ledger.ghosts] == [NOW + 7]
 
 
-def test_a_pool_that_was_raised_by_hand_counts_at_once_and_is_put_right() -> None:
+def test_pool_raised_by_hand_counts_at_once_and_is_reset() -> None:
     decision = decided(ledger(entry("a", 6), entry("b", 6)), pod("a", 20), pod("b", 6))
     assert decision.ledger.pods["a"].cap == 20
     assert [(step.uid, step.to) for step in decision.steps] == [("a", 6)]
     assert [each.kind for each in decision.drifts] == ["raised"]
 
 
-def test_a_pool_that_nobody_has_recorded_counts_and_stays_where_it_fits() -> None:
+def test_unrecorded_pool_counts_and_is_kept_if_it_fits() -> None:
     decision = decided(ledger(entry("a", 6)), pod("a", 6), pod("b", 6))
     assert decision.ledger.pods["b"].cap == 6
     assert [each.kind for each in decision.drifts] == ["unrecorded"]
     assert decision.steps == ()
 
 
-def test_after_a_lost_ledger_nothing_grows_until_all_is_known() -> None:
+def test_nothing_grows_after_a_lost_ledger_until_all_sizes_are_known() -> None:
     first = decided(None, pod("a", 6), pod("b", 1))
     assert [each.cap for each in first.ledger.pods.values()] == [8, 8]
     assert first.steps == ()
@@ -133,7 +133,7 @@ def test_after_a_lost_ledger_nothing_grows_until_all_is_known() -> None:
     assert not [step for step in second.steps if isinstance(step, Grow)]
 
 
-def test_another_operator_reads_all_times_as_its_own() -> None:
+def test_new_operator_restarts_all_recorded_times() -> None:
     recorded = ledger(entry("a", 6, asked_at=10_000.0), ghosts=(Ghost("x", "x", 4, 20_000.0, 7.0),))
     decision = decided(recorded, pod("a", 4), parameters=replace(PARAMETERS, holder="another"))
     assert decision.ledger.holder == "another"
@@ -148,14 +148,14 @@ def test_a_larger_pod_template_is_counted_for_every_pod_that_may_come() -> None:
     assert (sums.floor, sums.floor * sums.slots) == (3, 12)
 
 
-def test_observing_asks_for_nothing() -> None:
+def test_observe_mode_sends_no_commands() -> None:
     decision = decided(ledger(), pod("a", 1), pod("b", 1), parameters=replace(PARAMETERS, acts=False))
     assert decision.steps == ()
     assert decision.targets == {"a": 6, "b": 6}
     assert [each.cap for each in decision.ledger.pods.values()] == [1, 1]
 
 
-def test_the_same_is_decided_for_the_same() -> None:
+def test_decision_does_not_depend_on_the_order_of_pods() -> None:
     pods = (pod("b", 1), pod("a", 1), pod("c", 1))
     first, second = decided(ledger(), *pods), decided(ledger(), *reversed(pods))
     assert first.targets == second.targets

@@ -1,4 +1,4 @@
-"""Shares by demand, equal ones where there is none, and few pools disturbed."""
+"""Shares follow demand and are equal without it; few pools change at a time."""
 
 from random import Random
 
@@ -22,23 +22,23 @@ def test_without_a_signal_shares_are_equal() -> None:
     assert divide(claims(0.0, 0.0, 0.0), 13, 1, 32) == {"pod-0": 5, "pod-1": 4, "pod-2": 4}
 
 
-def test_demand_gets_what_it_needs_and_more_than_its_part_of_the_rest() -> None:
+def test_pods_with_more_demand_get_more_of_the_rest() -> None:
     shares = divide(claims(9.0, 1.0), 20, 1, 32)
     assert shares["pod-0"] > 13
     assert shares["pod-1"] >= 3
 
 
-def test_too_much_demand_is_served_in_proportion() -> None:
+def test_too_much_demand_is_shared_in_proportion() -> None:
     assert divide(claims(30.0, 10.0), 20, 1, 32) == {"pod-0": 15, "pod-1": 5}
 
 
-def test_a_pod_of_which_nothing_is_known_counts_as_an_average_one() -> None:
+def test_pod_with_unknown_demand_counts_as_average() -> None:
     shares = divide(claims(4.0, 4.0, None), 18, 1, 32)
     assert set(shares.values()) == {6}
 
 
 @pytest.mark.parametrize("seed", range(50))
-def test_bounds_hold_and_nothing_is_left_or_given_twice(seed: int) -> None:
+def test_shares_keep_their_limits_and_use_up_the_total(seed: int) -> None:
     random = Random(seed)
     number, floor = random.randint(1, 9), random.randint(1, 3)
     most = floor + random.randint(0, 9)
@@ -50,24 +50,24 @@ def test_bounds_hold_and_nothing_is_left_or_given_twice(seed: int) -> None:
     assert shares == divide(list(reversed(some)), total, floor, most)
 
 
-def test_who_has_enough_keeps_it() -> None:
+def test_pod_with_enough_keeps_its_size() -> None:
     content = [Claim("a", 9, 2.0), Claim("b", 3, 2.0)]
     assert targets(content, Rules(12, 1, 32, 10)) == ({"a": 9, "b": 3}, 0)
 
 
-def test_a_pressed_pod_takes_from_one_that_has_too_much() -> None:
+def test_busy_pod_gets_connections_of_an_idle_one() -> None:
     sizes, moved = targets([Claim("a", 6, 1.0), Claim("b", 6, 6.0)], Rules(12, 1, 32, 10))
     assert sizes["b"] > 7
     assert sum(sizes.values()) == 12
     assert moved == 1
 
 
-def test_demand_alone_disturbs_only_so_many_pools() -> None:
+def test_demand_changes_at_most_the_allowed_number_of_pools() -> None:
     pressed = [Claim("a", 6, 1.0), Claim("b", 6, 6.0)]
     assert targets(pressed, Rules(12, 1, 32, moves=0)) == ({"a": 6, "b": 6}, 0)
 
 
-def test_a_small_gain_disturbs_nobody() -> None:
+def test_small_gain_changes_no_pool() -> None:
     assert targets([Claim("a", 11, 9.0), Claim("b", 9, 9.0)], Rules(20, 1, 32, 10))[0] == {"a": 11, "b": 9}
 
 
@@ -83,7 +83,7 @@ def test_no_more_is_taken_than_is_needed() -> None:
     assert sum(sizes.values()) <= 18
 
 
-def test_a_leaving_pod_gives_first_and_never_grows() -> None:
+def test_terminating_pod_shrinks_first_and_never_grows() -> None:
     leaving = Claim("old", 9, 5.0, leaving=True, needs=2)
     sizes, _ = targets([leaving, Claim("a", 8, 5.0), Claim("b", 1, None, new=True)], Rules(18, 1, 32, 10))
     assert sizes["old"] == 2
@@ -91,12 +91,12 @@ def test_a_leaving_pod_gives_first_and_never_grows() -> None:
     assert sizes["b"] == 8
 
 
-def test_what_does_not_fit_is_taken_whatever_the_demand() -> None:
+def test_sizes_above_the_total_shrink_whatever_the_demand() -> None:
     sizes, _ = targets([Claim("a", 9, 9.0), Claim("b", 9, 9.0)], Rules(10, 1, 32, moves=0))
     assert sizes == {"a": 5, "b": 5}
 
 
-def test_less_than_the_floors_leaves_the_floors() -> None:
+def test_total_below_the_floors_gives_the_floors() -> None:
     assert targets([Claim("a", 9, 9.0), Claim("b", 9, 9.0)], Rules(1, 2, 32, 0))[0] == {"a": 2, "b": 2}
 
 
@@ -104,7 +104,7 @@ def test_idle_pods_come_back_to_equal_shares() -> None:
     assert targets([Claim("a", 9, 0.0), Claim("b", 3, 0.0)], Rules(12, 1, 32, 10))[0] == {"a": 6, "b": 6}
 
 
-def test_demand_is_what_the_sums_grow_by_in_the_time_between() -> None:
+def test_demand_is_the_increase_of_the_counters_per_second() -> None:
     """4 connections busy and 2 clients waiting, on average over ten seconds."""
     first = measure(Demands(), [read(10, 100, 50)])
     assert first.levels == {}
@@ -116,19 +116,19 @@ def test_demand_is_smoothed() -> None:
     assert 0 < measure(known, [read(11, 10)]).levels["a"] < 2
 
 
-def test_clients_that_still_wait_count_though_they_are_in_no_sum_yet() -> None:
+def test_clients_that_still_wait_count_as_demand() -> None:
     first = measure(Demands(), [read(10, 100)])
     assert measure(first, [read(11, 100, waiting=7, active=3)]).levels["a"] == 10
 
 
-def test_a_restarted_process_begins_its_sums_anew() -> None:
+def test_counters_of_a_restarted_process_begin_at_zero() -> None:
     known = measure(measure(Demands(), [read(0, 0)]), [read(10, 40)])
     after = measure(known, [read(11, 1)])
     assert after.levels == known.levels
     assert measure(after, [read(12, 5)]).levels["a"] == pytest.approx(4.0)
 
 
-def test_pods_that_are_gone_or_silent() -> None:
+def test_silent_pod_keeps_its_demand_and_removed_pod_loses_it() -> None:
     known = measure(measure(Demands(), [read(0, 0)]), [read(10, 40)])
     assert measure(known, [PodSeen("a", "a")]).levels == known.levels
     assert measure(known, []).levels == {}

@@ -1,4 +1,4 @@
-"""What the chart makes of values, and which upgrades it refuses, as `_budget.tpl` and `_rollout.tpl` say it.
+"""The chart's budget and which upgrades it refuses, as in `_budget.tpl` and `_rollout.tpl`.
 
 tests/e2e/chart/test_rollout.py compares both with what Helm renders.
 """
@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """Values of a release that the connections depend on; `max_pods` 0: as many as a rollout makes."""
+    """Values of a release that affect connections; `max_pods` 0 means as many as a rollout can create."""
 
     budget: int = 80
     headroom: int = 5
@@ -37,13 +37,13 @@ class Release:
 
     @property
     def start(self) -> int:
-        """What a sidecar starts with."""
+        """The pool size with which a sidecar starts."""
         return self.floor if self.operator else self.share
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """What the chart looks up; `converged`: the operator has followed the resource as it is."""
+    """What the chart looks up; `converged`: the operator has applied the current resource."""
 
     operator: bool
     pool_size: int
@@ -63,7 +63,7 @@ class Refusal:
 
 
 def rollout(running: Running, new: Release) -> Refusal | None:
-    """None where the upgrade may go on."""
+    """None if the upgrade is allowed."""
     budget, pods = max(new.budget, running.budget), max(new.least, running.pods)
     if running.operator and new.operator:
         if new.floor <= running.floor and new.least <= max(running.pods, running.max_pods):

@@ -1,7 +1,7 @@
-"""Every state that a small cluster can get into: breadth first, around the real `decide`.
+"""Explores every reachable state of a small cluster, breadth first, with the real `decide`.
 
-Time passes in steps of half a linger, every PgBouncer has all the connections that it may, and backends that have lost
-theirs stay for as long as they can: of two things that can happen the worse one does.
+It assumes the worst: every PgBouncer holds all the connections that it may, and backends that have lost their
+PgBouncer stay as long as they can. Time passes in steps of half a linger.
 """
 
 from collections import deque
@@ -16,7 +16,7 @@ from tests.unit.operator.model.traffic import SMALL
 from tests.unit.operator.model.world import COMMAND, GRACE, LINGER, LOST, Move, Pod, World
 
 TICK = LINGER / 2
-FORGOTTEN = 10.0  # seconds after which it makes no difference any more when something was
+FORGOTTEN = 10.0  # seconds after which the time of an event makes no difference
 BUSY = 6.0
 
 
@@ -27,8 +27,8 @@ LARGE = replace(TIGHT, budget=10, max_pods=4)
 
 @dataclass(frozen=True)
 class Scene:
-    """`may`: how often each thing can happen. The pods `busy` first and `then` have demand; `shifted`: it
-    has just changed when the scene begins.
+    """`may`: how often each event can happen. Demand is on the pods `busy`, after a shift on `then`; `shifted`: the
+    shift happens right before the scene.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Scene:
 
 @dataclass
 class State:
-    """Everything that is, and what may still happen."""
+    """The state of the cluster, and the events that may still happen."""
 
     world: World
     operators: list[SimOperator]
@@ -76,7 +76,7 @@ class State:
         )
 
     def _clock_of(self, ledger: Ledger | None) -> float:
-        """Of whose clock the recorded times are; whose operator is gone are never read as times again."""
+        """Offset of the clock of the recorded times; 0 if its operator is gone, as they are then never compared."""
         clocks = {f"operator-{each.number}": each.clock for each in self.operators}
         return clocks.get(ledger.holder, 0.0) if ledger else 0.0
 
@@ -124,7 +124,7 @@ def _ago(at: float, now: float) -> float:
 
 
 def begin(scene: Scene, rules: Rules) -> State:
-    """The pods are there, and the first operator has granted what it grants."""
+    """The first state: the pods exist, and the first operator has granted their pools."""
     world = World(scene.parameters, template=scene.template, greedy=True)
     for _ in range(scene.pods):
         world.born()
@@ -153,7 +153,7 @@ def _drain(pod: Pod) -> None:
 
 
 def moves(state: State) -> Iterator[Move]:
-    """All that can happen next."""
+    """All moves that are possible next."""
     world = state.world
     for operator in state.operators:
         yield from (("operator", operator.place, each) for each in _operator_moves(operator, state))
@@ -182,7 +182,7 @@ def _operator_moves(operator: SimOperator, state: State) -> Iterator[str]:
 
 
 def _pod_moves(pod: Pod, recorded: Ledger | None) -> Iterator[str]:
-    """Nobody takes the pods of a lost node for dead before it is known to be lost."""
+    """Pods of a lost node are removed only after the node is known to be lost."""
     entry = recorded.pods.get(pod.uid) if recorded else None
     if pod.exists and pod.process is not None:
         yield "kill"
@@ -263,7 +263,7 @@ def _happen_to(world: World, name: str, pod: Pod) -> None:
 
 @dataclass
 class Outcome:
-    """How many states there are; `path` leads to the first that is wrong."""
+    """The number of states; `path` leads to the first violation."""
 
     states: int
     violation: str = ""
@@ -271,7 +271,7 @@ class Outcome:
 
 
 def explore(scene: Scene, rules: Rules | None = None, most: int = 1_000_000) -> Outcome:
-    """Every state that can be reached, up to the first violation."""
+    """Explore every reachable state, up to the first violation."""
     first = begin(scene, rules or Rules())
     seen = {first.key()}
     waiting: deque[tuple[State, Any]] = deque([(first, None)])

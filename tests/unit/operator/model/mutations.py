@@ -1,6 +1,6 @@
-"""The rules of the budget protocol, each to be left out in turn, and things that are no rules.
+"""Mutations that each break one rule of the budget protocol, and changes that break none.
 
-Those of the half that decides are patched away; those of the half that acts are switched off in `Rules`.
+Rules of deciding are patched away; rules of acting are switched off in `Rules`.
 """
 
 from collections.abc import Callable, Mapping
@@ -29,7 +29,7 @@ def unreachable_pods_are_forgotten() -> Any:
 
 @contextmanager
 def _living(lives: Callable[[PodSeen], bool]) -> Any:
-    """And who is not counted leaves nothing behind."""
+    """Ignore other pods, also when they end."""
 
     def absorb(account: Account, recorded: Mapping[str, Entry], seen: Snapshot, guess: Guess) -> None:
         pods = tuple(pod for pod in seen.pods if lives(pod))
@@ -61,12 +61,12 @@ def unborn_pods_are_forgotten() -> Any:
 
 
 def nothing_lingers() -> Any:
-    """Neither of a pod that is gone nor of a sidecar that was killed."""
+    """Neither backends of a removed pod nor of a killed sidecar are counted."""
     return patch.object(Account, "bury", lambda self, entry, seconds: None)
 
 
 def a_deleted_pod_is_a_dead_one() -> Any:
-    """By force, too."""
+    """Also when it was deleted by force."""
     return patch.object(evidence, "_afterlife", lambda account, entry, told: account.parameters.linger_seconds)
 
 
@@ -79,7 +79,7 @@ def a_lost_node_is_a_dead_one() -> Any:
 
 
 def a_small_number_is_believed() -> Any:
-    """Whatever process says it."""
+    """Also when another process may have reported it."""
     return patch.object(evidence, "_may_be_another", lambda entry, pod, reading: False)
 
 
@@ -88,7 +88,7 @@ def nothing_is_on_its_way() -> Any:
 
 
 def one_connection_speaks_for_all() -> Any:
-    """What was sent on another may land later."""
+    """A command that was sent on another connection may arrive later."""
 
     def asked(self: Plan, entry: Entry, reading: Reading, to: int) -> None:
         asked_once(self, entry, reading, to)
@@ -116,7 +116,7 @@ def shrinking_is_believed_before_it_is_seen() -> Any:
 
 
 def growing_is_not_recorded() -> Any:
-    """Only what is seen is."""
+    """Only sizes that were read are recorded."""
 
     def grow(self: Plan, entry: Entry, reading: Reading, to: int) -> None:
         real(self, entry, reading, to)
@@ -149,12 +149,12 @@ def a_lost_ledger_is_an_empty_one() -> Any:
 
 
 def sidecars_start_with_the_floor() -> Any:
-    """Whatever their pods say."""
+    """Ignore the pool size in the pods' templates."""
     return patch.object(budget, "_floor", lambda parameters, seen: parameters.floor)
 
 
 def floors_are_free() -> Any:
-    """Also while they do not fit."""
+    """Grow to the floor even if it does not fit."""
 
     def grow(self: Plan, entry: Entry, reading: Reading, to: int) -> None:
         real(self, replace(entry, cap=max(entry.cap, min(to, self.floor))), reading, to)
@@ -190,8 +190,8 @@ ACTING = {
 }
 
 
-def nobody_knows_of_containers() -> Any:
-    """No rule: what the kubelet tells of the sidecar only makes a restart known sooner."""
+def containers_are_not_reported() -> Any:
+    """Breaks no rule: the container status only makes a restart known sooner."""
 
     def seen(self: World, pod: Any) -> PodSeen:
         return replace(real(self, pod), process="")
@@ -201,7 +201,7 @@ def nobody_knows_of_containers() -> Any:
 
 
 def connections_are_never_kept() -> Any:
-    """Nor is this: without the session a shrink is known later."""
+    """Breaks no rule: without the session a shrink is only known later."""
 
     def begin(self: SimOperator, world: World) -> None:
         self.sessions.clear()
@@ -211,15 +211,15 @@ def connections_are_never_kept() -> Any:
     return patch.object(SimOperator, "_begin", begin)
 
 
-def nobody_hears_of_ends() -> Any:
+def ends_of_pods_are_not_reported() -> Any:
     return patch.object(World, "observe", lambda self: replace(OBSERVE(self), ended=frozenset()))
 
 
 OBSERVE = World.observe
-NO_RULES = (nobody_knows_of_containers, connections_are_never_kept, nobody_hears_of_ends)
+NO_RULES = (containers_are_not_reported, connections_are_never_kept, ends_of_pods_are_not_reported)
 
 
-def whoever_asks_owns() -> Any:
+def every_resource_is_an_owner() -> Any:
     return patch.object(claims, "check", lambda mine, others: None)
 
 
@@ -239,9 +239,9 @@ def neighbours_are_not_counted() -> Any:
     return patch.object(budget, "_reserved", lambda account, seen: 0)
 
 
-# With a seed that finds it soon; the search goes on from there.
+# Each with the seed from which the search starts.
 SHARING = {
-    whoever_asks_owns: 79,
+    every_resource_is_an_owner: 79,
     a_copied_ledger_is_believed: 120,
     what_was_granted_before_is_not_kept: 135,
     neighbours_are_not_counted: 17,

@@ -1,9 +1,8 @@
-"""A Deployment, its controller and its autoscaler through random upgrades that the chart lets pass or refuses.
+"""Simulates random upgrades of a Deployment with its controller and autoscaler, which the chart allows or refuses.
 
-Terminating pods live on, and a Deployment does not count them: all that is assumed is that never more than twice the
-maximum plus the surge exist at once. Old and new pods may be scaled up alike, and the parts of an upgrade arrive one by
-one. Each PgBouncer has all the connections that it may. The operator is a rule here: it grants what its resource
-allows.
+A Deployment does not count terminating pods; the only assumption is that never more than twice the maximum plus the
+surge exist at once. Both old and new pods may be scaled up, and the parts of an upgrade arrive one by one. Each
+PgBouncer holds all the connections that it may. The operator is simplified: it grants what its resource allows.
 """
 
 from dataclasses import dataclass, replace
@@ -16,7 +15,7 @@ from tests.unit.operator.model.chart_budget import Release, Running
 
 @dataclass
 class Pod:
-    """`born`: what its sidecar starts with; `cap`: what it may have now; `operated`: the operator can tell it more."""
+    """`born`: pool size at start; `cap`: the size that it may have now; `operated`: the operator can change it."""
 
     born: int
     cap: int
@@ -56,7 +55,7 @@ class Rollouts:
         )
 
     def step(self) -> str:
-        """One thing happens; what is wrong then, or nothing."""
+        """Make one random move; return the violation, or an empty string."""
         moves = (self.scale, self.create, self.create, self.delete, self.end, self.arrive, self.operate, self.upgrade)
         weights = (1.0, 4.0, 4.0, 3.0, 2.0, 2.0, 3.0, 0.5)
         self.random.choices(moves, weights)[0]()
@@ -72,7 +71,7 @@ class Rollouts:
         return 2 * self.most + self.surge
 
     def _former(self) -> list[Pod]:
-        """Pods of another template than the present one."""
+        """Pods of another template than the current one."""
         start, operator = self.release.start, self.release.operator
         return [pod for pod in self.pods if pod.born != start or pod.operated != operator or pod.cap > self._largest()]
 
@@ -85,7 +84,7 @@ class Rollouts:
         self.replicas = self.random.randint(1, self.most)
 
     def create(self) -> None:
-        """Of the present template or, where a rollout is under way, of the former."""
+        """Create a pod of the current template or, during a rollout, of the previous one."""
         self.replicas = min(self.replicas, self.most)
         living = sum(not pod.terminating for pod in self.pods)
         if living >= self.replicas + self.surge or len(self.pods) >= self.most_pods:
@@ -109,7 +108,7 @@ class Rollouts:
     # The operator
 
     def operate(self) -> None:
-        """Shrink what is above the resource's bounds, then grow somebody within them."""
+        """Shrink pods above the resource's limits, then grow one pod within them."""
         spec = self.resource
         if spec is None:
             return
@@ -133,8 +132,8 @@ class Rollouts:
     # People
 
     def upgrade(self) -> None:
-        """Next comes what was refused before, once its first step is done. Nobody can tell what pods of a former
-        operator may have, so that people wait for these to go.
+        """Retry a refused upgrade once its first step is done, else install a random one. The sizes of pods of a
+        previous operator are unknown, so wait until these pods are gone.
         """
         if self.arriving or (self.resource is None and any(pod.operated for pod in self.pods)):
             return
@@ -147,7 +146,7 @@ class Rollouts:
         self.install(replace(self.release, **changes))
 
     def install(self, new: Release) -> None:
-        """As `helm upgrade` would: with what it finds, or not at all."""
+        """Install or refuse, as `helm upgrade` does."""
         if not new.feasible or new.per_pod < new.floor:
             return
         refusal = chart_budget.rollout(self.running(), new)
@@ -185,7 +184,7 @@ class Rollouts:
         )
 
     def pool_sizes(self) -> list[int]:
-        """That of the template first."""
+        """The size in the template, then those of the pods."""
         return [self.template.start, *(pod.born for pod in self.pods)]
 
     def pods_seen(self) -> int:
@@ -204,7 +203,7 @@ class Rollouts:
 
 
 def play(seed: int, steps: int) -> str:
-    """What is wrong after as many steps, or nothing."""
+    """The first violation within `steps` steps, or an empty string."""
     rollouts = Rollouts(Random(seed))
     for number in range(1, steps + 1):
         if violation := rollouts.step():

@@ -1,6 +1,6 @@
-"""Several resources about the same Deployments and the same PostgreSQL, made and deleted by chance.
+"""Several resources for the same Deployments and the same PostgreSQL, created and deleted at random.
 
-Each has an operator's loop of its own around the real `decide`; who owns is said by the real `claims`.
+Each has its own operator loop with the real `decide`; the real `claims` decides which resource owns the target.
 """
 
 from collections.abc import Callable
@@ -30,9 +30,7 @@ SHARED = Parameters(
 
 @dataclass
 class Resource:
-    """What its operator's loop takes for the world: the common one, seen from this resource. `diligence`: how often
-    the loop goes on, beside others.
-    """
+    """The world as the loop of this resource sees it. `diligence`: how often the loop runs, relative to other loops."""
 
     world: World
     homes: dict[str, str]
@@ -69,12 +67,12 @@ class Resource:
         self.recorded, self.version = Ledger.from_dict(ledger.to_dict()), self.version + 1
 
     def recorded_by(self, *_: object) -> None:
-        """Nothing is edited here, so that what was promised stays."""
+        """No effect: resources are not edited here, so the promises stay."""
 
 
 @dataclass
 class Sharing:
-    """Resources come and go over the pods of two Deployments."""
+    """Resources are created and deleted for the pods of two Deployments."""
 
     random: Random
 
@@ -135,7 +133,7 @@ class Sharing:
     # Resources
 
     def on_creation(self) -> None:
-        """Two of the same second are told apart by their uids, which say nothing about who came first."""
+        """Resources of the same second are ordered by random uids."""
         if len(self.loops) >= 3:
             return
         age = (f"{int(self.world.now):06}", f"{self.random.randrange(10**6):06}")
@@ -148,8 +146,8 @@ class Sharing:
         self.loops.append((made, SimOperator(0, self.numbers)))
 
     def on_deletion(self) -> None:
-        """A loop that is in the middle of something may go on with it for a while. Where nobody has a copy of its
-        ledger, its pods go back to their floors.
+        """A loop in the middle of a round may finish it. If no other resource has a copy of the ledger, the pods
+        go back to their floors.
         """
         living = [resource for resource, _ in self.loops if resource.exists]
         if not living:
@@ -226,7 +224,7 @@ WEIGHTS = {
 
 
 def play(seed: int, steps: int) -> str:
-    """What is wrong after as many steps, or nothing."""
+    """The first violation within `steps` steps, or an empty string."""
     sharing = Sharing(Random(seed))
     for number in range(1, steps + 1):
         if sharing.loops and (violation := sharing.step()):

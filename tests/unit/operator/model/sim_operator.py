@@ -1,4 +1,4 @@
-"""An operator's process as a state machine around the real `decide`: it can stop for good, or for long, anywhere."""
+"""An operator process as a state machine with the real `decide`: it can stop or pause in every state."""
 
 from dataclasses import dataclass, field, replace
 
@@ -15,7 +15,7 @@ WRITING, ACTING = "writing", "acting"
 
 @dataclass
 class Rules:
-    """What the half that acts must keep to; each can be left out."""
+    """Rules of acting; each can be switched off."""
 
     records_first: bool = True
     compares_versions: bool = True
@@ -27,9 +27,9 @@ class Rules:
 
 @dataclass
 class SimOperator:
-    """`place` is its pod's (that of the Lease), `number` its own, which is never used again.
+    """`place` is the number of its pod, which holds the Lease; `number` is its own, which is never reused.
 
-    `sessions`: for each pod the connection's name and the process at its other end. `clock`: how much its own is ahead.
+    `sessions`: for each pod the connection's name and the process it leads to. `clock`: how far its clock is ahead.
     """
 
     place: int
@@ -54,7 +54,7 @@ class SimOperator:
         return replace(self, sessions=dict(self.sessions))
 
     def moves(self, world: World) -> list[Move]:
-        """What it may do next; the first is what happens when nothing goes wrong."""
+        """The possible next moves; the first one is the move without a failure."""
         match self.phase:
             case "ready":
                 free = world.lease[0] == self.place or world.lease[1] <= world.now

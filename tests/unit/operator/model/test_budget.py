@@ -1,6 +1,6 @@
-"""The protocol as a whole: the real `decide` in worlds where everything happens, in any order and in every order.
+"""The whole budget protocol: the real `decide` in random runs, and in every order of small scenes.
 
-BUDGET_STEPS is how many things happen in the random runs.
+BUDGET_STEPS is the number of moves in the random runs.
 """
 
 import os
@@ -48,7 +48,7 @@ ACTING_EXHAUSTED = {
 }
 
 LATE = {"does not check the size": 249, "acts before it records": 257}
-"""A seed that finds it soon; the search goes on from there."""
+"""The seed from which the search starts."""
 
 
 @pytest.mark.parametrize("portion", range(PORTIONS))
@@ -66,7 +66,7 @@ def test_the_budget_is_kept_in_every_order_of_a_small_scene(scene: Scene) -> Non
     assert outcome.states >= 300
 
 
-def test_when_the_world_is_quiet_what_is_wanted_is_granted() -> None:
+def test_all_demand_is_granted_once_nothing_else_happens() -> None:
     for seed in range(40):
         traffic = Traffic(Random(seed), Rules())
         for _ in range(250):
@@ -77,13 +77,13 @@ def test_when_the_world_is_quiet_what_is_wanted_is_granted() -> None:
 @pytest.mark.parametrize(
     "mutation", [each for each in mutations.DECIDING if each not in RARE], ids=lambda each: each.__name__
 )
-def test_a_rule_of_deciding_left_out_is_found_by_chance(mutation: Callable[[], Any]) -> None:
+def test_mutation_of_deciding_is_found_in_random_runs(mutation: Callable[[], Any]) -> None:
     with mutation():
         assert found_by_chance(Rules())
 
 
 @pytest.mark.parametrize("name", sorted(mutations.ACTING.keys() - ACTING_EXHAUSTED.keys()))
-def test_a_rule_of_acting_left_out_is_found_by_chance(name: str) -> None:
+def test_mutation_of_acting_is_found_in_random_runs(name: str) -> None:
     assert found_by_chance(mutations.ACTING[name], LATE.get(name, 0))
 
 
@@ -94,12 +94,12 @@ def test_mutation_is_found_in_a_scene(mutation: Callable[[], Any]) -> None:
 
 
 @pytest.mark.parametrize("name", ACTING_EXHAUSTED)
-def test_a_rule_of_acting_left_out_is_found_in_a_scene(name: str) -> None:
+def test_mutation_of_acting_is_found_in_a_scene(name: str) -> None:
     assert explore(ACTING_EXHAUSTED[name], mutations.ACTING[name]).violation
 
 
 @pytest.mark.parametrize("change", mutations.NO_RULES, ids=lambda each: each.__name__)
-def test_what_is_no_rule_costs_nothing(change: Callable[[], Any]) -> None:
+def test_harmless_change_breaks_no_rule(change: Callable[[], Any]) -> None:
     with change():
         assert [violation for seed in range(20) if (violation := play(seed, RUN)[1])] == []
 

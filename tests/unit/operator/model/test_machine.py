@@ -1,6 +1,6 @@
-"""The same world under hypothesis, which makes a violation as short as it can be.
+"""The same world under hypothesis, which shortens a run that violates the budget.
 
-Its steps are few beside those of test_budget.py; MACHINE_EXAMPLES chooses how many runs of up to 60 rules are made.
+It makes fewer steps than test_budget.py; MACHINE_EXAMPLES is the number of runs, each of up to 60 rules.
 """
 
 import os
@@ -17,7 +17,7 @@ EVENTS = st.sampled_from(sorted(WEIGHTS.keys() - {"advance"}))
 
 
 class Budget(RuleBasedStateMachine):
-    """Hypothesis chooses what happens; a seed of its own fills in to whom."""
+    """Hypothesis chooses the events; a seed chooses the pods and operators that they happen to."""
 
     @initialize(seed=st.integers(0, 2**16))
     def begin(self, seed: int) -> None:

@@ -1,4 +1,4 @@
-"""Whatever is upgraded, and in whatever order its parts arrive, old and new pods together stay within the budget.
+"""In every upgrade, in any order of its parts, old and new pods together stay within the budget.
 
 ROLLOUT_RUNS is how many random runs of 600 steps the model makes.
 """
@@ -37,7 +37,7 @@ def the_new_maximum_alone_counts() -> Any:
 
 
 def the_old_maximum_alone_counts() -> Any:
-    """Both of a rollout and of what the operator keeps floors for."""
+    """In the size of a rollout and in the number of floors that the operator keeps."""
 
     def refused(running: Running, new: Release) -> Refusal | None:
         return rollout(running, replace(new, replicas=min(new.replicas, running.most), max_pods=new.slots))
@@ -70,7 +70,7 @@ def _seeing(changed: Callable[[Running, Release], Running]) -> Any:
     return patch.object(chart_budget, "rollout", lambda running, new: rollout(changed(running, new), new))
 
 
-# With a seed that finds it soon; the search goes on from there.
+# Each with the seed from which the search starts.
 MUTATIONS = {
     every_upgrade_is_taken: 2,
     old_pods_are_taken_for_new_ones: 2,
@@ -90,13 +90,13 @@ def test_old_and_new_pods_together_stay_within_the_budget() -> None:
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda each: each.__name__)
-def test_a_rule_of_upgrades_left_out_is_found(mutation: Callable[[], Any]) -> None:
+def test_mutation_of_an_upgrade_rule_is_found(mutation: Callable[[], Any]) -> None:
     first = MUTATIONS[mutation]
     with mutation():
         assert next((violation for seed in range(first, first + 3000) if (violation := play(seed, STEPS))), "")
 
 
-def test_the_two_steps_lead_to_what_was_refused() -> None:
+def test_refused_upgrade_is_allowed_after_its_first_step() -> None:
     random, taken = Random(5), 0
     for _ in range(2000):
         most, new = random.randint(1, 20), Release(budget=160, replicas=random.randint(1, 20))
@@ -117,7 +117,7 @@ def _of(release: Release) -> Running:
     return Running(False, size, size, release.least, 0, release.replicas, budget)
 
 
-def test_what_hurts_nobody_is_not_refused() -> None:
+def test_harmless_upgrade_is_not_refused() -> None:
     harmless = (
         Release(),
         Release(budget=40),

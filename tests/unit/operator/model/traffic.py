@@ -1,4 +1,4 @@
-"""Everything that can happen to pods, PostgreSQL, operators and the resource, one thing after the other by chance."""
+"""Random events of pods, PostgreSQL, operators and the resource, one after the other."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -23,7 +23,7 @@ SMALL = Parameters(
 
 @dataclass
 class Traffic:
-    """A world with two operators, of which one acts. `kinds`: the events that happen, by name."""
+    """A world with two operators, of which one acts."""
 
     random: Random
     rules: Rules = field(default_factory=Rules)
@@ -50,7 +50,7 @@ class Traffic:
         return SimOperator(place, self.numbers, self.rules, clock=self.random.choice((-50.0, 0.0, 7.0)))
 
     def step(self) -> str:
-        """One thing happens; returns what is wrong then, or nothing."""
+        """Make one random event; return the violation, or an empty string."""
         (name,) = self.random.choices(list(self.events), self.weights)
         self.events[name]()
         return self.world.check()
@@ -58,7 +58,7 @@ class Traffic:
     # Operators
 
     def on_advance(self) -> None:
-        """Mostly the one that holds the Lease; a stopped one may wake at any time."""
+        """Run a step of one operator, mostly the holder of the Lease; the other one may wake at any time."""
         holder = self.operators[self.world.lease[0]]
         operator = holder if self.random.random() < self.loyalty else self.operators[1 - holder.place]
         if not (moves := operator.moves(self.world)):
@@ -69,7 +69,7 @@ class Traffic:
         operator.make(self.world, moves[0] if usual else self.random.choice(moves))
 
     def on_crash(self) -> None:
-        """Another process in the same pod takes up the Lease at once."""
+        """Replace an operator by a new process in the same pod, which holds its Lease at once."""
         place = self.random.randrange(2)
         self.operators[place] = self._operator(place)
 
@@ -95,12 +95,12 @@ class Traffic:
     # Pods
 
     def on_birth(self) -> None:
-        """Now and then more than there should be."""
+        """Create a pod; rarely one more than maxPods."""
         if sum(pod.exists for pod in self.world.pods) < self.world.parameters.max_pods + (self.random.random() < 0.02):
             self.world.born()
 
     def on_rollout(self) -> None:
-        """Whether an operator looks or not."""
+        """Replace all pods, without waiting for an operator."""
         old = [pod for pod in self.world.pods if pod.exists and not pod.terminating]
         for pod in old:
             if sum(each.exists for each in self.world.pods) < self.world.parameters.max_pods:
@@ -121,25 +121,25 @@ class Traffic:
             self.world.end(pod)
 
     def on_removal(self) -> None:
-        """The kubelet tells that all is over; an operator hears of it or not."""
+        """The kubelet removes an ended pod; the operator may or may not see its end."""
         if pod := self._some(lambda pod: pod.exists and pod.terminating and pod.process is None and pod.reachable):
             self.world.remove(pod, 0)
             if self.random.random() < 0.7:
                 self.world.ended |= {pod.uid}
 
     def on_force(self) -> None:
-        """Nobody takes the pods of a lost node for dead before it is known to be lost."""
+        """Delete a pod by force; pods of a lost node only after the node is known to be lost."""
         if pod := self._some(lambda pod: pod.exists and (pod.reachable or self._known_lost(pod))):
             self.world.remove(pod, GRACE if pod.reachable else max(GRACE, LOST))
 
     def on_failure(self) -> None:
-        """Evicted: the object stays."""
+        """Evict a pod: its object stays."""
         if pod := self._some(lambda pod: pod.exists and pod.reachable):
             self.world.end(pod)
             pod.failed = True
 
     def on_kill(self) -> None:
-        """The sidecar alone, which starts again at once or later."""
+        """Kill the sidecar alone, which restarts at once or later."""
         if pod := self._some(lambda pod: pod.exists and pod.process is not None):
             self.world.end(pod)
             if self.random.random() < 0.7:
@@ -156,7 +156,7 @@ class Traffic:
                 pod.dies_at = self.world.now + GRACE
 
     def on_kubelet(self) -> None:
-        """The API server hears of the container that runs."""
+        """The kubelet reports the running container to the API server."""
         if pod := self._some(lambda pod: pod.process is not None and pod.reachable):
             assert pod.process is not None
             pod.told = pod.process.number
@@ -170,7 +170,7 @@ class Traffic:
                 self.world.set_size(pod.process, pod.process.size)
 
     def on_drain(self) -> None:
-        """Transactions end: what RECONNECT wants closed is closed, idle connections are."""
+        """Transactions end: draining connections and idle ones are closed."""
         if pod := self._some(lambda pod: pod.process is not None and pod.process.backends > 0):
             process = pod.process
             assert process is not None
@@ -187,7 +187,7 @@ class Traffic:
             self.world.set_by_hand(pod, self.random.randint(1, 10))
 
     def on_edit(self) -> None:
-        """Not while nobody knows what was granted under the old settings."""
+        """Edit the resource, but not while the grants under the old settings are unknown."""
         ledger = self.world.recorded
         if ledger is None or any(entry.wanted == GUESSED for entry in ledger.pods.values()):
             return
@@ -206,7 +206,7 @@ class Traffic:
         self.world.template = self.random.choice((1, 1, 2, 3))
 
     def on_loss(self) -> None:
-        """The record of what was granted is gone, and with it who had more than perPod.max allows now."""
+        """Lose the ledger, but only while no pod has more than perPod.max."""
         processes = [pod.process for pod in self.world.pods if pod.process is not None]
         if all(max(each.size, each.backends) <= self.world.parameters.per_pod_max for each in processes):
             self.world.recorded = None
@@ -250,7 +250,7 @@ WEIGHTS = {
 
 
 def play(seed: int, steps: int, rules: Rules | None = None) -> tuple[int, str]:
-    """How many things happened, up to the first violation."""
+    """The number of events up to the first violation, and that violation."""
     traffic = Traffic(Random(seed), rules or Rules())
     for number in range(1, steps + 1):
         if violation := traffic.step():
@@ -259,7 +259,7 @@ def play(seed: int, steps: int, rules: Rules | None = None) -> tuple[int, str]:
 
 
 def settle(traffic: Traffic) -> None:
-    """Nothing happens any more but that one operator goes on: it must grant what there is, and come to rest."""
+    """Without further events, one operator must grant all there is, and then change nothing."""
     world = traffic.world
     parameters = replace(SMALL, holder=world.parameters.holder)
     world.edit(

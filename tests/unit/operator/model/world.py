@@ -1,7 +1,7 @@
-"""A cluster as far as the budget is concerned: pods, their PgBouncers, PostgreSQL's backends, the recorded ledger.
+"""A simulated cluster for the budget: pods, their PgBouncers, PostgreSQL's backends and the recorded ledger.
 
-Everything that happens is one `Move`; time passes by a move too. After each, `check` compares what PostgreSQL holds
-with what it may.
+Every event is one `Move`, including the passing of time. After each, `check` compares the connections of PostgreSQL
+with the limit.
 """
 
 import json
@@ -21,8 +21,8 @@ Move = tuple[Any, ...]
 
 @dataclass(slots=True)
 class Process:
-    """A PgBouncer. `draining`: RECONNECT was said. `tainted_at`: when somebody has set its size by hand, and not the
-    `usual` one.
+    """A PgBouncer. `draining`: RECONNECT was sent. `tainted_at`: when a person set its size by hand; `usual`: the
+    size before that.
     """
 
     number: int
@@ -36,7 +36,7 @@ class Process:
 
 @dataclass(slots=True)
 class Pod:
-    """`exists`: the API server has its object. `dies_at`: when its process has been killed at the latest."""
+    """`exists`: the API server has its object. `dies_at`: the latest time at which its process is killed."""
 
     uid: str
     born: int
@@ -61,7 +61,7 @@ class Orphans:
 
 @dataclass(slots=True)
 class Command:
-    """A SET that is on its way to a process."""
+    """A SET command that has not reached its process yet."""
 
     process: int
     size: int
@@ -70,7 +70,7 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """What the budget was when everything last fitted into it, or what it has become since."""
+    """The budget when everything last fitted into it, or a budget since then."""
 
     connections: int
     floor: int
@@ -79,8 +79,8 @@ class Promise:
 
 @dataclass
 class World:
-    """`greedy`: every PgBouncer always has as many backends as it may. `overrun`: what a hand has given too much and
-    an operator has recorded.
+    """`greedy`: every PgBouncer always has as many backends as it may. `overrun`: connections above the budget that a
+    person has added by hand and an operator has recorded.
     """
 
     parameters: Parameters
@@ -103,7 +103,7 @@ class World:
         self.promises = (self._promise(self.parameters.floor),)
 
     def clone(self) -> "World":
-        """Shares nothing that changes."""
+        """A copy that shares no mutable state."""
         other = copy(self)
         other.pods = [copy(pod) for pod in self.pods]
         for pod in other.pods:
@@ -114,7 +114,7 @@ class World:
     # What the operator reads and writes
 
     def observe(self) -> Snapshot:
-        """The list of pods alone; consoles are read later."""
+        """The list of pods; the consoles are read later."""
         listed = tuple(self._seen(pod) for pod in self.pods if pod.exists)
         return Snapshot(self.now, listed, Workload("app", born_with=self.template), ended=self.ended)
 
@@ -144,7 +144,7 @@ class World:
         return next((each for each in processes if each is not None and each.number == number), None)
 
     def record(self, ledger: Ledger) -> None:
-        """As it comes back from the API server."""
+        """Record the ledger as the API server returns it."""
         self.recorded = Ledger.from_dict(json.loads(json.dumps(ledger.to_dict())))
         assert self.recorded == ledger
         self.version += 1
@@ -169,7 +169,7 @@ class World:
         return pod
 
     def end(self, pod: Pod) -> None:
-        """The process is gone; PostgreSQL has not noticed."""
+        """End the process; PostgreSQL keeps its backends for a while."""
         process = pod.process
         if process is not None and process.backends:
             until = self.now + LINGER
@@ -179,14 +179,14 @@ class World:
             self.pods.remove(pod)
 
     def remove(self, pod: Pod, within: float) -> None:
-        """The object goes; the process, if it still runs, ends within so many seconds."""
+        """Remove the object; its process ends at most `within` seconds later."""
         pod.exists = False
         pod.dies_at = min(pod.dies_at or self.now + within, self.now + within)
         if pod.process is None:
             self.pods.remove(pod)
 
     def pass_time(self, seconds: float = 1.0) -> None:
-        """Who has to be dead by then dies in time."""
+        """Let time pass; processes whose `dies_at` is reached end."""
         then = self.now + seconds
         dying = [pod for pod in self.pods if pod.process is not None and (pod.dies_at or then + 1) <= then]
         for pod in sorted(dying, key=lambda pod: pod.dies_at or 0.0):
@@ -210,13 +210,13 @@ class World:
             self.set_size(process, command.size)
 
     def edit(self, **changes: Any) -> None:
-        """Also a write of the object that holds the ledger."""
+        """Edit the resource, which also holds the ledger."""
         self.parameters = replace(self.parameters, **changes)
         self.version += 1
         self.promises += (self._promise(self.parameters.floor),)
 
     def recorded_by(self, seen: Snapshot, decision: Decision, since: float) -> None:
-        """An operator that began to look `since` has recorded what it has decided about the resource as it is now."""
+        """An operator that began to look at `since` has recorded its decision about the current resource."""
         if decision.ledger.blind_until:
             return
         room = decision.sums.room
@@ -238,7 +238,7 @@ class World:
     # What must hold
 
     def check(self) -> str:
-        """Empty, or what is wrong: the budget itself, and the record without which it is only luck."""
+        """The violation, or an empty string: PostgreSQL must not hold more connections than allowed."""
         held = sum(pod.process.backends - _excused(pod.process) for pod in self.pods if pod.process)
         held += sum(each.backends - each.excused for each in self.orphans)
         if held > (most := max(self._bound(promise) for promise in self.promises)):
@@ -246,7 +246,7 @@ class World:
         return self.violation
 
     def _bound(self, promise: Promise) -> int:
-        """Killed processes whose backends linger take places of pods; beyond maxPods headroom has to bear it."""
+        """Lingering backends of killed processes count as pods; those beyond maxPods use the headroom."""
         births = [each.born for each in self._holders()]
         larger = sum(max(0, born - promise.floor) for born in births)
         places = promise.floor * max(0, len(births) - promise.max_pods)
@@ -258,5 +258,5 @@ class World:
 
 
 def _excused(process: Process) -> int:
-    """What a hand has given beyond the usual: nobody can prevent that."""
+    """Connections that a person has added by hand, which no operator can prevent."""
     return 0 if process.tainted_at is None else max(0, process.backends - process.usual)

@@ -1,4 +1,4 @@
-"""What is worth an event, and how often."""
+"""Which changes make an event, and how often."""
 
 import asyncio
 from typing import Any, cast
@@ -16,29 +16,29 @@ def told(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> list[tupl
     return [(each.type, each.message) for each in events.of_conditions({"conditions": before}, {"conditions": after})]
 
 
-def test_a_condition_that_turns_is_told_as_the_news_that_it_is() -> None:
+def test_changed_condition_makes_an_event() -> None:
     good, bad = condition("BudgetFeasible", "True"), condition("BudgetFeasible", "False", message="22 > 10")
     assert told([good], [bad]) == [("Warning", "BudgetFeasible is False: 22 > 10")]
     assert told([bad], [good]) == [("Normal", "BudgetFeasible is True: m")]
     assert told([good], [good]) == []
 
 
-def test_degraded_is_bad_news_when_it_holds() -> None:
+def test_degraded_true_is_a_warning() -> None:
     assert told([condition("Degraded", "False")], [condition("Degraded", "True")])[0][0] == "Warning"
 
 
-def test_the_first_status_tells_only_bad_news() -> None:
+def test_first_status_makes_only_warnings() -> None:
     after = [condition("Ready", "True"), condition("CacheTuned", "False", message="x")]
     assert told([], after) == [("Warning", "CacheTuned is False: x")]
 
 
-def test_the_same_words_in_two_conditions_are_told_once() -> None:
+def test_same_message_in_two_conditions_makes_one_event() -> None:
     before = [condition("Ready", "True"), condition("BudgetFeasible", "True")]
     after = [condition("Ready", "False", message="sum"), condition("BudgetFeasible", "False", message="sum")]
     assert told(before, after) == [("Warning", "BudgetFeasible is False: sum")]
 
 
-def test_the_same_event_is_kept_quiet_for_a_while_and_an_api_that_is_down_hurts_nobody() -> None:
+def test_repeated_event_is_held_back_and_api_failures_are_ignored() -> None:
     class Recording:
         down = False
         seen: tuple[Notice, ...] = ()
@@ -63,7 +63,7 @@ def test_the_same_event_is_kept_quiet_for_a_while_and_an_api_that_is_down_hurts_
     assert tell() == 2
 
 
-def test_many_alike_make_one_event() -> None:
+def test_many_similar_changes_make_one_event() -> None:
     assert events.of_changes("PoolsResized", []) == []
     (notice,) = events.of_changes("PoolsResized", [f"pod-{n} 1 -> 2" for n in range(10)])
     assert notice.message.endswith("pod-7 1 -> 2 and 2 more")

@@ -1,4 +1,4 @@
-"""Probes tell of a loop that is stuck, even when it is the event loop itself."""
+"""Probes report a stuck loop, even if it is the event loop itself."""
 
 import http.client
 import socket
@@ -26,7 +26,7 @@ def ask(server: HealthServer, path: str, host: str = "127.0.0.1") -> tuple[int, 
 
 @pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="the kernel has no IPv6")
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
-def test_the_kubelet_may_ask_over_either_family(host: str) -> None:
+def test_probes_answer_over_ipv4_and_ipv6(host: str) -> None:
     server = HealthServer(Pulse(), 0)
     try:
         assert ask(server, "/healthz", host) == (200, "ok\n")

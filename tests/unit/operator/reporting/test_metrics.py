@@ -1,4 +1,4 @@
-"""What the operator tells Prometheus, and that it stops telling of what is gone."""
+"""The operator's metrics, and their removal with the resource."""
 
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
@@ -34,7 +34,7 @@ def series(metrics: Metrics) -> dict[tuple[str, ...], float]:
     }
 
 
-def test_a_sample_is_told_under_the_agreed_names() -> None:
+def test_sample_has_the_documented_metric_names() -> None:
     metrics = Metrics()
     metrics.show("demo", SAMPLE, ready=True)
     told = series(metrics)
@@ -48,7 +48,7 @@ def test_a_sample_is_told_under_the_agreed_names() -> None:
     assert ("memcached_bytes", "m-1") not in told
 
 
-def test_what_is_gone_is_told_no_more() -> None:
+def test_metrics_of_a_deleted_resource_are_removed() -> None:
     metrics = Metrics()
     metrics.show("demo", SAMPLE, ready=True)
     metrics.forget("demo")

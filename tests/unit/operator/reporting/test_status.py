@@ -1,4 +1,4 @@
-"""What the status says: sentences with the numbers, times that change with the status alone."""
+"""The status: messages with the numbers, and transition times that change with a condition's status alone."""
 
 from dataclasses import replace
 from typing import Any
@@ -35,7 +35,7 @@ QUIET = seen(pod("a", 16), pod("b", 16), memcached=(server(),))
 QUIET_LEDGER = ledger(("a", 16), ("b", 16))
 
 
-def test_a_quiet_platform_is_fine_in_every_respect() -> None:
+def test_all_conditions_are_good_when_nothing_is_wrong() -> None:
     found = status(spec_of(cache={"memcachedMegabytes": 64}), QUIET, QUIET_LEDGER)
     assert [each["type"] for each in found["conditions"]] == KINDS
     assert [condition(found, kind)[0] for kind in KINDS] == ["True"] * 5 + ["False"]
@@ -54,7 +54,7 @@ def test_the_sums_are_those_of_the_budget() -> None:
     assert (found["pods"], found["holders"], found["unborn"], found["lingering"]) == (2, 3, 2, 2)
 
 
-def test_a_transition_has_its_time_and_new_words_have_none() -> None:
+def test_transition_time_changes_with_the_status_not_with_the_message() -> None:
     first = status(spec_of(), QUIET, QUIET_LEDGER)
     busier = seen(pod("a", 16, waiting=3), pod("b", 16), memcached=(server(),))
     second = status(spec_of(), busier, QUIET_LEDGER, old=first, at=LATER)
@@ -66,7 +66,7 @@ def test_a_transition_has_its_time_and_new_words_have_none() -> None:
     assert changed == {"Ready", "CacheTuned", "Degraded"}
 
 
-def test_fluctuation_alone_is_not_worth_a_write() -> None:
+def test_changed_usage_alone_causes_no_write() -> None:
     first = status(spec_of(), QUIET, QUIET_LEDGER)
     busier = seen(pod("a", 16, servers=9, waiting=3), pod("b", 16), memcached=(server(hits=9),))
     assert without_times(first) == without_times(status(spec_of(), busier, QUIET_LEDGER))
@@ -74,7 +74,7 @@ def test_fluctuation_alone_is_not_worth_a_write() -> None:
     assert without_times(first) != without_times(other)
 
 
-def test_an_uncovered_autoscaler_is_infeasible_with_the_arithmetic() -> None:
+def test_max_pods_below_the_autoscaler_maximum_is_infeasible() -> None:
     found = status(spec_of(), seen(pod("a"), pod("b"), hpa_max=8))
     assert condition(found, "BudgetFeasible")[:2] == ("False", "MaxPodsTooFew")
     assert "maxPods 17, or HPA max 2, would work" in condition(found, "BudgetFeasible")[2]
@@ -104,7 +104,7 @@ def test_more_pods_than_max_pods_degrade() -> None:
     assert condition(found, "BudgetConverged")[1] == "TooManyPods"
 
 
-def test_what_waits_says_for_what() -> None:
+def test_lingering_connections_delay_convergence() -> None:
     kept = replace(ledger(("a", 16), ("b", 1)), ghosts=(Ghost("x", "x", 16, 105.0, 7.0),))
     found = status(spec_of(), seen(pod("a", 16), pod("b", 1)), kept)
     assert condition(found, "BudgetConverged")[0] == "False"
@@ -149,12 +149,12 @@ def test_refused_tuning_degrades() -> None:
         (200, (server(container_limit_bytes=200 * MEGABYTE),), "TooMuch"),
     ],
 )
-def test_memcached_has_what_is_wanted_or_the_reason_is_said(wanted: int | None, servers: Any, reason: str) -> None:
+def test_cache_condition_gives_the_reason(wanted: int | None, servers: Any, reason: str) -> None:
     spec = spec_of(cache={} if wanted is None else {"memcachedMegabytes": wanted})
     assert condition(status(spec, seen(pod("a"), memcached=servers)), "CacheTuned")[1] == reason
 
 
-def test_observing_says_what_would_be_done() -> None:
+def test_observe_mode_reports_the_changes_it_would_make() -> None:
     found = status(spec_of(mode="Observe"), seen(pod("a"), pod("b")))
     assert condition(found, "BudgetConverged")[:2] == ("False", "Observing")
     assert condition(found, "BudgetConverged")[2].startswith("a (1 -> 16), b (1 -> 16) would be changed")
@@ -169,7 +169,7 @@ def test_a_resource_that_cannot_be_followed_keeps_the_last_numbers() -> None:
     assert found["budget"] == old["budget"]
 
 
-def test_pods_say_since_when_their_cap_is_what_it_is() -> None:
+def test_pods_have_the_time_of_their_last_change() -> None:
     first = status(spec_of(), QUIET, QUIET_LEDGER)
     second = status(spec_of(), QUIET, QUIET_LEDGER, old=first, at=LATER)
     assert [each["since"] for each in second["pods"]] == [AT, AT]
@@ -185,7 +185,7 @@ def test_pods_say_since_when_their_cap_is_what_it_is() -> None:
     }  # fmt: skip
 
 
-def test_of_very_many_pods_the_worst_are_shown() -> None:
+def test_only_the_busiest_of_many_pods_are_shown() -> None:
     spec = spec_of(database={"connectionBudget": 300, "maxPods": 150})
     pods = [pod(f"p{number:03}", waiting=number if number > 100 else 0) for number in range(120)]
     found = status(spec, seen(*pods, hpa_max=70))

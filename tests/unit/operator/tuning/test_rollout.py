@@ -39,14 +39,14 @@ def plan(found: ConfigMap | None, wanted: dict[str, Any], observed: Snapshot) ->
     return rollout.plan(rollout.understand(found), wanted, observed)
 
 
-def test_what_is_new_is_written_with_a_greater_generation_and_told() -> None:
+def test_new_contents_are_written_with_a_greater_generation_and_an_event() -> None:
     made = plan(config_map(OLD, good=OLD), NEW, seen(4, 4))
     assert (made.write, made.generation) == (NEW, 5)
     assert made.notice is not None
     assert "limits.requests_per_user 600 -> 900" in made.notice.message
 
 
-def test_the_same_is_not_written_again() -> None:
+def test_unchanged_contents_are_not_written_again() -> None:
     assert plan(config_map(OLD, good=OLD), OLD, seen(4, 4)).write is None
 
 
@@ -59,12 +59,12 @@ def test_a_file_that_is_no_json_is_written_anew() -> None:
     assert plan(broken, NEW, seen(4)).write == NEW
 
 
-def test_it_is_good_once_every_worker_has_applied_it() -> None:
+def test_file_is_good_once_every_worker_has_applied_it() -> None:
     assert plan(config_map(NEW, good=OLD), NEW, seen(4, 3)).annotations is None
     assert plan(config_map(NEW, good=OLD), NEW, seen(4, 4)).annotations == {GOOD: json.dumps(NEW, sort_keys=True)}
 
 
-def test_what_a_pod_refuses_is_rolled_back_to_the_last_good_one() -> None:
+def test_refused_file_is_rolled_back_to_the_last_good_one() -> None:
     made = plan(config_map(NEW, good=OLD), NEW, seen(4, 3, refused=True))
     assert (made.write, made.generation) == (OLD, 5)
     assert made.annotations == {REFUSED: json.dumps(NEW, sort_keys=True)}
@@ -72,11 +72,11 @@ def test_what_a_pod_refuses_is_rolled_back_to_the_last_good_one() -> None:
     assert made.notice.type == "Warning"
 
 
-def test_without_a_good_one_the_services_defaults_take_its_place() -> None:
+def test_refused_file_without_a_good_one_is_replaced_by_the_defaults() -> None:
     assert plan(config_map(NEW), NEW, seen(3, refused=True)).write == {}
 
 
-def test_what_was_refused_is_not_tried_again_until_something_else_is_wanted() -> None:
+def test_refused_contents_are_not_retried_until_the_resource_changes() -> None:
     found = config_map(OLD, good=OLD, refused=NEW)
     kept = plan(found, NEW, seen(4, 4))
     assert kept.write is None
@@ -99,7 +99,7 @@ def app(generation: int, refusals: int) -> dict[str, AppMetrics]:
     return {"u": AppMetrics({0: generation}, {0: refusals}, 0, 0, 0, 0, 0)}
 
 
-def test_a_refusal_is_one_that_came_after_the_file_was_written() -> None:
+def test_only_refusals_after_the_write_count() -> None:
     refusals = Refusals(Clock())
     refusals.expect(5, app(4, 2))
     assert refusals.of(5, app(4, 2)) == set()
@@ -107,7 +107,7 @@ def test_a_refusal_is_one_that_came_after_the_file_was_written() -> None:
     assert refusals.of(5, app(5, 3)) == set()
 
 
-def test_one_that_nobody_saw_coming_is_believed_when_it_stays() -> None:
+def test_refusal_seen_after_an_operator_restart_counts_when_it_persists() -> None:
     clock = Clock()
     refusals = Refusals(clock)
     assert refusals.of(5, app(4, 1)) == set()
@@ -124,7 +124,7 @@ def test_a_pod_that_has_not_seen_the_file_yet_refuses_nothing() -> None:
 
 
 def carry_out(answer: Callable[[httpx2.Request], httpx2.Response]) -> None:
-    """Write NEW to an API server that answers so, with one pod that lags."""
+    """Write NEW to an API server that answers with `answer`; one pod still has the old file."""
     sight = Sight(seen(4), "x", {"u": Pod(metadata=ObjectMeta(name="pod-a"))}, app(4, 0))
     file = rollout.understand(config_map(OLD, good=OLD))
     made = rollout.plan(file, NEW, sight.observed)
@@ -154,6 +154,6 @@ def test_an_operator_that_may_not_annotate_pods_writes_the_file_and_goes_on() ->
     assert told == ["x-tuning", "pod-a"]
 
 
-def test_another_failure_at_a_pod_is_one_of_the_round() -> None:
+def test_other_annotation_failures_fail_the_round() -> None:
     with pytest.raises(ClusterError, match=r"no \(500\)"):
         carry_out(refused_pods(500, []))
