@@ -1,4 +1,4 @@
-"""One form of an address, and what of it counts against limits."""
+"""The canonical form of an IP address, and the network of it that rate limits count."""
 
 from ipaddress import ip_address
 
@@ -26,7 +26,7 @@ from app.infra.addresses import canonical_address, network_of
         ("::ffff:0:192.0.2.1", "::ffff:0:c000:201"),
     ],
 )
-def test_every_spelling_of_an_address_becomes_one(text: str, canonical: str) -> None:
+def test_every_spelling_has_one_canonical_form(text: str, canonical: str) -> None:
     assert canonical_address(text) == canonical
     assert canonical_address(canonical) == canonical
 
@@ -34,7 +34,7 @@ def test_every_spelling_of_an_address_becomes_one(text: str, canonical: str) -> 
 @pytest.mark.parametrize(
     "text", ["", "unknown", "_hidden", "192.0.2", "192.0.2.01", "192.0.2.1%eth0", "fe80::1%", "1::2::3", "1.2.3.4\0"]
 )
-def test_what_is_no_address_is_none(text: str) -> None:
+def test_invalid_address_is_none(text: str) -> None:
     assert canonical_address(text) is None
     assert network_of(text, 64) == ""
 
@@ -61,5 +61,5 @@ def test_the_canonical_form_has_neither_zone_nor_mapped_address(address: object,
         (None, 64, ""),
     ],
 )
-def test_limits_count_what_a_client_cannot_choose(address: str | None, prefix: int, network: str) -> None:
+def test_network_leaves_out_what_a_client_can_choose(address: str | None, prefix: int, network: str) -> None:
     assert network_of(address, prefix) == network

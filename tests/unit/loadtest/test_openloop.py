@@ -16,7 +16,7 @@ Start = Callable[[Answer], int]
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Starts a server of one connection at a time; `answer(n)` makes its nth answer, nothing closes."""
+    """Starts a server of one connection at a time; `answer(n)` makes its nth answer, an empty one closes."""
     listeners = []
 
     def serve(listener: socket.socket, answer: Answer) -> None:
@@ -53,7 +53,7 @@ def test_every_request_is_answered_and_counted(start: Start) -> None:
     assert len(outcome.latencies_ms) == 50
 
 
-def test_requests_that_wait_behind_a_stall_are_charged_for_it(start: Start) -> None:
+def test_latency_includes_the_wait_behind_a_stall(start: Start) -> None:
     def stalling(number: int) -> bytes:
         if number == 0:
             threading.Event().wait(0.2)

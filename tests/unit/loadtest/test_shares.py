@@ -3,7 +3,7 @@
 from loadtest.shares.__main__ import Side, report
 
 
-def test_the_ratio_is_that_of_the_slow_waits_of_both_sides() -> None:
+def test_ratio_compares_p99_waits_of_both_sides() -> None:
     equal = Side("equal", [0.001] * 98 + [0.040] * 2, ["4/4"], 8)
     demand = Side("by demand", [0.001] * 98 + [0.010] * 2, ["6/2"], 8)
     lines = report([equal, demand]).splitlines()

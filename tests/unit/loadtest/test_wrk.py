@@ -1,4 +1,4 @@
-"""What wrk prints is read, and errors among the answers are never taken for speed."""
+"""Parsing of the output of wrk; a run with errors is refused."""
 
 import pytest
 

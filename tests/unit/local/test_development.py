@@ -1,4 +1,4 @@
-"""The development folder: one instance at a time, secrets that stay and that others cannot read."""
+"""The development folder: one instance at a time, secrets that are kept and that only their owner can read."""
 
 import json
 import signal
@@ -30,7 +30,7 @@ def holder(folder: Path) -> "subprocess.Popen[str]":
     return process
 
 
-def test_a_second_instance_is_told_who_holds_the_folder(tmp_path: Path) -> None:
+def test_second_instance_names_the_process_that_holds_the_folder(tmp_path: Path) -> None:
     first = holder(tmp_path)
     with pytest.raises(LocalError, match=rf"process {first.pid} at http://127.0.0.1:8000; stop it with: kill"):
         only_instance(tmp_path).__enter__()

@@ -1,4 +1,4 @@
-"""Child processes: they end with their parent, and tell how they ended."""
+"""Child processes: they end with their parent, and their exit is reported."""
 
 import signal
 import subprocess
@@ -46,7 +46,7 @@ def test_a_child_outlives_the_thread_that_started_it() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT])
-def test_a_child_hears_the_signals_that_its_parent_ignores(number: signal.Signals) -> None:
+def test_child_receives_signals_that_its_parent_ignores(number: signal.Signals) -> None:
     before = signal.signal(number, signal.SIG_IGN)
     try:
         child = Process("sleep", Command(SLEEP))
@@ -55,7 +55,7 @@ def test_a_child_hears_the_signals_that_its_parent_ignores(number: signal.Signal
     assert child.end(number) == -number
 
 
-def test_a_paused_child_ends_all_the_same() -> None:
+def test_stopped_child_can_be_ended() -> None:
     child = Process("sleep", Command(SLEEP))
     child.send(signal.SIGSTOP)
     assert becomes_true(lambda: state(child.pid) == "T", timeout_s=10)
@@ -70,7 +70,7 @@ def test_a_child_that_ignores_the_signal_is_killed_with_its_own_children(tmp_pat
     assert becomes_true(lambda: state(int(note.read_text())) in ("", "Z"), timeout_s=10)
 
 
-def test_an_obituary_names_signal_or_exit_code_and_the_last_words(tmp_path: Path) -> None:
+def test_exit_report_names_signal_or_exit_code_and_end_of_log(tmp_path: Path) -> None:
     log = tmp_path / "log"
     child = Process("shell", Command(["/bin/sh", "-c", "echo last words >&2; exit 3"], log=log))
     assert child.wait(10)
@@ -81,7 +81,7 @@ def test_an_obituary_names_signal_or_exit_code_and_the_last_words(tmp_path: Path
     assert child.obituary().startswith(f"sleep (process {child.pid}) was killed by SIGKILL")
 
 
-def test_waiting_for_a_child_that_ends_says_so_at_once() -> None:
+def test_waiting_for_an_ended_child_fails_at_once() -> None:
     child = Process("shell", Command(["/bin/false"]))
     with pytest.raises(LocalError, match="ended with exit code 1"):
         child.wait_until(lambda: False, timeout_s=60)
@@ -94,6 +94,6 @@ def test_waiting_for_a_child_that_never_answers_ends_it() -> None:
     assert not child.alive
 
 
-def test_a_program_that_does_not_exist_is_a_clear_message() -> None:
+def test_missing_program_has_a_clear_error() -> None:
     with pytest.raises(LocalError, match=r"ghost cannot be started: .*No such file"):
         Process("ghost", Command(["/nonexistent/ghost"]))

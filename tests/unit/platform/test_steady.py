@@ -1,4 +1,4 @@
-"""Steady clients count every request once, repeat only what may be repeated, and replace what the server closes."""
+"""Steady clients count every request once, retry only safe requests, and replace closed connections."""
 
 import socket
 import threading
@@ -11,7 +11,7 @@ from tests.e2e.platform.load.steady import Clients
 READ = Ask("GET", "GET /a HTTP/1.1\r\nHost: a\r\n\r\n", 200, "right")
 WRITE = Ask("PATCH", "PATCH /a HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", 200)
 Play = Callable[[int, int, socket.socket], bool]
-"""Answers the n-th request of the m-th connection; whether the connection goes on."""
+"""Called with m, n and the socket; answers the n-th request of the m-th connection, returns whether to keep it open."""
 
 
 def answer(status: int = 200, body: str = "right", *headers: str) -> bytes:
@@ -50,7 +50,7 @@ def server(play: Play) -> Iterator[int]:
 
 
 def after(requests: int, port: int, *asks: Ask, clients: int = 1) -> Report:
-    """The report once so many have been answered or lost."""
+    """The report after this many requests were answered or lost."""
     running = Clients(Plan("127.0.0.1", port, asks or (READ,), rate=2000, connections=clients))
     return running.run(lambda: running.report.count >= requests)
 
@@ -90,7 +90,7 @@ def test_an_answer_in_pieces_is_one_answer() -> None:
         assert after(20, port).answered == {"200": 20}
 
 
-def test_another_status_and_another_body_have_failed() -> None:
+def test_wrong_status_or_body_is_a_failure() -> None:
     with server(answering(answer(503, "busy", "Retry-After: 1"))) as port:
         busy = after(3, port)
     with server(answering(answer(200, "somebody else"))) as port:
@@ -126,7 +126,7 @@ def test_clients_renew_their_connections_themselves() -> None:
     assert connections == {1, 2, 3, 4}
 
 
-def test_a_connection_closed_while_idle_is_replaced_unseen() -> None:
+def test_connection_closed_while_idle_is_replaced_without_a_failure() -> None:
     with server(answering(answer(), goes_on=False)) as port:
         running = Clients(Plan("127.0.0.1", port, (READ,), rate=20, connections=1))
         report = running.run(lambda: running.report.count >= 4)
@@ -141,7 +141,7 @@ def closing_in_the_second(connection: int, asked: int, sock: socket.socket) -> b
     return True
 
 
-def test_a_read_that_a_reused_connection_lost_is_repeated_once_and_counted_apart() -> None:
+def test_read_lost_on_a_reused_connection_is_retried_once() -> None:
     with server(closing_in_the_second) as port:
         report = after(10, port)
     assert (report.answered, report.failures) == ({"200": 10}, [])
@@ -149,20 +149,20 @@ def test_a_read_that_a_reused_connection_lost_is_repeated_once_and_counted_apart
     assert {(each.reused, each.worker) for each in report.repeated} == {(True, "w1")}
 
 
-def test_a_write_is_never_repeated() -> None:
+def test_write_is_never_retried() -> None:
     with server(closing_in_the_second) as port:
         report = after(10, port, WRITE)
     assert (report.answered, report.repeated) == ({"200": 5, "0": 5}, [])
     assert len(report.lost) == 5
 
 
-def test_what_a_new_connection_loses_is_lost() -> None:
+def test_request_lost_on_a_new_connection_is_not_retried() -> None:
     with server(lambda connection, asked, sock: False) as port:
         report = after(3, port)
     assert (report.answered, report.repeated) == ({"0": 3}, [])
 
 
-def test_a_read_is_not_repeated_twice() -> None:
+def test_read_is_retried_at_most_once() -> None:
     def play(connection: int, asked: int, sock: socket.socket) -> bool:
         if connection == 1 and asked == 1:
             sock.sendall(answer())
@@ -175,7 +175,7 @@ def test_a_read_is_not_repeated_twice() -> None:
     assert len(report.repeated) == 1
 
 
-def test_an_answer_that_is_cut_is_lost_even_on_a_reused_connection() -> None:
+def test_truncated_answer_is_not_retried() -> None:
     def play(connection: int, asked: int, sock: socket.socket) -> bool:
         sock.sendall(answer()[: None if asked == 1 else -2])
         return asked == 1

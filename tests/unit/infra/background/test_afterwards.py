@@ -1,4 +1,4 @@
-"""Optional work never fails or delays whoever asks for it."""
+"""Background work never fails or delays its caller."""
 
 import threading
 
@@ -14,7 +14,7 @@ def fail(error: Exception) -> None:
     raise error
 
 
-def test_work_is_done_in_its_order_by_another_thread() -> None:
+def test_work_runs_in_order_in_another_thread() -> None:
     done: list[tuple[int, int]] = []
     finished = threading.Event()
     afterwards = Afterwards()
@@ -26,7 +26,7 @@ def test_work_is_done_in_its_order_by_another_thread() -> None:
     assert threading.get_ident() not in {thread for _, thread in done}
 
 
-def test_what_fails_does_not_keep_others_from_being_done() -> None:
+def test_failing_work_does_not_stop_later_work() -> None:
     finished = threading.Event()
     afterwards = Afterwards()
     for error in (Unavailable("down"), RuntimeError("a bug")):
@@ -35,7 +35,7 @@ def test_what_fails_does_not_keep_others_from_being_done() -> None:
     assert finished.wait(PATIENCE_S)
 
 
-def test_nobody_waits_for_work_that_hangs_and_too_much_is_dropped() -> None:
+def test_hanging_work_blocks_no_caller_and_excess_work_is_dropped() -> None:
     begun, may_end, finished = threading.Event(), threading.Event(), threading.Event()
     afterwards = Afterwards(waiting=2)
 
@@ -51,7 +51,7 @@ def test_nobody_waits_for_work_that_hangs_and_too_much_is_dropped() -> None:
     assert finished.wait(PATIENCE_S)
 
 
-def test_it_begins_again_after_it_has_been_idle(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_work_runs_again_after_an_idle_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.infra.background.afterwards.IDLE_SECONDS", 0.0)
     afterwards = Afterwards()
     for _ in range(50):

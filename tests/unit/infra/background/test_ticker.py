@@ -1,11 +1,11 @@
-"""What runs again and again, whatever it does."""
+"""Periodic tasks, which go on after exceptions."""
 
 import threading
 
 from app.infra.background.ticker import Ticker
 
 
-def test_tasks_run_again_and_again_also_after_an_exception() -> None:
+def test_tasks_repeat_after_an_exception() -> None:
     ticker, failures, again = Ticker(), [], threading.Event()
 
     def fail() -> None:
@@ -49,5 +49,5 @@ def test_the_rare_task_does_not_wait_for_the_frequent_one() -> None:
     assert order
 
 
-def test_stopping_what_never_started_does_nothing() -> None:
+def test_stop_without_start_does_nothing() -> None:
     Ticker().stop()

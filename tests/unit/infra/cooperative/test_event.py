@@ -18,7 +18,7 @@ Scene = Callable[[Scheduler, Event], None]
 
 
 def set_beside_timeout(scheduler: Scheduler, made: Event) -> None:
-    """Two wait, and the first gives up when the flag is raised."""
+    """Two tasks wait; the first one times out while the flag is set."""
     alone(scheduler, in_turn(partial(scheduler.sleep, SHORT_S), made.set))
     for seconds in (SHORT_S, LONG_S):
         alone(scheduler, partial(made.wait, seconds))
@@ -37,7 +37,7 @@ def wait_beside_set(scheduler: Scheduler, made: Event) -> None:
 
 
 def alone(scheduler: Scheduler, run: Callable[[], object]) -> None:
-    """Let `run` come to its first wait."""
+    """Run the task up to its first wait."""
     task = scheduler.spawn(run)
     while task.wake_ns is None:
         scheduler.step()
@@ -49,5 +49,5 @@ def test_no_wake_up_is_lost_between_threads(scene: Scene, switches: int) -> None
     with switching(running.pause, Event), patch.object(event, "parking", lambda: Parking(running.scheduler)):
         for scheduler in running.every_order(lambda scheduler: scene(scheduler, Event()), switches):
             orders += 1
-            assert scheduler.now_ns - START_NS < LONG_S * S_IN_NS, "somebody slept the whole time"
+            assert scheduler.now_ns - START_NS < LONG_S * S_IN_NS, "a task slept for the whole timeout"
     assert orders > 100

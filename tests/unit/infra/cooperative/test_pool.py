@@ -1,4 +1,4 @@
-"""The bounds, the order and the bookkeeping of a pool of connections."""
+"""Limits, order and counters of the connection pool."""
 
 import threading
 import time
@@ -60,7 +60,7 @@ def in_thread(work: Callable[[], object]) -> threading.Thread:
     return thread
 
 
-def test_the_connection_used_last_goes_out_first(server: FakeServer) -> None:
+def test_most_recently_used_connection_is_taken_first(server: FakeServer) -> None:
     pool = Pool(server.connect, 3)
     first, second = pool.acquire(1), pool.acquire(1)
     pool.release(second)
@@ -68,7 +68,7 @@ def test_the_connection_used_last_goes_out_first(server: FakeServer) -> None:
     assert [pool.acquire(1), pool.acquire(1)] == [first, second]
 
 
-def test_never_more_connections_than_the_maximum_and_a_caller_that_waits_in_vain_is_told(server: FakeServer) -> None:
+def test_maximum_is_kept_and_a_waiting_caller_times_out(server: FakeServer) -> None:
     pool = Pool(server.connect, 2)
     pool.acquire(1)
     pool.acquire(1)
@@ -110,7 +110,7 @@ def test_a_connection_that_its_peer_closed_is_replaced(server: FakeServer) -> No
     assert pool.stats().in_use == 1
 
 
-def test_a_failure_to_connect_takes_no_place(server: FakeServer) -> None:
+def test_failed_connect_uses_no_slot(server: FakeServer) -> None:
     pool = Pool(server.connect, 1)
     server.refuses = True
     for _ in range(3):
@@ -120,7 +120,7 @@ def test_a_failure_to_connect_takes_no_place(server: FakeServer) -> None:
     assert pool.acquire(1).number == 1
 
 
-def test_the_place_of_a_discarded_connection_goes_to_who_waits(server: FakeServer) -> None:
+def test_slot_of_a_discarded_connection_goes_to_a_waiting_caller(server: FakeServer) -> None:
     pool = Pool(server.connect, 1)
     broken = pool.acquire(1)
     got: list[FakeConnection] = []
@@ -132,7 +132,7 @@ def test_the_place_of_a_discarded_connection_goes_to_who_waits(server: FakeServe
     assert [connection.number for connection in got] == [2]
 
 
-def test_a_greater_maximum_wakes_who_waits(server: FakeServer) -> None:
+def test_greater_maximum_wakes_a_waiting_caller(server: FakeServer) -> None:
     pool = Pool(server.connect, 1)
     pool.acquire(1)
     got: list[FakeConnection] = []
@@ -143,7 +143,7 @@ def test_a_greater_maximum_wakes_who_waits(server: FakeServer) -> None:
     assert [connection.number for connection in got] == [2]
 
 
-def test_a_smaller_maximum_closes_idle_connections_now_and_others_when_they_come_back(server: FakeServer) -> None:
+def test_smaller_maximum_closes_idle_connections_now_and_used_ones_on_release(server: FakeServer) -> None:
     pool = Pool(server.connect, 3)
     used = [pool.acquire(1) for _ in range(3)]
     pool.release(used[0])
@@ -155,7 +155,7 @@ def test_a_smaller_maximum_closes_idle_connections_now_and_others_when_they_come
     assert (pool.stats().in_use, pool.stats().idle) == (0, 1)
 
 
-def test_what_has_idled_too_long_is_closed_down_to_the_minimum(server: FakeServer) -> None:
+def test_idle_connections_are_pruned_down_to_the_minimum(server: FakeServer) -> None:
     pool = Pool(server.connect, 4)
     used = [pool.acquire(1) for _ in range(4)]
     for connection in used:
@@ -166,7 +166,7 @@ def test_what_has_idled_too_long_is_closed_down_to_the_minimum(server: FakeServe
     assert [connection.closed for connection in used] == [True, True, True, False]
 
 
-def test_closing_ends_idle_connections_and_the_others_when_they_come_back(server: FakeServer) -> None:
+def test_close_closes_idle_connections_now_and_used_ones_on_release(server: FakeServer) -> None:
     pool = Pool(server.connect, 2)
     idle, used = pool.acquire(1), pool.acquire(1)
     pool.release(idle)
@@ -178,17 +178,17 @@ def test_closing_ends_idle_connections_and_the_others_when_they_come_back(server
 
 
 class _Killed(BaseException):
-    """Stands for what ends a request greenlet."""
+    """Stands for the exception that kills a request greenlet."""
 
 
-def test_a_grant_to_a_caller_that_is_killed_goes_on_to_the_next(
+def test_connection_granted_to_a_killed_caller_goes_to_the_next(
     server: FakeServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pool = Pool(server.connect, 1)
     connection = pool.acquire(1)
 
     class KillingEvent:
-        """Killed at the moment at which the connection arrives."""
+        """The caller is killed at the moment when the connection arrives."""
 
         def set(self) -> None: ...
 
@@ -203,7 +203,7 @@ def test_a_grant_to_a_caller_that_is_killed_goes_on_to_the_next(
     assert pool.acquire(1) is connection
 
 
-def test_many_threads_leave_the_books_in_order(server: FakeServer) -> None:
+def test_counters_are_right_after_many_threads(server: FakeServer) -> None:
     pool = Pool(server.connect, 4)
 
     def work(seed: int) -> None:

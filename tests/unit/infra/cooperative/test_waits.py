@@ -1,4 +1,4 @@
-"""Waiting in ordinary threads; `tests/integration/server/test_waiting.py` shows the same in requests."""
+"""Waiting in ordinary threads; `tests/integration/server/test_waiting.py` tests the same in requests."""
 
 import os
 import socket
@@ -28,7 +28,7 @@ def executor() -> Iterator[cooperative.Executor]:
     made.close()
 
 
-def test_waits_end_when_ready_or_late(pair: tuple[socket.socket, socket.socket]) -> None:
+def test_wait_ends_when_ready_or_at_timeout(pair: tuple[socket.socket, socket.socket]) -> None:
     ours, theirs = pair
     cooperative.wait_writable(ours.fileno(), 1)
     with pytest.raises(TimeoutError):
@@ -37,7 +37,7 @@ def test_waits_end_when_ready_or_late(pair: tuple[socket.socket, socket.socket])
     cooperative.wait_readable(ours.fileno(), 10)
 
 
-def test_a_wait_whose_time_is_over_does_not_wait(pair: tuple[socket.socket, socket.socket]) -> None:
+def test_expired_timeout_raises_at_once(pair: tuple[socket.socket, socket.socket]) -> None:
     with pytest.raises(TimeoutError):
         cooperative.wait_readable(pair[0].fileno(), -5)
 
@@ -54,7 +54,7 @@ class BusyLoop:
 
 
 @pytest.mark.parametrize("limit_s", [10, 0, -1])
-def test_an_answer_that_is_there_when_a_busy_loop_looks_again_is_in_time(
+def test_answer_that_arrived_while_the_loop_was_busy_is_in_time(
     pair: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch, limit_s: float
 ) -> None:
     ours, theirs = pair
@@ -66,7 +66,7 @@ def test_an_answer_that_is_there_when_a_busy_loop_looks_again_is_in_time(
     assert waiting.dead
 
 
-def test_a_busy_loop_waits_no_longer_than_it_may(
+def test_busy_loop_keeps_the_timeout(
     pair: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(waits, "_loop", BusyLoop(lambda: None))
@@ -74,7 +74,7 @@ def test_a_busy_loop_waits_no_longer_than_it_may(
         greenlet(lambda: cooperative.wait_readable(pair[0].fileno(), 10)).switch()
 
 
-def test_an_event_wakes_all_that_wait_and_stays() -> None:
+def test_event_wakes_all_waiters_and_stays_set() -> None:
     event = cooperative.Event()
     with ThreadPoolExecutor(10) as pool:
         waiting = [pool.submit(event.wait, 20) for _ in range(10)]
@@ -84,7 +84,7 @@ def test_an_event_wakes_all_that_wait_and_stays() -> None:
     assert event.wait(0)
 
 
-def test_an_event_that_is_never_set_is_not_waited_for_longer() -> None:
+def test_event_wait_times_out() -> None:
     event = cooperative.Event()
     assert not event.wait(0.01)
     event.set()
@@ -97,7 +97,7 @@ def test_the_executor_passes_results_and_errors_on(executor: cooperative.Executo
         executor.run(divmod, 1, 0, timeout_s=20)
 
 
-def test_the_executor_bounds_what_waits(executor: cooperative.Executor) -> None:
+def test_executor_queue_is_bounded(executor: cooperative.Executor) -> None:
     go, running = threading.Event(), threading.Event()
 
     def work() -> bool:
@@ -121,7 +121,7 @@ def test_the_executor_bounds_what_waits(executor: cooperative.Executor) -> None:
         assert second.result()
 
 
-def test_an_abandoned_call_is_not_begun(executor: cooperative.Executor) -> None:
+def test_call_that_timed_out_in_the_queue_is_not_run(executor: cooperative.Executor) -> None:
     go, running, done = threading.Event(), threading.Event(), list[int]()
 
     def work() -> bool:
@@ -139,7 +139,7 @@ def test_an_abandoned_call_is_not_begun(executor: cooperative.Executor) -> None:
     assert done == [2]
 
 
-def test_a_closed_executor_takes_nothing(executor: cooperative.Executor) -> None:
+def test_closed_executor_refuses_calls(executor: cooperative.Executor) -> None:
     executor.run(os.getpid, timeout_s=20)
     executor.close()
     with pytest.raises(cooperative.QueueFull):
@@ -167,7 +167,7 @@ def test_sockets_talk_over_tcp_and_unix(tmp_path: Path) -> None:
                     client.recv(1)
 
 
-def test_a_large_message_is_sent_whole_or_not_in_time() -> None:
+def test_large_message_is_sent_whole_or_times_out() -> None:
     ours, theirs = socket.socketpair()
     with theirs, cooperative.socket_module.socket(fileno=ours.detach()) as client, ThreadPoolExecutor(1) as pool:
         client.settimeout(0.05)
@@ -187,7 +187,7 @@ def test_a_large_message_is_sent_whole_or_not_in_time() -> None:
         assert drained.result() >= 10_000_000
 
 
-def test_a_full_unix_listener_is_waited_for(tmp_path: Path) -> None:
+def test_connect_waits_for_a_full_unix_listener(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(tmp_path / "socket"))
         listener.listen(0)

@@ -1,4 +1,4 @@
-"""How many workers 0 stands for."""
+"""How many workers the setting 0 starts."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ MIB = 2**20
     ("cores", "memory", "expected"),
     [(8, None, 8), (8, 2048, 8), (8, 768, 6), (8, 300, 2), (8, 64, 1), (1, 4096, 1), (1000, None, WORKERS_MOST)],
 )
-def test_there_is_a_worker_for_each_core_as_far_as_memory_goes(
+def test_one_worker_per_core_within_the_memory_limit(
     monkeypatch: pytest.MonkeyPatch, cores: int, memory: int | None, expected: int
 ) -> None:
     monkeypatch.setattr(workers, "usable_cores", lambda: cores)
@@ -24,7 +24,7 @@ def test_there_is_a_worker_for_each_core_as_far_as_memory_goes(
     assert worker_count(7) == 7
 
 
-def test_the_least_limit_of_all_groups_holds(tmp_path: Path) -> None:
+def test_smallest_memory_limit_of_all_parents_is_taken(tmp_path: Path) -> None:
     membership, root = tmp_path / "cgroup", tmp_path / "fs"
     assert memory_limit(root, membership) is None
     membership.write_text("0::/pods/a\n")

@@ -1,4 +1,4 @@
-"""Statistics that several processes and threads write at once and that outlive each of them."""
+"""Shared counters that several processes and threads write, and that survive the exit of a worker."""
 
 import os
 import sys
@@ -70,7 +70,7 @@ def test_no_request_is_lost_between_threads(counters: Counters) -> None:
     assert snapshot.counters["cache_hits"] == 120_000
 
 
-def test_the_work_of_a_dead_worker_still_counts_and_its_slot_is_continued(counters: Counters) -> None:
+def test_counts_of_a_dead_worker_are_kept_and_its_slot_is_reused(counters: Counters) -> None:
     slots: list[int] = []
 
     def work() -> None:
@@ -87,7 +87,7 @@ def test_the_work_of_a_dead_worker_still_counts_and_its_slot_is_continued(counte
     assert snapshot.gauges["tuning_generation"] == {0: 0.0}
 
 
-def test_workers_that_live_at_once_have_different_slots(counters: Counters) -> None:
+def test_concurrent_workers_have_different_slots(counters: Counters) -> None:
     mine = counters.claim()
     reader, writer = os.pipe()
     in_child(lambda: os.write(writer, b"%d" % counters.claim()))
@@ -102,7 +102,7 @@ def test_a_slot_can_be_claimed_by_number(counters: Counters) -> None:
     assert counters.snapshot().gauges["resident_bytes"] == {5: 42.0}
 
 
-def test_unknown_names_are_mistakes(counters: Counters) -> None:
+def test_unknown_name_raises_key_error(counters: Counters) -> None:
     with pytest.raises(KeyError):
         counters.add("no such counter")
     with pytest.raises(KeyError):

@@ -28,11 +28,11 @@ def test_beyond_the_last_bound_a_percentile_is_that_bound() -> None:
     assert statistics(60.0, 60.0).percentile(0.99) == BUCKETS[-1]
 
 
-def test_nothing_has_average_and_percentiles_of_nothing() -> None:
+def test_no_samples_give_zero_average_and_percentiles() -> None:
     assert (statistics().average_seconds, statistics().percentile(0.99)) == (0.0, 0.0)
 
 
-def test_cumulative_buckets_end_with_everything() -> None:
+def test_last_cumulative_bucket_counts_all_samples() -> None:
     bounds = list(statistics(0.000_01, 0.003, 60.0).cumulative_buckets())
     assert bounds[0] == (BUCKETS[0], 1)
     assert bounds[-2:] == [(BUCKETS[-1], 2), (float("inf"), 3)]

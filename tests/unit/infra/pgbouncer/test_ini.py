@@ -1,4 +1,4 @@
-"""What PgBouncer's files cannot hold is refused before they are written."""
+"""Values that PgBouncer's files cannot hold are refused before the files are written."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ ODD = ["job finder", 'a"b', "a=b", "a;#b", "*", "naïve ☃", "o'clock", "pgboun
 
 
 @pytest.mark.parametrize("odd", ODD)
-def test_postgresql_may_call_database_user_and_password_anything(tmp_path: Path, odd: str) -> None:
+def test_any_postgresql_name_and_password_is_quoted(tmp_path: Path, odd: str) -> None:
     write_files(PoolerSettings(database_name=odd, database_user=odd, database_password=odd), "", tmp_path)
     lines = (tmp_path / "pgbouncer.ini").read_text().splitlines()
     quoted = "'" + odd.replace("'", "''") + "'"
@@ -23,6 +23,6 @@ def test_postgresql_may_call_database_user_and_password_anything(tmp_path: Path,
 
 @pytest.mark.parametrize("end", ["\n", "\r", "\0"])
 @pytest.mark.parametrize("variable", ["DATABASE_USER", "DATABASE_PASSWORD", "PGBOUNCER_SOCKET_FOLDER"])
-def test_what_would_end_a_line_is_refused_by_name(variable: str, end: str) -> None:
+def test_line_break_in_a_setting_is_refused(variable: str, end: str) -> None:
     with pytest.raises(ConfigError, match=f"{variable}: it spans lines"):
         load_pooler_settings({"DATABASE_HOST": "db", variable: f"a{end}b"})

@@ -1,4 +1,4 @@
-"""How a statement reads prepared and plain."""
+"""The prepared and the plain text of a statement."""
 
 import re
 
@@ -31,13 +31,13 @@ def test_without_parameters_nothing_is_doubled() -> None:
 
 
 @pytest.mark.parametrize("other", [("find", ("int", "text")), ("found", ("bigint", "text"))])
-def test_another_content_has_another_server_name(other: tuple[str, tuple[str, ...]]) -> None:
+def test_different_content_has_a_different_server_name(other: tuple[str, tuple[str, ...]]) -> None:
     assert Statement(*other, FIND.sql).server_name != FIND.server_name
 
 
 @pytest.mark.parametrize(
     ("types", "sql"), [(("int",), "SELECT 1"), ((), "SELECT $1"), (("int",), "SELECT $2"), ((), "SELECT 1 -- one")]
 )
-def test_refuses_what_could_not_be_prepared(types: tuple[str, ...], sql: str) -> None:
+def test_statement_that_cannot_be_prepared_is_refused(types: tuple[str, ...], sql: str) -> None:
     with pytest.raises(ValueError, match="bad:"):
         Statement("bad", types, sql)

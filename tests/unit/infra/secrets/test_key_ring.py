@@ -103,7 +103,7 @@ def test_a_bad_file_is_refused_and_its_former_key_stays(tmp_path: Path, caplog: 
     assert sum("is refused" in record.message for record in caplog.records) == 2
 
 
-def test_keys_stay_when_nothing_could_sign_any_more(tmp_path: Path) -> None:
+def test_keys_stay_when_no_signing_key_would_be_left(tmp_path: Path) -> None:
     write_private(tmp_path, "a")
     keys = ring(tmp_path)
     (tmp_path / "a.pem").unlink()
@@ -133,7 +133,7 @@ def test_the_swapped_links_of_a_secret_are_followed_without_a_warning(
     assert not caplog.records
 
 
-def test_a_file_that_others_can_read_is_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_file_readable_by_others_logs_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     write_private(tmp_path, "a")
     (tmp_path / "a.pem").chmod(0o644)
     with caplog.at_level(logging.WARNING):
@@ -142,7 +142,7 @@ def test_a_file_that_others_can_read_is_warned_of(tmp_path: Path, caplog: pytest
 
 
 @pytest.mark.parametrize("kid", ["", "a"])
-def test_without_a_key_that_signs_nothing_starts(tmp_path: Path, kid: str) -> None:
+def test_start_fails_without_a_signing_key(tmp_path: Path, kid: str) -> None:
     write(tmp_path / "a.pem", b"")
     with pytest.raises(ConfigError, match="KEYS_DIR"):
         ring(tmp_path, kid=kid)

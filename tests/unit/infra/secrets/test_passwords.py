@@ -1,4 +1,4 @@
-"""Password hashes: what they stand for, what they cost, and what happens when too many are asked for."""
+"""Password hashes: which password matches, how much work a check takes, and the limit of the queue."""
 
 import threading
 import unicodedata
@@ -83,12 +83,12 @@ def test_a_check_takes_the_same_work_whatever_the_hash_costs(
     hasher.close()
 
 
-def test_a_lower_cost_makes_no_hash_cheaper(hasher: PasswordHasher) -> None:
+def test_lower_cost_does_not_replace_costlier_hashes(hasher: PasswordHasher) -> None:
     costly = bcrypt.hashpw(b"any", bcrypt.gensalt(5))
     assert not hasher.needs_rehash(costly)
 
 
-def test_a_new_cost_holds_for_new_hashes_and_dates_the_old_ones(hasher: PasswordHasher) -> None:
+def test_higher_cost_applies_to_new_hashes_and_marks_old_ones_for_rehash(hasher: PasswordHasher) -> None:
     old = hasher.hash("correct horse")
     assert not hasher.needs_rehash(old)
     hasher.apply(Passwords(bcrypt_cost=5, threads=1, queue=8))
@@ -97,7 +97,7 @@ def test_a_new_cost_holds_for_new_hashes_and_dates_the_old_ones(hasher: Password
     assert not hasher.needs_rehash(hasher.hash("correct horse"))
 
 
-def test_more_than_may_wait_are_told_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_queue_is_refused_with_retry_after(monkeypatch: pytest.MonkeyPatch) -> None:
     hasher = PasswordHasher(PEPPER, Passwords(bcrypt_cost=4, threads=1, queue=1))
     begun, may_end = threading.Semaphore(0), threading.Event()
     hash_password = bcrypt.hashpw
@@ -129,7 +129,7 @@ def test_more_than_may_wait_are_told_to_come_back(monkeypatch: pytest.MonkeyPatc
     hasher.close()
 
 
-def test_the_list_of_common_passwords_is_in_the_form_in_which_it_is_searched() -> None:
+def test_common_passwords_are_normalized() -> None:
     common = common_passwords()
     assert len(common) > 1000
     assert {"password1", "12345678", "qwertyuiop", "iloveyou"} <= common

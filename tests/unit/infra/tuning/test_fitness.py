@@ -1,4 +1,4 @@
-"""Live settings that cannot hold here are refused, with the sum and the nearest that could."""
+"""Live settings that do not fit this deployment are refused, with the sum and the nearest value that fits."""
 
 import json
 from pathlib import Path
@@ -21,14 +21,14 @@ WEAK = [
 
 
 @pytest.mark.parametrize("text", WEAK)
-def test_what_protects_nobody_holds_in_development_alone(text: str) -> None:
+def test_weak_protection_is_allowed_in_development_only(text: str) -> None:
     tuning = read_tuning(text.encode(), Tuning())
     assert DEVELOPMENT.unfit(tuning) == []
     (problem,) = PRODUCTION.unfit(tuning)
     assert "outside development" in problem
 
 
-def test_the_defaults_hold_anywhere() -> None:
+def test_defaults_fit_production() -> None:
     assert PRODUCTION.unfit(Tuning()) == []
 
 
@@ -65,13 +65,13 @@ def test_an_unfit_file_leaves_the_last_good_one_in_force(tmp_path: Path) -> None
     assert tuning.current.limits.logins_per_address == 5
 
 
-def test_without_a_limit_of_memory_any_capacity_holds() -> None:
+def test_without_a_memory_limit_any_capacity_fits() -> None:
     tuning = read_tuning(b'{"cache": {"user": {"capacity": 100000000}}}', Tuning())
     assert Place(development=False, workers=2, memory_bytes=None).unfit(tuning) == []
 
 
-def test_the_chart_counts_as_the_service_does() -> None:
-    """Its templates cannot read Python."""
+def test_chart_uses_the_numbers_of_the_service() -> None:
+    """The chart's templates cannot read Python, so the numbers are repeated in a file."""
     floors = json.loads((CHART / "files" / "tuning.json").read_text())
     assert floors == {
         "bcryptCost": LEAST_BCRYPT_COST,

@@ -12,7 +12,7 @@ DEFAULT = Tuning(database=DatabaseTuning(pool_max=20))
 
 
 def write(path: Path, content: object) -> None:
-    """As an editor does: a new file takes the name."""
+    """Replace the file by a rename, as an editor does."""
     new = path.with_suffix(".new")
     new.write_text(content if isinstance(content, str) else json.dumps(content))
     new.rename(path)
@@ -29,7 +29,7 @@ def test_without_a_file_the_default_holds() -> None:
     assert (tuning.current, tuning.poll(), tuning.refused) == (DEFAULT, False, 0)
 
 
-def test_the_file_is_read_at_once_and_keeps_the_default_for_what_it_leaves_out(path: Path) -> None:
+def test_file_is_read_at_start_and_missing_fields_keep_the_default(path: Path) -> None:
     tuning = LiveTuning(path, DEFAULT)
     assert (tuning.generation, tuning.current.cache.lease_ms, tuning.current.database.pool_max) == (1, 10, 20)
 
@@ -42,7 +42,7 @@ def test_an_edit_reaches_every_subscriber_once(path: Path) -> None:
     assert (seen, tuning.generation) == ([2], 2)
 
 
-def test_a_subscriber_that_fails_does_not_keep_the_others_from_it(path: Path) -> None:
+def test_failing_subscriber_does_not_stop_the_others(path: Path) -> None:
     tuning, seen = LiveTuning(path, DEFAULT), []
 
     def fail(new: Tuning) -> None:

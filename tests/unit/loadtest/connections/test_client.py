@@ -1,4 +1,4 @@
-"""Connections that are held: what was answered, and what became of the others."""
+"""The holder of many connections: its counts of answers and failures."""
 
 import socket
 import threading
@@ -64,7 +64,7 @@ def test_each_connection_is_used_again() -> None:
             assert (outcome.answered, len(outcome.latencies_ms), outcome.failures) == (20, 20, {})
 
 
-def test_connections_that_the_server_closes_are_told() -> None:
+def test_connections_closed_by_the_server_are_reported() -> None:
     holder = Holder()
     with serving(answer_once) as port:
         assert holder.open(3, port, "127.0.0.9", REQUEST, at_once=3).answered == 3
@@ -72,13 +72,13 @@ def test_connections_that_the_server_closes_are_told() -> None:
         assert (outcome.answered, outcome.failures) == (0, {"closed in an answer": 3})
 
 
-def test_refusals_are_no_answers() -> None:
+def test_refused_requests_do_not_count_as_answered() -> None:
     with serving(refuse) as port:
         outcome = Holder().open(2, port, "127.0.0.9", REQUEST, at_once=1)
     assert (outcome.answered, outcome.failures) == (0, {"status 503": 2})
 
 
-def test_a_connection_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hanging_connection_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "LONGEST_ANSWER_S", 0.0)
     release = threading.Event()
     with serving(lambda sock: release.wait()) as port:
@@ -87,7 +87,7 @@ def test_a_connection_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) ->
     assert (outcome.answered, outcome.failures) == (0, {"no answer": 2})
 
 
-def test_nobody_listens() -> None:
+def test_connecting_to_a_closed_port_fails() -> None:
     with serving(keep_answering) as port:
         pass
     outcome = Holder().open(2, port, "127.0.0.9", REQUEST, at_once=2)

@@ -1,4 +1,4 @@
-"""Ratios are made within a round, and the repairs may cost a tenth."""
+"""Ratios compare rates of one round, and the repairs may cost at most a tenth."""
 
 from loadtest.serving.comparison import Sample, comparison, kept, ratio
 
@@ -21,7 +21,7 @@ def test_a_tenth_may_be_lost_and_not_more() -> None:
     assert not kept({"hello": good, "json": bad})
 
 
-def test_the_table_has_a_row_for_each_handler_and_tells_what_is_missed() -> None:
+def test_table_has_a_row_per_handler_and_marks_ratios_below_the_limit() -> None:
     lines = comparison({"hello": rounds((20_000, 10_000)), "json": rounds((50, 100))}).splitlines()
     assert lines[2:] == [
         "| hello | 20,000/s (50 µs) | 10,000/s (60 µs) | 2.00 |",
