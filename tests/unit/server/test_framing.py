@@ -11,7 +11,7 @@ Start = Any
 
 
 class Sent:
-    """What a worker would be told."""
+    """The status and headers that the worker receives."""
 
     def __init__(self) -> None:
         self.status, self.headers = "", list[tuple[str, str]]()
@@ -51,7 +51,7 @@ class Stream:
         self.closed = True
 
 
-def test_a_right_response_stays_as_it_is() -> None:
+def test_correct_response_is_unchanged() -> None:
     sent, body = answer([b"body"], ("content-length", "4"), ("x-a", "b"))
     assert (sent.headers, body) == ([("content-length", "4"), ("x-a", "b")], b"body")
 
@@ -92,7 +92,7 @@ def test_a_stream_keeps_its_declared_length() -> None:
         answer(Stream(b"abc"), ("content-length", "4"))
 
 
-def test_a_stream_without_length_is_left_to_chunks_or_measured() -> None:
+def test_stream_without_length_is_chunked_or_measured_for_http_1_0() -> None:
     assert answer(Stream(b"ab", b"c"))[0].length is None
     stream = Stream(b"ab", b"c")
     assert answer(stream, protocol="HTTP/1.0")[0].length == "3"

@@ -1,4 +1,4 @@
-"""Which forwarded addresses and schemes are believed."""
+"""Which forwarded addresses and schemes are trusted."""
 
 from collections.abc import Iterable
 from ipaddress import ip_network
@@ -29,14 +29,14 @@ def seen(
     return environ["REMOTE_ADDR"], environ["wsgi.url_scheme"]
 
 
-def test_no_networks_cost_nothing() -> None:
+def test_without_networks_the_application_is_not_wrapped() -> None:
     def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         return []
 
     assert trust_proxies(application, ()) is application
 
 
-def test_a_stranger_is_not_believed() -> None:
+def test_untrusted_peer_is_ignored() -> None:
     assert seen("192.0.2.1", "198.51.100.9", "https") == ("192.0.2.1", "http")
 
 
@@ -67,10 +67,10 @@ def test_the_last_address_that_is_no_proxy_is_the_client(forwarded: str, address
 @pytest.mark.parametrize(
     ("proto", "scheme"), [("https", "https"), ("http, https", "https"), ("HTTPS", "https"), ("ftp", "http")]
 )
-def test_a_proxy_tells_the_scheme(proto: str, scheme: str) -> None:
+def test_trusted_proxy_sets_the_scheme(proto: str, scheme: str) -> None:
     assert seen("fd00::1", None, proto)[1] == scheme
 
 
-def test_a_unix_peer_is_trusted_where_this_machine_is() -> None:
+def test_unix_socket_peer_is_trusted_if_localhost_is() -> None:
     assert seen("", "198.51.100.9")[0] == "198.51.100.9"
     assert seen("", "198.51.100.9", networks=(ip_network("10.0.0.0/8"),))[0] == ""

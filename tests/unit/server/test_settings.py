@@ -31,14 +31,12 @@ def test_every_kind_of_address_can_be_listened_to(host: str, bind: str) -> None:
 
 
 @pytest.mark.parametrize(("ipv6", "bind"), [(True, "[::]:8000"), (False, "0.0.0.0:8000")])
-def test_every_address_is_of_all_families_that_there_are(
-    monkeypatch: pytest.MonkeyPatch, ipv6: bool, bind: str
-) -> None:
+def test_star_listens_on_ipv6_if_available(monkeypatch: pytest.MonkeyPatch, ipv6: bool, bind: str) -> None:
     monkeypatch.setattr("socket.has_dualstack_ipv6", lambda: ipv6)
     assert bind_address(Settings(host="*")) == bind
 
 
-def test_there_is_a_worker_for_each_core_unless_told_otherwise() -> None:
+def test_workers_default_to_the_number_of_cores() -> None:
     assert options(Settings(workers=7))["workers"] == 7
     assert 1 <= options(Settings())["workers"] <= len(os.sched_getaffinity(0))
 
@@ -73,12 +71,12 @@ def test_there_is_a_slot_for_every_worker_of_two_generations(workers: int) -> No
 
 
 @pytest.mark.parametrize("workers", [WORKERS_MOST + 1, 10**9])
-def test_more_workers_than_can_be_had_are_refused_with_a_sentence(workers: int) -> None:
+def test_too_many_workers_are_refused(workers: int) -> None:
     with pytest.raises(ConfigError, match=f"WORKERS: {workers} is more than {WORKERS_MOST}, "):
         options(Settings(workers=workers))
 
 
-def test_no_room_for_bodies_is_refused() -> None:
+def test_too_small_body_memory_is_refused() -> None:
     with pytest.raises(ConfigError, match="BODY_MEMORY: at least 1048576"):
         serve(Settings(body_memory=1000), lambda slot: pytest.fail(), lambda method, path: 0)
 

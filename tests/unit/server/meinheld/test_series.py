@@ -1,4 +1,4 @@
-"""Patches of meinheld fit exactly, or not at all, and say what they are for."""
+"""Patches of meinheld apply exactly or are refused, and have complete headers."""
 
 import ast
 import json
@@ -116,7 +116,7 @@ def test_every_c_header_of_ours_is_included() -> None:
         assert any(f'#include "{header}"' in text for text in texts), header
 
 
-def test_wheel_says_whose_it_is() -> None:
+def test_wheel_has_our_version() -> None:
     added = {line[1:] for path in PATCHES.glob("*.patch") for line in path.read_text().splitlines() if line[:1] == "+"}
     assert '    version="1.0.2+jobfinder.1",' in added
     assert '__version__ = "1.0.2+jobfinder.1"' in added
