@@ -1,4 +1,4 @@
-"""The ids of a batch."""
+"""Parsing the ids of a batch."""
 
 import pytest
 
@@ -13,6 +13,6 @@ def test_the_order_is_kept_and_duplicates_are_folded() -> None:
 
 
 @pytest.mark.parametrize("given", [None, "", ",", "1,", "a", "0", "-1", "1,x", ",".join(["1"] * 101), "9" * 30])
-def test_no_ids_too_many_and_what_is_no_id_are_refused(given: str | None) -> None:
+def test_missing_too_many_or_invalid_ids_are_refused(given: str | None) -> None:
     with pytest.raises(BadRequest):
         parse_ids(given)

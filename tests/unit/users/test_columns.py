@@ -15,7 +15,7 @@ def test_columns_are_the_fields() -> None:
     assert tuple(names) == User.__struct_fields__
 
 
-def test_row_may_go_on_after_the_user() -> None:
+def test_row_may_have_columns_after_the_user() -> None:
     moment = datetime(2026, 1, 2, 3, tzinfo=UTC)
     row = (7, "ada@example.com", "Ada", "", moment.astimezone(ELSEWHERE), moment, 3, "4711")
     user = user_from_row(row)
@@ -29,7 +29,7 @@ def test_no_other_store_lists_the_columns() -> None:
     assert [path for path in stores if "headline" in path.read_text()] == []
 
 
-def test_public_form_holds_what_anybody_may_see() -> None:
+def test_public_form_has_only_public_fields() -> None:
     moment = datetime(2026, 1, 2, 3, tzinfo=UTC)
     fact = UserFact(User(7, "ada@example.com", "Ada", "Poet", moment, moment, 3), "tag")
     assert fact.public_json == b'{"id":7,"name":"Ada","headline":"Poet","created_at":"2026-01-02T03:00:00Z"}'

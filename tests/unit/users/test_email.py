@@ -1,4 +1,4 @@
-"""One address has one form, and what is no address has none."""
+"""Every email address has one canonical form, and invalid addresses are refused."""
 
 import re
 
@@ -31,7 +31,7 @@ ADA = "ada@example.com"
         ("ADA@localhost", "ada@localhost"),
     ],
 )
-def test_every_spelling_of_an_address_becomes_one(spelling: str, canonical: str) -> None:
+def test_every_spelling_has_one_canonical_form(spelling: str, canonical: str) -> None:
     assert canonical_email(spelling) == canonical
     assert canonical_email(canonical) == canonical
 
@@ -62,20 +62,20 @@ def test_every_spelling_of_an_address_becomes_one(spelling: str, canonical: str)
         "ada@" + "\u00fc" * 250,
     ],
 )
-def test_what_is_no_address_has_no_form(text: str) -> None:
+def test_invalid_address_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"address|domain"):
         canonical_email(text)
 
 
 @given(st.from_regex(FORM, fullmatch=True))
-def test_every_address_that_is_described_has_a_form_that_is_final(text: str) -> None:
+def test_address_that_matches_the_pattern_is_canonical_in_lower_case(text: str) -> None:
     canonical = canonical_email(text)
     assert canonical == text.lower()
     assert canonical_email(canonical) == canonical
 
 
 @given(st.text(), st.text())
-def test_a_form_is_ascii_in_lower_case(local: str, domain: str) -> None:
+def test_canonical_form_is_lower_case_ascii(local: str, domain: str) -> None:
     try:
         canonical = canonical_email(f"{local}@{domain}")
     except ValueError:

@@ -26,7 +26,7 @@ def problems(body: object) -> dict[str, str]:
     return {each.field: each.code for each in caught.value.fields}
 
 
-def test_a_good_body_becomes_its_shape() -> None:
+def test_valid_body_is_converted() -> None:
     assert read_json(request(json.dumps(GOOD).encode()), Registration) == Registration(**GOOD)
 
 
@@ -45,7 +45,7 @@ def test_the_first_twenty_bad_fields_are_named_and_all_of_them_counted() -> None
     assert len(caught.value.detail) < 2000
 
 
-def test_nobody_looks_at_more_unknown_fields_than_are_named() -> None:
+def test_only_named_unknown_fields_are_examined() -> None:
     looked: list[str] = []
 
     class Name(str):
@@ -72,26 +72,26 @@ def test_a_bad_address_is_refused(value: str) -> None:
     assert problems(GOOD | {"email": value}) == {"email": "invalid"}
 
 
-def test_an_address_arrives_in_its_one_form() -> None:
+def test_email_is_converted_to_canonical_form() -> None:
     registration = read_json(request(json.dumps(GOOD | {"email": " Ada@B\u00dcCHER.example\n"}).encode()), Registration)
     assert registration.email == "ada@xn--bcher-kva.example"
 
 
 @pytest.mark.parametrize("field", ["name", "headline"])
 @pytest.mark.parametrize("value", ["\u200b", "\u202e", "\x85", "\u3000", "Ada\x85"])
-def test_a_text_that_shows_nothing_is_refused_in_every_field(field: str, value: str) -> None:
+def test_invisible_text_is_refused_in_every_field(field: str, value: str) -> None:
     with pytest.raises(Invalid) as caught:
         read_json(request(json.dumps({field: value}).encode()), Profile)
     assert [(each.field, each.code) for each in caught.value.fields] == [(field, "invalid")]
 
 
-def test_what_is_left_out_of_a_change_stays_unset() -> None:
+def test_missing_field_of_a_patch_stays_unset() -> None:
     profile = read_json(request(b'{"name": "Grace"}'), Profile)
     assert (profile.name, isinstance(profile.headline, str)) == ("Grace", False)
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'"x"', b'{"name": "\\ud800b"}', b"null", b"\xff", b'{"a":' * 5000])
-def test_what_is_no_json_object_cannot_be_understood(body: bytes) -> None:
+def test_body_that_is_not_a_json_object_is_refused(body: bytes) -> None:
     with pytest.raises(BadRequest):
         read_json(request(body), Registration)
 
@@ -110,7 +110,7 @@ def test_other_media_types_are_refused(content_type: str) -> None:
         ("DELETE", {"Accept": "application/json"}),
     ],
 )
-def test_another_media_type_is_told_which_are_accepted(method: str, expected: dict[str, str]) -> None:
+def test_refused_media_type_lists_accepted_ones(method: str, expected: dict[str, str]) -> None:
     with pytest.raises(UnsupportedMediaType) as caught:
         read_json(falcon.Request(create_environ(method=method, body=b"{}")), Registration)
     assert caught.value.headers() == expected
@@ -125,11 +125,11 @@ def test_a_content_coding_is_refused(coding: str) -> None:
 
 
 @pytest.mark.parametrize("coding", ["identity", "Identity", "", " , ", "identity,identity"])
-def test_a_plain_body_is_let_in(coding: str) -> None:
+def test_identity_coding_is_accepted(coding: str) -> None:
     refuse_coding(falcon.Request(create_environ(method="POST", headers={"Content-Encoding": coding})))
 
 
-def test_null_empties_what_may_be_empty_in_a_merge_patch_alone() -> None:
+def test_null_clears_optional_fields_in_a_merge_patch_only() -> None:
     shapes: dict[str, type[Profile | ProfilePatch]] = {JSON: Profile, MERGE_PATCH: ProfilePatch}
     assert read_one_of(request(b'{"headline": null}', MERGE_PATCH), shapes) == ProfilePatch(headline=None)
     for body, media_type in ((b'{"name": null}', MERGE_PATCH), (b'{"headline": null}', JSON)):

@@ -1,4 +1,4 @@
-"""Limits of bodies follow from the shapes."""
+"""Size limits of bodies are computed from their types."""
 
 import json
 from typing import Annotated
@@ -41,8 +41,8 @@ def test_the_largest_valid_body_fits_however_it_is_encoded() -> None:
     assert len(json.dumps(wide, indent=4)) <= largest_body(Wide)
 
 
-def test_no_route_takes_much_more_than_it_can_use() -> None:
-    """Companies and postings may have descriptions of some pages, and nothing else is as long."""
+def test_limits_are_close_to_the_largest_valid_body() -> None:
+    """Only descriptions of companies and postings may be several pages long."""
     described: dict[tuple[str, str], type[Struct]] = {
         ("/api/v1/companies", "post"): NewCompany,
         ("/api/v1/companies/{company_id:id}", "patch"): CompanyPatch,
@@ -70,7 +70,7 @@ def test_no_route_takes_much_more_than_it_can_use() -> None:
         ("QUERY", "*"),
     ],
 )
-def test_what_has_no_body_of_ours_takes_little(method: str, path: str) -> None:
+def test_request_without_a_described_body_has_the_small_limit(method: str, path: str) -> None:
     assert LIMIT(method, path) == SMALL_BODY
 
 

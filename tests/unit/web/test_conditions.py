@@ -25,7 +25,7 @@ NOT_NAMING += ['"7-30"', '"17-3"', '"7-03"', '"7-0"', '""', '"7-x"', '"7-1", "7-
 
 
 class Versioned(Resource):
-    """Version 3 of number 7."""
+    """A resource with id 7 in version 3."""
 
     public = True
 
@@ -53,7 +53,7 @@ class Untagged(Versioned):
 
 
 class Conditions:
-    """As the middleware calls them."""
+    """Calls the conditions as the middleware does."""
 
     def process_resource(self, req: Any, resp: Any, resource: Any, params: dict[str, Any]) -> None:
         if conditional(req):
@@ -82,50 +82,44 @@ def status(client: falcon.testing.TestClient, method: str, path: str = "/version
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_if_match_lets_pass_what_names_the_present_version_strongly(
-    client: falcon.testing.TestClient, method: str
-) -> None:
+def test_if_match_compares_strongly(client: falcon.testing.TestClient, method: str) -> None:
     assert {status(client, method, if_match=given) for given in NAMING} == {200}
     assert {status(client, method, if_match=given) for given in (*WEAKLY_NAMING, *NOT_NAMING)} == {412}
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_if_none_match_refuses_what_names_the_present_version_weakly(
-    client: falcon.testing.TestClient, method: str
-) -> None:
+def test_if_none_match_compares_weakly(client: falcon.testing.TestClient, method: str) -> None:
     expected = 412 if method in WRITING else 304
     assert {status(client, method, if_none_match=given) for given in (*NAMING, *WEAKLY_NAMING)} == {expected}
     assert {status(client, method, if_none_match=given) for given in NOT_NAMING} == {200}
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_if_match_counts_before_if_none_match(client: falcon.testing.TestClient, method: str) -> None:
+def test_if_match_takes_precedence_over_if_none_match(client: falcon.testing.TestClient, method: str) -> None:
     assert status(client, method, if_match='"7-2"', if_none_match=TAG) == 412
 
 
 @pytest.mark.parametrize("method", WRITING)
-def test_a_write_must_find_the_version_at_which_its_conditions_held(
-    client: falcon.testing.TestClient, method: str
-) -> None:
+def test_write_gets_the_version_for_which_its_conditions_held(client: falcon.testing.TestClient, method: str) -> None:
     VERSIONED.held.clear()
     for headers in ({}, {"if_match": "*"}, {"if_match": f'"7-2", {TAG}'}, {"if_none_match": '"7-2"'}):
         assert status(client, method, **headers) == 200
     assert VERSIONED.held == [None, None, 3, 3]
 
 
-def test_an_answer_names_the_tag_that_the_client_keeps(client: falcon.testing.TestClient) -> None:
+def test_304_has_the_tag_that_the_client_sent(client: falcon.testing.TestClient) -> None:
     answer = client.simulate_get("/versioned", headers={"If-None-Match": f'"x", {BR}'})
     assert (answer.status_code, answer.content, answer.headers["ETag"]) == (304, b"", BR)
 
 
-def test_without_a_tag_and_for_a_method_that_is_not_there_no_condition_counts(
+def test_conditions_are_ignored_without_a_tag_or_responder(
     client: falcon.testing.TestClient,
 ) -> None:
     assert {status(client, method, "/untagged", if_match='"x"') for method in WRITING} == {200}
     assert status(client, "OPTIONS", if_match='"x"') == 200
 
 
-def test_every_route_whose_get_carries_a_tag_says_so_to_the_conditions() -> None:
+def test_every_route_with_an_etag_describes_its_conditions() -> None:
     tagged = 0
     for path, kind in ROUTES:
         operations = dict(operations_of(kind))

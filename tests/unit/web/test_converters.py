@@ -13,5 +13,5 @@ def test_a_positive_bigint_is_an_id(text: str, number: int) -> None:
 @pytest.mark.parametrize(
     "text", ["", "0", "-1", "+1", "01", "1_0", "1.0", " 1", "one", "٣", str(GREATEST_ID + 1), "9" * 400]
 )
-def test_anything_else_is_none(text: str) -> None:
+def test_invalid_id_is_none(text: str) -> None:
     assert parse_id(text) is None

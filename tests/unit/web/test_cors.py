@@ -1,4 +1,4 @@
-"""Origins of pages that may call the API."""
+"""CORS: which origins may call the API."""
 
 from typing import Any
 
@@ -26,26 +26,26 @@ def client(*origins: str) -> TestClient:
     return TestClient(app)
 
 
-def test_any_origin_may_read_where_any_is_named() -> None:
+def test_star_allows_any_origin() -> None:
     answer = client("*").simulate_get("/", headers={"Origin": "https://app.example"})
     assert answer.headers["access-control-allow-origin"] == "*"
     assert "access-control-allow-credentials" not in answer.headers
     assert "vary" not in answer.headers
 
 
-def test_an_option_that_is_no_preflight_gets_no_answer_to_one() -> None:
+def test_options_without_a_requested_method_is_not_a_preflight() -> None:
     answer = client("*").simulate_options("/", headers={"Origin": "https://app.example"})
     assert "access-control-allow-methods" not in answer.headers
 
 
-def test_nothing_is_allowed_where_nothing_is() -> None:
+def test_preflight_of_an_unknown_path_allows_nothing() -> None:
     headers = {"Origin": "https://app.example", "Access-Control-Request-Method": "GET"}
     answer = client("*").simulate_options("/nowhere", headers=headers)
     assert answer.status_code == 404
     assert "access-control-allow-methods" not in answer.headers
 
 
-def test_a_page_may_send_and_read_whatever_headers_are_described() -> None:
+def test_all_described_headers_are_allowed_and_exposed() -> None:
     sent, read = {"Authorization", "Content-Type"}, {"X-Request-ID"}
     for _, described in (each for _, kind in ROUTES for each in operations_of(kind)):
         sent |= {each.name for each in described.parameters if each.place == "header"}
@@ -59,7 +59,7 @@ def test_a_page_may_send_and_read_whatever_headers_are_described() -> None:
 @pytest.mark.parametrize(
     "origins", ["https://app.example", "*", "http://localhost:3000, https://a.b", "https://[::1]:8"]
 )
-def test_an_origin_is_taken_as_browsers_spell_it(origins: str) -> None:
+def test_origin_in_browser_form_is_accepted(origins: str) -> None:
     assert "CORS_ORIGINS" not in problems({"CORS_ORIGINS": origins})
 
 
@@ -75,17 +75,17 @@ def test_an_origin_is_taken_as_browsers_spell_it(origins: str) -> None:
         f"https://{'a' * 254}",
     ],
 )
-def test_an_origin_that_no_browser_sends_is_refused(origins: str) -> None:
+def test_invalid_origin_is_refused(origins: str) -> None:
     assert f"CORS_ORIGINS: '{origins}'" in problems({"CORS_ORIGINS": origins})
 
 
 @pytest.mark.parametrize("prefix", ["/jobs", "/a/b-c.d", ""])
-def test_a_prefix_is_a_path(prefix: str) -> None:
+def test_valid_path_prefix_is_accepted(prefix: str) -> None:
     assert "PATH_PREFIX" not in problems({"PATH_PREFIX": prefix})
 
 
 @pytest.mark.parametrize("prefix", ["/", "jobs", "/jobs/", "/a b", "//a", "/a%20b"])
-def test_a_prefix_that_is_no_path_is_refused(prefix: str) -> None:
+def test_invalid_path_prefix_is_refused(prefix: str) -> None:
     assert "PATH_PREFIX: " in problems({"PATH_PREFIX": prefix})
 
 

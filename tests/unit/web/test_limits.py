@@ -1,4 +1,4 @@
-"""Rate limits over a memcached that counts, fails or is not there."""
+"""Rate limits with a memcached that counts, fails or is not configured."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -71,7 +71,7 @@ def test_the_next_window_opens_the_limit_again() -> None:
     assert passed([worker], 10, 20) == 10
 
 
-def test_a_refusal_says_when_to_come_back() -> None:
+def test_refusal_has_retry_after() -> None:
     clock = Clock()
     clock.now = 6045.5
     worker = limiter(CountingMemcache(), clock)
@@ -116,7 +116,7 @@ def test_without_memcached_each_worker_counts_alone(configured: bool) -> None:
     assert passed(workers, 10, 100) == 20
 
 
-def test_many_at_once_claim_one_batch_after_another() -> None:
+def test_concurrent_requests_claim_one_batch_at_a_time() -> None:
     memcache = CountingMemcache()
     worker = limiter(memcache, Clock())
     entered, leave = threading.Event(), threading.Event()

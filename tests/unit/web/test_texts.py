@@ -1,4 +1,4 @@
-"""What a text of people may hold."""
+"""Which characters a user's text may contain."""
 
 import re
 import unicodedata
@@ -36,13 +36,13 @@ SHOWN = [
 
 
 @pytest.mark.parametrize("text", SHOWN)
-def test_every_script_can_be_written(text: str) -> None:
+def test_text_of_every_script_is_accepted(text: str) -> None:
     assert checked_text(text) == text
     assert all(each.is_valid(text) for each in PATTERNS.values())
 
 
 @pytest.mark.parametrize("char", REFUSED)
-def test_what_controls_or_breaks_lines_is_refused(char: str) -> None:
+def test_control_characters_and_line_breaks_are_refused(char: str) -> None:
     for text in (char, f"Ada{char}", f"{char}Ada"):
         with pytest.raises(ValueError, match=re.escape(f"U+{ord(char):04X}")):
             checked_text(text)
@@ -50,25 +50,25 @@ def test_what_controls_or_breaks_lines_is_refused(char: str) -> None:
 
 
 @pytest.mark.parametrize("text", NOTHING_TO_SEE)
-def test_a_text_shows_something(text: str) -> None:
+def test_invisible_text_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="no visible character"):
         checked_text(text)
     assert not any(each.is_valid(text) for each in PATTERNS.values())
     assert checked_text(f"Ada{text}") == f"Ada{text}"
 
 
-def test_an_empty_text_is_left_to_the_least_length() -> None:
+def test_empty_text_is_refused_only_by_the_minimum_length() -> None:
     assert checked_text("") == ""
     assert PATTERNS[0].is_valid("")
     assert not PATTERNS[1].is_valid("")
 
 
-def test_new_emoji_are_written_before_python_knows_them() -> None:
+def test_emoji_unknown_to_python_are_accepted() -> None:
     assert checked_text("\U0001fae9") == "\U0001fae9"
 
 
 @pytest.mark.parametrize(("text", "valid"), [("a\nb\n\nc", True), ("", True), ("\n", False), ("a\r\nb", False)])
-def test_lines_of_a_text_are_told_apart_by_line_feeds(text: str, valid: bool) -> None:
+def test_only_line_feeds_separate_lines(text: str, valid: bool) -> None:
     (schema,), _ = msgspec.json.schema_components([Annotated[str, people_lines(100)]])
     assert jsonschema_rs.Draft202012Validator(schema).is_valid(text) == valid
     with nullcontext() if valid else pytest.raises(ValueError, match=r"U\+000D|no visible character"):
@@ -76,7 +76,7 @@ def test_lines_of_a_text_are_told_apart_by_line_feeds(text: str, valid: bool) ->
 
 
 @given(st.text(st.characters(exclude_categories=["Cn", "Cs"]), min_size=1, max_size=8))
-def test_the_described_pattern_is_the_rule(text: str) -> None:
+def test_described_pattern_agrees_with_the_check(text: str) -> None:
     try:
         valid = checked_text(text) == text
     except ValueError:
@@ -84,8 +84,8 @@ def test_the_described_pattern_is_the_rule(text: str) -> None:
     assert PATTERNS[1].is_valid(text) == valid, [unicodedata.category(char) for char in text]
 
 
-def test_every_text_that_comes_in_is_of_people_or_says_what_else_it_is() -> None:
-    """A field of a body has a pattern or a format, or its values are hashed, compared with a secret, or listed."""
+def test_every_string_field_has_a_pattern_or_is_opaque() -> None:
+    """Opaque fields need neither a pattern nor a format: their values are hashed, compared with a secret, or listed."""
     opaque = {"password", "current", "new", "refresh_token", "token"}
     paths, shapes = (document(ROUTES)[name] for name in ("paths", "components"))
     bodies = [op["requestBody"]["content"] for item in paths.values() for op in item.values() if "requestBody" in op]
