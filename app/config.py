@@ -271,7 +271,7 @@ def _unsafe(settings: Settings) -> list[str]:
 
 def _unreachable(server: PostgresServer) -> list[str]:
     if "," in server.database_host:
-        return ["DATABASE_HOST: exactly one host is needed, that of the primary"]
+        return ["DATABASE_HOST: one host is needed, that of the primary"]
     return [] if server.database_host else ["DATABASE_HOST: the host of PostgreSQL is needed"]
 
 
