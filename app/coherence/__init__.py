@@ -1,7 +1,7 @@
-"""Facts that are kept in memory and in memcached, and the proof that they are still true (final logout).
+"""Caches facts in memory and in memcached, and proves that they are still true (final logout).
 
-Truth is PostgreSQL. A *fact* is a value and the *position* on the change log at which it was true; one rule decides
-whether it may be used, so that losing or delaying anything here costs time, never safety.
+PostgreSQL is authoritative. A *fact* is a value and the *position* on the change log at which it was true. One rule
+(`State.proves`) decides whether it may be used, so that a loss or delay here costs time, never safety.
 
 How the rest of the service uses it:
 

@@ -1,4 +1,4 @@
-"""Time as the protocol needs it: what passes, at about the same rate on every machine."""
+"""The clocks that the protocol uses; it compares durations, never times of different machines."""
 
 import time
 from collections.abc import Callable
@@ -13,7 +13,7 @@ S_IN_NS = 1_000_000_000
 
 
 class Signal(Protocol):
-    """What is used of `cooperative.Event`."""
+    """The methods of `cooperative.Event` that are used here."""
 
     def set(self) -> None: ...
     def is_set(self) -> bool: ...

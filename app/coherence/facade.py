@@ -1,4 +1,4 @@
-"""The facade of the package, and the only place where its parts are joined."""
+"""The facade of the package; its parts are composed only here."""
 
 import logging
 from collections.abc import Sequence
@@ -38,8 +38,8 @@ class Kinds:
 class Coherence:
     """One for each worker process, made after the fork.
 
-    Without memcached there is no log: nobody has a lease, every request asks PostgreSQL, and a write is
-    final at its commit. `agreement` tells whether the database is used with the log that this process has.
+    Without memcached there is no log: no worker has a lease, every request asks PostgreSQL, and a write is
+    final at its commit. `agreement` says whether the database is used with this process's log.
     """
 
     users: FactCache[Any]
@@ -69,7 +69,7 @@ class Coherence:
         self.apply(tuning)
 
     def apply(self, tuning: Caches) -> None:
-        """Take new bounds and a new lease at once."""
+        """Apply new cache bounds and a new lease time at once."""
         self._lease.apply(tuning.lease_ms)
         self.users.apply(tuning.user)
         self.sessions.apply(tuning.user)
@@ -78,11 +78,11 @@ class Coherence:
         self.ended_sessions.apply(tuning.blacklist)
 
     def leased(self) -> bool:
-        """Whether this worker knows, at the time of the call, every change that is final; looks when it has to."""
+        """Whether this worker knows every change that is final at the time of the call; reads the log if necessary."""
         return self._lease.current() is not None
 
     def position(self) -> Position | None:
-        """Where this worker is on the log, to be asked before PostgreSQL is read; None before its first look."""
+        """This worker's position on the log, to be taken before reading PostgreSQL; None before its first look."""
         return self._lease.position()
 
     def usable(self, keys: tuple[str, ...], position: Position) -> bool:
@@ -94,9 +94,9 @@ class Coherence:
         self._publisher.final(keys, xid, security=security)
 
     def drain(self) -> None:
-        """Make left-over changes final, and look, so that an idle worker does not lose touch with the log.
+        """Make left-over changes final, and read the log, so that an idle worker stays up to date.
 
-        A log that the database is no longer, or again, used with is noticed here.
+        Also notices when the database is used with another log than before.
         """
         try:
             self.agreement.renew()

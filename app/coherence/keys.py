@@ -1,4 +1,4 @@
-"""Names of what can change, as they stand on the log and in the outbox."""
+"""Keys of what can change, as used on the log and in the outbox."""
 
 
 def user_key(user_id: int) -> str:

@@ -1,4 +1,4 @@
-"""Making writes final: published, waited for, and only then answered.
+"""Makes writes final: publish the change, wait for all leases to end, then respond.
 
 A write commits together with its outbox rows, takes a number and enters its key under it, and waits LEASE_MAX_MS plus
 slack after the last acknowledgement. A request that begins after the answer relies on a look that started less than
@@ -11,8 +11,8 @@ LEASE_MAX_MS before the request, that is after the acknowledgement. That look ha
 Before the answer the statement that deletes the outbox row also says whether the database is still used with the log on
 which the change was published (`agreement.py`). Where it is not, the row stays, for others to publish.
 
-Nothing but durations are compared, and only on one machine each: no clock may run faster or slower than real time by
-more than CLOCK_RATE_ERROR. The wait by a fast clock then is as long as a lease by a slow one.
+Only durations are measured, each on one machine. It is assumed that no clock's rate differs from real time by more than
+CLOCK_RATE_ERROR; the slack makes the wait by a fast clock as long as a lease by a slow one.
 """
 
 import logging
@@ -43,7 +43,7 @@ log = logging.getLogger(__name__)
 
 
 class LeftOvers(Protocol):
-    """What is used of `store.Outbox`; each raises `Unavailable`."""
+    """The methods of `store.Outbox` that are used here; each may raise `Unavailable`."""
 
     def older_than(self, seconds: float, limit: int, counter: str) -> list[tuple[int, str]]: ...
     def delete(self, ids: Sequence[int], counter: str) -> bool: ...
@@ -77,12 +77,12 @@ class Publisher:
         except CacheUnavailable as error:
             self._counters.add("changes_unpublished")
             if security:
-                raise NotFinal("the change is stored, but not every worker can be told of it now") from error
+                raise NotFinal("the change is stored, but not every worker can be notified of it now") from error
         except WrongLog as error:
-            raise NotFinal("the change is stored, but this process cannot tell the others of it") from error
+            raise NotFinal("the change is stored, but this process cannot notify the other workers") from error
         except Unavailable as error:
             if security:
-                raise NotFinal("the change is stored, but the database did not say that it is final") from error
+                raise NotFinal("the change is stored, but the database did not confirm that it is final") from error
             log.info("outbox rows left to be drained", extra={"reason": error.detail})
 
     def settle(self) -> None:
@@ -107,7 +107,7 @@ class Publisher:
         return drained
 
     def _told(self, terms: Terms, keys: Sequence[str], xid: str | None, deadline_ns: int) -> bool:
-        """Publish under `terms` and wait; False where the database has been used with another log meanwhile."""
+        """Publish under `terms` and wait; False when the database has changed to another log meanwhile."""
         if terms.log is not None:
             for key in keys:
                 self._insist(key, terms.log, deadline_ns)
@@ -115,7 +115,7 @@ class Publisher:
         return self._outbox.delete_of(xid, terms.counter)
 
     def _publish(self, rows: Sequence[tuple[int, str]], change_log: ChangeLog) -> None:
-        """To publish once more what somebody else publishes is harmless, so that nobody has to wait for a lock."""
+        """Publish the rows' keys. No lock is needed: publishing a change twice is harmless."""
         keys = dict.fromkeys(key for _, key in rows)
         if len(keys) > ONE_BY_ONE:
             change_log.forget_everything()
@@ -130,7 +130,7 @@ class Publisher:
         self._counters.add("changes_published")
 
     def _until(self, deadline_ns: int, step: Callable[P, R], *args: P.args, **named: P.kwargs) -> R:
-        """What `step` returns when it succeeds. Raises CacheUnavailable when it still fails at the deadline."""
+        """Retry `step` until it succeeds. Raises CacheUnavailable when it still fails at the deadline."""
         failures = 0
         while True:
             try:
@@ -142,7 +142,7 @@ class Publisher:
             failures += 1
 
     def _wait(self) -> None:
-        """Let every lease end whose look started before now."""
+        """Wait until every lease whose look started before now has ended."""
         until_ns = self._clock.now_ns() + int((LEASE_MAX_MS + SLACK_MS) * MS_IN_NS)
         while (left_ns := until_ns - self._clock.now_ns()) > 0:
             self._clock.sleep(left_ns / S_IN_NS)

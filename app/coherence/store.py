@@ -1,4 +1,4 @@
-"""SQL of the outbox: changes that are committed and perhaps not yet published."""
+"""SQL of the outbox: committed changes that may not be published yet."""
 
 from collections.abc import Sequence
 
@@ -25,10 +25,10 @@ DELETE_OF = _DELETE_IF_AGREED.format("xid = %s::xid8")
 
 
 class Outbox:
-    """Triggers of the domains' tables insert the rows, whoever changes these tables.
+    """Triggers of the domains' tables insert the rows, for every change of these tables.
 
-    `counter` is that of the log to which they are published, or would be if it were used: for any other than the one
-    that the database is used with there are no rows, and none is deleted.
+    `counter` is that of the log under which the caller publishes. When it is not the database's present one, no rows
+    are returned or deleted.
     """
 
     def __init__(self, database: Database) -> None:
@@ -39,14 +39,14 @@ class Outbox:
         return [(row[0], row[1]) for row in self._database.all(LIST_OLDER_THAN, counter, seconds, limit)]
 
     def delete(self, ids: Sequence[int], counter: str) -> bool:
-        """Forget changes that are final; those that are gone already do not matter.
+        """Delete rows whose changes are final; missing rows are ignored.
 
         Returns False, and nothing is deleted, where the database is used with another log.
         """
         return self._delete(DELETE, counter, list(ids))
 
     def delete_of(self, xid: str | None, counter: str) -> bool:
-        """The same with every change of the transaction; None has changed nothing."""
+        """The same for all rows of the transaction `xid`; None for no transaction."""
         return self._delete(DELETE_OF, counter, xid)
 
     def _delete(self, statement: str, counter: str, which: list[int] | str | None) -> bool:

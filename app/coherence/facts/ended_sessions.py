@@ -17,7 +17,7 @@ class _Ended:
 
 
 class EndedSessions:
-    """Ended sessions never live again, so that no position is needed and other workers may be told at any time."""
+    """An ended session never becomes valid again, so no position is needed, and a late or stale entry is harmless."""
 
     def __init__(self, shared: SharedFacts[Any], now_ns: Callable[[], int]) -> None:
         self._shared, self._now_ns = shared, now_ns
@@ -42,6 +42,6 @@ class EndedSessions:
         self._shared.end(session_id, self._ttl_s)
 
     def apply(self, tuning: CacheTuning) -> None:
-        """Take new bounds at once; what is remembered keeps its term."""
+        """Apply new bounds at once; existing entries keep their expiry."""
         self._ttl_s = tuning.ttl_seconds
         self._ended.resize(tuning.capacity)

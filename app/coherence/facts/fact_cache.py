@@ -1,4 +1,4 @@
-"""The cache of one sort of facts: in this process, shared in memcached, and loaded once for all who ask at a time."""
+"""The cache of one kind of facts: local, then memcached, then PostgreSQL, with one load for concurrent callers."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Generic, TypeVar
@@ -17,7 +17,7 @@ V = TypeVar("V")
 
 
 class LocalFact(Generic[V]):
-    """A fact in this process; `position` moves on when the fact is proven to hold still."""
+    """A fact in this process; `position` advances when the fact is proven to hold at a later one."""
 
     __slots__ = ("expires_ns", "keys", "position", "used", "value")
 
@@ -26,7 +26,7 @@ class LocalFact(Generic[V]):
         self.used = False
 
     def holds(self, state: State) -> bool:
-        """The rule, and the fact's own expiry; `state` tells the time well enough."""
+        """Whether the rule proves the fact and it has not expired; `state.start_ns` is precise enough as the time."""
         position = self.position
         if position != state.position:
             if not state.proves(self.keys, position):
@@ -36,7 +36,7 @@ class LocalFact(Generic[V]):
 
 
 class FactCache(Generic[V]):
-    """A value is handed out only if the rule proves it to the caller's own lease, or if it was read for the caller."""
+    """Returns a value only if the rule proves it under the caller's lease, or if it was read after the call began."""
 
     def __init__(
         self, kind: Kind[V], shared: SharedFacts[V], lease: Lease, clock: Clock, counters: Counters
@@ -54,7 +54,7 @@ class FactCache(Generic[V]):
         return len(self._local)
 
     def apply(self, tuning: CacheTuning) -> None:
-        """Take new bounds at once; a shorter life also shortens that of the facts in this process."""
+        """Apply new bounds at once; a shorter TTL also applies to the facts already in this process."""
         self._ttl_s = tuning.ttl_seconds
         self._local.resize(tuning.capacity)
         latest_ns = self._clock.now_ns() + tuning.ttl_seconds * S_IN_NS
@@ -62,9 +62,9 @@ class FactCache(Generic[V]):
             fact.expires_ns = min(fact.expires_ns, latest_ns)
 
     def load(self, key: int, read: Callable[[int], V | None]) -> V | None:
-        """The value of `key`, from `read(key)` when no fact can be proven; None when `read` says so.
+        """The value of `key`, from `read(key)` when no fact can be proven; None when `read` returns None.
 
-        Those who miss the same key at the same time share one call of `read`, and what it raises.
+        Concurrent misses of the same key share one call of `read`, and the exception that it raises.
         """
         state = self._current()
         if state is not None:
@@ -108,8 +108,10 @@ class FactCache(Generic[V]):
             self._shared.set_many(facts)
 
     def _load(self, key: int, read: Callable[[int], V | None], state: State | None) -> V | None:
-        """A flight that is under way began before this call, so its value needs proof; the one after it did not."""
+        """Load `key` in a flight of this caller, or take the result of another caller's flight."""
         flight, leads = self._flights.board(key)
+        # A flight that was under way may have read PostgreSQL before this call began, and before a change that was
+        # final by then: its value needs proof. The flight after it began later, so a value that it read is good.
         if not leads:
             flight.wait()
             if state is not None and self._proven(key, flight):
@@ -127,7 +129,7 @@ class FactCache(Generic[V]):
         return flight.value
 
     def _fill(self, key: int, read: Callable[[int], V | None], state: State | None, flight: Flight[V]) -> None:
-        """Land `flight` with a proven fact of the shared cache, else with what PostgreSQL says."""
+        """Set the outcome of `flight`: a proven fact of a cache, else the value read from PostgreSQL."""
         if state is not None:
             fact = self._find(key)
             if fact is not None and fact.holds(self._lease.state):
@@ -144,12 +146,12 @@ class FactCache(Generic[V]):
         flight.land(value, position, fresh=True)
 
     def _read(self, key: int, read: Callable[[int], V | None]) -> tuple[Position | None, V | None]:
-        """What PostgreSQL says, and the position at which it is known to hold: the one *before* it was asked."""
+        """(position, value) from PostgreSQL; the position is taken *before* the read, so that later changes count."""
         position = self._lease.position()
         return position, read(key)
 
     def _known(self, keys: list[int]) -> tuple[dict[int, V], set[int]]:
-        """What can be told without PostgreSQL: values, and what has ended for ever."""
+        """What is known without PostgreSQL: values by key, and the keys that have ended for ever."""
         state = self._current()
         if state is None:
             return {}, set()
@@ -170,7 +172,7 @@ class FactCache(Generic[V]):
         return known, ended
 
     def _accepts(self, key: int, shared: SharedFact[V]) -> bool:
-        """Whether a shared fact is proven; one that is a little ahead of this worker is worth another look."""
+        """Whether a shared fact is proven; if its position is a little ahead of ours, the log is read again first."""
         value = shared.value
         if value is None:
             return True
@@ -183,7 +185,7 @@ class FactCache(Generic[V]):
         return True
 
     def _proven(self, key: int, flight: Flight[V]) -> bool:
-        """The rule for the value of a flight that began before its caller."""
+        """Whether the rule proves the value of a flight that began before the caller asked."""
         value, position = flight.value, flight.position
         if value is None or position is None:
             return False
@@ -195,7 +197,7 @@ class FactCache(Generic[V]):
         self._local.put(key, LocalFact(value, self._kind.keys(key, value), fact.position, expires_ns))
 
     def _expiry(self, value: V) -> float:
-        """A fact is forgotten before what it tells of expires, which may have been prolonged meanwhile."""
+        """When the fact expires: 1 s before the thing itself, whose expiry may have been extended meanwhile."""
         latest = self._clock.wall_s() + self._ttl_s
         return latest if self._kind.expires_at is None else min(latest, self._kind.expires_at(value) - 1.0)
 

@@ -1,4 +1,4 @@
-"""Single flight: those who miss the same key at the same time wait for one of them to load it."""
+"""Single flight: of concurrent callers that miss the same key, one loads it and the others wait."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ JOIN_LIMIT_S = 20.0
 
 
 class Flight(Generic[V]):
-    """One load; once it has landed, `value` held at `position`, and `fresh` tells that it was read in this flight."""
+    """One load; afterwards `value` held at `position`, and `fresh` says that this flight read it from PostgreSQL."""
 
     __slots__ = ("_done", "error", "following", "fresh", "position", "value")
 
@@ -33,14 +33,14 @@ class Flight(Generic[V]):
         return value
 
     def wait(self) -> None:
-        """Return when it is over; raises what its leader got, and Unavailable when it takes too long."""
+        """Wait for the end; raises the leader's exception, or Unavailable after JOIN_LIMIT_S."""
         if not self._done.wait(JOIN_LIMIT_S):
             raise Unavailable("another request is still loading the same thing")
         if self.error is not None:
             raise self.error
 
     def over(self) -> None:
-        """Let those who wait go on."""
+        """Wake the waiting callers."""
         self._done.set()
 
 
@@ -53,10 +53,10 @@ class Flights(Generic[V]):
         self._flights: dict[int, Flight[V]] = {}
 
     def board(self, key: int, after: Flight[V] | None = None) -> tuple[Flight[V], bool]:
-        """A flight, and whether the caller has to lead it.
+        """A flight, and whether the caller must lead it.
 
-        It may have begun before this call, unless the caller has waited for the flight `after`: what it gets then has
-        begun when that was over, and may be over itself.
+        Without `after` the flight may have begun before this call. With `after`, a flight that the caller has waited
+        for, it began after that one had ended, and may have ended as well.
         """
         with self._mutex:
             flight = after.following if after is not None else None
@@ -69,14 +69,14 @@ class Flights(Generic[V]):
             return flight, leads
 
     def alone(self) -> Flight[V]:
-        """A flight that nobody joins."""
+        """A flight that no other caller can join."""
         return Flight(self._signal())
 
     @contextmanager
     def flying(self, key: int, flight: Flight[V]) -> Iterator[None]:
-        """Lead `flight` in the block; however the block ends, nobody is left waiting.
+        """Lead `flight` in the block; the waiting callers are woken however the block ends.
 
-        A leader that is killed (no `Exception`) leaves neither value nor error: those who waited load by themselves.
+        A killed leader (no `Exception`) leaves neither value nor error: the waiting callers then load by themselves.
         """
         try:
             yield

@@ -1,11 +1,11 @@
-"""A bounded map that forgets what was not used lately, with nothing to pay for a use but one attribute."""
+"""A bounded map that evicts entries not used recently; a use costs only setting one attribute."""
 
 import threading
 from typing import Generic, Protocol, TypeVar
 
 
 class Entry(Protocol):
-    """`used` is raised by whoever reads the entry."""
+    """The reader of an entry sets `used`."""
 
     used: bool
 
@@ -14,7 +14,7 @@ E = TypeVar("E", bound=Entry)
 
 
 class SecondChanceCache(Generic[E]):
-    """Second chance (the CLOCK algorithm): the oldest entry goes, unless it was used since it became the oldest.
+    """Second chance (CLOCK): evicts the oldest entry; one that was used moves to the young end once instead.
 
     `find` is the plain `dict.get`; the other methods may be called by several threads.
     """

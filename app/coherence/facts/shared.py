@@ -1,4 +1,4 @@
-"""Facts in memcached: value, position and expiry in one item, so that none can be had without the others."""
+"""Facts in memcached: value, position and expiry are stored in one item, so that they always belong together."""
 
 import hashlib
 import struct
@@ -44,7 +44,7 @@ class SharedFact(Generic[V]):
 
 
 class Store(Protocol):
-    """What is used of `Memcache`: nothing raises, a server that is down is a miss."""
+    """The methods of `Memcache` that are used here: none raises, an unavailable server is a miss."""
 
     def get(self, key: str) -> bytes | None: ...
     def get_many(self, keys: Sequence[str]) -> dict[str, bytes]: ...
@@ -52,7 +52,7 @@ class Store(Protocol):
 
 
 class SharedFacts(Generic[V]):
-    """Reads prove nothing by themselves: the caller applies the rule."""
+    """Reads and writes facts in memcached. A fact that was read is not proven yet: the caller applies the rule."""
 
     def __init__(self, kind: Kind[V], store: Store, wall_s: Callable[[], float]) -> None:
         self._kind, self._store, self._wall_s = kind, store, wall_s
@@ -70,7 +70,7 @@ class SharedFacts(Generic[V]):
         return {identifier: fact for identifier, fact in unpacked if fact is not None}
 
     def set_many(self, facts: Mapping[int, SharedFact[V]]) -> None:
-        """Keep facts that have a value, with one pipelined write; an end is told by `end`."""
+        """Store facts that have a value, with one pipelined write; for an end use `end`."""
         now_s = self._wall_s()
         items: dict[str, tuple[bytes, int]] = {}
         for identifier, fact in facts.items():
@@ -82,7 +82,7 @@ class SharedFacts(Generic[V]):
             self._store.set_many(items)
 
     def end(self, identifier: int, ttl_s: int) -> None:
-        """Remember for `ttl_s` that what has this identifier can never live again, whatever else was said of it."""
+        """Store for `ttl_s` that this identifier has ended for ever, replacing any fact about it."""
         data = _HEAD.pack(_ENDED, int(self._wall_s()) + ttl_s)
         self._store.set_many({self._name(identifier): (data, min(ttl_s, LONGEST_TTL_S))})
 
@@ -99,7 +99,7 @@ class SharedFacts(Generic[V]):
 
 
 def version_of(shape: Any) -> str:
-    """A name of `shape` that changes with its fields, their order, names and types, and those of what it holds."""
+    """A hash of `shape` that changes with its fields, their order, names and types, and those of nested types."""
     fields = getattr(shape, "__struct_fields__", ())  # the schema of an array names none
     described = msgspec.json.encode((fields, msgspec.json.schema(shape)), order="sorted")
     return hashlib.sha256(described).hexdigest()[:12]

@@ -1,1 +1,1 @@
-"""The log of changes, and what a worker knows of it."""
+"""The change log, and what a worker knows of it."""

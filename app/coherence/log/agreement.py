@@ -1,4 +1,4 @@
-"""Whether this worker and the database agree on the log of changes: only then may the worker use it, or do without.
+"""Whether this worker and the database agree on the change log (or on having none); required for leases and writes.
 
 A logout is final because every process hears of it on one log. Which one is recorded in the database, by the address
 of memcached server 0 or as `none`. That a worker has agreed is a fact like any other: it held at a position of the log
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What was agreed: the counter, new with each step of a change, and the log of that counter; None without one."""
+    """What was agreed: the counter, new with each step of a change, and its log; None when no log is used."""
 
     counter: str
     log: ChangeLog | None
@@ -31,7 +31,7 @@ class Terms:
 
 
 class Agreement:
-    """`terms` is None until the database has been asked, and while it says another log; `reason` tells which."""
+    """`terms` is None before the database is first asked and while it uses another log; `reason` then says which."""
 
     def __init__(self, own: str, change_log: ChangeLog | None, record: LogRecord) -> None:
         self.own, self.log, self._record = own, change_log, record
@@ -40,7 +40,7 @@ class Agreement:
 
     @property
     def leads_to_log(self) -> bool:
-        """Whether a look may be tried: the log is agreed upon, or nobody has asked yet."""
+        """Whether a look may be tried: the log is agreed upon, or the database has not been asked yet."""
         terms = self.terms
         return self.log is not None and (terms.log is not None if terms is not None else not self.reason)
 
@@ -51,15 +51,15 @@ class Agreement:
 
     @property
     def changing(self) -> bool:
-        """Whether the log is being changed, so that nobody uses any."""
+        """Whether the log is being changed; no process uses a log meanwhile."""
         return self.terms is not None and self.terms.changing
 
     def objection(self) -> str:
-        """Why this worker refuses to write; empty where it does not, or nobody has asked yet."""
+        """Why this worker refuses to write; empty when it does not or the database has not been asked yet."""
         return self.reason
 
     def require(self) -> Terms:
-        """What is agreed. Raises WrongLog, at once where that is known already, or Unavailable."""
+        """The agreed terms. Raises Unavailable, or WrongLog (without asking the database if that is known already)."""
         terms = self.terms
         if terms is None and not self.reason:
             try:
@@ -71,7 +71,7 @@ class Agreement:
         return terms
 
     def ask(self) -> Terms:
-        """Ask the database. Raises WrongLog with the reason, or Unavailable."""
+        """Ask the database for the terms. Raises WrongLog with the reason, or Unavailable."""
         found = self._record.confirm(self.own)
         reason = self._objection(found)
         if reason:
@@ -88,7 +88,7 @@ class Agreement:
         return terms
 
     def renew(self) -> Terms:
-        """Notice what has changed, and take part in a change. Raises WrongLog or Unavailable."""
+        """Update the terms, and take part in a change of the log. Raises WrongLog or Unavailable."""
         terms = self.terms
         if terms is None or terms.counter != self._record.counter():
             terms = self.ask()

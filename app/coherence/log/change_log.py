@@ -7,9 +7,9 @@ under that number. Numbers are positions. What a loss does:
   value (`lease.py`): facts from before the gap are unusable, and later ones were read after the commit.
 - *Counter lost* (restart, flush, eviction). The next one starts at a random number of 62 bits, so that positions of
   two eras never meet, whatever the clocks of the machines say: facts of the old era are unusable in the new one. A
-  number taken in the old era and entered in the new one tells nobody anything, and need not: who has looked since the
-  loss uses only facts that were read after it, hence after the commit, and who has not looked has no lease once the
-  writer has waited (`publisher.py`).
+  number taken in the old era and entered in the new one is never read, which is safe: a worker that has looked since
+  the loss uses only facts that were read after it, hence after the commit; a worker that has not looked has no lease
+  any more once the writer has waited (`publisher.py`).
 - *An acknowledgement lost.* The step is repeated; a number that is never entered is a gap, an entry set twice is
   the same entry.
 """
@@ -40,14 +40,14 @@ class LogServer(Protocol):
 
 
 class ChangeLog:
-    """Positions are compared within `REACH` only: a worker that is further behind forgets everything instead."""
+    """Readers follow the log over at most `REACH` entries; a worker further behind starts a new history instead."""
 
     def __init__(self, server: LogServer, random_bits: Callable[[int], int] = secrets.randbits) -> None:
         self._server, self._random_bits = server, random_bits
         self._counter = TICKET
 
     def counted_by(self, counter: str) -> "ChangeLog":
-        """The log of that counter on the same server; readers of one hear nothing of what is published to another."""
+        """The log with that counter on the same server, independent of logs with other counters."""
         made = ChangeLog(self._server, self._random_bits)
         made._counter = counter
         return made
@@ -61,16 +61,16 @@ class ChangeLog:
         self._server.set(_entry(position), key.encode(), ENTRY_TTL_S)
 
     def forget_everything(self) -> None:
-        """Publish a change of every key in one step: a jump that no reader follows. Raises CacheUnavailable."""
+        """Publish a change of all keys: after a jump beyond REACH readers begin anew. Raises CacheUnavailable."""
         self._advance(REACH + 1)
 
     def last(self) -> Position | None:
-        """The last number taken, None when the counter is lost. Raises CacheUnavailable."""
+        """The last number taken, None when the counter is missing. Raises CacheUnavailable."""
         value = self._server.get(self._counter)
         return None if value is None else _number(value)
 
     def begin_era(self) -> None:
-        """Make the counter where there is none. Raises CacheUnavailable."""
+        """Create the counter if it is missing, at a random number. Raises CacheUnavailable."""
         self._server.add(self._counter, b"%d" % self._random_bits(ERA_BITS), 0)
 
     def entries(self, after: Position, last: Position) -> dict[Position, str]:
@@ -88,7 +88,7 @@ class ChangeLog:
             if number is not None:
                 return number
             self.begin_era()
-        raise CacheUnavailable("the counter vanishes as soon as it is made")
+        raise CacheUnavailable("the counter disappears as soon as it is created")
 
 
 def _entry(position: Position) -> str:
@@ -99,4 +99,4 @@ def _number(value: bytes) -> Position:
     try:
         return int(value)
     except ValueError as error:
-        raise CacheUnavailable("the counter is no number") from error
+        raise CacheUnavailable("the counter is not a number") from error

@@ -12,8 +12,8 @@ Position = int
 class History:
     """For each key that has changed after `begin` the position of its last change; nothing older is known.
 
-    Other threads read while entries are recorded: they look into `changes` first and at `begin` last, a key leaves
-    `changes` only when `begin` has reached its change, and every step on `changes` is one that threads see whole.
+    Safe for threads that read while entries are recorded: they read `changes` first and `begin` last, a key is removed
+    from `changes` only after `begin` has reached its position, and each operation on `changes` is atomic.
     """
 
     __slots__ = ("begin", "changes", "limit")
@@ -37,7 +37,7 @@ class History:
 
 
 class State:
-    """What one look has found; replaced as a whole by the next one.
+    """The result of one look; the next look replaces the whole object.
 
     `position` is the last number of the log that `history` includes, `start_ns` the time just before that was asked:
     every change that was published before `start_ns` is known.
@@ -51,7 +51,7 @@ class State:
     def proves(self, keys: tuple[str, ...], position: Position) -> bool:
         """The rule: true when a fact about `keys` that held at `position` has not been changed up to `self.position`.
 
-        A position above ours is that of a worker that has looked later, or of a counter that was lost since.
+        A position above ours comes from a worker that has looked later, or from a counter that was lost since.
         """
         changes = self.history.changes
         for key in keys:

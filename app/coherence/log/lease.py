@@ -1,4 +1,4 @@
-"""The lease: the look at the log that a request makes, joins or finds recent enough."""
+"""The lease: a state of the log recent enough for a request, which reuses, joins or makes a look."""
 
 import threading
 from collections.abc import Callable
@@ -18,7 +18,7 @@ LOOKS = 4
 
 
 class Lease:
-    """What this worker knows of the log, and for whom that is recent enough.
+    """What this worker knows of the log, and which requests may rely on it.
 
     A request may rely on a state whose look started less than `lease_ms` before the request asked. Every change that
     was final by then was published, and its publisher has waited LEASE_MAX_MS, before the request asked: the look
@@ -48,7 +48,7 @@ class Lease:
     def __init__(
         self, agreement: Agreement, clock: Clock, counters: Counters, settle: Callable[[], object]
     ) -> None:  # fmt: skip
-        """Without an agreement to use a log nobody has a lease."""
+        """Without an agreement to use a log there is no lease."""
         self._agreement, self._clock, self._counters, self._settle = agreement, clock, counters, settle
         self._agreed_at = 0
         self._now_ns = clock.now_ns
@@ -73,13 +73,14 @@ class Lease:
         return self._since(self._now_ns())
 
     def position(self) -> Position | None:
-        """Where this worker is on the log, None before its first look."""
+        """This worker's position on the log, None before its first look."""
         return self.state.position or None
 
     def _since(self, oldest_ns: int) -> State | None:
-        """A look under way may have started too early, the one after it has not; a third is for lost races only."""
+        """A state whose look started at `oldest_ns` or later."""
         if not self._agreement.leads_to_log:
             return None
+        # A look under way may have started too early; the next one has not. The third try is for lost races only.
         for _ in range(3):
             flight, leads = self._board()
             if leads:
@@ -93,7 +94,7 @@ class Lease:
         return None
 
     def _board(self) -> tuple[Signal, bool]:
-        """The look under way, or a new one that the caller has to make."""
+        """The look under way, or a new one; True when the caller must make it."""
         with self._mutex:
             if self._flight is not None:
                 return self._flight, False
@@ -101,7 +102,7 @@ class Lease:
             return self._flight, True
 
     def _fly(self, flight: Signal) -> None:
-        """While the log is known to be broken only the caller here waits for it; the others do without."""
+        """Make the look. While the log is known to be broken, only this caller waits for it; others get no lease."""
         try:
             terms = self._agreement.require()
             if self._now_ns() - self.state.start_ns > ABSENCE_NS:
@@ -119,7 +120,7 @@ class Lease:
             flight.set()
 
     def _look(self, terms: Terms) -> None:
-        """Look until the state proves that the database has agreed; it is asked where that is not so."""
+        """Look until the state proves that the database has agreed; ask it when the state does not."""
         for _ in range(LOOKS):
             if terms.log is None:
                 return
@@ -130,6 +131,7 @@ class Lease:
             if self._agreed(self.state):
                 return
             before, terms = terms, self._agreement.ask()
+            # The answer holds at `position`, which was taken before asking, if the log is still the one looked at.
             if terms.counter == before.counter:
                 self._agreed_at = position
 
@@ -141,7 +143,7 @@ class Lease:
         self._counters.add("lease_failures")
 
     def _install(self, seen: State, found: Finding) -> None:
-        """In one step, and only when nothing was installed since the look began."""
+        """Replace the state, unless another look has replaced it since this one began."""
         with self._mutex:
             if self.state is not seen:
                 return
@@ -152,7 +154,7 @@ class Lease:
                 history.record(found.entries)
             state = State(history, found.last, found.start_ns)
             if not self._agreed(state):
-                state.start_ns = NEVER_NS
+                state.start_ns = NEVER_NS  # grants no lease
             self.state = state
         if found.entries is None:
             self._counters.add("histories_started")

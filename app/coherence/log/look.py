@@ -13,7 +13,7 @@ GAP_PAUSE_S = 0.002
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`entries` lead from the state to `last`; None when there is no such way and a new history has to begin."""
+    """`entries` are all changes from the state to `last`; None when some are missing and a new history must begin."""
 
     last: Position
     entries: dict[Position, str] | None
@@ -21,7 +21,7 @@ class Finding:
 
 
 def look(log: ChangeLog, seen: State, clock: Clock) -> Finding:
-    """Ask the log. A missing counter is made and looked at again: a miss never grants a lease.
+    """Read the log. A missing counter is created and read again, so that a miss never grants a lease.
 
     Raises CacheUnavailable.
     """
@@ -31,11 +31,11 @@ def look(log: ChangeLog, seen: State, clock: Clock) -> Finding:
         if last is not None:
             return Finding(last, _entries(log, seen.position, last, clock), start_ns)
         log.begin_era()
-    raise CacheUnavailable("the counter vanishes as soon as it is made")
+    raise CacheUnavailable("the counter disappears as soon as it is created")
 
 
 def _entries(log: ChangeLog, after: Position, last: Position, clock: Clock) -> dict[Position, str] | None:
-    """All entries after `after` up to `last`; one that is missing may still be between its writer's two steps."""
+    """All entries after `after` up to `last`; retries a missing one, whose writer may be between its two steps."""
     wanted = last - after
     if wanted == 0:
         return {}

@@ -14,7 +14,7 @@ NO_LOG = "none"
 
 _COLUMNS = "identity, following, counter, since <= now() FROM change_log"
 
-# Waits for a change that is under way, so that nobody agrees with what is about to end.
+# FOR SHARE waits for a change under way, so that no worker agrees to a log that is about to be replaced.
 CONFIRM = f"SELECT {_COLUMNS} FOR SHARE"
 LOCK = f"SELECT {_COLUMNS} FOR UPDATE"
 FIND_COUNTER = "SELECT counter FROM change_log"
@@ -78,7 +78,7 @@ class LogRecord:
         self._database = database
 
     def confirm(self, own: str) -> Recorded:
-        """What holds; the first process of the service records the log that it has itself."""
+        """The present record; the first process of the service records its own log."""
         found = self._find()
         if found.identity is None and found.following is None:
             self._database.run(RECORD, own)
@@ -86,7 +86,7 @@ class LogRecord:
         return found
 
     def shown(self) -> str:
-        """What holds, in words."""
+        """The present record as text."""
         found = self._find()
         change = f", being changed to {found.following}" if found.following else ""
         return f"{found.identity or 'not recorded yet'}{change}"
@@ -106,12 +106,12 @@ class LogRecord:
         self._database.run(COMPLETE_CHANGE, own, quiet_s, quiet_s)
 
     def replace(self, identity: str) -> None:
-        """Record another log at once; only for who knows that no process of the service runs."""
+        """Record another log at once; only safe while no process of the service runs."""
         self._database.run(REPLACE, identity, identity)
 
     @contextmanager
     def changing(self) -> Iterator["Change"]:
-        """A transaction in which the row is locked, so that nobody agrees with it before the end."""
+        """A transaction that locks the row, so that no worker agrees to it before the commit."""
         with _migrated(), self._database.transaction() as transaction:
             yield Change(transaction)
 
@@ -121,18 +121,18 @@ class LogRecord:
 
 
 class Change:
-    """The parts of a change that has begun."""
+    """The steps of a change, within the transaction that has locked the row."""
 
     def __init__(self, transaction: Transaction) -> None:
         self._transaction = transaction
         self.present = _recorded(transaction.one(LOCK))
 
     def record(self, identity: str) -> None:
-        """Where no process has worked yet."""
+        """Record the first log, when no process has worked yet."""
         self._transaction.run(RECORD, identity)
 
     def begin(self, following: str, in_force_after_s: float) -> None:
-        """From the commit on nobody uses any log, until processes with `following` complete the change."""
+        """Begin the change: from the commit on no log is used, until a process with `following` completes it."""
         self._transaction.run(BEGIN_CHANGE, following, in_force_after_s)
 
 
