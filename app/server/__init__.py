@@ -1,1 +1,1 @@
-"""The web server: gunicorn, its workers, the repaired meinheld, and what stands between them and the application."""
+"""The web server: gunicorn, its workers, the repaired meinheld, and the WSGI middleware around the application."""

@@ -1,7 +1,7 @@
-"""What the bodies of requests may come to: one by its method and path, and all of a worker together.
+"""Limits of request bodies: of each by its method and path, and of all of a worker together.
 
-Both are decided when the headers have come, so that what is refused is never read; csource/bodies.h does the same under
-meinheld.
+Both are checked when the headers are complete, so that a refused body is never read. For meinheld, csource/bodies.h
+does the same.
 """
 
 import threading
@@ -11,18 +11,18 @@ from contextlib import contextmanager
 from app.server.refusals import Refusal
 
 BodyLimit = Callable[[str, str], int]
-"""(method, path) -> bytes that the body of a request may have."""
+"""(method, path) -> the largest allowed body in bytes."""
 
 
 class Bodies:
-    """The bytes that the bodies under way in this process may come to: their length, or the limit of a chunked one."""
+    """Bounds the bytes of all bodies under way in this process; a chunked body counts with its limit."""
 
     def __init__(self, most: int) -> None:
         self._most, self._held, self._lock = most, 0, threading.Lock()
 
     @contextmanager
     def held(self, size: int) -> Iterator[None]:
-        """Count `size` for as long as the request lasts; raises Refusal where there is no room."""
+        """Reserve `size` bytes while the request lasts; raises Refusal (503) when `most` would be exceeded."""
         with self._lock:
             if self._held + size > self._most:
                 raise Refusal(503)

@@ -1,7 +1,7 @@
-"""Makes the framing of responses right before a worker sees them (RFC 9110, 6.4.1, 8.6 and 9.3.2; RFC 9112, 6).
+"""Corrects the framing of responses before a worker sends them (RFC 9110, 6.4.1, 8.6 and 9.3.2; RFC 9112, 6).
 
-Workers write what they are given: a body after HEAD, a chunk of length zero that ends the response too early, a body
-that is longer or shorter than its Content-Length. Each makes the client read one response as the beginning of the next.
+Workers send what they are given: a body after HEAD, an empty chunk that ends the response too early, a body longer or
+shorter than its Content-Length. Each of them makes the client misread where the next response begins.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -22,11 +22,11 @@ LENGTH = "content-length"
 
 
 class FramingError(Exception):
-    """A streamed body is shorter than its Content-Length: the connection must be closed, the client waits."""
+    """A streamed body is shorter than its Content-Length; the connection must be closed, as the client waits."""
 
 
 def framed(application: Application) -> Application:
-    """`application`, whose every response has the body and the Content-Length that its method and status allow."""
+    """Wrap `application` so that each response has the body and Content-Length that its method and status allow."""
 
     def call(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         status: str = ""
@@ -40,6 +40,7 @@ def framed(application: Application) -> Application:
             status, headers = new_status, new_headers
             return _refuse_write
 
+        # The worker's start_response is called last, when the body is known, so that headers can still change.
         body = application(environ, start)
         try:
             if type(body) is not list:
@@ -75,7 +76,7 @@ def _whole(body: list[bytes], headers: Headers) -> list[bytes]:
 
 
 def _no_body(body: Iterable[bytes], status: str, headers: Headers) -> list[bytes]:
-    """HEAD keeps the length that GET would have; 1xx, 204 and 304 have none."""
+    """An empty body. HEAD keeps the Content-Length of GET; 1xx, 204 and 304 have none."""
     if status[:3] in BODILESS:
         headers[:] = [header for header in headers if header[0].lower() != LENGTH]
     elif type(body) is list and body:

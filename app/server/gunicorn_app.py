@@ -30,9 +30,9 @@ BuildApp = Callable[[int], Application]
 
 
 def serve(settings: Settings, build_app: BuildApp, body_limit: BodyLimit) -> None:
-    """Serve until a signal ends the process; raises ConfigError for settings that it cannot work with.
+    """Serve until a signal ends the process; raises ConfigError for invalid settings.
 
-    `body_limit(method, path)` is how many bytes a body may have.
+    `body_limit(method, path)` is the largest allowed body in bytes.
 
     `build_app(slot)` makes the WSGI application in each worker after the fork. Slots number the living workers from 0
     without gaps; a worker's replacement gets its slot, so that statistics shared between the processes go on. Where the
@@ -74,7 +74,7 @@ class Service(BaseApplication):  # type: ignore[misc]
             self.cfg.set(name, value)
 
     def load(self) -> Application:
-        """The application of this worker, with what belongs between it and the worker."""
+        """The application of this worker, wrapped in the middleware."""
         self.application = self.build_app(self.slot)
         wrapped = trust_proxies(
             under_prefix(self.application, self.settings.path_prefix), self.settings.trusted_proxies
@@ -86,33 +86,33 @@ class Service(BaseApplication):  # type: ignore[misc]
         return framed(wrapped)
 
     def post_fork(self, arbiter: Arbiter, worker: Worker) -> None:
-        """In the new worker."""
+        """Called in the new worker."""
         self.slot = worker.slot
         cooperative.install("meinheld" if self.settings.worker == "meinheld" else "threads")
 
     def child_exit(self, arbiter: Arbiter, worker: Worker) -> None:
-        """In the master, when a worker has ended, however it did."""
+        """Called in the master when a worker has ended for whatever reason."""
         self.connections.forget(worker.slot)
 
     def worker_exit(self, arbiter: Arbiter, worker: Worker) -> None:
-        """In the worker, at its end."""
+        """Called in the worker at its end."""
         close = getattr(self.application, "close", None)
         if close is not None:
             close()
 
 
 class Master(Arbiter):  # type: ignore[misc]
-    """gunicorn's master, under which at most two generations of workers exist: there is no slot for a third."""
+    """gunicorn's master, limited to two generations of workers at a time: there are no slots for a third."""
 
     def handle_hup(self) -> None:
-        """Start a new generation, unless workers of the one before the last are still ending."""
+        """SIGHUP: start a new generation, unless workers of the last reload are still ending."""
         if len(self.WORKERS) > self.cfg.workers:
             self.log.warning("Not reloaded: workers of the last reload are still ending; send SIGHUP again later")
             return
         super().handle_hup()
 
     def handle_ttin(self) -> None:
-        """One worker more, up to the setting."""
+        """SIGTTIN: add a worker, up to the setting WORKERS."""
         if self.num_workers < self.cfg.workers:
             super().handle_ttin()
         else:
@@ -120,7 +120,7 @@ class Master(Arbiter):  # type: ignore[misc]
 
 
 class Connections:
-    """How many connections each worker holds, in memory that all of them share; they balance new ones by it."""
+    """The number of connections of each worker, in shared memory; workers use it to balance new ones."""
 
     def __init__(self, slots: int) -> None:
         self.counts = mmap.mmap(-1, slots * COUNT.size)
@@ -128,12 +128,12 @@ class Connections:
             self.forget(slot)
 
     def forget(self, slot: int) -> None:
-        """No worker of that slot takes connections."""
+        """Mark the slot as having no worker that accepts connections."""
         COUNT.pack_into(self.counts, slot * COUNT.size, -1)
 
 
 def worker_class(settings: Settings) -> type[Worker]:
-    """The class that the setting `WORKER` names; meinheld is imported only where it serves."""
+    """The class that the setting `WORKER` names; meinheld is imported only if it is used."""
     if settings.worker == "gthread":
         from app.server.threads import LimitedThreadWorker  # noqa: PLC0415
 
@@ -150,13 +150,13 @@ def assign_slot(arbiter: Arbiter, worker: Worker) -> None:
 
 
 def forget_garbage(worker: Worker) -> None:
-    """Leave what was built at the start out of every later search for garbage."""
+    """Exclude the objects built at the start from later garbage collections."""
     gc.collect()
     gc.freeze()
 
 
 class PropagatingLogger(Logger):  # type: ignore[misc]
-    """gunicorn's messages, written by the handlers of the process where it has any, else as gunicorn would."""
+    """gunicorn's log, written by the root logger's handlers if there are any, else by gunicorn's own."""
 
     def setup(self, cfg: Config) -> None:
         """Called by gunicorn, at the start and on SIGHUP."""
@@ -167,4 +167,4 @@ class PropagatingLogger(Logger):  # type: ignore[misc]
             self.error_log.propagate = True
 
     def access(self, *args: Any, **kwargs: Any) -> None:
-        """Requests are logged by the application."""
+        """Does nothing: the application logs requests."""

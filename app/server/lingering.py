@@ -1,4 +1,4 @@
-"""Connections of a thread worker that are answered and wait, outside of every thread, for their client to hang up."""
+"""Lingering close for the thread worker: answered connections wait for their client to close, without a thread."""
 
 import contextlib
 import selectors
@@ -14,8 +14,8 @@ CHUNK = 4096
 class Lingering:
     """Half-closed connections (RFC 9112, 9.6): the client gets all of the answer and a moment to close.
 
-    gunicorn waits for that in the loop of the worker, so that some clients which do not hang up stop it until its
-    master takes it for dead. The loop's own `poller` waits here instead.
+    gunicorn's own lingering blocks the worker's loop, so that a few clients that do not close can stop it until the
+    master kills it. Here the loop's `poller` waits for them instead.
     """
 
     def __init__(self, poller: selectors.BaseSelector) -> None:
@@ -24,7 +24,7 @@ class Lingering:
         self._left: dict[socket.socket, int] = {}
 
     def add(self, sock: socket.socket) -> None:
-        """Close our half now, and the other when the client does or after LINGER_S."""
+        """Shut down our half now; close the socket when the client closes or after LINGER_S."""
         try:
             sock.setblocking(False)
             sock.shutdown(socket.SHUT_WR)
@@ -36,7 +36,7 @@ class Lingering:
         self._waiting.append((time.monotonic() + LINGER_S, sock))
 
     def expire(self) -> None:
-        """Close what has lingered long enough; to be called now and then."""
+        """Close connections that have lingered for LINGER_S; to be called periodically."""
         now = time.monotonic()
         while self._waiting and self._waiting[0][0] <= now:
             self._close(self._waiting.popleft()[1])

@@ -1,4 +1,4 @@
-"""A prefix of paths, which an ingress may leave or take away: the application knows it as WSGI's SCRIPT_NAME."""
+"""A path prefix, which an ingress may pass on or strip; the application sees it as WSGI's SCRIPT_NAME."""
 
 from collections.abc import Iterable
 
@@ -7,7 +7,7 @@ from app.server.framing import Application, Environ, StartResponse
 
 
 def under_prefix(application: Application, prefix: str) -> Application:
-    """Take `prefix` off the path, where it is, and let links begin with it; free of cost without one."""
+    """Strip `prefix` from the path if present, and set SCRIPT_NAME for links; no overhead without a prefix."""
     if not prefix:
         return application
 
@@ -25,7 +25,7 @@ def limit_under_prefix(body_limit: BodyLimit, prefix: str) -> BodyLimit:
 
 
 def without_prefix(path: str, prefix: str) -> str:
-    """`path` as the application knows it."""
+    """`path` without the prefix, as the application sees it."""
     if path == prefix or path.startswith(f"{prefix}/"):
         return path[len(prefix) :] or "/"
     return path

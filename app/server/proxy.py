@@ -14,7 +14,7 @@ SCHEMES = ("http", "https")
 
 
 def trust_proxies(application: Application, networks: tuple[Network, ...]) -> Application:
-    """Replace REMOTE_ADDR and wsgi.url_scheme by what trusted proxies forwarded; free of cost without `networks`.
+    """Replace REMOTE_ADDR and wsgi.url_scheme by what trusted proxies forwarded; no overhead without `networks`.
 
     The address is the right-most one of X-Forwarded-For that is not itself a trusted proxy: everything to its left was
     written by the client. A peer on a Unix socket has no address; it is trusted where 127.0.0.1 is, as any process that
@@ -42,7 +42,7 @@ def trust_proxies(application: Application, networks: tuple[Network, ...]) -> Ap
 
 
 def _client(peer: str, hops: list[str], trusted: Any) -> str:
-    """The last hop that can be believed; what is no address ends the search."""
+    """The right-most untrusted hop; a hop that is not an address ends the search."""
     believed = peer
     for hop in reversed(hops):
         address = _parse(hop)

@@ -1,4 +1,4 @@
-"""What gunicorn would serve and HTTP/1.1 wants refused or read otherwise; headers.h does the same under meinheld."""
+"""Refuses or corrects requests that gunicorn accepts against HTTP/1.1; headers.h does the same for meinheld."""
 
 import re
 from collections.abc import Callable
@@ -22,7 +22,7 @@ BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
 class Refusal(Exception):
-    """A request that is answered with `status` and ends the connection."""
+    """The request is answered with `status`, and the connection is closed."""
 
     def __init__(self, status: int) -> None:
         super().__init__(status)
@@ -30,7 +30,7 @@ class Refusal(Exception):
 
 
 def examine(request: Any, body_limit: Callable[[str, str], int]) -> int:
-    """The bytes that the body may come to; raises Refusal, makes a gunicorn request mean what RFC 9110 and 9112 say."""
+    """Apply RFC 9110 and 9112 to a gunicorn request; returns the most bytes of its body, raises Refusal."""
     if request.version > (1, 1):  # RFC 9110, 2.5
         request.version = (1, 1)
     codings = _elements(request, "TRANSFER-ENCODING")

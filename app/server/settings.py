@@ -1,4 +1,4 @@
-"""gunicorn's options, made of the service's settings."""
+"""gunicorn's options, derived from the service's settings."""
 
 import os
 import resource
@@ -14,7 +14,7 @@ HEARTBEAT_FOLDER = "/dev/shm"  # noqa: S108 - a heartbeat on a disk would wait f
 
 
 def descriptor_limit() -> int:
-    """Raise the soft limit of open descriptors to the hard one and return what a worker may count on."""
+    """Raise the soft limit of open descriptors to the hard one and return it."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     limit = DESCRIPTORS_MOST if hard == resource.RLIM_INFINITY else hard
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
@@ -22,7 +22,7 @@ def descriptor_limit() -> int:
 
 
 def listen_host(settings: Settings) -> str:
-    """`*` is every address: of both families, or of IPv4 where the kernel has no IPv6."""
+    """The host to listen on; `*` means all addresses, of IPv4 only if the kernel has no IPv6."""
     if settings.host != "*":
         return settings.host
     return "::" if socket.has_dualstack_ipv6() else "0.0.0.0"  # noqa: S104 - as asked
@@ -37,7 +37,7 @@ def bind_address(settings: Settings) -> str:
 
 
 def options(settings: Settings) -> dict[str, Any]:
-    """What `gunicorn_app` sets; proxies are ours to trust (`proxy.py`), so gunicorn is told to trust none."""
+    """gunicorn's options. It is told to trust no proxies, as `proxy.py` handles them."""
     chosen: dict[str, Any] = {
         "bind": [bind_address(settings)],
         "workers": worker_count(settings.workers),

@@ -31,7 +31,7 @@ CHUNK = 65_536
 
 
 class TooSlow(Exception):
-    """A request did not arrive within its time; `begun` tells whether any of it did."""
+    """A request did not arrive in time; `begun` says whether any of it did."""
 
     def __init__(self, begun: bool) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ REFUSALS: tuple[tuple[type[Exception], int], ...] = (
 
 
 class _Budget:
-    """A socket whose reads all together last until `deadline`, however slowly the bytes arrive."""
+    """A socket whose reads share one deadline, however slowly the bytes arrive."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock, self._deadline, self._begun = sock, 0.0, False
@@ -89,7 +89,7 @@ class LimitedThreadWorker(ThreadWorker):  # type: ignore[misc]
         super().run()
 
     def finish_request(self, conn: Any, fs: Any) -> None:
-        """In the loop: keep the connection, or let it linger."""
+        """Called in the loop: keep the connection or let it linger."""
         conn.close = partial(self._hang_up, conn.sock)
         super().finish_request(conn, fs)
 
@@ -124,7 +124,7 @@ class LimitedThreadWorker(ThreadWorker):  # type: ignore[misc]
             return super().handle_request(req, conn)
 
     def set_accept_enabled(self, enabled: bool) -> None:
-        """On the way out, take what has connected so far, for nobody else may."""
+        """When stopping, first accept the connections already in the queue: no other worker will accept them."""
         super().set_accept_enabled(enabled)
         if not enabled and not self.alive:
             for listener in self.sockets:
@@ -135,7 +135,7 @@ class LimitedThreadWorker(ThreadWorker):  # type: ignore[misc]
                 listener.close()
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
-        """Answer what cannot be served; a connection on which nothing was asked just ends."""
+        """Send an error response; a connection on which no request began is just closed."""
         if isinstance(exc, TooSlow) and not exc.begun:
             return
         status = _refusal(exc)
@@ -147,7 +147,7 @@ class LimitedThreadWorker(ThreadWorker):  # type: ignore[misc]
             self.log.debug("The client has gone")
 
     def _lines_for(self, req: Any) -> str:
-        """By which the page that asked may read the refusal, where its headers could be read."""
+        """CORS header lines for the origin of the request, if its headers could be read."""
         lines: dict[str, str] = self.app.refusal_lines
         origin = next((value for name, value in getattr(req, "headers", ()) if name == "ORIGIN"), None)
         return "" if origin is None else lines.get(origin, lines.get("*", ""))
@@ -164,7 +164,7 @@ def _refusal(exc: BaseException) -> int:
 
 
 def whole_requests(application: Application, body_limit: BodyLimit) -> Application:
-    """`application`, called with the whole body in memory, and told of an escaped path, as under meinheld."""
+    """Wrap `application` to get the whole body in memory and a flag for escaped paths, as under meinheld."""
 
     def call(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         declared = environ.get("CONTENT_LENGTH")
@@ -185,7 +185,7 @@ def whole_requests(application: Application, body_limit: BodyLimit) -> Applicati
 
 
 def _read(read: Callable[[int], bytes], limit: int) -> bytes:
-    """The body, or one byte more than `limit` of it."""
+    """The body, cut one byte above `limit`."""
     parts, size = [], 0
     while size <= limit and (part := read(min(CHUNK, limit + 1 - size))):
         parts.append(part)

@@ -19,7 +19,7 @@ RESERVED_DESCRIPTORS = 256
 
 
 class MeinheldWorker(Worker):  # type: ignore[misc]
-    """Serves until SIGTERM, answers then what it has accepted, and replaces itself after `max_requests`."""
+    """Serves until SIGTERM, then answers the accepted requests; is replaced after `max_requests`."""
 
     stopping = False
     slot = 0
@@ -34,11 +34,11 @@ class MeinheldWorker(Worker):  # type: ignore[misc]
         server.set_watchdog(self.tick)
         server.share_counts(self.app.connections.counts, self.slot)
         application = self._counted if self.cfg.max_requests > 0 else self.wsgi
-        self.notify()  # the master tells no time from a heartbeat that never beat
+        self.notify()  # the master does not time out a worker that has never sent a heartbeat
         server.run(application, *self.PIPE)
 
     def tick(self) -> None:
-        """Once a second, in the loop: a loop that hangs no longer tells the master that it lives."""
+        """Called once a second in the loop: sends the heartbeat, which stops when the loop hangs."""
         self.notify()
         if self.ppid != os.getppid():
             self.log.warning("The master is gone; worker %s stops", self.pid)
@@ -60,7 +60,7 @@ class MeinheldWorker(Worker):  # type: ignore[misc]
         server.stop(0, 0, self._close_listeners)
 
     def handle_abort(self, sig: int, frame: FrameType | None) -> None:
-        """SIGABRT, sent by the master when the loop hangs: say where, and end, whatever the request would catch."""
+        """SIGABRT, sent by the master when the loop hangs: log the stack and exit, without raising in the request."""
         self.alive = False
         self.log.critical("Worker %s hangs:\n%s", self.pid, "".join(traceback.format_stack(frame)))
         self.cfg.worker_abort(self)
@@ -92,7 +92,7 @@ def configure(settings: Settings, descriptors: int) -> None:
 
 
 class _ErrorLog:
-    """What meinheld calls when the application, or reading from a client, raises."""
+    """The error logger that meinheld calls when the application, or reading from a client, raises."""
 
     def __init__(self, log: Logger) -> None:
         self._log = log

@@ -1,4 +1,4 @@
-"""The repaired meinheld: patches of the published 1.0.2, C of our own, and the build of the wheel.
+"""The repaired meinheld: patches for the published 1.0.2, additional C files, and the build of the wheel.
 
 `patches/` holds one patch for each defect, in the order of `patches/series`; `csource/` holds the C files that we add.
 `build.py` is the command; `series.py` reads, checks and applies the patches. Only the standard library and GNU patch

@@ -1,4 +1,4 @@
-"""The answers that the server gives by itself, as problem documents (RFC 9457): in Python, and in C for meinheld."""
+"""The server's own error responses as problem documents (RFC 9457), in Python and, for meinheld, in C."""
 
 import json
 from collections.abc import Iterable
@@ -28,7 +28,7 @@ def problem(status: int) -> bytes:
 
 
 def head(status: int) -> str:
-    """The status line and the headers, but for Date and those that the client's origin gets."""
+    """The status line and headers, up to the value of Date, without the CORS lines."""
     return (
         f"HTTP/1.1 {status} {PROBLEMS[status][0]}\r\nServer: {SERVER_NAME}\r\n"
         f"{RETRY if status == 503 else ''}Content-Type: application/problem+json\r\n"

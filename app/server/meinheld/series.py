@@ -1,4 +1,4 @@
-"""The patches of meinheld: what a patch says about itself, and how all of them are applied."""
+"""The patch series of meinheld: reads the patches' headers and applies them."""
 
 import shutil
 import subprocess
@@ -43,7 +43,7 @@ class Patch:
     subject: str
     """A short name, the patch's own."""
     defect: str
-    """What the published version does wrong, and whom that harms."""
+    """What the published version does wrong, and the harm."""
     source: str
     """Where the right behaviour is written, or how the defect was found."""
     tests: tuple[str, ...]
@@ -73,7 +73,7 @@ def apply(patches: Iterable[Patch], root: Path) -> None:
 
 
 def add_files(root: Path) -> None:
-    """Make the source that the patches are for: with our C files, without those that are left out."""
+    """Prepare the source for the patches: add our C files and remove the excluded files."""
     server = root / "meinheld" / "server"
     for path in C_SOURCE.iterdir():
         shutil.copy(path, server)

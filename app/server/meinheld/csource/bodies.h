@@ -1,11 +1,11 @@
-/* How large a body may be, which is decided when its headers are complete: a refused one is never read. */
+/* Limits of request bodies, checked when the headers are complete, so that a refused body is never read. */
 
 #include "log.h"
 
 static PyObject *body_limit_func; /* (method, path) -> bytes */
 static uint64_t bodies_most = INT_MAX;
 
-/* body_limits(function, most): what one body may have, by method and path, and all of this process together. */
+/* body_limits(function, most): the limit of one body by method and path, and of all in this process together. */
 PyObject *server_body_limits(PyObject *self, PyObject *args) {
   PyObject *function;
   unsigned long long most;
@@ -16,7 +16,7 @@ PyObject *server_body_limits(PyObject *self, PyObject *args) {
   Py_RETURN_NONE;
 }
 
-/* -1 where the function fails. */
+/* The limit in bytes; -1 when the function fails. */
 static long limit_of_body(request *req) {
   PyObject *method = PyDict_GetItemWithError(req->environ, request_method_key), *result;
   PyObject *path = PyDict_GetItemWithError(req->environ, path_info_key);
@@ -29,7 +29,7 @@ static long limit_of_body(request *req) {
   return limit > INT_MAX ? INT_MAX : limit;
 }
 
-/* Counts what the body may come to, its length or the limit of a chunked one, until the request is freed. */
+/* Reserves the body's length (its limit if chunked) until the request is freed; -1 when it is refused. */
 static int admit_body(http_parser *p, request *req, uint64_t length) {
   int chunked = (p->flags & F_CHUNKED) != 0;
   long limit;

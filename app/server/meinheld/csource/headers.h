@@ -1,4 +1,4 @@
-/* What the headers of a request mean together, which the parser cannot see because it looks at one at a time. */
+/* Checks that need several headers of a request together; the parser sees one at a time. */
 
 static int refuse(request *req, int status) {
   req->bad_request_code = status;
@@ -18,7 +18,7 @@ static int is_escape(const char *s, const char *end) {
   return end - s > 2 && isxdigit((unsigned char)s[1]) && isxdigit((unsigned char)s[2]);
 }
 
-/* The end of a host name or of an address in brackets, NULL where there is none. */
+/* The end of a host name or of an address in brackets, NULL when it is invalid. */
 static const char *end_of_host(const char *s, const char *end) {
   const char *start = s;
   if (s < end && *s == '[') {
@@ -35,7 +35,7 @@ static const char *end_of_host(const char *s, const char *end) {
   return s > start ? s : NULL;
 }
 
-/* host [ ":" port ] of RFC 3986, 3.2, without a user and without the comma, which may have joined two hosts. */
+/* host [ ":" port ] of RFC 3986, 3.2, without a user. No comma: meinheld joins repeated Host headers with one. */
 static int is_authority(const char *s, const char *end) {
   s = end_of_host(s, end);
   if (s == NULL || (s < end && *s++ != ':')) return 0;
@@ -108,7 +108,7 @@ static int check_headers(http_parser *p, request *req) {
   return 0;
 }
 
-/* Of an absolute-form target the path; its authority takes the place of Host (RFC 9112, 3.2.2). */
+/* The path of an absolute-form target, NULL if invalid; its authority replaces Host (RFC 9112, 3.2.2). */
 static char *after_authority(request *req, char *s, char *end) {
   char *authority;
   PyObject *host;
@@ -128,7 +128,7 @@ static char *after_authority(request *req, char *s, char *end) {
   return done < 0 ? NULL : s;
 }
 
-/* Decodes escapes in place, once; the end of what was decoded, NULL where an escape is none. */
+/* Decodes escapes in place, once; returns the end of the result, NULL for an invalid escape. */
 static char *decode_path(char *to, const char *s, const char *end) {
   for (; s < end; s++) {
     if (*s == '%') {
@@ -150,7 +150,7 @@ static int set_latin1(PyObject *env, PyObject *key, const char *s, const char *e
 }
 
 /* PATH_INFO and QUERY_STRING of one of the forms of RFC 9112, 3.2; CONNECT is refused elsewhere.
- * That a path was escaped is told as well: it is another spelling of the one that PATH_INFO has. */
+ * Also flags escaped paths: a proxy's rule for the plain path may not have matched them. */
 static int take_target(http_parser *p, request *req) {
   char *start = req->path ? req->path->buf : NULL, *end = start + (req->path ? req->path->len : 0);
   char *s = start, *to = start, *query, *path_end;
@@ -171,7 +171,7 @@ static int take_target(http_parser *p, request *req) {
   return 0;
 }
 
-/* An interim answer, once nothing else is to be answered before: the client holds its body back for it. */
+/* Sends 100 Continue, for which the client holds its body back, once no other response comes before it. */
 void answer_expectation(client_t *client) {
   static const char interim[] = "HTTP/1.1 100 Continue\r\n\r\n";
   http_parser *p = client->http_parser;

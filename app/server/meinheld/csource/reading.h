@@ -6,7 +6,7 @@
 #define YIELD_US 5000
 
 
-/* The refusal of what follows the requests in the queue. */
+/* Queues an error response after the requests in the queue. */
 static void push_refusal(client_t *client, int status_code) {
   request *req = new_request();
   req->bad_request_code = status_code;
@@ -31,7 +31,7 @@ static int set_read_error(client_t *client, int status_code) {
   return -1;
 }
 
-/* The client has closed its half, or is too slow; where nothing is asked the connection just ends. */
+/* The client has closed its half or is too slow; an idle connection is just closed. */
 static int end_reading(client_t *client, int status_code) {
   if (client->phase != PHASE_IDLE) return set_read_error(client, status_code);
   client->keep_alive = 0;
@@ -70,7 +70,7 @@ static int read_request(client_t *client) {
   ssize_t r = read(client->fd, buf, sizeof(buf));
   if (r > 0) return parse_http_request(client, buf, r);
   if (r < 0 && (errno == EAGAIN || errno == EINTR)) return 0;
-  if (r < 0) client->header_done = 1; /* nobody hears an error page */
+  if (r < 0) client->header_done = 1; /* the client is gone: send no error page */
   return end_reading(client, 400);
 }
 
@@ -129,7 +129,7 @@ static void greet_client(int fd, struct sockaddr_storage *address) {
   }
 }
 
-/* 1: accepted, 0: nobody waits, -1: no descriptors or memory at the moment. */
+/* 1: accepted, 0: none waiting, -1: no descriptors or memory at the moment. */
 static int accept_client(int listener) {
   struct sockaddr_storage address;
   socklen_t length = sizeof(address);
@@ -168,7 +168,8 @@ static void set_full(int is_full) {
   count_clients(0);
 }
 
-/* A worker that has enough yields for a moment; of what nobody has taken by then it takes some. */
+/* A worker with clearly more connections than another pauses for YIELD_US, so that the other can accept; then it
+ * accepts a few of those still waiting, in case the other is busy. */
 static void accept_callback(picoev_loop *loop, int fd, int events, void *cb_arg) {
   static int yielded = 0;
   int most, accepted;

@@ -1,4 +1,4 @@
-/* By which header lines the page of another origin may read what the server refuses by itself. */
+/* CORS header lines for the server's own error responses. */
 
 static PyObject *refusal_lines; /* origin -> header lines */
 

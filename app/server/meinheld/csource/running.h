@@ -7,7 +7,7 @@ static PyObject *stop_accepted; /* called when the last connection has been acce
 
 static void stop_expire(deadline *d) { loop_done = 0; }
 
-/* What connected before the stop is served; no more is taken. */
+/* Accepts the connections that are already queued, then stops accepting. */
 static void leave_listener(int fd) {
   while (accept_client(fd) == 1) {
   }
@@ -16,7 +16,7 @@ static void leave_listener(int fd) {
   forget_fd(fd);
 }
 
-/* An idle connection gets a moment for the request that its client may be sending; `read_callback` then closes it. */
+/* Shortens the timeout of idle connections: a request may be on its way; `read_callback` then closes them. */
 static void hurry_idle_clients(void) {
   int fd = -1;
   while ((fd = picoev_next_fd(main_loop, fd)) != -1) {

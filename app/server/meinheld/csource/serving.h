@@ -74,7 +74,7 @@ static void keep_client(client_t *client) {
   close_fd(client->fd);
 }
 
-/* The rest of the next request is still to come: only a part of it arrived with the one that is answered now. */
+/* Reads the rest of the next request, of which only a part arrived with the one just answered. */
 static int read_on(client_t *client) {
   client->current_req = client->request_queue->tail;
   client->limited = client->phase;
@@ -91,7 +91,7 @@ static void serve_later(client_t *client) {
   activecnt++;
 }
 
-/* Goes on with the connection after an answer; after one that ends it, what was pipelined gets none (RFC 9112, 9.6). */
+/* Goes on to the next request; 0 when the connection ends and pipelined requests are dropped (RFC 9112, 9.6). */
 static int go_on(client_t *client) {
   request_queue *queue = client->request_queue;
   if (!client->keep_alive || queue->size == 0) return 0;
@@ -169,7 +169,7 @@ static void serve_request(client_t *client) {
   close_client(client);
 }
 
-/* What a request greenlet runs: one request after another, as a new greenlet costs several system calls. */
+/* The body of a request greenlet, reused for many requests: a new greenlet costs several system calls. */
 static PyObject *app_handler(PyObject *self, PyObject *args) {
   PyObject *current = greenlet_getcurrent();
   int woken = 0;

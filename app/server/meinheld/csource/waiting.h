@@ -12,7 +12,7 @@ typedef enum { WAITER_IDLE, WAITER_PARKED, WAITER_READY, WAITER_WOKEN } waiter_s
 typedef struct waiter_st {
   PyObject_HEAD
   deadline deadline;
-  PyObject *greenlet; /* who is parked */
+  PyObject *greenlet; /* the parked greenlet */
   struct waiter_st *next;
   waiter_state state;
 } Waiter;
@@ -32,7 +32,7 @@ static void resume(PyObject *greenlet, PyObject *value) {
   Py_DECREF(greenlet);
 }
 
-/* The current greenlet (a new reference), or NULL and RuntimeError where nobody would ever resume it. */
+/* The current greenlet (a new reference), or NULL and RuntimeError if the loop could never resume it. */
 static PyObject *waiting_greenlet(void) {
   PyObject *current, *parent;
   if (loop_running && loop_thread == PyThread_get_thread_ident()) {
@@ -46,7 +46,7 @@ static PyObject *waiting_greenlet(void) {
   return NULL;
 }
 
-/* Runs the loop until somebody resumes this greenlet: 1 woken, 0 expired, -1 something was thrown into it. */
+/* Runs the loop until this greenlet is resumed: 1 woken, 0 expired, -1 something was thrown into it. */
 static int switch_to_loop(PyObject *current) {
   PyObject *parent = greenlet_getparent(current);
   PyObject *res = greenlet_switch(parent, hub_switch_value, NULL);
