@@ -1,1 +1,1 @@
-"""Real servers on one machine: what `python -m app run` supervises and what the tests start."""
+"""Real servers on one machine, for `python -m app run` and for the tests."""

@@ -1,4 +1,4 @@
-"""Who the servers that refuse to run as root run as, and the folders which that account can enter."""
+"""The account for servers that refuse to run as root, and folders that it can enter."""
 
 import fcntl
 import os
@@ -28,7 +28,7 @@ class Account:
 
 @cache
 def server_account() -> Account | None:
-    """None where this process is not root: its own account does."""
+    """The account for servers; None when this process is not root and its own account can be used."""
     if os.geteuid() != 0:
         return None
     known = {entry.pw_name: entry for entry in pwd.getpwall()}
@@ -39,7 +39,7 @@ def server_account() -> Account | None:
 class PrivateFolder:
     """A new folder that only `account` (and root) can enter, with a path short enough for a Unix socket (107 bytes).
 
-    It is locked while this process lives; what a killed process left behind is removed with the next one.
+    It is locked while this process lives. Folders left behind by killed processes are removed here.
     """
 
     def __init__(self, account: Account | None) -> None:
@@ -57,7 +57,7 @@ class PrivateFolder:
 
 
 def _locked_folder(home: Path) -> tuple[Path, int]:
-    """A new folder and the descriptor that holds it; again, if another process swept it away before it was held."""
+    """A new folder and the descriptor of its lock; retries if another process removes it before it is locked."""
     while True:
         path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=home))
         with suppress(FileNotFoundError):

@@ -1,4 +1,4 @@
-"""The tour: a walk through the API against a running service that shows each request and each answer."""
+"""The tour: calls the API of a running service and prints each request and response."""
 
 import json
 import secrets
@@ -11,7 +11,7 @@ _BOLD, _DIM, _PLAIN = "\033[1m", "\033[2m", "\033[0m"
 
 
 class TourFailed(Exception):
-    """An answer was not the one that the tour promises."""
+    """A response had another status than the tour expects."""
 
 
 class Tour:
@@ -53,7 +53,7 @@ class Tour:
         status, answer = _exchange(self._url + path, method, body, token)
         print(f"{status}" + (f" {json.dumps(answer, ensure_ascii=False)}" if answer else ""))
         if status != expected:
-            raise TourFailed(f"{method} {path} answered {status} where the tour promises {expected}")
+            raise TourFailed(f"{method} {path} answered {status}, expected {expected}")
         return answer
 
 

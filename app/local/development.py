@@ -23,8 +23,8 @@ _SETTINGS = {name for each in fields(Settings) for name in (each.name.upper(), f
 def only_instance(folder: Path) -> Iterator[Callable[[str], None]]:
     """Hold the folder while the service runs; raises LocalError when another instance does.
 
-    Yields a function that takes the service's address. The kernel lets go of the lock when its holder
-    ends, however it ends; the text in it is for the message alone.
+    Yields a function that takes the service's address. The kernel releases the lock when its holder ends,
+    however it ends; the file's text is only used in the error message.
     """
     folder.mkdir(mode=0o711, parents=True, exist_ok=True)
     with (folder / "lock").open("a+") as lock:
@@ -45,7 +45,7 @@ def only_instance(folder: Path) -> Iterator[Callable[[str], None]]:
 
 @contextmanager
 def publish_environment(folder: Path, environment: Mapping[str, str]) -> Iterator[None]:
-    """While the service runs, its variables stand in a file, so that other commands find its servers."""
+    """Keep the service's variables in a file while it runs, so that other commands find its servers."""
     path = folder / _ENVIRONMENT
     _write_secret(
         path, json.dumps({name: environment[name] for name in sorted(_SETTINGS & environment.keys())}).encode()
@@ -66,7 +66,7 @@ def running_environment(folder: Path) -> dict[str, str]:
 
 
 def secret_files(folder: Path) -> dict[str, str]:
-    """Variables that name the pepper and the folder of token keys; both are made when they are missing."""
+    """Variables for the pepper file and the folder of token keys; missing ones are created."""
     pepper, keys = folder / "pepper", folder / "keys"
     if not pepper.exists():
         _write_secret(pepper, secrets.token_hex(32).encode())
@@ -78,7 +78,7 @@ def secret_files(folder: Path) -> dict[str, str]:
 
 
 def _write_secret(path: Path, content: bytes) -> None:
-    """Only the owner can read it, and it is whole as soon as it has its name."""
+    """Write a file atomically, readable by its owner only."""
     new = path.with_suffix(".new")
     new.unlink(missing_ok=True)
     descriptor = os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)

@@ -38,7 +38,7 @@ class Memcached(Server):
         return f"127.0.0.1:{self.port}" if self.port else f"unix:{self._socket}"
 
     def flush(self) -> None:
-        """Forget everything at once."""
+        """Delete all items at once."""
         self.ask(b"flush_all")
 
     def ask(self, command: bytes, timeout_s: float = 5) -> bytes:

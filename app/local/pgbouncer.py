@@ -14,7 +14,7 @@ from app.local.programs import program
 
 
 class PgBouncer(Server):
-    """`statements` run on each new server connection (1.18 hangs on more than some 500 bytes of them).
+    """`statements` run on each new server connection (1.18 hangs on more than about 500 bytes of them).
 
     `url` names the service's database, `url_of` any other of the same PostgreSQL; `pool_size` is for each.
     """

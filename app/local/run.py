@@ -34,8 +34,8 @@ READY_TIMEOUT_S = 60.0
 SUPERVISION_S = 0.2
 
 DEFAULTS = {"ENVIRONMENT": "development", "HOST": "127.0.0.1", "PORT": "8000", "GRACEFUL_TIMEOUT": "5"}
-# What the supervisor decides itself; a variable of the user's shell must not lead the service elsewhere. Of
-# DATABASE_DIRECT_URL it takes the server, and hands the variable on as that server's.
+# Set by the supervisor itself, never inherited from the user's shell. Only DATABASE_DIRECT_URL is read from there, as
+# the PostgreSQL to use, and set again for the service.
 OWN = (
     "DATABASE_URL",
     "DATABASE_DIRECT_URL",
@@ -51,7 +51,7 @@ FAILURES = (LocalError, ConfigError, ProductError, OSError)
 
 @dataclass(frozen=True)
 class Plan:
-    """What one run is asked to do: its folder, the command of its service, what it is to do without."""
+    """Options of one run: its folder, the service's command, and the optional parts to leave out."""
 
     state: Path
     service: tuple[str, ...]
@@ -59,7 +59,7 @@ class Plan:
 
 
 class Stopped(BaseException):
-    """Somebody asked for the end: Ctrl-C, SIGTERM or a closed terminal."""
+    """The run was stopped by Ctrl-C, SIGTERM or a closed terminal."""
 
 
 def main(arguments: Sequence[str] = ()) -> int:
@@ -150,7 +150,7 @@ def _start_servers(plan: Plan, environment: dict[str, str], started: ExitStack) 
 
 
 def _watch(processes: Sequence[Process]) -> bool:
-    """True while every process lives; raises LocalError that tells which one ended, and how."""
+    """True while every process runs; raises LocalError that says which one ended, and how."""
     for each in processes:
         if not each.alive:
             raise LocalError(each.obituary())
@@ -208,7 +208,7 @@ def _say(message: object) -> None:
 
 
 def _stop_on_signals() -> None:
-    """The first signal unwinds everything, also where a shell started us with SIGINT ignored; later ones do nothing."""
+    """Make the first signal raise Stopped, even if a shell started us with SIGINT ignored; later ones do nothing."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes a checkout ready: Debian packages, the virtual environment of the lock file, the repaired meinheld.
-# A step that was done for the same inputs is skipped. What cannot be had is said with what it costs.
-#   setup.sh [setup|run|test|bench|e2e]: test, bench and e2e bring what only they need; setup tries again what has failed before
+# A step already done for the same inputs is skipped. What cannot be installed is reported with the consequence.
+#   setup.sh [setup|run|test|bench|e2e]: test, bench and e2e also install what only they need; setup retries failed steps
 #   PYTHON=python3.13   the interpreter of the virtual environment; else the system's, if it is 3.11 to 3.14
 #   APT=no              install no Debian packages
 set -euo pipefail
