@@ -110,7 +110,7 @@ def test_a_bad_tuning_is_refused(given: Any) -> None:
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b"\xff", b"NaN"])
-def test_a_tuning_that_is_not_json_is_refused(text: bytes) -> None:
+def test_tuning_that_is_not_json_is_refused(text: bytes) -> None:
     with pytest.raises(ValueError, match=r"\S"):
         read_tuning(text, Tuning())
 

@@ -58,7 +58,7 @@ def test_non_canonical_encoding_is_refused() -> None:
         (8, 7, [0.5], None),
     ],
 )
-def test_what_a_token_is_exchanged_for(number: int, present: int, ages: list[float], given: int | None) -> None:
+def test_successor_of_a_token(number: int, present: int, ages: list[float], given: int | None) -> None:
     assert successor(number, present, ages) == given
 
 

@@ -80,7 +80,7 @@ def test_pooler_is_checked_at_most_once_a_second() -> None:
     assert pod.pooler.asked == before + 1
 
 
-def test_without_a_pooler_nothing_is_asked() -> None:
+def test_without_a_pooler_the_pod_is_ready() -> None:
     pod = Pod(pooler=None)
     assert pod.ready()
     assert pod.ready()

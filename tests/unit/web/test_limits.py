@@ -57,7 +57,7 @@ def test_several_workers_share_one_limit(limit: int) -> None:
     assert let_pass == limit
 
 
-def test_a_large_limit_is_claimed_in_batches() -> None:
+def test_large_limit_is_claimed_in_batches() -> None:
     memcache = CountingMemcache()
     assert passed([limiter(memcache, Clock())], 600, 600) == 600
     assert memcache.exchanges <= 22

@@ -1,4 +1,4 @@
-"""What all resources have in common."""
+"""Rules for all resources."""
 
 from pathlib import Path
 

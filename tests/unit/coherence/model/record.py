@@ -13,7 +13,7 @@ Row = tuple[Any, ...]
 
 @dataclass(frozen=True)
 class Columns:
-    """As in the table `change_log`; times are of the simulated clock."""
+    """The columns of the table `change_log`; times are of the simulated clock."""
 
     identity: str | None = None
     following: str | None = None

@@ -121,7 +121,7 @@ def piece_by_piece(self: Lease, seen: State, found: Finding) -> None:
 
 
 def state_first(self: Lease, seen: State, found: Finding) -> None:
-    """What was found is recorded after the state that includes it is installed."""
+    """Record the changes found only after the state that includes them is installed."""
     with self._mutex:
         if self.state is seen:
             history = History(found.last) if found.entries is None else seen.history
@@ -138,7 +138,7 @@ def without_mutex(self: Lease, seen: State, found: Finding) -> None:
 
 
 def whatever_is_installed(self: Lease, seen: State, found: Finding) -> None:
-    """What was found is recorded before the check that nothing newer was installed."""
+    """Record the changes found before the check that nothing newer was installed."""
     with self._mutex:
         history = History(found.last) if found.entries is None else seen.history
         history.record(found.entries or {})

@@ -54,7 +54,7 @@ def test_a_key_can_be_published_before_it_signs(tmp_path: Path) -> None:
     assert {key["kid"] for key in keys.jwks()["keys"]} == {"old", "young"}
 
 
-def test_a_retired_key_can_stay_as_its_public_half(tmp_path: Path) -> None:
+def test_retired_key_can_be_kept_as_a_public_key(tmp_path: Path) -> None:
     write_private(tmp_path, "a")
     token = signed(ring(tmp_path))
     public = ring(tmp_path).signing.key
@@ -79,7 +79,7 @@ def test_a_client_can_verify_with_the_published_key(tmp_path: Path) -> None:
     assert jwt.decode(signed(keys), jwt.PyJWK(jwk), ["EdDSA"]) == {"sub": "1"}
 
 
-def test_a_new_key_is_taken_up_and_a_removed_one_forgotten(tmp_path: Path) -> None:
+def test_new_key_is_loaded_and_removed_key_is_dropped(tmp_path: Path) -> None:
     write_private(tmp_path, "a")
     keys = ring(tmp_path)
     version = keys.version

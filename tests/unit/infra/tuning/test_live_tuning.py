@@ -78,7 +78,7 @@ def test_a_removed_file_is_refused_and_the_last_good_one_stays(path: Path) -> No
     assert (tuning.refused, tuning.generation) == (1, 1)
 
 
-def test_a_file_that_appears_later_is_taken_up(tmp_path: Path) -> None:
+def test_file_that_appears_later_is_read(tmp_path: Path) -> None:
     tuning = LiveTuning(tmp_path / "tuning.json", DEFAULT)
     assert (tuning.current, tuning.refused) == (DEFAULT, 0)
     write(tmp_path / "tuning.json", {"generation": 5})

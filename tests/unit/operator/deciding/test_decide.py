@@ -142,7 +142,7 @@ def test_new_operator_restarts_all_recorded_times() -> None:
     assert [ghost.until for ghost in decision.ledger.ghosts] == [NOW + 7]
 
 
-def test_a_larger_pod_template_is_counted_for_every_pod_that_may_come() -> None:
+def test_larger_pod_template_counts_for_every_future_pod() -> None:
     observed = Snapshot(NOW, (pod("a", 1), pod("b", 1)), Workload(born_with=3))
     sums = decide(PARAMETERS, ledger(entry("a", 1), entry("b", 1)), observed, NOW).sums
     assert (sums.floor, sums.floor * sums.slots) == (3, 12)

@@ -77,7 +77,7 @@ def test_a_new_pod_gets_its_share_at_once_whatever_was_moved_before() -> None:
     assert moved == 0
 
 
-def test_no_more_is_taken_than_is_needed() -> None:
+def test_pods_shrink_no_more_than_needed() -> None:
     sizes, _ = targets([Claim("a", 8, 1.0), Claim("b", 8, 1.0), Claim("c", 1, None, new=True)], Rules(18, 1, 3, 10))
     assert sizes["c"] == 3
     assert sum(sizes.values()) <= 18

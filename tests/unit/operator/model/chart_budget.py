@@ -43,7 +43,7 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """What the chart looks up; `converged`: the operator has applied the current resource."""
+    """The running release as the chart looks it up; `converged`: the operator has applied the current resource."""
 
     operator: bool
     pool_size: int

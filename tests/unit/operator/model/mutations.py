@@ -66,7 +66,7 @@ def nothing_lingers() -> Any:
 
 
 def a_deleted_pod_is_a_dead_one() -> Any:
-    """Also when it was deleted by force."""
+    """Count a deleted pod as ended, also one that was deleted by force."""
     return patch.object(evidence, "_afterlife", lambda account, entry, told: account.parameters.linger_seconds)
 
 
@@ -79,7 +79,7 @@ def a_lost_node_is_a_dead_one() -> Any:
 
 
 def a_small_number_is_believed() -> Any:
-    """Also when another process may have reported it."""
+    """Believe a smaller size, also when another process may have reported it."""
     return patch.object(evidence, "_may_be_another", lambda entry, pod, reading: False)
 
 

@@ -167,7 +167,7 @@ class Rollouts:
                 self.promised.append(edited.budget - edited.headroom)
 
     def running(self) -> Running:
-        """As `jobfinder.running` looks it up."""
+        """The running release as the template `jobfinder.running` looks it up."""
         sizes, pods = self.pool_sizes(), self.pods_seen()
         if self.resource is None:
             size = max(sizes)

@@ -46,7 +46,7 @@ def test_all_conditions_are_good_when_nothing_is_wrong() -> None:
     assert found["observedGeneration"] == 4
 
 
-def test_the_sums_are_those_of_the_budget() -> None:
+def test_status_has_the_sums_of_the_budget() -> None:
     kept = replace(QUIET_LEDGER, ghosts=(Ghost("x", "x", 2, 105.0, 7.0),))
     found = status(spec_of(), QUIET, kept)["budget"]
     assert found["floor"] * found["slots"] + found["aboveFloor"] + found["headroom"] == found["total"]
@@ -161,7 +161,7 @@ def test_observe_mode_reports_the_changes_it_would_make() -> None:
     assert condition(found, "Ready")[:2] == ("True", "Observing")
 
 
-def test_a_resource_that_cannot_be_followed_keeps_the_last_numbers() -> None:
+def test_status_of_an_invalid_resource_keeps_the_last_numbers() -> None:
     old = status(spec_of(), QUIET, QUIET_LEDGER)
     found = build(Situation(None, Snapshot(0), None, error="no budget"), resource() | {"status": old}, LATER)
     assert condition(found, "Ready") == ("False", "NotFollowed", "no budget. Nothing is changed until then.")

@@ -54,7 +54,7 @@ def test_the_generation_grows_beyond_what_pods_have_seen_when_the_file_was_lost(
     assert plan(config_map(None), NEW, seen(17, 3)).generation == 18
 
 
-def test_a_file_that_is_no_json_is_written_anew() -> None:
+def test_file_that_is_not_json_is_rewritten() -> None:
     broken = ConfigMap(metadata=ObjectMeta(name="x-tuning"), data={KEY: "{"})
     assert plan(broken, NEW, seen(4)).write == NEW
 
@@ -115,7 +115,7 @@ def test_refusal_seen_after_an_operator_restart_counts_when_it_persists() -> Non
     assert refusals.of(5, app(4, 1)) == {"u"}
 
 
-def test_a_pod_that_has_not_seen_the_file_yet_refuses_nothing() -> None:
+def test_pod_that_has_not_read_the_file_has_not_refused_it() -> None:
     clock = Clock()
     refusals = Refusals(clock)
     refusals.of(5, app(4, 0))
