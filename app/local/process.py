@@ -29,7 +29,7 @@ class LocalError(Exception):
 
 @dataclass(frozen=True)
 class Command:
-    """A command to execute; without a `log` its output goes to the terminal. The kernel sends `death_signal` when we die."""
+    """A command; without a `log` it prints to the terminal. The kernel sends `death_signal` when we die."""
 
     arguments: Sequence[str | Path]
     log: Path | None = None
