@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -23,7 +23,14 @@ def cache_servers() -> Iterator[list[Memcached]]:
 
 @pytest.fixture(scope="package")
 def shared(postgres: Postgres, migrated: str, open_folder: Path) -> Iterator[Shared]:
-    """The package's own database; pods wait at most 1 s for a connection."""
+    """The package's own database."""
+    with own_database(postgres, migrated, open_folder) as shared:
+        yield shared
+
+
+@contextmanager
+def own_database(postgres: Postgres, migrated: str, open_folder: Path) -> Iterator[Shared]:
+    """A database that no other pods use; its pods wait at most 1 s for a connection."""
     from app.infra.postgres.migrate import migrate
     from app.main import preparation
 

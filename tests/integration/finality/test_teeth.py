@@ -3,14 +3,21 @@
 Random operations show some defects only by chance: an unpublished change by SQL becomes visible anyway when a worker
 starts a new history or reads the log again after 4 s without it, and both happen on a busy machine. So each round that
 did not show the defect also plays the affected operations alone, without other load.
+
+The database and the memcached servers are not those of the other tests, whose pods would publish what this service
+leaves in the outbox.
 """
 
 import sys
+from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 
 import pytest
 
 from app.local.memcached import Memcached
+from app.local.postgres import Postgres
+from tests.integration.finality.conftest import own_database
 from tests.integration.finality.harness.actors import BY_HAND, Actor
 from tests.integration.finality.harness.connections import Connections
 from tests.integration.finality.harness.load import drive, populate
@@ -40,13 +47,23 @@ BROKEN = {
 SERVE_BROKEN = "import sys, app.coherence, app.__main__; {}; sys.exit(app.__main__.main(['serve']))"
 
 
+@pytest.fixture(scope="module")
+def shared(postgres: Postgres, migrated: str, open_folder: Path) -> Iterator[Shared]:
+    with own_database(postgres, migrated, open_folder) as shared:
+        yield shared
+
+
+@pytest.fixture(scope="module")
+def cache_servers() -> Iterator[list[Memcached]]:
+    with Memcached() as first, Memcached() as second:
+        yield [first, second]
+
+
 @pytest.mark.parametrize("defect", BROKEN)
 def test_service_with_a_defect_is_caught(defect: str, shared: Shared, cache_servers: list[Memcached]) -> None:
-    for each in cache_servers:
-        each.start()
     code, signs = BROKEN[defect]
     serve = (sys.executable, "-c", SERVE_BROKEN.format(code))
-    with Pod("broken", shared, cache_servers[:2], kind=KINDS[0], workers=WORKERS, serve=serve) as pod:
+    with Pod("broken", shared, cache_servers, kind=KINDS[0], workers=WORKERS, serve=serve) as pod:
         world = populate(pod.name, pod.port, sql=partial(execute, shared))
         for _ in range(ROUNDS):
             drive(world, {pod.name: pod.port}, len(world.journal) + ROUND)
