@@ -34,9 +34,9 @@ clean: ## Remove the virtual environment and caches; the data in .run stay
 
 ##@ Test
 
-test: ## Run unit and integration tests with real servers (PYTEST_ARGS="-k name" JOBS=3)
+test: ## Run unit and integration tests with real servers (PYTEST_ARGS="-k name" JOBS=2)
 	@bash app/local/setup.sh test
-	@exec $(PY) -m pytest $(if $(JOBS),-n $(JOBS)) $(PYTEST_ARGS)
+	@exec $(PY) -m pytest -n $(or $(JOBS),2) $(PYTEST_ARGS)
 
 test-fuzz: setup ## Send mutated requests to a sanitizer build (FUZZ_SECONDS=60 LEAK_PART=0.05)
 	@exec $(PY) -m pytest tests/fuzz $(PYTEST_ARGS)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+import requests
 
 from app.routes import route_labels
 from tests.api_client import Api, Person
@@ -30,6 +31,7 @@ def owners(status: int) -> tuple[int, int, int, int, int, int]:
     return (401, 403, 403, 403, status, 403)
 
 
+DRAFT = {"title": "Nurse", "description": "<p>You care.</p>", "language": "en", "state": "draft"}
 MATRIX = {
     "DELETE /api/v1/auth/sessions/{session_id}": Row((401, 404, 404, 404, 404, 404)),
     "GET /api/v1/users/{user_id}": Row(ANY_ACCOUNT),
@@ -42,6 +44,13 @@ MATRIX = {
     "GET /api/v1/companies/{company_id}/members/{user_id}": Row(MEMBERS),
     "PUT /api/v1/companies/{company_id}/members/{user_id}": Row(owners(200), {"role": "owner"}),
     "DELETE /api/v1/companies/{company_id}/members/{user_id}": Row(owners(204)),
+    "GET /api/v1/companies/{company_id}/jobs": Row(MEMBERS),
+    "POST /api/v1/companies/{company_id}/jobs": Row((401, 403, 403, 201, 201, 403), DRAFT),
+    "GET /api/v1/jobs/{job_id}": Row((404, 404, 404, 200, 200, 404)),
+    "PATCH /api/v1/jobs/{job_id}": Row((401, 404, 404, 200, 200, 404), {"title": "Head nurse"}),
+    "DELETE /api/v1/jobs/{job_id}": Row((401, 404, 404, 204, 204, 404)),
+    "GET /api/v1/jobs/{job_id}/similar": Row((404, 404, 404, 200, 200, 404)),
+    "GET /docs/{file}": Row(EVERYBODY),
     "GET /api/v1/admin/users/{user_id}": Row(ADMINS),
     "POST /api/v1/admin/users/{user_id}/disable": Row(ADMINS),
     "POST /api/v1/admin/users/{user_id}/enable": Row(ADMINS),
@@ -49,14 +58,16 @@ MATRIX = {
     "POST /api/v1/admin/companies/{company_id}/verify": Row(ADMINS),
     "DELETE /api/v1/admin/companies/{company_id}/verify": Row(ADMINS),
 }
-"""The company id is that of `owner` and `recruiter`; the user id is that of an account outside ASKERS.
+"""The company id is that of `owner` and `recruiter`, the job id that of its draft; the user id is that of an account
+outside ASKERS.
 
 That account is another recruiter of the company, or no member if the request invites it.
 """
 
 LIST_COMPANY = """
 SELECT name, version, verified, closed_at, (SELECT array_agg((user_id, role)::text ORDER BY user_id)
-  FROM company_members WHERE company_id = id) FROM companies WHERE id = %s
+  FROM company_members WHERE company_id = id), (SELECT array_agg((id, version)::text ORDER BY id)
+  FROM posting WHERE company_id = companies.id) FROM companies WHERE id = %s
 """
 LIST_ACCOUNT = """
 SELECT token_epoch, disabled_at, (SELECT count(*) FROM sessions s WHERE s.user_id = u.id AND revoked_at IS NULL)
@@ -81,7 +92,11 @@ class Cast:
         if "/members/" in label:
             assert invite(owner, company["id"], account).status_code == 201
         sql = "SELECT max(id) FROM sessions WHERE user_id = %s"
+        draft = owner.send("POST", f"companies/{company['id']}/jobs", json=DRAFT)
+        assert draft.status_code == 201
         names = {
+            "file": "start.js",
+            "job_id": draft.json()["id"],
             "company_id": company["id"],
             "slug": company["slug"],
             "user_id": account.id,
@@ -92,7 +107,7 @@ class Cast:
         body = row.body and {name: value.format(email=account.email) for name, value in row.body.items()}
         token = self.people[asker].token if asker in self.people else None
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        answer = api.send(method, path.format(**names).removeprefix("/api/v1/"), json=body, headers=headers)
+        answer = requests.request(method, api.url + path.format(**names), json=body, headers=headers, timeout=30)
         assert answer.status_code < 400 or self._state(company["id"], account) == before
         api.query("UPDATE companies SET closed_at = now() WHERE id = %s", (company["id"],))
         return answer.status_code
