@@ -1,15 +1,16 @@
 """HTTP of postings and searches."""
 
 import hashlib
-from typing import Any, get_args
+from collections.abc import Sequence
+from typing import Any, cast, get_args
 
 import falcon
 
 from app.companies.schemas import CompanyFact
-from app.errors import FieldError, Invalid
+from app.errors import Invalid
 from app.jobs.facts import JobFact
 from app.jobs.parameters import searched
-from app.jobs.query.parameters import meant
+from app.jobs.query.parameters import listed
 from app.jobs.query.suggestions.service import KINDS, Suggestions, SuggestionService, asked
 from app.jobs.results import Found
 from app.jobs.schemas import Job, JobBatch, JobPatch, Jobs, NewJob, State
@@ -39,6 +40,11 @@ def _show(resp: falcon.Response, shown: Shown) -> None:
     resp.data = fact.json(company)
 
 
+def _some_of(values: Sequence[str]) -> dict[str, Any]:
+    """The schema of what `listed` reads."""
+    return {"type": "array", "items": {"type": "string", "enum": list(values)}, "minItems": 1, "maxItems": len(values)}
+
+
 def _user(req: falcon.Request) -> int | None:
     identity = req.context.identity
     return None if identity is None else int(identity.user_id)
@@ -60,7 +66,7 @@ class CompanyJobs(Resource):
                 Parameter(
                     "state",
                     "query",
-                    {"type": "array", "items": {"type": "string", "enum": list(_STATES)}, "minItems": 1, "maxItems": 4},
+                    _some_of(_STATES),
                     "only these",
                 ),
                 *PAGING,
@@ -250,7 +256,7 @@ class JobSuggestions(Resource):
                 Parameter(
                     "kind",
                     "query",
-                    {"type": "array", "items": {"type": "string", "enum": list(KINDS)}, "minItems": 1, "maxItems": 4},
+                    _some_of(KINDS),
                     "left out: all",
                 ),
             ),
@@ -272,7 +278,7 @@ def _states(req: falcon.Request) -> list[State] | None:
     given = _given(req).get("state")
     if given is None:
         return None
-    texts: list[Any] = [text for part in given for text in part.split(",")]
-    if unknown := next((text for text in texts if text not in _STATES), None):
-        raise Invalid([FieldError("state", "unknown_value", "this is no state", meant(unknown[:100], _STATES))])
-    return texts
+    states, problems = listed("state", given, _STATES)
+    if problems:
+        raise Invalid(problems)
+    return cast("list[State]", states)

@@ -122,6 +122,22 @@ def meant(value: str, known: Collection[str]) -> str | None:
     return spelling[found[0]] if found else None
 
 
+def listed(name: str, texts: Sequence[str], known: Sequence[str]) -> tuple[list[str], list[FieldError]]:
+    """The values of a parameter that may be repeated or separated by commas, and what is wrong with them.
+
+    At most as many as there are `known` values.
+    """
+    values = [part for text in texts for part in text.split(",")]
+    if len(values) > len(known):
+        return [], [FieldError(name, "too_many", f"at most {len(known)} values")]
+    problems = [
+        FieldError(name, "unknown_value", "this value is not known here", meant(value[:TEXT_MAX], known))
+        for value in values
+        if value not in known
+    ]
+    return list(dict.fromkeys(values)), problems
+
+
 def _value(parameter: Parameter, texts: Sequence[str]) -> Any:
     if parameter.commas:
         texts = [part for text in texts for part in text.split(",")]

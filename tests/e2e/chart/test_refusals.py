@@ -179,7 +179,7 @@ FEASIBLE: dict[str, Values] = {
         "environment": "development",
         "tuning": {"limits": {"logins_per_address": 0}, "passwords": {"bcrypt_cost": 4}},
     },
-    "caches that just fit": {"tuning": {"cache": {"user": {"capacity": 103060}}}},
+    "caches that just fit": {"tuning": {"cache": {"user": {"capacity": 99726}}}},
     "no memory limit": {
         "resources": {"limits": {"memory": None}},
         "tuning": {"cache": {"user": {"capacity": 1000000}}},

@@ -8,8 +8,9 @@ import pytest
 from app.routes import ROUTES
 from tests.e2e.chart.rendering import EVERYTHING, named, render
 
-# Only Prometheus, the kubelet and administrators request these, from within the cluster.
-CLOSED = {"/metrics"} | {
+# Only Prometheus, the kubelet and administrators request these, from within the cluster. The root of the host often
+# belongs to a front end.
+CLOSED = {"/metrics", "/"} | {
     re.sub(r"\{[^}]*\}", "1", path) for path, _ in ROUTES if path.startswith(("/api/v1/health", "/api/v1/admin"))
 }
 

@@ -257,6 +257,14 @@ def test_invalid_parameter_is_refused_by_name(
         assert answer.json()["fields"][0]["did_you_mean"] == meant
 
 
+@pytest.mark.parametrize(
+    ("kinds", "code"), [("title,skill,company,place,title", "too_many"), ("title,skil", "unknown_value")]
+)
+def test_suggestions_refuse_bad_kinds(board: Board, kinds: str, code: str) -> None:
+    answer = board.api.get(f"jobs/suggest?q=a&kind={kinds}")
+    assert (answer.status_code, [each["code"] for each in answer.json()["fields"]]) == (422, [code])
+
+
 def test_cursor_works_only_with_its_search(board: Board) -> None:
     cursor = board.answer("q=nurse&limit=1")["next"]
     assert board.api.get(f"jobs?q=nurse&limit=2&total=true&cursor={cursor}").status_code == 200

@@ -4,7 +4,7 @@ import msgspec
 
 from app.errors import FieldError, Invalid
 from app.jobs.codes.terms import Kind
-from app.jobs.query.parameters import TEXT_MAX, meant
+from app.jobs.query.parameters import TEXT_MAX, listed, meant
 from app.jobs.query.suggestions.store import SuggestionStore
 from app.jobs.texts.words import folded, spelled
 
@@ -71,12 +71,8 @@ def asked(given: dict[str, list[str]]) -> tuple[str, tuple[str, ...]]:
     if not text or len(text) > TEXT_MAX or len(given["q"]) > 1:
         problems.append(FieldError("q", "invalid", f"1 to {TEXT_MAX} characters"))
     if "kind" in given:
-        kinds = tuple(dict.fromkeys(kind for part in given["kind"] for kind in part.split(",")))
-        problems += [
-            FieldError("kind", "unknown_value", "this value is not known here", meant(kind[:TEXT_MAX], KINDS))
-            for kind in kinds
-            if kind not in KINDS
-        ]
+        values, wrong = listed("kind", given["kind"], KINDS)
+        kinds, problems = tuple(values), problems + wrong
     if problems:
         raise Invalid(problems)
     return text, kinds
