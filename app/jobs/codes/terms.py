@@ -50,8 +50,18 @@ _ENUMERATED = {
 
 
 def term(kind: Kind, value: str | int) -> int:
-    """The number of a value of any kind that needs no dictionary: an enumerated one, a code, an id or a day."""
+    """The number of a value of any kind that needs no dictionary: an enumerated one, a code, an id or a day.
+
+    Raises OverflowError for an id that has none.
+    """
+    if not has_term(kind, value):
+        raise OverflowError(f"{kind.name} {value} has no term")
     return (kind << KIND_BITS) + _number(kind, value)
+
+
+def has_term(kind: Kind, value: str | int) -> bool:
+    """Whether `term` has a number for it; greater ids would be those of another kind."""
+    return 0 <= _number(kind, value) < NUMBERS
 
 
 def value_of(number: int) -> str:

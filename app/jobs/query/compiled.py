@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from app.jobs.codes.terms import Kind, cells_around, term
+from app.jobs.codes.terms import Kind, cells_around, has_term, term
 from app.jobs.codes.vocabulary import countries
 from app.jobs.query.expression import Expression, canonical, without_stop_words
 from app.jobs.query.parameters import Point, Wanted
@@ -98,7 +98,7 @@ def compiled(wanted: Wanted, stems: Stems, numbers: Mapping[Name, Iterable[int]]
         return tuple(number for text in texts for number in numbers.get((NAMED[facet], folded(text)), ()))
 
     filters = [
-        Filter(name, tuple(term(kind, value) for value in getattr(wanted, name)))
+        Filter(name, tuple(term(kind, value) for value in getattr(wanted, name) if has_term(kind, value)))
         for name, kind in ENUMERATED.items()
         if getattr(wanted, name)
     ]
@@ -115,7 +115,7 @@ def compiled(wanted: Wanted, stems: Stems, numbers: Mapping[Name, Iterable[int]]
         stems=stems,
         need=tuple(next(iter(found("skill", [text])), 0) for text in wanted.skill_all),
         filters=tuple(filters),
-        forbidden=tuple(term(Kind.COMPANY, number) for number in wanted.company_not),
+        forbidden=tuple(term(Kind.COMPANY, number) for number in wanted.company_not if has_term(Kind.COMPANY, number)),
         places=tuple(asked),
         circle=_circle(wanted),
         eligible=eligible,

@@ -79,10 +79,10 @@ def document(routes: Iterable[tuple[str, Any]], prefix: str = "") -> dict[str, A
 
 
 def _portable(schema: Any) -> Any:
-    """The schema with patterns in the dialect of JSON Schema (ECMA 262), where `$` means Python's `\\Z`."""
+    """The schema as JSON has it, with patterns in its dialect (ECMA 262), where `$` means Python's `\\Z`."""
     if isinstance(schema, dict):
         return {name: _portable(value) for name, value in schema.items()}
-    if isinstance(schema, list):
+    if isinstance(schema, list | tuple):
         return [_portable(value) for value in schema]
     return schema.removesuffix(r"\Z") + "$" if isinstance(schema, str) and schema.endswith(r"\Z") else schema
 

@@ -265,6 +265,14 @@ def test_suggestions_refuse_bad_kinds(board: Board, kinds: str, code: str) -> No
     assert (answer.status_code, [each["code"] for each in answer.json()["fields"]]) == (422, [code])
 
 
+@pytest.mark.parametrize("name", ["company", "company.not"])
+def test_search_takes_every_company_id(board: Board, name: str) -> None:
+    query = f"{name}=9223372036854775807,52002940719188664,550517929,134217728"
+    answer = board.api.get(f"jobs?{query}&facets=company&total=true")
+    assert answer.status_code == 200
+    assert bool(answer.json()["items"]) == (name == "company.not")
+
+
 def test_cursor_works_only_with_its_search(board: Board) -> None:
     cursor = board.answer("q=nurse&limit=1")["next"]
     assert board.api.get(f"jobs?q=nurse&limit=2&total=true&cursor={cursor}").status_code == 200
