@@ -141,6 +141,7 @@ def edit_the_budget(config: Config) -> None:
         seen = config.wait_for("BudgetConverged")
         assert granted(seen) == pods + free, seen.status["budget"]
 
+    wait_for_grants(config, 2 + BUDGET - HEADROOM - floors)  # the pools grow while clients wait
     config.edit("spec.database.connectionBudget", 34)
     expect(2, 34 - HEADROOM - floors)
     config.edit("spec.database.connectionBudget", BUDGET)
