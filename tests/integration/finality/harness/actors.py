@@ -56,9 +56,9 @@ class Actor:
         person = self._random.choice(self._world.people)
         if len(person.sessions) < 2 or (len(person.sessions) < SESSIONS_EACH and self._random.random() < 0.1):
             self.log_in(person)
-        if person.sessions:
+        if sessions := list(person.sessions):  # another actor may end them meanwhile
             action = self._random.choices(list(self._actions), list(self._actions.values()))[0]
-            action(person, self._random.choice(person.sessions))
+            action(person, self._random.choice(sessions))
 
     def log_in(self, person: Person) -> None:
         session = person.log_in(self._any(), self._world.journal)
@@ -125,7 +125,7 @@ class Actor:
         self._end(Kind.LOGOUT, session, Request("POST", LOGOUT, token=session.token), [session])
 
     def end_another(self, person: Person, session: Session) -> None:
-        target = self._random.choice(person.sessions)
+        target = self._random.choice(list(person.sessions) or [session])
         if target is not session:
             self._use_everywhere(target)
             request = Request("DELETE", f"{SESSIONS}/{target.id}", token=session.token)
@@ -134,7 +134,7 @@ class Actor:
     def log_out_everywhere(self, person: Person, session: Session) -> None:
         """Log out everywhere, and again after a login: the second one must fail while the new session is live."""
         sessions = list(person.sessions)
-        self._use_everywhere(self._random.choice(sessions))
+        self._use_everywhere(self._random.choice(sessions or [session]))
         request = Request("POST", f"{LOGOUT}?scope=all", token=session.token)
         if self._end(Kind.LOGOUT_ALL, session, request, sessions).status == 204:
             self.log_in(person)
