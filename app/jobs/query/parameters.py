@@ -102,7 +102,7 @@ def read(given: Mapping[str, Sequence[str]], lang: str, fields: Collection[str])
     known = _known(fields)
     for name, texts in given.items():
         if name not in known:
-            problems.append(_unknown_name(name, known))
+            problems.append(unknown_name(name, known))
             continue
         try:
             values[name.replace(".", "_")] = _value(known[name], texts)
@@ -150,7 +150,8 @@ def _value(parameter: Parameter, texts: Sequence[str]) -> Any:
     return tuple(dict.fromkeys(parameter.read(text) for text in texts))
 
 
-def _unknown_name(name: str, known: Collection[str]) -> FieldError:
+def unknown_name(name: str, known: Collection[str]) -> FieldError:
+    """The error for a parameter that is none of `known`."""
     return FieldError(name[:100], "unknown", "this parameter is not known here", meant(name[:100], known))
 
 

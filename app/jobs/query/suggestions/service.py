@@ -4,7 +4,7 @@ import msgspec
 
 from app.errors import FieldError, Invalid
 from app.jobs.codes.terms import Kind
-from app.jobs.query.parameters import TEXT_MAX, listed, meant
+from app.jobs.query.parameters import TEXT_MAX, listed, unknown_name
 from app.jobs.query.suggestions.store import SuggestionStore
 from app.jobs.texts.words import folded, spelled
 
@@ -60,13 +60,8 @@ class SuggestionService:
 
 def asked(given: dict[str, list[str]]) -> tuple[str, tuple[str, ...]]:
     """The text and the kinds of a request. Raises Invalid."""
-    problems = [
-        FieldError(
-            name[:TEXT_MAX], "unknown", "this parameter is not known here", meant(name[:TEXT_MAX], ("q", "kind"))
-        )
-        for name in given
-        if name not in ("q", "kind")
-    ]
+    known = ("q", "kind")
+    problems = [unknown_name(name, known) for name in given if name not in known]
     text, kinds = " ".join(given.get("q", [])), tuple(KINDS)
     if not text or len(text) > TEXT_MAX or len(given["q"]) > 1:
         problems.append(FieldError("q", "invalid", f"1 to {TEXT_MAX} characters"))
