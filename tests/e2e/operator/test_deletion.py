@@ -7,7 +7,7 @@ from tests.e2e.operator.resource import Config
 from tests.e2e.operator.test_edits import BOUNDS, console_setting
 from tests.e2e.platform.load.watch import Load, watched
 from tests.e2e.platform.release import NAME, Release
-from tests.integration.finality.harness.pods import wait_for
+from tests.pods.pod import wait_for
 
 LOAD = Load(rate=150, connections=16, actors=3)
 

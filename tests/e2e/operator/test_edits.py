@@ -12,7 +12,7 @@ from tests.e2e.platform.load.processes import first_process, kill
 from tests.e2e.platform.load.watch import Load, watched
 from tests.e2e.platform.release import NAME, Release
 from tests.e2e.waiting import wait_until
-from tests.integration.finality.harness.pods import wait_for
+from tests.pods.pod import wait_for
 
 LOAD = Load(rate=150, connections=16, actors=3)
 PODS_MOST = 2 * MOST + 1

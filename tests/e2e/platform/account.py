@@ -1,7 +1,7 @@
 """The user account that the README's tour creates."""
 
 from tests.e2e.platform.load.clients import Address
-from tests.integration.finality.harness.connections import Connection, Request
+from tests.pods.connections import Connection, Request
 
 ADA = {"email": "ada@example.com", "password": "a long walk in the rain"}
 

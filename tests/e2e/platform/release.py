@@ -16,7 +16,7 @@ from app.infra.tuning.fitness import UNLIMITED
 from tests.e2e.cluster.access import Cluster
 from tests.e2e.platform.load.clients import Address
 from tests.e2e.waiting import PATIENCE_S, wait_until
-from tests.integration.finality.harness.pods import wait_for
+from tests.pods.pod import wait_for
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 CHART = CHECKOUT / "charts" / "jobfinder"
@@ -140,7 +140,7 @@ class Release:
 
     def health(self) -> str:
         """`ok`, `degraded` or `unavailable`, as one worker sees it."""
-        from tests.integration.finality.harness.connections import Connection, Request
+        from tests.pods.connections import Connection, Request
 
         address = self.address()
         connection = Connection("", address.port, host=address.host)

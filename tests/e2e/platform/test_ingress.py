@@ -8,7 +8,7 @@ from tests.e2e.platform.account import forget_ada
 from tests.e2e.platform.load.clients import Address
 from tests.e2e.platform.release import Release
 from tests.e2e.platform.routing import BY_INGRESS, BY_ROUTE, status
-from tests.integration.finality.harness.pods import wait_for
+from tests.pods.pod import wait_for
 from tests.tour import walk_the_tour
 
 INNER = ("/metrics", "/api/v1/health/metrics", "/api/v1/health")

@@ -34,7 +34,7 @@ def test_the_tour_works_through_the_node_port(release: Release) -> None:
 
 
 def test_metrics_are_served_within_the_cluster(release: Release) -> None:
-    from tests.integration.finality.harness.connections import Connection, Request
+    from tests.pods.connections import Connection, Request
 
     address = release.address()
     connection = Connection("", address.port, host=address.host)

@@ -11,8 +11,8 @@ from tests.e2e.platform.load.processes import first_process, kill, stop, workers
 from tests.e2e.platform.load.report import NO_ANSWER
 from tests.e2e.platform.load.watch import Load, Watch, watched
 from tests.e2e.platform.release import Pod, Release
-from tests.integration.finality.harness.history import Interval
-from tests.integration.finality.harness.pods import wait_for
+from tests.pods.faults import Interval
+from tests.pods.pod import wait_for
 
 LOAD = Load(rate=500, connections=32, actors=4)
 CALM = 1500

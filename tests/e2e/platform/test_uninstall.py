@@ -1,7 +1,7 @@
 """`helm uninstall` leaves what the values say to keep, and nothing else."""
 
 from tests.e2e.platform.release import NAME, Release
-from tests.integration.finality.harness.pods import wait_for
+from tests.pods.pod import wait_for
 
 KEPT_BY_VALUES = {f"secret/{NAME}", f"secret/{NAME}-keys"}
 

@@ -11,8 +11,8 @@ import pytest
 from tests.e2e.cluster.access import Cluster
 from tests.e2e.platform.load.watch import Load, watched
 from tests.e2e.platform.release import CHART, CHECKOUT, NAME, Release, installed
-from tests.integration.finality.harness.connections import Connection, Request
 from tests.integration.finality.harness.people import Journal, Person
+from tests.pods.connections import Connection, Request
 
 SECRETS = (NAME, f"{NAME}-keys")
 

@@ -12,8 +12,8 @@ from app.infra.memcache.client import Server
 from app.infra.postgres.database import Database
 from app.local.memcached import Memcached
 from tests.integration.finality.harness.clients import ME, Client, client_of, log_out
-from tests.integration.finality.harness.connections import Answer, Request
-from tests.integration.finality.harness.pods import KINDS, Pod, Shared, Stranger, wait_for
+from tests.pods.connections import Answer, Request
+from tests.pods.pod import KINDS, Pod, Shared, Stranger, wait_for
 
 READY = Request("GET", "/api/v1/health/ready")
 

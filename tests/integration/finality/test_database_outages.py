@@ -6,8 +6,8 @@ import pytest
 
 from app.local.postgres import Postgres
 from tests.integration.finality.harness.clients import Client, client_of, in_flight, log_out
-from tests.integration.finality.harness.connections import LIVE, Connection, Request
-from tests.integration.finality.harness.pods import Pod, wait_for
+from tests.pods.connections import LIVE, Connection, Request
+from tests.pods.pod import Pod, wait_for
 
 WAITING = 100
 PATIENCE_S = 20.0

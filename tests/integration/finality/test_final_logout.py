@@ -10,14 +10,16 @@ from pathlib import Path
 import pytest
 
 from app.local.memcached import Memcached
-from tests.integration.finality.harness.chaos import Chaos, Odd
-from tests.integration.finality.harness.connections import Connections, Request
+from tests.integration.finality.harness.chaos import Odd, OddChaos
 from tests.integration.finality.harness.history import Kind
 from tests.integration.finality.harness.load import drive, populate
 from tests.integration.finality.harness.people import World
-from tests.integration.finality.harness.pods import Pod, Shared, Stranger
 from tests.integration.finality.harness.rules import violations
-from tests.integration.finality.harness.truth import execute, live_sessions, wait_until_published
+from tests.integration.finality.harness.truth import live_sessions
+from tests.pods.chaos import Chaos
+from tests.pods.connections import Connections, Request
+from tests.pods.database import execute, wait_until_published
+from tests.pods.pod import Pod, Shared, Stranger
 
 OPERATIONS = int(os.environ.get("FINALITY_OPERATIONS", "10000"))
 AUDITED = 1000
@@ -36,7 +38,7 @@ def test_no_ended_session_or_stale_profile_under_faults(
         pods = [*whole, resized]
         ports = {each.name: each.port for each in (*pods, stranger)}
         world = populate(pods[0].name, pods[0].port, sql=partial(execute, shared))
-        chaos = Chaos(pods, cache_servers, shared.postgres, Odd(resized, stranger), seed=OPERATIONS)
+        chaos = OddChaos(pods, cache_servers, shared.postgres, Odd(resized, stranger), seed=OPERATIONS)
         drive(world, ports, OPERATIONS, meanwhile=chaos.run)
         keep(world, chaos)
         wait_until_published(shared)

@@ -11,9 +11,10 @@ import pytest
 
 from app.local.memcached import Memcached
 from tests.integration.finality.harness.clients import ME, Client, client_of, in_flight, log_out
-from tests.integration.finality.harness.connections import Connection, Request
-from tests.integration.finality.harness.pods import CHECKOUT, Pod, Shared, wait_for
-from tests.integration.finality.harness.truth import rows, wait_until_published, wait_until_revoked
+from tests.integration.finality.harness.truth import wait_until_revoked
+from tests.pods.connections import Connection, Request
+from tests.pods.database import rows, wait_until_published
+from tests.pods.pod import CHECKOUT, Pod, Shared, wait_for
 
 
 @pytest.fixture

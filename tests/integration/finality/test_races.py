@@ -8,10 +8,10 @@ import psycopg2
 import pytest
 
 from tests.integration.finality.harness.clients import Client, client_of, log_out
-from tests.integration.finality.harness.connections import Answer, Connection, Request
 from tests.integration.finality.harness.people import Session
-from tests.integration.finality.harness.pods import Pod, Shared, wait_for
-from tests.integration.finality.harness.truth import rows
+from tests.pods.connections import Answer, Connection, Request
+from tests.pods.database import rows
+from tests.pods.pod import Pod, Shared, wait_for
 
 CHANGE_PASSWORD = (
     "UPDATE users SET token_epoch = token_epoch + 1 WHERE id = %s",

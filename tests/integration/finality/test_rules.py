@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from tests.integration.finality.harness.history import HEARD_NS, Faults, Interval, Kind, Operation, Violation
+from tests.integration.finality.harness.history import HEARD_NS, Kind, Operation, Violation
 from tests.integration.finality.harness.rules import violations
+from tests.pods.faults import Faults, Interval
 
 USER, PHONE, LAPTOP = 1, 11, 12
 

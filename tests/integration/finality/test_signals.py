@@ -11,10 +11,10 @@ import pytest
 
 from app.local.memcached import Memcached
 from tests.integration.finality.harness.clients import ME, Client, client_of, in_flight, log_out
-from tests.integration.finality.harness.connections import LIVE, Answer, Connection, Request
 from tests.integration.finality.harness.people import Session
-from tests.integration.finality.harness.pods import KINDS, Pod, Shared, wait_for
 from tests.integration.finality.harness.truth import wait_until_revoked
+from tests.pods.connections import LIVE, Answer, Connection, Request
+from tests.pods.pod import KINDS, Pod, Shared, wait_for
 
 ENDING = 24
 READERS = 4

@@ -11,9 +11,9 @@ import pytest
 
 from app.local.memcached import Memcached
 from tests.integration.finality.harness.clients import ME, client_of
-from tests.integration.finality.harness.connections import LIVE, Request
 from tests.integration.finality.harness.people import Session
-from tests.integration.finality.harness.pods import KINDS, Pod, Shared
+from tests.pods.connections import LIVE, Request
+from tests.pods.pod import KINDS, Pod, Shared
 
 MISSES = 1000
 PATIENT = """

@@ -17,14 +17,14 @@ import pytest
 
 from app.local.memcached import Memcached
 from app.local.postgres import Postgres
-from tests.integration.finality.conftest import own_database
 from tests.integration.finality.harness.actors import BY_HAND, Actor
-from tests.integration.finality.harness.connections import Connections
 from tests.integration.finality.harness.load import drive, populate
 from tests.integration.finality.harness.people import Person, Session, World
-from tests.integration.finality.harness.pods import KINDS, Pod, Shared, wait_for
 from tests.integration.finality.harness.rules import violations
-from tests.integration.finality.harness.truth import execute
+from tests.pods.connections import Connections
+from tests.pods.database import execute
+from tests.pods.fixtures import own_database
+from tests.pods.pod import KINDS, Pod, Shared, wait_for
 
 ROUND, ROUNDS = 1000, 10
 WORKERS = 2

@@ -1,5 +1,5 @@
-"""The pods of the finality tests."""
+"""The pods of this folder."""
 
-from tests.integration.finality.conftest import cache_servers, pods, shared, whole
+from tests.pods.fixtures import cache_servers, pods, shared, whole
 
 __all__ = ["cache_servers", "pods", "shared", "whole"]

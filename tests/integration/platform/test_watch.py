@@ -6,8 +6,8 @@ import time
 
 from tests.e2e.platform.load.clients import Address
 from tests.e2e.platform.load.watch import Load, watched
-from tests.integration.finality.harness.history import Interval
-from tests.integration.finality.harness.pods import Pod, wait_for
+from tests.pods.faults import Interval
+from tests.pods.pod import Pod, wait_for
 
 LOAD = Load(rate=400, connections=16, actors=3)
 ENOUGH = 1500

@@ -3,9 +3,9 @@
 from tests.e2e.platform.load.clients import ServiceConnections, Tally
 from tests.e2e.platform.load.watch import WORKERS_MOST, Watch
 from tests.e2e.platform.release import NAME, Release
-from tests.integration.finality.harness.connections import Request
-from tests.integration.finality.harness.pods import wait_for
 from tests.integration.finality.harness.truth import LIVE_SESSIONS
+from tests.pods.connections import Request
+from tests.pods.pod import wait_for
 
 AUDITED = 300
 UNPUBLISHED = "SELECT count(*) FROM outbox"

@@ -5,7 +5,7 @@ import select
 import time
 from dataclasses import dataclass, field, replace
 
-from tests.integration.finality.harness.connections import LIVE, Answer, Connection, Connections, Request
+from tests.pods.connections import LIVE, Answer, Connection, Connections, Request
 
 SERVICE = "service"
 LOST_UNSEEN = (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError)

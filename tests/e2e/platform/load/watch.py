@@ -15,12 +15,13 @@ from typing import IO, Self
 from loadtest.client import encoded
 from tests.e2e.platform.load.clients import Address, ServiceConnections, Tally
 from tests.e2e.platform.load.report import Ask, Plan, Report
-from tests.integration.finality.harness.connections import Connection
-from tests.integration.finality.harness.history import Faults, Operation, Violation
+from tests.integration.finality.harness.history import Operation, Violation
 from tests.integration.finality.harness.load import drive, populate
 from tests.integration.finality.harness.people import Journal, Person, World
-from tests.integration.finality.harness.pods import wait_for
 from tests.integration.finality.harness.rules import violations
+from tests.pods.connections import Connection
+from tests.pods.faults import Faults
+from tests.pods.pod import wait_for
 
 CHECKOUT = Path(__file__).resolve().parents[4]
 USERS = 20

@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from tests.integration.finality.harness.connections import Answer, Connection, Connections, Request
 from tests.integration.finality.harness.history import HEARD_NS, Kind
 from tests.integration.finality.harness.people import Person, Session, World
+from tests.pods.connections import Answer, Connection, Connections, Request
 
 ME, LOGOUT, REVOKE, SESSIONS, PASSWORD = (
     "/api/v1/users/me",

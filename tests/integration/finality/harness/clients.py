@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
-from tests.integration.finality.harness.connections import Answer, Connection, Connections, Request
 from tests.integration.finality.harness.people import Journal, Person, Session
-from tests.integration.finality.harness.pods import Pod, wait_for
+from tests.pods.connections import Answer, Connection, Connections, Request
+from tests.pods.pod import Pod, wait_for
 
 ME, LOGOUT = "/api/v1/users/me", "/api/v1/auth/logout"
 

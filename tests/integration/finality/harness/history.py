@@ -1,6 +1,6 @@
-"""The record of a run: operations with their responses, and the injected faults."""
+"""The record of a run: operations with their responses."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 NO_ANSWER = 0
@@ -86,27 +86,6 @@ class Operation:
     def may_have_acted(self) -> bool:
         """Whether it may have ended something, final or not."""
         return self.promised or self.status == NO_ANSWER or self.status >= 500
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """A time span in ns; of `pod` alone if it is set."""
-
-    start: int
-    end: int
-    pod: str = ""
-
-
-@dataclass(slots=True)
-class Faults:
-    """`silence`: memcached server 0 certainly did not answer; `outages`: PostgreSQL may not have answered;
-    `crashes`: workers or pods were being killed; `strangers`: pods with another log than the database's record.
-    """
-
-    silence: list[Interval] = field(default_factory=list)
-    crashes: list[Interval] = field(default_factory=list)
-    outages: list[Interval] = field(default_factory=list)
-    strangers: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

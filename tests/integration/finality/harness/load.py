@@ -4,8 +4,8 @@ import threading
 from collections.abc import Callable, Mapping
 
 from tests.integration.finality.harness.actors import Actor
-from tests.integration.finality.harness.connections import Connection, Connections
 from tests.integration.finality.harness.people import Journal, Person, Sql, World
+from tests.pods.connections import Connection, Connections
 
 PEOPLE = 24
 ACTORS = 32

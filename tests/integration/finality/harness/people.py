@@ -8,8 +8,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from tests.integration.finality.harness.connections import Answer, Connection, Request
 from tests.integration.finality.harness.history import Kind, Operation
+from tests.pods.connections import Answer, Connection, Request
 
 Sql = Callable[[str, int], bool]
 _numbers = itertools.count(1)

@@ -14,11 +14,11 @@ from tests.integration.finality.harness.history import (
     ENDS_USER,
     HEARD_NS,
     USES_TOKEN,
-    Faults,
     Kind,
     Operation,
     Violation,
 )
+from tests.pods.faults import Faults
 
 FOREVER = 2**63
 HONEST = frozenset({0, 200, 204, 304, 401, 403, 404, 409, 412, 503})

@@ -17,9 +17,9 @@ from app.local.pgbouncer import PgBouncer
 from app.local.postgres import Postgres, free_port
 from app.local.process import Command, LocalError, Process, becomes_true
 from app.local.programs import has_meinheld
-from tests.integration.finality.harness.connections import Answer, Connection, Request
+from tests.pods.connections import Answer, Connection, Request
 
-CHECKOUT = Path(__file__).resolve().parents[4]
+CHECKOUT = Path(__file__).resolve().parents[2]
 SERVE = (sys.executable, "-m", "app", "serve")
 READY_TIMEOUT_S = 60.0
 KINDS = ("meinheld", "gthread") if has_meinheld() else ("gthread",)
