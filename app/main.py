@@ -124,7 +124,7 @@ class Parts:
         return AuthService(self.accounts, rules, self.tokens, refresh, facts)
 
     def admin(self) -> AdminService:
-        return AdminService(AdminStore(self.database), self.coherence, self.auth(), self.companies)
+        return AdminService(AdminStore(self.database), self.coherence, self.auth(), self.companies, self.board.jobs)
 
     def stands_on(self) -> Dependencies:
         return Dependencies(self.database, self.pooler, self.memcache, self.confirm, self.coherence.agreement.objection)
@@ -296,6 +296,7 @@ def _resources(parts: Parts) -> list[Resource]:
         admin.Enabling(administration),
         admin.AdminSessions(administration),
         admin.Verification(administration),
+        admin.TakeDown(administration),
         admin.Audit(administration),
         health.Health(checks),
         health.Live(checks),

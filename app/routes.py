@@ -3,7 +3,16 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from app.admin.resources import AdminSessions, AdminUser, AdminUsers, Audit, Disabling, Enabling, Verification
+from app.admin.resources import (
+    AdminSessions,
+    AdminUser,
+    AdminUsers,
+    Audit,
+    Disabling,
+    Enabling,
+    TakeDown,
+    Verification,
+)
 from app.auth.resources import (
     Logins,
     Logouts,
@@ -72,6 +81,7 @@ ROUTES: tuple[tuple[str, type[Resource]], ...] = (
     ("/api/v1/admin/users/{user_id:id}/enable", Enabling),
     ("/api/v1/admin/users/{user_id:id}/sessions", AdminSessions),
     ("/api/v1/admin/companies/{company_id:id}/verify", Verification),
+    ("/api/v1/admin/jobs/{job_id:id}/take-down", TakeDown),
     ("/api/v1/admin/audit", Audit),
     ("/api/v1/health", Health),
     ("/api/v1/health/live", Live),

@@ -5,13 +5,15 @@ from typing import Any
 
 import falcon
 
-from app.admin.schemas import Account, Accounts, AuditEntries
+from app.admin.schemas import Account, Accounts, AuditEntries, TakingDown
 from app.admin.service import AdminService, Wanted
 from app.auth.resources import client_of
 from app.auth.schemas import Sessions
 from app.companies.schemas import Company, CompanyFact
 from app.errors import BadRequest
+from app.jobs.schemas import Job
 from app.users.email import FORM, LENGTH_MAX
+from app.web.bodies import read_json
 from app.web.converters import ID_SCHEMA
 from app.web.openapi.operations import Operation, Parameter, operation
 from app.web.pages import PAGING, number_asked, page_asked
@@ -20,6 +22,7 @@ from app.web.texts import VISIBLE_TEXT, checked_text
 
 _USER = Parameter("user_id", "path", ID_SCHEMA, "", required=True)
 _COMPANY = Parameter("company_id", "path", ID_SCHEMA, "", required=True)
+_JOB = Parameter("job_id", "path", ID_SCHEMA, "", required=True)
 _ERRORS = (401, 404, 429, 503)
 _IDS = ("actor_id", "company_id")
 _EMAIL = {"type": "string", "minLength": 3, "maxLength": LENGTH_MAX, "pattern": FORM}
@@ -140,6 +143,27 @@ class Verification(_AdminResource):
     )
     def on_delete(self, req: falcon.Request, resp: falcon.Response, company_id: int) -> None:
         _show(resp, self._admin.verify(company_id, False, self._actor(req), client_of(req)))
+
+
+class TakeDown(_AdminResource):
+    """Closes a posting for good."""
+
+    @operation(
+        Operation(
+            "Take a posting down: it is closed for good, and its company reads why; administrators only",
+            {200: Job},
+            body=TakingDown,
+            errors=(400, *_ERRORS, 409, 415, 422),
+            parameters=(_JOB,),
+            headers={200: ("ETag",)},
+        )
+    )
+    def on_post(self, req: falcon.Request, resp: falcon.Response, job_id: int) -> None:
+        actor_id = self._actor(req)
+        reason = read_json(req, TakingDown).reason
+        fact, company = self._admin.take_down(job_id, reason, actor_id, client_of(req))
+        headers_of(resp)["etag"] = fact.tag(company)
+        resp.data = fact.json(company)
 
 
 class Audit(_AdminResource):

@@ -1,11 +1,12 @@
 """Shapes of administration in responses."""
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 from msgspec import Struct
 
 from app.users.schemas import Id
+from app.web.texts import people_text
 
 
 class Account(Struct, frozen=True):
@@ -26,6 +27,12 @@ class Accounts(Struct, frozen=True):
 
     users: list[Account]
     next: str | None
+
+
+class TakingDown(Struct, frozen=True, forbid_unknown_fields=True):
+    """Why a posting is taken down; its company may read it."""
+
+    reason: Annotated[str, people_text(1, 500, "It asks applicants for money.")]
 
 
 class AuditEntry(Struct, frozen=True):

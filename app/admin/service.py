@@ -12,6 +12,8 @@ from app.coherence import Coherence, user_key
 from app.companies.schemas import CompanyFact
 from app.companies.service import CompanyService
 from app.errors import BadRequest, Conflict, NotFound
+from app.jobs.facts import JobFact
+from app.jobs.service import JobService
 from app.users.email import canonical_email
 from app.web.converters import GREATEST_ID
 
@@ -35,9 +37,10 @@ class AdminService:
     """The flag `admin` is not cached: each request reads it from PostgreSQL, so a change holds from its commit on."""
 
     def __init__(
-        self, admin: AdminStore, coherence: Coherence, auth: AuthService, companies: CompanyService
+        self, admin: AdminStore, coherence: Coherence, auth: AuthService, companies: CompanyService, jobs: JobService
     ) -> None:  # fmt: skip
-        self._store, self._coherence, self._auth, self._companies = admin, coherence, auth, companies
+        self._store, self._coherence, self._auth = admin, coherence, auth
+        self._companies, self._jobs = companies, jobs
 
     def require(self, user_id: int) -> int:
         """The user's id; raises NotFound if the user is not an administrator."""
@@ -91,6 +94,10 @@ class AdminService:
     def verify(self, company_id: int, verified: bool, actor_id: int, client: Client) -> CompanyFact:
         """Set or clear the flag `verified` of a company; raises NotFound or NotFinal."""
         return self._companies.verify(company_id, verified, actor_id, client)
+
+    def take_down(self, job_id: int, reason: str, actor_id: int, client: Client) -> tuple[JobFact, CompanyFact]:
+        """Close a posting for good; raises NotFound, WrongState for a draft, or NotFinal."""
+        return self._jobs.take_down(job_id, reason, actor_id, client)
 
     def audit(
         self, user_id: int | None, filters: Mapping[str, Any], before: int | None, limit: int

@@ -7,7 +7,7 @@ import msgspec
 from app.coherence import Kind, company_key, job_key
 from app.companies.schemas import CompanyFact
 from app.jobs.results import UNLESS_ASKED
-from app.jobs.schemas import FIELDS, Posting, State
+from app.jobs.schemas import ALL_FIELDS, FIELDS, Posting, State
 
 _encode = msgspec.json.Encoder().encode
 _OWN = (
@@ -20,6 +20,7 @@ _OWN = (
     "first_seen_at",
     "content_changed_at",
     "version",
+    "taken_down",
 )
 QUOTE = '"'
 NEVER_S = 10 * 365 * 86_400.0
@@ -34,7 +35,9 @@ class JobFact:
         """`ends_at` is in seconds since 1970 by this machine's clock."""
         self.posting, self.ends_at = posting, ends_at
         said = msgspec.structs.asdict(posting.detail)
-        values = {name: getattr(posting, name) if name in _OWN else said[name] for name in FIELDS if name != "company"}
+        values = {
+            name: getattr(posting, name) if name in _OWN else said[name] for name in ALL_FIELDS if name != "company"
+        }
         if posting.state == "open" and ends_at <= time.time():
             values["state"] = "expired"
         self._fields = {name: _encode({name: value})[1:-1] for name, value in values.items()}

@@ -173,6 +173,13 @@ class JobPatch(Struct, forbid_unknown_fields=True):
     valid_through: Moment | UnsetType = UNSET
 
 
+class TakenDown(Struct, frozen=True):
+    """When an administrator closed a posting for good, and the reason given."""
+
+    at: datetime
+    reason: str
+
+
 class Posting(Struct, frozen=True):
     """A posting without its company, as the database and the caches have it."""
 
@@ -187,6 +194,7 @@ class Posting(Struct, frozen=True):
     valid_through: datetime
     first_seen_at: datetime
     content_changed_at: datetime
+    taken_down: TakenDown | None = None
 
 
 class Job(Struct, frozen=True):
@@ -214,6 +222,7 @@ class Job(Struct, frozen=True):
     source: str
     external_id: str
     version: int
+    taken_down: TakenDown | None
 
 
 class Jobs(Struct, frozen=True):
@@ -230,4 +239,6 @@ class JobBatch(Struct, frozen=True):
     missing: list[Id]
 
 
-FIELDS = tuple(each.name for each in msgspec.structs.fields(Job))
+ALL_FIELDS = tuple(each.name for each in msgspec.structs.fields(Job))
+FIELDS = tuple(name for name in ALL_FIELDS if name != "taken_down")
+"""Those that search results can have: an open posting is not taken down."""

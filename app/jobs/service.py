@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 import msgspec
 from msgspec import UNSET
 
-from app.coherence import Coherence, FactCache
+from app.auth.schemas import Client
+from app.coherence import Coherence, FactCache, job_key
 from app.companies.schemas import CompanyFact
 from app.companies.service import CompanyService
 from app.errors import Conflict, Gone, NotFound, PreconditionFailed
@@ -16,6 +17,7 @@ from app.jobs.codes.salaries import Rates
 from app.jobs.content import changed_posting, late, new_posting, refuse
 from app.jobs.facts import JobFact, job_fact
 from app.jobs.indexing import fingerprint, named_values
+from app.jobs.moderation.store import catalogue_around, take_down
 from app.jobs.schemas import JobPatch, NewJob, Posting, State
 from app.jobs.store import Cluster, Locked, PostingStore
 
@@ -109,10 +111,33 @@ class JobService:
             locked = store.lock(transaction, job_id)
             if locked is None or version not in (None, locked.posting.version):
                 raise PreconditionFailed("the posting has changed meanwhile") if version else NotFound("it is gone")
+            _same_cluster(locked, cluster)
             after = changed_posting(locked.posting, patch, locked.now)
             self._move(transaction, locked, after, patch, cluster)
             xid, keys = store.keys(transaction)
         self._coherence.final(keys, xid, security=True)
+        return self._written(job_id)
+
+    def take_down(self, job_id: int, reason: str, actor_id: int, client: Client) -> tuple[JobFact, CompanyFact]:
+        """Close a posting for good, or change the reason; a retry publishes again.
+
+        Raises NotFound, WrongState for a draft, or NotFinal as `create` does.
+        """
+        with self._store.transaction() as transaction:
+            cluster = store.lock_cluster(transaction, job_id)
+            locked = store.lock(transaction, job_id)
+            if locked is None:
+                raise NotFound("there is no such posting")
+            if locked.posting.state == "draft":
+                raise WrongState("only its company sees a draft")
+            _same_cluster(locked, cluster)
+            if locked.posting.state != "closed":
+                after = msgspec.structs.replace(locked.posting, state="closed")
+                self._write(transaction, locked, after, cluster)
+            take_down(transaction, job_id, reason, actor_id, client)
+            xid, noted = store.keys(transaction)
+            keys = dict.fromkeys([*noted, job_key(job_id), *catalogue_around(transaction, job_id)])
+        self._coherence.final(list(keys), xid, security=True)
         return self._written(job_id)
 
     def delete(self, job_id: int, user_id: int, version: int | None) -> None:
@@ -149,8 +174,8 @@ class JobService:
         elif wanted == "closed":
             after = msgspec.structs.replace(after, state="closed")
         else:
-            if locked.taken_down:
-                raise WrongState("an administrator has taken it down")
+            if before.taken_down is not None:
+                raise WrongState(f"an administrator has taken it down for good: {before.taken_down.reason}")
             refuse(late(after.valid_through, locked.now))
             after = _opened(after, locked)
         if after.state == "open" and cluster is None:
@@ -191,6 +216,12 @@ def follow_company(transaction: Transaction, company_id: int) -> list[str]:
 def _opened(posting: Posting, locked: Locked) -> Posting:
     """Open from now on; the time of publication stays that of the first opening."""
     return msgspec.structs.replace(posting, state="open", published_at=posting.published_at or locked.now)
+
+
+def _same_cluster(locked: Locked, cluster: Cluster | None) -> None:
+    """Raise WrongState if the posting got its cluster after that was asked for, because it was opened meanwhile."""
+    if locked.cluster_id != (cluster.id if cluster else None):
+        raise WrongState("it was opened at the same moment; repeat the request")
 
 
 def _locked(transaction: Transaction, job_id: int) -> Locked:

@@ -13,11 +13,11 @@ from app.jobs.codes.terms import KIND_BITS, Kind
 from app.jobs.indexing import Indexed, NamedValue
 from app.jobs.query.compiled import Name
 from app.jobs.results import AlsoAt
-from app.jobs.schemas import Detail, Place, Posting
+from app.jobs.schemas import Detail, Place, Posting, TakenDown
 from app.users.store import utc
 
 _COLUMNS = """p.id, p.company_id, p.state, p.version, t.title, t.description, t.detail::text, p.published_at,
- p.valid_through, p.first_seen_at, p.content_changed_at"""
+ p.valid_through, p.first_seen_at, p.content_changed_at, p.taken_down_at, p.taken_down_reason"""
 _JOINED = "posting p JOIN posting_text t ON t.posting_id = p.id"
 _STATE = f"{_COLUMNS}, GREATEST(extract(epoch FROM p.valid_through - now()), 0)::float8"
 
@@ -69,7 +69,7 @@ RETURNING id, fingerprint
 """
 
 LOCK_POSTING = f"""
-SELECT {_COLUMNS}, p.cluster_id, p.taken_down_at IS NOT NULL, now() FROM {_JOINED}
+SELECT {_COLUMNS}, p.cluster_id, now() FROM {_JOINED}
  WHERE p.id = %s FOR UPDATE OF p
 """
 
@@ -125,7 +125,6 @@ class Locked:
 
     posting: Posting
     cluster_id: int | None
-    taken_down: bool
     now: datetime
 
 
@@ -219,7 +218,7 @@ def cluster_like(transaction: Transaction, company_id: int, fingerprint: bytes) 
 
 def lock(transaction: Transaction, posting_id: int) -> Locked | None:
     row = transaction.one(LOCK_POSTING, posting_id)
-    return None if row is None else Locked(_posting(row), row[-3], row[-2], utc(row[-1]))
+    return None if row is None else Locked(_posting(row), row[-2], utc(row[-1]))
 
 
 def change(
@@ -298,4 +297,5 @@ def _posting(row: tuple[Any, ...]) -> Posting:
         valid_through=utc(row[8]),
         first_seen_at=utc(row[9]),
         content_changed_at=utc(row[10]),
+        taken_down=None if row[11] is None else TakenDown(utc(row[11]), row[12]),
     )

@@ -57,9 +57,10 @@ MATRIX = {
     "GET /api/v1/admin/users/{user_id}/sessions": Row(ADMINS),
     "POST /api/v1/admin/companies/{company_id}/verify": Row(ADMINS),
     "DELETE /api/v1/admin/companies/{company_id}/verify": Row(ADMINS),
+    "POST /api/v1/admin/jobs/{job_id}/take-down": Row(ADMINS, {"reason": "It asks for money."}),
 }
-"""The company id is that of `owner` and `recruiter`, the job id that of its draft; the user id is that of an account
-outside ASKERS.
+"""The company id is that of `owner` and `recruiter`, the job id that of its draft, or of an open posting that is taken
+down; the user id is that of an account outside ASKERS.
 
 That account is another recruiter of the company, or no member if the request invites it.
 """
@@ -92,11 +93,12 @@ class Cast:
         if "/members/" in label:
             assert invite(owner, company["id"], account).status_code == 201
         sql = "SELECT max(id) FROM sessions WHERE user_id = %s"
-        draft = owner.send("POST", f"companies/{company['id']}/jobs", json=DRAFT)
-        assert draft.status_code == 201
+        offer = DRAFT | {"state": "open"} if "take-down" in label else DRAFT
+        job = owner.send("POST", f"companies/{company['id']}/jobs", json=offer)
+        assert job.status_code == 201
         names = {
             "file": "start.js",
-            "job_id": draft.json()["id"],
+            "job_id": job.json()["id"],
             "company_id": company["id"],
             "slug": company["slug"],
             "user_id": account.id,

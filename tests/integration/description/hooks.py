@@ -62,6 +62,10 @@ class People(threading.local):
         job = self.jobs[token]
         return self._offered(token, job["company"]["id"], "draft") if draft else job
 
+    def open_job(self, token: str) -> dict[str, Any]:
+        """A new posting of the company of `job`."""
+        return self._offered(token, self.job(token)["company"]["id"], "open")
+
     def _offered(self, token: str, company_id: int, state: str) -> dict[str, Any]:
         said = {"title": "Nurse", "description": "<p>You care.</p>", "language": "en", "state": state}
         return self._sent(f"companies/{company_id}/jobs", token, said)
@@ -210,6 +214,10 @@ def _verify(case: Case[Any]) -> None:
     case.path_parameters["company_id"] = PEOPLE.company(PEOPLE.somebody().token)["id"]
 
 
+def _take_down(case: Case[Any]) -> None:
+    case.path_parameters["job_id"] = PEOPLE.open_job(PEOPLE.somebody().token)["id"]
+
+
 def _name_job(case: Case[Any]) -> None:
     """One that is open and the caller's, and a condition that holds whatever has happened to it."""
     case.path_parameters["job_id"] = PEOPLE.job(_token(case), draft=case.method == "DELETE")["id"]
@@ -290,6 +298,7 @@ REALISTIC: dict[str, Callable[[Case[Any]], None]] = {
     "GET /api/v1/admin/users/{user_id}/sessions": _name_account,
     "POST /api/v1/admin/companies/{company_id}/verify": _verify,
     "DELETE /api/v1/admin/companies/{company_id}/verify": _verify,
+    "POST /api/v1/admin/jobs/{job_id}/take-down": _take_down,
     "GET /api/v1/companies/{company_id}/jobs": _list_jobs,
     "POST /api/v1/companies/{company_id}/jobs": _offer_job,
     "GET /api/v1/jobs": _search_jobs,

@@ -181,6 +181,81 @@ def test_taken_down_posting_cannot_be_reopened(api: Api, recruiter: Recruiter) -
     assert (refused.status_code, refused.json()["code"]) == (409, "wrong_state")
 
 
+@pytest.fixture
+def admin(api: Api) -> Person:
+    person = api.person()
+    api.query("UPDATE users SET admin = true WHERE id = %s", (person.id,))
+    return person
+
+
+def take_down(admin: Person, job_id: int, reason: str = "It asks for money.") -> Any:
+    return admin.send("POST", f"admin/jobs/{job_id}/take-down", json={"reason": reason})
+
+
+@pytest.mark.parametrize("before", ["open", "closed", "past"])
+def test_taken_down_posting_is_closed_for_everybody_and_says_why(
+    api: Api, recruiter: Recruiter, admin: Person, before: str
+) -> None:
+    job = recruiter.offer(title="Conjurer", skills=["Cards"])
+    if before == "closed":
+        recruiter.patch(job["id"], state="closed")
+    elif before == "past":
+        api.query("UPDATE posting SET valid_through = now() - interval '1 s' WHERE id = %s", (job["id"],))
+    answer = take_down(admin, job["id"])
+    assert answer.status_code == 200, answer.text
+    for _ in range(4):
+        other = api.fresh()
+        assert other.get(f"jobs/{job['id']}").status_code == 410
+        assert other.get(f"jobs/batch?ids={job['id']}").json()["jobs"] == []
+        assert found(other, "q=conjurer") == []
+    read = recruiter.person.get(f"jobs/{job['id']}")
+    assert (read.json()["state"], read.json()["taken_down"]["reason"]) == ("closed", "It asks for money.")
+    assert read.headers["ETag"] == answer.headers["ETag"]
+    later = (datetime.now(UTC) + timedelta(days=3)).isoformat()
+    refused = recruiter.patch(job["id"], state="open", valid_through=later)
+    assert (refused.status_code, refused.json()["code"]) == (409, "wrong_state")
+    assert "It asks for money." in refused.json()["detail"]
+    assert recruiter.patch(job["id"], title="Magician").json()["state"] == "closed"
+
+
+def test_taking_down_is_logged_once_for_each_reason(recruiter: Recruiter, admin: Person) -> None:
+    job = recruiter.offer()
+    times = {take_down(admin, job["id"], reason).json()["taken_down"]["at"] for reason in ("Spam", "Spam", "Fraud")}
+    assert len(times) == 1
+    logged = admin.get(f"admin/audit?company_id={recruiter.company_id}&event=posting_taken_down").json()["entries"]
+    about = [each for each in logged if each["detail"]["job_id"] == job["id"]]
+    assert [(each["actor_id"], each["detail"]["reason"]) for each in about] == [
+        (admin.id, "Fraud"),
+        (admin.id, "Spam"),
+    ]
+
+
+def test_another_posting_of_the_cluster_is_shown_for_one_that_is_taken_down(
+    api: Api, recruiter: Recruiter, admin: Person
+) -> None:
+    jobs = [recruiter.offer(title="Puppeteer", places=[{"country": code}])["id"] for code in ("IS", "MT")]
+    (shown,) = found(api, "q=puppeteer")
+    take_down(admin, shown)
+    (other,) = set(jobs) - {shown}
+    assert found(api, "q=puppeteer") == [other]
+    assert found(api, f"q=puppeteer&country={'IS' if other == jobs[1] else 'MT'}") == []
+
+
+@pytest.mark.parametrize("reason", ["", "a" * 501, None, 5, " ", "a\nb"])
+def test_taking_down_needs_a_reason(recruiter: Recruiter, admin: Person, reason: Any) -> None:
+    job = recruiter.offer()
+    refused = take_down(admin, job["id"], reason)
+    assert (refused.status_code, [each["field"] for each in refused.json()["fields"]]) == (422, ["reason"])
+    assert recruiter.person.get(f"jobs/{job['id']}").json()["state"] == "open"
+
+
+def test_draft_and_unknown_posting_cannot_be_taken_down(recruiter: Recruiter, admin: Person) -> None:
+    draft = recruiter.offer(state="draft")
+    assert take_down(admin, draft["id"]).json()["code"] == "wrong_state"
+    assert recruiter.person.get(f"jobs/{draft['id']}").json()["state"] == "draft"
+    assert take_down(admin, 2**62).status_code == 404
+
+
 def test_near_duplicates_are_folded(api: Api, recruiter: Recruiter) -> None:
     until = [(datetime.now(UTC) + timedelta(days=days)).isoformat() for days in (10, 30, 20)]
     cities = ["Bonn", "Bremen", "Hamburg"]

@@ -1,0 +1,1 @@
+"""Taking postings down, as administrators do."""
