@@ -107,7 +107,7 @@ class Parts:
         self.tokens = AccessTokens(self.keys, settings)
         self.users = UserService(users_store.UserStore(self.database), self.coherence)
         self.companies = CompanyService(companies_store.CompanyStore(self.database), self.coherence, follow_company)
-        self.board = job_board(self.database, self.coherence, self.companies, settings.pepper.encode())
+        self.board = job_board(self.database, self.coherence, self.companies, settings.pepper.encode(), counters)
         self.afterwards = Afterwards()
         life = auth_store.SessionLife(settings.refresh_token_seconds, settings.session_seconds)
         self.accounts = auth_store.AuthStore(self.database, self.afterwards, life)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from app.coherence import Coherence
 from app.companies.service import CompanyService
+from app.infra.metrics.counters import Counters
 from app.infra.postgres.database import Database
 from app.jobs.codes.salaries import shipped_rates
 from app.jobs.query.cursors import Cursors
@@ -27,11 +28,13 @@ class Board:
     upkeep: Upkeep
 
 
-def job_board(database: Database, coherence: Coherence, companies: CompanyService, secret: bytes) -> Board:
+def job_board(
+    database: Database, coherence: Coherence, companies: CompanyService, secret: bytes, counters: Counters
+) -> Board:  # fmt: skip
     """`secret` seals cursors, and is the same for every worker."""
     postings, rates = PostingStore(database), shipped_rates()
     jobs = JobService(postings, coherence, companies, rates)
-    sources = Sources(Searcher(QueryStore(database), rates), jobs, postings, rates)
+    sources = Sources(Searcher(QueryStore(database), rates), jobs, postings, rates, counters)
     return Board(
         jobs,
         SearchService(sources, Cursors(secret)),

@@ -1,12 +1,14 @@
 """Searches as they are asked for and answered: pages of postings that are open now, facets, suggestions."""
 
 import re
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import msgspec
 
+from app.infra.metrics.counters import Counters
 from app.jobs.codes.salaries import HOURS_PER_YEAR, Rates
 from app.jobs.codes.terms import NUMBERS, Kind, value_of
 from app.jobs.codes.vocabulary import CONFIGURATIONS, countries, languages
@@ -37,6 +39,7 @@ class Sources:
     jobs: JobService
     postings: PostingStore
     rates: Rates
+    counters: Counters
 
 
 class SearchService:
@@ -44,17 +47,19 @@ class SearchService:
 
     def __init__(self, sources: Sources, cursors: Cursors) -> None:
         self._searcher, self._jobs, self._postings = sources.searcher, sources.jobs, sources.postings
-        self._cursors = cursors
+        self._cursors, self._counters = cursors, sources.counters
         self._conversions = Conversions(HOURS_PER_YEAR, sources.rates.of)
 
     def search(self, given: Mapping[str, Sequence[str]], accept_language: str) -> bytes:
         """The JSON of a page (`schemas.Found`). Raises Invalid."""
+        started = time.perf_counter()
         wanted = read(given, preferred_language(accept_language), FIELDS)
         search = fingerprint(wanted)
         after = self._cursors.open(wanted.cursor, search, wanted.sort) if wanted.cursor else None
         as_of = datetime.now(UTC)
         prepared = self._searcher.prepare(wanted)
-        rows = self._searcher.page(prepared, wanted.limit + 1, after)
+        found = self._searcher.page(prepared, wanted.limit + 1, after)
+        rows = found.rows
         page = rows[: wanted.limit]
         following = self._cursors.seal(search, page[-1].key) if len(rows) > len(page) else None
         parts = {
@@ -65,7 +70,10 @@ class SearchService:
             "conversions": self._conversions,
             "as_of": as_of,
         }
-        return b'{"items":[' + self._items(page, wanted) + b"]," + _encode(parts)[1:]
+        answer = b'{"items":[' + self._items(page, wanted) + b"]," + _encode(parts)[1:]
+        kind = "counted" if wanted.total or wanted.facets else found.way
+        self._counters.searched(kind, time.perf_counter() - started)
+        return answer
 
     def similar(self, job_id: int, user_id: int | None) -> bytes:
         """The JSON of open postings that share words of the title and skills. Raises NotFound or Gone."""
@@ -77,7 +85,7 @@ class SearchService:
             return b'{"jobs":[],"missing":[]}'
         lang = posting.detail.language if posting.detail.language in CONFIGURATIONS else "en"
         wanted = Wanted(q=alternatives, lang=lang, sort="relevance")
-        rows = self._searcher.page(self._searcher.prepare(wanted), CANDIDATES, None)
+        rows = self._searcher.page(self._searcher.prepare(wanted), CANDIDATES, None).rows
         found = self._jobs.open_jobs([row.id for row in rows if row.id != job_id])
         own = {*map(folded, words), *map(folded, posting.detail.skills)}
 

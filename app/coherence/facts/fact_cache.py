@@ -11,7 +11,7 @@ from app.coherence.log.change_log import REACH
 from app.coherence.log.history import Position, State
 from app.coherence.log.lease import Lease
 from app.config import CacheTuning
-from app.infra.metrics.counters import Counters
+from app.infra.metrics.counters import Counters, counter_of
 
 V = TypeVar("V")
 
@@ -44,6 +44,7 @@ class FactCache(Generic[V]):
         self._kind, self._shared, self._lease, self._clock = kind, shared, lease, clock
         self._current = lease.current
         self._count = counters.add
+        self._hits, self._misses = (counter_of(name, kind.name) for name in ("fact_hits", "fact_misses"))
         self._local: SecondChanceCache[LocalFact[V]] = SecondChanceCache(1)
         self._find = self._local.find
         self._flights: Flights[V] = Flights(clock.signal)
@@ -71,7 +72,7 @@ class FactCache(Generic[V]):
             fact = self._find(key)
             if fact is not None and fact.holds(state):
                 fact.used = True
-                self._count("cache_hits")
+                self._count(self._hits)
                 return fact.value
         return self._load(key, read, state)
 
@@ -83,7 +84,7 @@ class FactCache(Generic[V]):
         if missing:
             position = self._lease.position()
             found = read(missing)
-            self._count("cache_misses", len(missing))
+            self._count(self._misses, len(missing))
             self._put_many(found, position)
             known |= found
         return {key: known[key] for key in wanted if key in known}
@@ -140,7 +141,7 @@ class FactCache(Generic[V]):
                 self._hit(flight.land(shared.value, shared.position, fresh=shared.value is None))
                 return
         position, value = self._read(key, read)
-        self._count("cache_misses")
+        self._count(self._misses)
         if value is not None and position is not None:
             self._keep(key, value, SharedFact(value, position, self._expiry(value)))
         flight.land(value, position, fresh=True)
@@ -168,7 +169,7 @@ class FactCache(Generic[V]):
                     ended.add(key)
                 elif self._accepts(key, shared):
                     known[key] = shared.value
-        self._count("cache_hits", len(known) + len(ended))
+        self._count(self._hits, len(known) + len(ended))
         return known, ended
 
     def _accepts(self, key: int, shared: SharedFact[V]) -> bool:
@@ -202,5 +203,5 @@ class FactCache(Generic[V]):
         return latest if self._kind.expires_at is None else min(latest, self._kind.expires_at(value) - 1.0)
 
     def _hit(self, value: V | None) -> V | None:
-        self._count("cache_hits")
+        self._count(self._hits)
         return value

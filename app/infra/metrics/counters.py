@@ -43,6 +43,18 @@ GAUGES: Mapping[str, str] = {
     "sessions_ended": "Ended sessions that are remembered in this process",
 }
 
+FACT_KINDS = ("user", "session", "company", "job", "search")
+FACT_COUNTERS: Mapping[str, str] = {
+    "fact_hits": "Facts of each kind found without PostgreSQL",
+    "fact_misses": "Facts of each kind read from PostgreSQL",
+}
+_SUMS = {"cache_hits": "fact_hits", "cache_misses": "fact_misses"}
+"""Counters of all kinds together; what is added to them directly counts, too."""
+
+SEARCH_KINDS = ("cached", "stale", "walk", "gin", "slices", "distance", "counted", "empty")
+"""How a search was answered: from a result that holds, or may be used longer; by one of the plans of a page; with its
+totals or facets counted; or without asking the index, because no posting can match."""
+
 _PID, _EVER_USED, _NAMED = 0, 1, 2
 _STATUS_CLASSES = 5
 _SUM = _STATUS_CLASSES
@@ -58,10 +70,12 @@ class Counters:
     ) -> None:
         self.routes, self._slots = tuple(routes), slots
         self.started_at = time.time()
-        self._counters = {name: _NAMED + number for number, name in enumerate(counters)}
-        self._gauges = {name: _NAMED + len(counters) + number for number, name in enumerate(gauges)}
-        self._routes_at = _NAMED + len(counters) + len(gauges)
-        self._length = self._routes_at + _WIDTH * len(self.routes)
+        self._counters = {name: _NAMED + number for number, name in enumerate([*counters, *_by_kind()])}
+        self._gauges = {name: _NAMED + len(self._counters) + number for number, name in enumerate(gauges)}
+        self._routes_at = _NAMED + len(self._counters) + len(gauges)
+        searches_at = self._routes_at + _WIDTH * len(self.routes)
+        self._searches = {kind: searches_at + _WIDTH * number for number, kind in enumerate(SEARCH_KINDS)}
+        self._length = searches_at + _WIDTH * len(SEARCH_KINDS)
         self._file = os.memfd_create("counters", os.MFD_CLOEXEC)
         os.ftruncate(self._file, 8 * self._length * slots)
         self._all = memoryview(mmap.mmap(self._file, 8 * self._length * slots)).cast("d")
@@ -90,11 +104,11 @@ class Counters:
 
     def record(self, route: int, status: int, seconds: float) -> None:
         """Count one request of route number `route`. It takes 0.4 us."""
-        cells = self._cells
-        at = self._routes_at + _WIDTH * route
-        cells[at - 1 + status // 100] += 1.0
-        cells[at + _SUM] += seconds
-        cells[at + _FIRST_BUCKET + bisect_left(BUCKETS, seconds)] += 1.0
+        self._observe(self._routes_at + _WIDTH * route, status, seconds)
+
+    def searched(self, kind: str, seconds: float) -> None:
+        """Count one search of a kind in SEARCH_KINDS; raises KeyError for another one."""
+        self._observe(self._searches[kind], 200, seconds)
 
     def add(self, name: str, n: int = 1) -> None:
         """Add to one of the counters; raises KeyError for an unknown name."""
@@ -112,13 +126,21 @@ class Counters:
         living = {number: slot for number, slot in enumerate(slots) if slot[_EVER_USED] and _lives(int(slot[_PID]))}
         gauges = {name: {number: slot[at] for number, slot in living.items()} for name, at in self._gauges.items()}
         counters = {name: int(sums[at]) for name, at in self._counters.items()}
-        return Snapshot(routes, counters, gauges, time.time() - self.started_at)
+        for name, kinds in _SUMS.items():
+            if name in counters:
+                counters[name] += sum(counters[counter_of(kinds, kind)] for kind in FACT_KINDS)
+        searches = [_distribution(("", kind), sums[at : at + _WIDTH]) for kind, at in self._searches.items()]
+        return Snapshot(routes, counters, gauges, time.time() - self.started_at, searches)
+
+    def _observe(self, at: int, status: int, seconds: float) -> None:
+        cells = self._cells
+        cells[at - 1 + status // 100] += 1.0
+        cells[at + _SUM] += seconds
+        cells[at + _FIRST_BUCKET + bisect_left(BUCKETS, seconds)] += 1.0
 
     def _route(self, number: int, sums: Sequence[float]) -> RouteStatistics:
         at = self._routes_at + _WIDTH * number
-        cells = sums[at : at + _WIDTH]
-        statuses = tuple(int(cell) for cell in cells[:_STATUS_CLASSES])
-        return RouteStatistics(*self.routes[number], statuses, cells[_SUM], tuple(map(int, cells[_FIRST_BUCKET:])))
+        return _distribution(self.routes[number], sums[at : at + _WIDTH])
 
     def _use(self, number: int) -> None:
         self._cells = self._slot(number)
@@ -141,6 +163,20 @@ class Counters:
             yield
         finally:
             fcntl.lockf(self._file, fcntl.LOCK_UN)
+
+
+def counter_of(name: str, kind: str) -> str:
+    """The counter `name` of FACT_COUNTERS for facts of one kind."""
+    return f"{name}:{kind}"
+
+
+def _by_kind() -> list[str]:
+    return [counter_of(name, kind) for name in FACT_COUNTERS for kind in FACT_KINDS]
+
+
+def _distribution(named: tuple[str, str], cells: Sequence[float]) -> RouteStatistics:
+    statuses = tuple(int(cell) for cell in cells[:_STATUS_CLASSES])
+    return RouteStatistics(*named, statuses, cells[_SUM], tuple(map(int, cells[_FIRST_BUCKET:])))
 
 
 def _lives(pid: int) -> bool:

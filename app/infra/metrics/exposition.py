@@ -1,12 +1,12 @@
 """The shared counters as Prometheus metrics."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from app.infra.metrics.counters import COUNTERS, GAUGES, Counters
+from app.infra.metrics.counters import COUNTERS, FACT_COUNTERS, FACT_KINDS, GAUGES, Counters, counter_of
 from app.infra.metrics.statistics import RouteStatistics
 
 # Index of 5xx, exported also at 0: rate() would miss the failures with which a new series starts.
@@ -25,8 +25,15 @@ class CountersCollector(Collector):
         used = [route for route in snapshot.routes if route.count]
         yield _requests(used)
         yield _durations(used)
+        yield _searches(snapshot.searches)
         for name, total in snapshot.counters.items():
-            yield CounterMetricFamily(f"jobfinder_{name}", COUNTERS.get(name, name), value=total)
+            if ":" not in name:
+                yield CounterMetricFamily(f"jobfinder_{name}", COUNTERS.get(name, name), value=total)
+        for name, meaning in FACT_COUNTERS.items():
+            family = CounterMetricFamily(f"jobfinder_{name}", meaning, labels=["kind"])
+            for kind in FACT_KINDS:
+                family.add_metric([kind], snapshot.counters[counter_of(name, kind)])
+            yield family
         for name, values in snapshot.gauges.items():
             gauge = GaugeMetricFamily(f"jobfinder_{name}", GAUGES.get(name, name), labels=["worker"])
             for slot, value in values.items():
@@ -49,9 +56,21 @@ def _durations(routes: list[RouteStatistics]) -> Metric:
         "jobfinder_http_request_duration_seconds", "Time to answer", labels=["method", "route"]
     )  # fmt: skip
     for route in routes:
-        buckets = [(_spell(bound), float(number)) for bound, number in route.cumulative_buckets()]
-        family.add_metric([route.method, route.template], buckets, route.seconds)
+        family.add_metric([route.method, route.template], _buckets(route), route.seconds)
     return family
+
+
+def _searches(kinds: Iterable[RouteStatistics]) -> Metric:
+    family = HistogramMetricFamily(
+        "jobfinder_search_duration_seconds", "Time of a search, by how it was answered", labels=["kind"]
+    )  # fmt: skip
+    for each in kinds:
+        family.add_metric([each.template], _buckets(each), each.seconds)
+    return family
+
+
+def _buckets(route: RouteStatistics) -> list[tuple[str, float]]:
+    return [(_spell(bound), float(number)) for bound, number in route.cumulative_buckets()]
 
 
 def _spell(bound: float) -> str:

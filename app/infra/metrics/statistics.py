@@ -64,12 +64,13 @@ class RouteStatistics:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """`gauges` maps a name to the value of each living worker's slot."""
+    """`gauges` maps a name to the value of each living worker's slot; `searches` have their kind as the template."""
 
     routes: Sequence[RouteStatistics]
     counters: Mapping[str, int]
     gauges: Mapping[str, Mapping[int, float]]
     uptime_seconds: float
+    searches: Sequence[RouteStatistics] = ()
 
     @property
     def total(self) -> RouteStatistics:

@@ -9,7 +9,7 @@ from app.jobs.codes.salaries import Rates
 from app.jobs.codes.terms import Kind
 from app.jobs.query.compiled import NAMED, Query, compiled, named, names_in
 from app.jobs.query.expression import atoms_of, words_of
-from app.jobs.query.pages.store import Key, Row
+from app.jobs.query.pages.store import Key, Page
 from app.jobs.query.parameters import Wanted
 from app.jobs.query.plan import Counts
 from app.jobs.query.store import QueryStore
@@ -66,9 +66,11 @@ class Searcher:
         query = compiled(wanted, stems, numbers, self._salary(wanted))
         return Prepared(query, self._store.counts(query, self._counted()))
 
-    def page(self, prepared: Prepared, rows: int, after: Key | None) -> list[Row]:
+    def page(self, prepared: Prepared, rows: int, after: Key | None) -> Page:
         """The first `rows` behind `after`."""
-        return [] if prepared.query.impossible else self._store.page(prepared.query, prepared.counts, rows, after)
+        if prepared.query.impossible:
+            return Page([], "empty")
+        return self._store.page(prepared.query, prepared.counts, rows, after)
 
     def total(self, prepared: Prepared) -> tuple[int, bool]:
         """How many match, and whether that is exact."""

@@ -12,6 +12,7 @@ from app.jobs.query.conditions.store import Part, conditions, formed, joined, ti
 from app.jobs.query.pages.store import (
     Branch,
     Key,
+    Page,
     Row,
     limited,
     matches,
@@ -21,6 +22,7 @@ from app.jobs.query.pages.store import (
     row_of,
     selects,
     short,
+    way_of,
 )
 from app.jobs.query.plan import (
     Counts,
@@ -118,13 +120,14 @@ class QueryStore:
                 texts[name], titles[name] = int(count), int(in_title)
         return replace(basis, terms=terms, texts=texts, titles=titles)
 
-    def page(self, query: Query, counts: Counts, rows: int, after: Key | None = None) -> list[Row]:
+    def page(self, query: Query, counts: Counts, rows: int, after: Key | None = None) -> Page:
         """The first `rows` postings behind `after`, in the order of the query."""
         branches = self._branches(query, counts, rows, after)
         found = self._run(query, counts, branches, rows, after)
         if any(branch.form == "walk" and short(branch, found, rows) for branch in branches):
-            found = self._run(query, counts, [replace(each, form="gin") for each in branches], rows, after)
-        return found
+            branches = [replace(each, form="gin") for each in branches]
+            found = self._run(query, counts, branches, rows, after)
+        return Page(found, way_of(query, branches))
 
     def total(self, query: Query) -> tuple[int, bool]:
         """How many match, and whether that is exact."""

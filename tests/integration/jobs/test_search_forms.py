@@ -102,7 +102,7 @@ def naive_of(catalogue: Catalogue) -> Naive:
 def walk(searcher: Searcher, wanted: Wanted, rows: int) -> list[int]:
     """The ids of all pages; each page starts after the last row of the previous one."""
     prepared, after, found = searcher.prepare(wanted), None, []
-    while page := searcher.page(prepared, rows, after):
+    while page := searcher.page(prepared, rows, after).rows:
         found += [row.id for row in page]
         after = page[-1].key
     return found

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from app.jobs.codes.terms import DAY_S, cells_around, day_of
 from app.jobs.query.compiled import Circle, Query
@@ -18,6 +18,7 @@ _ORDERS = {
     "salary": ("salary", "published_at", "id"),
     "distance": ("metres", "id"),
 }
+Way = Literal["walk", "gin", "slices", "distance", "empty"]
 RINGS = (1 / 8, 1 / 3, 1.0)
 
 
@@ -46,6 +47,21 @@ class Branch:
     tier: int
     parts: list[Part]
     form: Form
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What was found, and the plan that it took: the most expensive one of its tiers."""
+
+    rows: list[Row]
+    way: Way
+
+
+def way_of(query: Query, branches: Iterable[Branch]) -> Way:
+    if query.sort == "distance":
+        return "distance"
+    forms = {branch.form for branch in branches}
+    return "slices" if "slices" in forms else "gin" if "gin" in forms else "walk"
 
 
 def selects(query: Query, counts: Counts, branch: Branch, rows: int, after: Key | None) -> Iterable[Part]:

@@ -21,8 +21,8 @@ def never(key: Any) -> Any:
 def test_loaded_fact_is_not_queried_again(room: Room) -> None:
     room.run(lambda: room.first.users.load(1, room.database.read_user))
     assert room.run(lambda: room.first.users.load(1, never)) == ["1"]
-    assert room.count(room.first, "cache_misses") == 1
-    assert room.count(room.first, "cache_hits") == 1
+    assert room.count(room.first, "fact_misses:user") == 1
+    assert room.count(room.first, "fact_hits:user") == 1
 
 
 def test_fact_loaded_by_another_worker_is_found_in_the_shared_cache(room: Room) -> None:

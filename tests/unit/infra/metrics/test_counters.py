@@ -115,6 +115,9 @@ def test_prometheus_reads_sums_and_gauges_of_each_worker(counters: Counters) -> 
     counters.record(GET, 503, 20.0)
     counters.record(POST, 401, 0.1)
     counters.add("cache_misses", 4)
+    counters.add("fact_hits:user", 3)
+    counters.add("fact_hits:job", 2)
+    counters.searched("walk", 0.0011)
     counters.gauge("tuning_generation", 2)
     registry = CollectorRegistry()
     registry.register(CountersCollector(counters))
@@ -130,6 +133,11 @@ def test_prometheus_reads_sums_and_gauges_of_each_worker(counters: Counters) -> 
         f'{name}_bucket{{le="+Inf",{labels}}} 2.0',
         f"{name}_count{{{labels}}} 2.0",
         "jobfinder_cache_misses_total 4.0",
+        "jobfinder_cache_hits_total 5.0",
+        'jobfinder_fact_hits_total{kind="user"} 3.0',
+        'jobfinder_fact_hits_total{kind="search"} 0.0',
+        'jobfinder_search_duration_seconds_bucket{kind="walk",le="0.0016"} 1.0',
+        'jobfinder_search_duration_seconds_count{kind="cached"} 0.0',
         'jobfinder_tuning_generation{worker="3"} 2.0',
     ):
         assert line in lines
