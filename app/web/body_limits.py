@@ -29,6 +29,10 @@ SMALL_BODY = 3072
 _CHARACTER = 12
 """Most bytes of one character in a JSON string: beyond U+FFFF many encoders write two escapes of 6 bytes."""
 
+_SHORT_TEXT = 1000
+_CHARACTER_OF_MANY = 6
+"""Bytes per character of lists, and of texts beyond _SHORT_TEXT: one escape. No long text is all emoji."""
+
 _AROUND = 32
 """Bytes allowed around the name and value of a field: quotes, colon, comma, white space."""
 
@@ -55,16 +59,22 @@ def largest_body(*shapes: type[msgspec.Struct]) -> int:
     return max(SMALL_BODY, *(_largest(msgspec.inspect.type_info(shape)) for shape in shapes))
 
 
-def _largest(kind: Type) -> int:
+def _largest(kind: Type, character: int = _CHARACTER) -> int:
+    """`character` is the number of bytes of a character of a short text."""
     if isinstance(kind, Metadata):
-        return _largest(kind.type)
+        return _largest(kind.type, character)
     if isinstance(kind, UnionType):
-        return max(_largest(each) for each in kind.types)
+        return max(_largest(each, character) for each in kind.types)
     if isinstance(kind, StructType):
-        return _AROUND + sum(_CHARACTER * len(f.encode_name) + _AROUND + _largest(f.type) for f in kind.fields)
+        return _AROUND + sum(
+            character * len(f.encode_name) + _AROUND + _largest(f.type, character) for f in kind.fields
+        )
     if isinstance(kind, ListType | VarTupleType) and kind.max_length is not None:
-        return kind.max_length * (_AROUND + _largest(kind.item_type))
-    return _CHARACTER * _longest(kind) if isinstance(kind, LiteralType | StrType) else _plain(kind)
+        return kind.max_length * (_AROUND + _largest(kind.item_type, _CHARACTER_OF_MANY))
+    if isinstance(kind, LiteralType | StrType):
+        length = _longest(kind)
+        return character * min(length, _SHORT_TEXT) + _CHARACTER_OF_MANY * max(length - _SHORT_TEXT, 0)
+    return _plain(kind)
 
 
 def _longest(kind: LiteralType | StrType) -> int:

@@ -54,8 +54,25 @@ def test_limits_are_close_to_the_largest_valid_body() -> None:
     assert {each: size for each, size in sizes.items() if size >= 8000} == {
         each: largest_body(shape) for each, shape in described.items()
     }
-    assert largest_body(NewCompany) < 70_000
-    assert largest_body(NewJob) < 1_000_000
+    assert largest_body(NewCompany) < 45_000
+    assert largest_body(NewJob) < 425_000
+
+
+def test_the_largest_posting_fits_in_every_script_as_escapes() -> None:
+    letter = "\N{CJK UNIFIED IDEOGRAPH-5DE5}"
+    place = {"country": "JP", "region": letter * 100, "city": letter * 100, "lat": -35.6895123, "lon": 139.6917123}
+    question = {"text": letter * 300, "required": True}
+    body = {
+        "title": letter * 200,
+        "description": letter * 50_000,
+        "places": [place] * 20,
+        "skills": [letter * 60] * 50,
+        "apply": {"kind": "internal", "questions": [question] * 20},
+        "eligible_countries": ["JP"] * 250,
+        "valid_through": "2030-01-01T00:00:00.000000+00:00",
+    }
+    msgspec.convert(body, NewJob)
+    assert len(json.dumps(body)) <= LIMIT("POST", "/api/v1/companies/1/jobs")
 
 
 @pytest.mark.parametrize(
