@@ -194,7 +194,7 @@ class Searches(Resource):
         self._searches = searches
 
     def tag(self, req: falcon.Request, **params: object) -> None:
-        """An answer's tag is that of its bytes, and nothing is written here that could be conditional on it."""
+        """The tag of an answer is the hash of all of it but `as_of`; no change could be conditional on it."""
 
     @operation(
         Operation(
@@ -208,7 +208,8 @@ class Searches(Resource):
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         resp.data = self._searches.search(_given(req), req.env.get("HTTP_ACCEPT_LANGUAGE", ""))
         headers = headers_of(resp)
-        headers["etag"] = f'"{hashlib.blake2b(resp.data, digest_size=12).hexdigest()}"'
+        found, _, _ = resp.data.rpartition(b',"as_of":')
+        headers["etag"] = f'"{hashlib.blake2b(found, digest_size=12).hexdigest()}"'
         headers["cache-control"] = "private, no-cache"
         headers["vary"] = "Accept-Language"
 
