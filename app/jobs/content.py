@@ -11,6 +11,7 @@ from msgspec import UNSET
 from app.errors import FieldError, Invalid
 from app.jobs.codes.gazetteer import gazetteer
 from app.jobs.codes.vocabulary import currencies
+from app.jobs.query.parameters import meant
 from app.jobs.schemas import Apply, Detail, JobPatch, NewJob, Place, Posting, Salary
 from app.jobs.texts.cleaning import text_of
 from app.jobs.texts.detection import language_of
@@ -117,7 +118,12 @@ def _country(name: str, code: str) -> Iterator[FieldError]:
 
 def _salary(salary: Salary) -> Iterator[FieldError]:
     if salary.currency not in currencies():
-        yield FieldError("salary.currency", "unknown_value", "a currency is a code of ISO 4217, as EUR")
+        yield FieldError(
+            "salary.currency",
+            "unknown_value",
+            "a currency is a code of ISO 4217, as EUR",
+            meant(salary.currency, currencies()),
+        )
     if salary.min is None and salary.max is None:
         yield FieldError("salary", "incomplete", "one of min and max is needed")
     elif salary.min is not None and salary.max is not None and salary.min > salary.max:

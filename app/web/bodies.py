@@ -1,5 +1,6 @@
 """Reads JSON bodies and forms, and validates JSON so that one response names all invalid fields."""
 
+import difflib
 import functools
 import itertools
 import typing
@@ -20,6 +21,7 @@ Parse = Callable[[Any], Any]
 JSON, MERGE_PATCH, FORM = "application/json", "application/merge-patch+json", "application/x-www-form-urlencoded"
 CONTENT_ENCODING = "HTTP_CONTENT_ENCODING"
 _FORM_FIELDS_MAX = 100
+_SHOWN_MAX = 100
 
 
 def read_json(req: falcon.Request, shape: type[Shape]) -> Shape:
@@ -105,7 +107,8 @@ def _convert(given: dict[str, Any], shape: type[Shape]) -> Shape:
     if problems or strange:
         count = len(problems) + strange
         unknown = itertools.islice((name for name in given if name not in names), min(strange, FIELDS_MAX))
-        problems += [FieldError(name[:100], "unknown", "this field is unknown") for name in unknown]
+        shown = [name[:_SHOWN_MAX] for name in unknown]
+        problems += [FieldError(name, "unknown", "this field is unknown", _meant(name, names)) for name in shown]
         raise Invalid(problems, count)
     return shape(**values)
 
@@ -160,9 +163,29 @@ def _convert_field(
         value = msgspec.convert(_whole(given[name]), each.type)
         value = None if value is None else parse(value)
     except (msgspec.ValidationError, ValueError) as error:
-        problems.append(FieldError(name, "invalid", _readable(str(error))))
+        meant = _meant_value(given[name], each.type)
+        problems.append(FieldError(name, "invalid", _readable(str(error)), meant))
         return
     values[each.name] = value
+
+
+def _meant(text: str, known: Collection[str]) -> str | None:
+    found = difflib.get_close_matches(text[:_SHOWN_MAX], known, n=1)
+    return found[0] if found else None
+
+
+def _meant_value(value: Any, kind: Any) -> str | None:
+    """For the first text in `value` that is no value of `kind`, a type of named values, the one spelled most alike."""
+    known = _named_values(kind)
+    texts = value if isinstance(value, list) else [value]
+    wrong = next((text for text in texts if isinstance(text, str) and text not in known), None)
+    return None if wrong is None else _meant(wrong, known)
+
+
+def _named_values(kind: Any) -> list[str]:
+    if typing.get_origin(kind) is typing.Literal:
+        return list(typing.get_args(kind))
+    return [value for part in typing.get_args(kind) for value in _named_values(part)]
 
 
 def _whole(value: Any) -> Any:

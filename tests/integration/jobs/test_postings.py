@@ -173,6 +173,51 @@ def test_bad_input_names_its_field_and_stores_nothing(
     assert api.query("SELECT count(*) FROM posting", ()) == before
 
 
+@pytest.mark.parametrize(("said", "field", "code"), BAD, ids=[f"{field}-{n}" for n, (_, field, _) in enumerate(BAD)])
+def test_bad_change_names_its_field_and_changes_nothing(
+    api: Api, patched: dict[str, Any], recruiter: Recruiter, said: dict[str, Any], field: str, code: str
+) -> None:
+    said = {"title": "Changed"} | (said if said != {"state": "closed"} else {"state": "draft"})
+    answer = recruiter.patch(patched["id"], **said)
+    assert answer.status_code == 422, answer.text
+    assert (field, code) in [(each["field"], each["code"]) for each in answer.json()["fields"]]
+    assert recruiter.person.get(f"jobs/{patched['id']}").json() == patched
+
+
+@pytest.fixture(scope="module")
+def patched(recruiter: Recruiter) -> dict[str, Any]:
+    return recruiter.offer(title="Unchanged")
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ({"salry": 1}, "salary"),
+        ({"workplace": "remot"}, "remote"),
+        ({"employment_type": ["full_time", "parttime"]}, "part_time"),
+        ({"seniority": "Senior"}, "senior"),
+        ({"state": "opened"}, "open"),
+        ({"salary": {"max": 1, "currency": "EUE", "unit": "hour"}}, "EUR"),
+    ],
+)
+def test_misspelled_field_or_value_is_answered_with_the_known_one(
+    recruiter: Recruiter, said: dict[str, Any], meant: str
+) -> None:
+    body = {"title": "Nurse", "description": "<p>x</p>"} | said
+    answer = recruiter.person.send("POST", f"companies/{recruiter.company_id}/jobs", json=body)
+    assert (answer.status_code, [each["did_you_mean"] for each in answer.json()["fields"]]) == (422, [meant])
+
+
+def test_description_is_stored_only_after_cleaning(api: Api, recruiter: Recruiter) -> None:
+    unsafe = "<p onclick='x' style='x'>Knit</p><script>x</script><a href='javascript:x'>a</a><img src=x onerror=x>"
+    job = recruiter.offer(description=unsafe)
+    recruiter.patch(recruiter.offer(description="<p>Weave</p>")["id"], description=unsafe)
+    stored = api.query(
+        "SELECT DISTINCT description FROM posting_text WHERE posting_id >= %s", (job["id"],)
+    )  # fmt: skip
+    assert stored == [('<p>Knit</p><a rel="noopener noreferrer nofollow">a</a>',)]
+
+
 def test_taken_down_posting_cannot_be_reopened(api: Api, recruiter: Recruiter) -> None:
     job = recruiter.offer()
     assert recruiter.patch(job["id"], state="closed").status_code == 200

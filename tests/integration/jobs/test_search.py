@@ -167,6 +167,13 @@ def test_pages_contain_all_results_in_order(board: Board, query: str) -> None:
     assert [board.names[item["id"]] for item in walked] == board.found(query)
 
 
+def test_equal_answers_have_equal_tags(board: Board) -> None:
+    first = board.api.fresh().get("jobs?q=nurse&total=true")
+    second = board.api.fresh().send("GET", "jobs?q=nurse&total=true", headers={"If-None-Match": first.headers["ETag"]})
+    assert (second.status_code, second.headers["ETag"]) == (304, first.headers["ETag"])
+    assert board.api.get("jobs?q=plumber&total=true").headers["ETag"] != first.headers["ETag"]
+
+
 def test_facets_leave_out_their_own_filter(board: Board) -> None:
     body = board.answer("country=DE&workplace=onsite&facets=country,workplace,skill,city,company,language")
     facets = {facet["id"]: {each["value"]: each["count"] for each in facet["values"]} for facet in body["facets"]}
