@@ -168,6 +168,7 @@ class Parts:
         self.ticker.every(5.0, self.keys.poll, "keys")
         self.ticker.every(5.0, self.board.upkeep.expire, "expired postings")
         self.ticker.every(10.0, self.board.upkeep.count, "counts of searches")
+        self.ticker.every(2.0, self.board.upkeep.convert, "yearly salaries")
         self.ticker.every(30.0, self.database.prune, "idle connections")
         self.ticker.every(600.0, self.upkeep.prune_sessions, "expired sessions")
         self.ticker.every(600.0, self.upkeep.prune_login_networks, "networks of logins")

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import msgspec
 
-from app.jobs.codes.salaries import Rates
+from app.jobs.codes.salaries import REFERENCE, Rates
 from app.jobs.codes.terms import ANYWHERE, Kind, cells_at, day_of, term
 from app.jobs.query.compiled import Name
 from app.jobs.schemas import Detail, Place, Salary
@@ -46,6 +46,7 @@ class Indexed:
     """The columns of a posting by which it is found."""
 
     salary: int | None
+    rates_of: str | None
     lats: list[float]
     lons: list[float]
     terms: list[int]
@@ -101,6 +102,7 @@ class Unnumbered:
         terms = self.terms | {numbers[each.name, each.country] for each in self.named}
         return Indexed(
             by_year(self.salary, rates),
+            rates_needed(self.salary, rates),
             [lat for lat, _ in self.spots],
             [lon for _, lon in self.spots],
             sorted(terms),
@@ -115,6 +117,11 @@ def by_year(salary: Salary | None, rates: Rates) -> int | None:
         return None
     amount = salary.max if salary.max is not None else salary.min
     return None if amount is None else rates.by_year(amount, salary.currency, salary.unit)
+
+
+def rates_needed(salary: Salary | None, rates: Rates) -> str | None:
+    """The day of the rates if the result of `by_year` depends on them."""
+    return None if salary is None or salary.currency == REFERENCE else rates.of
 
 
 def fingerprint(title: str, description: str, detail: Detail) -> bytes:

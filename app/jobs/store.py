@@ -90,8 +90,8 @@ SELECT id, strayed, shown, siblings FROM posting
 HIDE = "UPDATE posting SET shown = false, siblings = 0 WHERE id = ANY (%s) AND (shown OR siblings > 0)"
 
 SHOW = """
-UPDATE posting SET shown = true, siblings = %s, salary = %s, lats = %s, lons = %s, terms = %s::int[],
-       title_tsv = %s::tsvector, body_tsv = array_to_tsvector(%s::text[])
+UPDATE posting SET shown = true, siblings = %s, salary = %s, salary_rates_of = %s::date, lats = %s, lons = %s,
+       terms = %s::int[], title_tsv = %s::tsvector, body_tsv = array_to_tsvector(%s::text[])
  WHERE id = %s
 """
 
@@ -263,7 +263,7 @@ def hide(transaction: Transaction, posting_ids: Sequence[int]) -> None:
 
 def show(transaction: Transaction, posting_id: int, siblings: int, written: Indexed) -> None:
     transaction.run(
-        SHOW, siblings, written.salary, written.lats, written.lons, written.terms, written.title_tsv,
+        SHOW, siblings, written.salary, written.rates_of, written.lats, written.lons, written.terms, written.title_tsv,
         written.body_lexemes, posting_id,
     )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Expiry of postings and counts for plans: what a worker's ticker does again and again."""
+"""Expiry of postings, counts for plans and comparable salaries: what a worker's ticker does again and again."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -6,10 +6,12 @@ from typing import Protocol
 from app.infra.postgres.database import Database
 from app.jobs import store, writing
 from app.jobs.codes.salaries import Rates
+from app.jobs.indexing import by_year, rates_needed
 from app.jobs.store import Cluster
-from app.jobs.upkeep.store import UpkeepStore, leader_of
+from app.jobs.upkeep.store import UpkeepStore, convert, leader_of, list_stale
 
 EXPIRED_AT_ONCE = 200
+CONVERTED_AT_ONCE = 200
 COUNT_EVERY_S = 60.0
 
 
@@ -43,6 +45,20 @@ class Upkeep:
         if due:
             self._store.count()
         return due
+
+    def convert(self) -> int:
+        """Compute anew some yearly salaries that depend on older rates than this version's; returns how many.
+
+        One batch, so that other tasks of the ticker need not wait for all of them.
+        """
+        with self._database.transaction() as transaction:
+            stale = list_stale(transaction, self._rates.of, CONVERTED_AT_ONCE)
+            fresh = {number: (by_year(pay, self._rates), rates_needed(pay, self._rates)) for number, pay in stale}
+            convert(transaction, fresh)
+            xid, keys = store.keys(transaction)
+        if keys:
+            self._coherence.final(keys, xid, security=False)
+        return len(stale)
 
     def _settle(self, cluster_id: int) -> None:
         """The shown posting no longer stands for the places of what has expired."""

@@ -3,7 +3,10 @@
 from collections import Counter
 from collections.abc import Mapping
 
+import msgspec
+
 from app.infra.postgres.database import Database, Transaction
+from app.jobs.schemas import Detail, Salary
 
 BULK = "SELECT set_config('jobfinder.bulk', 'on', true)"
 
@@ -73,6 +76,23 @@ INSERT INTO lexicon SELECT word, df, title_df, word_df FROM fresh
 
 CHUNK = 50_000
 
+LIST_STALE = """
+SELECT p.id, t.detail::text FROM posting p JOIN posting_text t ON t.posting_id = p.id
+ WHERE p.shown AND p.salary_rates_of < %s::date ORDER BY p.salary_rates_of LIMIT %s FOR UPDATE OF p SKIP LOCKED
+"""
+
+CONVERT = """
+WITH fresh AS (
+    SELECT * FROM unnest(%s::bigint[], %s::int[], %s::date[]) AS fresh (id, salary, rates_of)
+), changed AS (
+    UPDATE posting SET salary = fresh.salary, salary_rates_of = fresh.rates_of FROM fresh WHERE posting.id = fresh.id
+    RETURNING terms
+)
+INSERT INTO outbox (key) SELECT DISTINCT catalogue_keys(terms) FROM changed
+"""
+
+_decode_detail = msgspec.json.Decoder(Detail).decode
+
 
 class UpkeepStore:
     """Each method is short enough for the limit of a statement, however many postings there are."""
@@ -115,6 +135,20 @@ class UpkeepStore:
     def _store(self, counts: Mapping[int, int]) -> None:
         terms = list(counts)
         self._database.run(STORE_TERMS, terms, list(counts.values()), terms)
+
+
+def list_stale(transaction: Transaction, rates_of: str, most: int) -> list[tuple[int, Salary | None]]:
+    """Some shown postings, now locked, whose yearly salary was computed by older rates; with what their texts say."""
+    rows = transaction.all(LIST_STALE, rates_of, most)
+    return [(row[0], _decode_detail(row[1]).salary) for row in rows]
+
+
+def convert(transaction: Transaction, fresh: Mapping[int, tuple[int | None, str | None]]) -> None:
+    """Write (yearly salary, day of the rates) of locked postings; only searches have to hear of it."""
+    if fresh:
+        transaction.one(BULK)
+        salaries, days = zip(*fresh.values(), strict=True)
+        transaction.run(CONVERT, list(fresh), list(salaries), list(days))
 
 
 def leader_of(transaction: Transaction, cluster_id: int) -> tuple[bytes, int | None] | None:
