@@ -1,12 +1,13 @@
 """Makes writes final: publish the change, wait for all leases to end, then respond.
 
-A write commits together with its outbox rows, takes a number and enters its key under it, and waits LEASE_MAX_MS plus
-slack after the last acknowledgement. A request that begins after the answer relies on a look that started less than
-LEASE_MAX_MS before the request, that is after the acknowledgement. That look has found
+A write commits together with its outbox rows, takes a number for each of its keys and enters them, all keys in one
+exchange for each step, and waits LEASE_MAX_MS plus slack after the last acknowledgement. A request that begins after
+the answer relies on a look that started less than LEASE_MAX_MS before the request, that is after the acknowledgement.
+That look has found
 
-- the entry, which the history names from then on, so that what was read before the commit is unusable;
+- the entries, which the history names from then on, so that what was read before the commit is unusable;
 - or a gap, another era or a jump: a new history, in which positions from before that look's number are unusable.
-  The number was taken after the commit, so that facts of greater positions were read after the commit.
+  The numbers were taken after the commit, so that facts of greater positions were read after the commit.
 
 Before the answer the statement that deletes the outbox row also says whether the database is still used with the log on
 which the change was published (`agreement.py`). Where it is not, the row stays, for others to publish.
@@ -35,7 +36,9 @@ PAUSES_S = (0.005, 0.01, 0.02, 0.05, 0.1)
 LEFT_OVER_S = 1.0
 DRAIN_EVERY_S = 2.0
 BATCH = 10_000
-ONE_BY_ONE = 100
+NAMED_MAX = 100
+"""More keys are published as a change of everything."""
+
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -69,7 +72,7 @@ class Publisher:
         every write whose log is not, or no longer, the one of the database.
         """
         deadline_ns = self._clock.now_ns() + PATIENCE_S * S_IN_NS
-        keys = list(keys)
+        keys = list(dict.fromkeys(keys))
         try:
             terms = self._agreement.require()
             while not self._told(terms, keys, xid, deadline_ns):
@@ -109,25 +112,26 @@ class Publisher:
     def _told(self, terms: Terms, keys: Sequence[str], xid: str | None, deadline_ns: int) -> bool:
         """Publish under `terms` and wait; False when the database has changed to another log meanwhile."""
         if terms.log is not None:
-            for key in keys:
-                self._insist(key, terms.log, deadline_ns)
+            self._insist(keys, terms.log, deadline_ns)
             self._wait()
         return self._outbox.delete_of(xid, terms.counter)
 
     def _publish(self, rows: Sequence[tuple[int, str]], change_log: ChangeLog) -> None:
         """Publish the rows' keys. No lock is needed: publishing a change twice is harmless."""
-        keys = dict.fromkeys(key for _, key in rows)
-        if len(keys) > ONE_BY_ONE:
+        keys = list(dict.fromkeys(key for _, key in rows))
+        if len(keys) > NAMED_MAX:
             change_log.forget_everything()
-            return
-        for key in keys:
-            change_log.enter(change_log.take(), key)
+        elif keys:
+            change_log.enter(change_log.take(len(keys)), keys)
 
-    def _insist(self, key: str, change_log: ChangeLog, deadline_ns: int) -> None:
-        """Publish `key`, each of the two steps tried until the deadline. Raises CacheUnavailable."""
-        position = self._until(deadline_ns, change_log.take)
-        self._until(deadline_ns, change_log.enter, position, key)
-        self._counters.add("changes_published")
+    def _insist(self, keys: Sequence[str], change_log: ChangeLog, deadline_ns: int) -> None:
+        """Publish `keys`, each of the two steps tried until the deadline. Raises CacheUnavailable."""
+        if len(keys) > NAMED_MAX:
+            self._until(deadline_ns, change_log.forget_everything)
+        elif keys:
+            first = self._until(deadline_ns, change_log.take, len(keys))
+            self._until(deadline_ns, change_log.enter, first, keys)
+        self._counters.add("changes_published", len(keys))
 
     def _until(self, deadline_ns: int, step: Callable[P, R], *args: P.args, **named: P.kwargs) -> R:
         """Retry `step` until it succeeds. Raises CacheUnavailable when it still fails at the deadline."""

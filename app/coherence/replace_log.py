@@ -55,7 +55,7 @@ def _end_leases(present: Recorded, open_log: OpenLog, clock: Clock) -> None:
     former = open_log(str(present.identity)).counted_by(present.counter)
     for attempt in range(ATTEMPTS):
         try:
-            former.enter(former.take(), LOG_KEY)
+            former.enter(former.take(1), [LOG_KEY])
             break
         except CacheUnavailable as error:
             if attempt == ATTEMPTS - 1:

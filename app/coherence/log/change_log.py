@@ -1,9 +1,11 @@
 """The change log on memcached server 0: a counter, and one entry for each change.
 
-A writer publishes in two acknowledged steps, after its commit: it takes the next number, then it enters what changed
-under that number. Numbers are positions. What a loss does:
+A writer publishes in two acknowledged steps, after its commit: it takes the next number for each key that has changed,
+all of them at once, then it enters the keys under these numbers, in one exchange. Numbers are positions. Several keys
+are no unit: a reader follows the log only over numbers that are all entered, and looks again for the others. What a
+loss does:
 
-- *Entry lost, or its writer died between the steps.* Readers find a gap and start a new history at the counter's
+- *Entries lost, or their writer died between the steps.* Readers find a gap and start a new history at the counter's
   value (`lease.py`): facts from before the gap are unusable, and later ones were read after the commit.
 - *Counter lost* (restart, flush, eviction). The next one starts at a random number of 62 bits, so that positions of
   two eras never meet, whatever the clocks of the machines say: facts of the old era are unusable in the new one. A
@@ -11,11 +13,11 @@ under that number. Numbers are positions. What a loss does:
   the loss uses only facts that were read after it, hence after the commit; a worker that has not looked has no lease
   any more once the writer has waited (`publisher.py`).
 - *An acknowledgement lost.* The step is repeated; a number that is never entered is a gap, an entry set twice is
-  the same entry.
+  the same entry. Entries of which the server has stored only some are repeated together.
 """
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from app.coherence.log.history import Position
@@ -36,7 +38,7 @@ class LogServer(Protocol):
     def get_many(self, keys: Sequence[str]) -> dict[str, bytes]: ...
     def add(self, key: str, value: bytes, ttl_s: int) -> bool: ...
     def incr(self, key: str, by: int = 1) -> int | None: ...
-    def set(self, key: str, value: bytes, ttl_s: int) -> object: ...
+    def set_all(self, items: Mapping[str, tuple[bytes, int]]) -> object: ...
 
 
 class ChangeLog:
@@ -52,13 +54,13 @@ class ChangeLog:
         made._counter = counter
         return made
 
-    def take(self) -> Position:
-        """First step of a publication: the next number. Raises CacheUnavailable."""
-        return self._advance(1)
+    def take(self, numbers: int) -> Position:
+        """First step of a publication: the next `numbers`, of which the first is returned. Raises CacheUnavailable."""
+        return self._advance(numbers) - numbers + 1
 
-    def enter(self, position: Position, key: str) -> None:
-        """Second step: what has changed at that number. Raises CacheUnavailable."""
-        self._server.set(_entry(position), key.encode(), ENTRY_TTL_S)
+    def enter(self, first: Position, keys: Sequence[str]) -> None:
+        """Second step: what has changed, one key at each number from `first` on. Raises CacheUnavailable."""
+        self._server.set_all({_entry(number): (key.encode(), ENTRY_TTL_S) for number, key in enumerate(keys, first)})
 
     def forget_everything(self) -> None:
         """Publish a change of all keys: after a jump beyond REACH readers begin anew. Raises CacheUnavailable."""

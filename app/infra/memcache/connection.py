@@ -8,7 +8,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from pymemcache.client.base import Client
-from pymemcache.exceptions import MemcacheError, MemcacheUnexpectedCloseError, MemcacheUnknownError
+from pymemcache.exceptions import (
+    MemcacheError,
+    MemcacheServerError,
+    MemcacheUnexpectedCloseError,
+    MemcacheUnknownError,
+)
 
 from app.infra.cooperative import first_to_connect, socket_module
 
@@ -52,15 +57,22 @@ class MemcacheConnection:
             found += self._exchange(keys[start : start + KEYS_IN_ONE_EXCHANGE])
         return found
 
-    def store(self, items: Mapping[str, tuple[bytes, int]]) -> None:
+    def store(self, items: Mapping[str, tuple[bytes, int]]) -> int:
         """Store each key's (value, TTL in seconds), with one round trip for each 200 of them.
 
-        The commands are quiet: a server that sent responses could block on us while we block on it.
+        Returns how many the server has refused, because they are too large or there is no memory. The commands are
+        quiet: a server that sent responses could block on us while we block on it.
         """
-        keys = list(items)
+        keys, refused = list(items), 0
         for start in range(0, len(keys), KEYS_IN_ONE_EXCHANGE):
             commands = [_set(key, *items[key]) for key in keys[start : start + KEYS_IN_ONE_EXCHANGE]]
-            self._ask(b"".join(commands)).end()
+            refused += self._ask(b"".join(commands)).end()
+        return refused
+
+    def store_all(self, items: Mapping[str, tuple[bytes, int]]) -> None:
+        """The same; raises MemcacheServerError when the server has refused an item."""
+        if refused := self.store(items):
+            raise MemcacheServerError(f"{refused} of {len(items)} items were refused")
 
     def count(self, key: str, by: int, ttl_s: int) -> int:
         """The counter after adding `by`; a missing one is created with the TTL `ttl_s`."""
@@ -160,12 +172,15 @@ class _Answer:
             raise MemcacheUnknownError("the responses do not match the requests")
         return found
 
-    def end(self) -> None:
-        """Read up to the MN of the no-op; responses before it name items that were not stored."""
+    def end(self) -> int:
+        """Read up to the MN of the no-op; returns the number of responses before it, one for each refused item."""
         self._more()
+        refused = 0
         while (line := self._line()) != b"MN":
             if not line.startswith((b"NS", b"SERVER_ERROR")):
                 raise MemcacheUnknownError(line[:100])
+            refused += 1
+        return refused
 
     def _line(self) -> bytes:
         while (end := self._data.find(b"\r\n", self._at)) < 0:

@@ -53,6 +53,10 @@ class Server:
         """Store each key's (value, TTL in seconds) in one round trip; items that are too large are skipped."""
         self._ask(REPEATED, MemcacheConnection.store, items)
 
+    def set_all(self, items: Mapping[str, tuple[bytes, int]]) -> None:
+        """The same, and return once the server has acknowledged every item."""
+        self._ask(REPEATED, MemcacheConnection.store_all, items)
+
     def count(self, key: str, by: int, ttl_s: int) -> int:
         """The counter after adding `by`; a missing one starts at 0 with the TTL `ttl_s`."""
         return self._ask(ONCE, MemcacheConnection.count, key, by, ttl_s)

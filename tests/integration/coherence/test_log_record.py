@@ -111,7 +111,7 @@ def test_log_change_is_announced_and_completes_once_former_users_are_gone(
     former = agreement(postgresql, memcached[0].address, memcached[0])
     used = former.ask().log
     assert used is not None
-    position = used.take()
+    position = used.take(1)
     said = replace_log(LogRecord(postgresql), memcached[1].address, open_log)
     assert said.startswith(f"the log of changes: {memcached[0].address}, and {memcached[1].address} once")
     assert used.entries(position, position + 1) == {position + 1: LOG_KEY}

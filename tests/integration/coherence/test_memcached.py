@@ -136,7 +136,7 @@ def test_idle_worker_catches_up_on_a_thousand_changes(servers: tuple[Memcached, 
     change_log = first.agreement.log
     assert change_log is not None
     for number in range(1000, 2000):
-        change_log.enter(change_log.take(), user_key(number))
+        change_log.enter(change_log.take(1), [user_key(number)])
     before = truth.reads
     eventually(second.leased)
     assert second.users.load(1, truth.read) == "1"

@@ -56,6 +56,14 @@ def test_too_large_value_is_skipped_and_the_rest_stored(cache: Memcache) -> None
     assert cache.get_many(["a", "large", "b"]) == {"a": b"1", "b": b"2"}
 
 
+def test_entries_of_the_log_are_acknowledged_in_one_exchange(cache: Memcache, relay: Relay) -> None:
+    cache.primary.set_all({f"e:{number}": (b"user:1", 60) for number in range(100)})
+    assert relay.exchanges == 1
+    assert len(cache.get_many([f"e:{number}" for number in range(100)])) == 100
+    with pytest.raises(CacheUnavailable):
+        cache.primary.set_all({"a": (b"1", 60), "large": (b"x" * 3_000_000, 60)})
+
+
 def test_a_claim_is_one_exchange_and_counts_from_zero(cache: Memcache, relay: Relay) -> None:
     cache.delete("claim")
     relay.exchanges = 0

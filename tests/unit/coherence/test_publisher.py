@@ -117,6 +117,41 @@ def test_long_outbox_is_published_as_one_jump_of_the_counter(room: Room) -> None
     assert not room.second.usable((user_key(5000),), position)
 
 
+def test_all_keys_of_a_write_are_published_in_one_exchange_for_each_step(room: Room) -> None:
+    keys = [user_key(number) for number in range(100)]
+    room.run(room.second.leased)
+    position = room.second.position()
+    assert position is not None
+    fates = iter(["answered"] * 10)
+    room.log_server.fate = fates.__next__
+    assert room.run(lambda: room.first.final(keys, None, security=True)) == [None]
+    assert len(list(fates)) == 10 - 3, "one for the numbers, two for the halves of the entries"
+    room.log_server.fate = lambda: "answered"
+    room.run(room.second.leased)
+    assert room.second.position() == position + 100
+    assert not any(room.second.usable((key,), position) for key in keys)
+    assert room.second.usable((user_key(101),), position)
+
+
+def test_a_write_of_very_many_keys_is_published_as_a_change_of_everything(room: Room) -> None:
+    room.run(room.second.leased)
+    position = room.second.position()
+    assert position is not None
+    assert room.run(lambda: room.first.final(map(user_key, range(101)), None, security=True)) == [None]
+    room.run(room.second.leased)
+    assert not any(room.second.usable((user_key(number),), position) for number in (0, 100, 5000))
+
+
+def test_entries_stored_in_part_are_stored_again(room: Room) -> None:
+    room.run(room.second.leased)
+    position = room.second.position()
+    room.log_server.fate = iter(["answered", "answered", "lost", *["answered"] * 50]).__next__
+    assert room.run(lambda: room.first.final([user_key(1), user_key(2)], None, security=True)) == [None]
+    assert room.run(room.second.leased) == [True]
+    assert room.second.position() == (position or 0) + 2
+    assert room.count(room.second, "histories_started") == 1
+
+
 def test_draining_does_nothing_while_servers_are_down(room: Room) -> None:
     commit(room, user_key(1))
     room.pass_ms(LEFT_OVER_S * 1000 + 1)

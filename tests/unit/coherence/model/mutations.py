@@ -144,6 +144,10 @@ def a_short_history() -> Any:
     return patch.object(History, "record", bounded)
 
 
+def one_number_is_taken_for_all_keys() -> Any:
+    return patch.object(ChangeLog, "take", lambda self, numbers: self._advance(1))
+
+
 def entries_are_not_written() -> Any:
     """Breaks no rule: every reader finds a gap and starts a new history."""
-    return patch.object(ChangeLog, "enter", lambda self, position, key: None)
+    return patch.object(ChangeLog, "enter", lambda self, first, keys: None)

@@ -152,11 +152,11 @@ def logout_beside_gap(world: World) -> None:
     spawn(world, first, world.log_out)
     spawn(world, second, partial(ask_twice, world))
     assert first.agreement.log is not None
-    world.scheduler.spawn(first.agreement.log.take)
+    world.scheduler.spawn(partial(first.agreement.log.take, 1))
 
 
 def rename_beside_requests(world: World) -> None:
-    """One worker renames a company that the other has cached and reads before and after."""
+    """One worker renames a company, a change of two keys, that the other has cached and reads before and after."""
     first, second = world.workers
     prepare(world, lambda: world.read_company(second))
     spawn(world, first, world.rename_company)

@@ -34,6 +34,7 @@ RULES: dict[Callable[[], Any], Scene] = {
     mutations.an_earlier_look_replaces_a_later_one: scenes.late_look_over_logout,
     mutations.a_lost_counter_begins_again: scenes.logout_after_restart,
     mutations.dropped_changes_do_not_move_the_beginning: scenes.changes_after_logout,
+    mutations.one_number_is_taken_for_all_keys: scenes.rename_beside_requests,
     **strangers.RULES,
 }
 SCENES = (*scenes.SCENES, *strangers.SCENES)
@@ -44,6 +45,7 @@ TOO_RARE_FOR_CHANCE = (
     mutations.a_miss_grants_a_lease,
     mutations.an_earlier_look_replaces_a_later_one,
     mutations.a_lost_counter_begins_again,
+    strangers.leases_are_not_ended_at_a_change,
     strangers.confirming_does_not_wait_for_a_change,
     strangers.agreement_is_not_checked_again,
     strangers.the_outbox_does_not_say_which_log_is_used,

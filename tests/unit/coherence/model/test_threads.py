@@ -41,7 +41,7 @@ def look_beside_request(world: World) -> None:
 def publish_something_else(worker: Coherence) -> None:
     change_log = worker.agreement.log
     assert change_log is not None
-    change_log.enter(change_log.take(), user_key(2))
+    change_log.enter(change_log.take(1), [user_key(2)])
 
 
 def two_looks_at_once(world: World) -> None:

@@ -20,6 +20,7 @@ from tests.unit.coherence.model.scheduler import Scheduler
 R = TypeVar("R")
 LIVE = "live"
 FAST, SLOW = 1 + CLOCK_RATE_ERROR, 1 - CLOCK_RATE_ERROR
+CATALOGUE = "catalogue"
 FATES = ("answered", "lost", "unheard", "late")
 
 
@@ -81,6 +82,14 @@ class SimServer:
 
     def set(self, key: str, value: bytes, ttl_s: int) -> None:
         self._call(lambda data: data.__setitem__(key, value))
+
+    def set_all(self, items: Mapping[str, tuple[bytes, int]]) -> None:
+        """Stores the items in two halves: others may read in between, and a failure may leave the first one there."""
+        values = [(key, value) for key, (value, _) in items.items()]
+        middle = len(values) // 2
+        if middle:
+            self._call(lambda data: data.update(values[:middle]))
+        self._call(lambda data: data.update(values[middle:]))
 
     def incr(self, key: str, by: int = 1) -> int | None:
         def effect(data: dict[str, bytes]) -> int | None:
@@ -339,7 +348,7 @@ class World:
 
         xid = self.database.commit(change, company_key(1))
         with suppress(NotFinal):
-            worker.final([company_key(1)], xid, security=True)
+            worker.final([CATALOGUE, company_key(1)], xid, security=True)
             self.least_company = max(self.least_company, *versions)
 
     def change_something_else(self, worker: Coherence) -> None:
