@@ -137,7 +137,7 @@ def test_a_write_of_very_many_keys_is_published_as_a_change_of_everything(room: 
     room.run(room.second.leased)
     position = room.second.position()
     assert position is not None
-    assert room.run(lambda: room.first.final(map(user_key, range(101)), None, security=True)) == [None]
+    assert room.run(lambda: room.first.final([*map(user_key, range(101))], None, security=True)) == [None]
     room.run(room.second.leased)
     assert not any(room.second.usable((user_key(number),), position) for number in (0, 100, 5000))
 
