@@ -6,7 +6,7 @@ Each worker has its own PostgreSQL, PgBouncer and memcached servers (`conftest.p
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-WHOLE_FOLDERS = tuple(f"tests/integration/{each}/" for each in ("api", "finality", "server"))
+WHOLE_FOLDERS = tuple(f"tests/integration/{each}/" for each in ("api", "finality", "freshness", "server"))
 """Their files share services that are started once for the folder."""
 
 SINGLE_TESTS = ("tests/unit/coherence/model/test_model.py", "tests/unit/operator/model/test_budget.py")
@@ -14,6 +14,7 @@ SINGLE_TESTS = ("tests/unit/coherence/model/test_model.py", "tests/unit/operator
 
 LONGEST_FIRST = (
     "tests/integration/finality/",
+    "tests/integration/freshness/",
     "tests/integration/description/",
     "tests/integration/",
     *SINGLE_TESTS,

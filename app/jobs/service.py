@@ -104,6 +104,8 @@ class JobService:
         before = present.posting
         planned = changed_posting(before, patch, datetime.now(UTC))
         if planned == before and patch.state in (UNSET, present.state) and version in (None, before.version):
+            if keys := self._store.unpublished(job_id):  # an earlier attempt has stored it and is not yet final
+                self._coherence.final(keys, None, security=True)
             return self._written(job_id)
         self._store.number(named_values(planned.detail, planned.detail.places))
         with self._store.transaction() as transaction:

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from app.coherence import job_key
 from app.infra.postgres.database import Database, Statement, Transaction
 from app.jobs.codes.terms import KIND_BITS, Kind
 from app.jobs.indexing import Indexed, NamedValue
@@ -106,6 +107,8 @@ KEYS = """
 SELECT DISTINCT pg_current_xact_id()::text, key FROM outbox WHERE xid = pg_current_xact_id()
 """
 
+UNPUBLISHED = "SELECT DISTINCT key FROM outbox WHERE xid IN (SELECT xid FROM outbox WHERE key = %s)"
+
 CATALOGUE_OF = "SELECT DISTINCT catalogue_keys(terms) FROM posting WHERE company_id = %s AND shown"
 
 ALSO_AT = """
@@ -187,6 +190,10 @@ class PostingStore:
         for shown, other, detail in self._database.all(ALSO_AT, list(posting_ids)) if posting_ids else []:
             found.setdefault(shown, []).append(AlsoAt(other, _decode_detail(detail).places))
         return found
+
+    def unpublished(self, posting_id: int) -> list[str]:
+        """Every key of the committed changes of a posting that may not be final yet."""
+        return [row[0] for row in self._database.all(UNPUBLISHED, job_key(posting_id))]
 
     def delete_draft(self, posting_id: int, version: int | None) -> str | None:
         """The transaction's id; None where it is no draft, or not in that version."""

@@ -1,0 +1,106 @@
+"""Runs writers and readers until there are enough walks, optionally with faults."""
+
+import itertools
+import random
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tests.integration.finality.harness.people import Journal, Person, Session
+from tests.integration.freshness.harness.readers import Reader
+from tests.integration.freshness.harness.record import Record
+from tests.integration.freshness.harness.writers import Pace, Writer
+from tests.pods.connections import Connections
+
+Connect = Callable[[], Connections]
+
+
+@dataclass(frozen=True)
+class Size:
+    """`rate`: writes per second of all writers; `open`: postings that they keep up; `firms`: companies."""
+
+    writers: int = 32
+    readers: int = 6
+    rate: float = 100
+    open: int = 60
+    firms: int = 10
+    owners: int = 3
+
+
+def populate(connect: Connect, size: Size, first: Record | None = None) -> tuple[Record, list[Session]]:
+    """Companies without postings, and the accounts that own them."""
+    connections, record = connect(), first or Record()
+    owners = [_owner(connections) for _ in range(size.owners)]
+    writer = Writer(record, connections, 0, owners, size.open)
+    for _, owner in zip(range(size.firms), itertools.cycle(owners), strict=False):
+        assert writer.found(owner) is not None, record.answers
+    connections.close()
+    return record, owners
+
+
+def drive(
+    record: Record, owners: list[Session], connect: Connect, walks: int, size: Size,
+    meanwhile: Callable[[threading.Event], None] | None = None,
+) -> None:  # fmt: skip
+    """Record at least `walks`, and continue until `meanwhile(enough)` returns; raises a client's error."""
+    enough, over = threading.Event(), threading.Event()
+    failures: list[BaseException] = []
+    pace = Pace(size.rate)
+
+    def run(step: Callable[[], None], connections: Connections) -> None:
+        try:
+            while not over.is_set():
+                step()
+                if len(record.walks) >= walks:
+                    enough.set()
+                    if meanwhile is None:
+                        over.set()
+        except BaseException as error:
+            failures.append(error)
+            enough.set()
+            over.set()
+        finally:
+            connections.close()
+
+    threads = [threading.Thread(target=run, args=each) for each in _clients(record, owners, connect, size, pace)]
+    for each in threads:
+        each.start()
+    try:
+        if meanwhile is not None:
+            meanwhile(enough)
+    finally:
+        if meanwhile is not None:
+            over.set()
+        for each in threads:
+            each.join()
+    if failures:
+        raise failures[0]
+
+
+def _clients(
+    record: Record, owners: list[Session], connect: Connect, size: Size, pace: Pace
+) -> list[tuple[Callable[[], None], Connections]]:
+    found: list[tuple[Callable[[], None], Connections]] = []
+    seeds = random.Random(len(record.walks))
+    for _ in range(size.writers):
+        connections = connect()
+        writer = Writer(record, connections, seeds.getrandbits(32), owners, size.open)
+
+        def write(writer: Writer = writer) -> None:
+            pace.wait()
+            writer.write()
+
+        found.append((write, connections))
+    for _ in range(size.readers):
+        connections = connect()
+        found.append((Reader(record, connections, seeds.getrandbits(32)).read, connections))
+    return found
+
+
+def _owner(connections: Connections) -> Session:
+    connection, journal = connections.all()[0], Journal()
+    person = Person.register(connection, journal)
+    assert person is not None, journal.operations
+    session = person.log_in(connection, journal)
+    assert session is not None, journal.operations
+    return session

@@ -1,0 +1,122 @@
+"""What the checker's postings say: few words, skills, places and salaries, so that every search finds some of them."""
+
+import itertools
+import random
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+WORDS = ("welder", "pilot", "nurse", "baker", "miner", "tailor")
+SKILLS = ("Python", "Forklift", "German", "Sales")
+CITIES: Mapping[str, tuple[str, float, float]] = {
+    "Berlin": ("DE", 52.5244, 13.4105),
+    "Potsdam": ("DE", 52.3989, 13.0657),
+    "Paris": ("FR", 48.8534, 2.3488),
+    "Lyon": ("FR", 45.7485, 4.8467),
+    "Graz": ("AT", 47.0667, 15.45),
+    "Malmo": ("SE", 55.6059, 13.0007),
+}
+ELIGIBLE = ("DE", "FR", "AT")
+SALARIES = (None, 30_000, 40_000, 50_000, 60_000)
+LONG_S, SHORT_S = 86_400.0, (0.5, 3.0)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MONOTONIC_TO_WALL_NS = time.time_ns() - time.monotonic_ns()
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """One version of an open posting; `until` is CLOCK_MONOTONIC in ns. A title is unique, and names the posting."""
+
+    number: int
+    version: int
+    words: tuple[str, ...]
+    skills: tuple[str, ...]
+    cities: tuple[str, ...]
+    workplace: str
+    eligible: tuple[str, ...]
+    salary: int | None
+    until: int
+
+    @property
+    def title(self) -> str:
+        return " ".join((f"o{self.number} v{self.version}", *self.words))
+
+    @property
+    def countries(self) -> frozenset[str]:
+        return frozenset(CITIES[city][0] for city in self.cities)
+
+    @property
+    def texts(self) -> frozenset[str]:
+        """The words by which it is found."""
+        return frozenset((*self.words, *(each.lower() for each in (*self.skills, *self.cities))))
+
+    @property
+    def ends(self) -> datetime:
+        return EPOCH + timedelta(microseconds=(self.until + MONOTONIC_TO_WALL_NS) // 1000)
+
+    def body(self) -> dict[str, Any]:
+        """As a request says it; the same values as an answer shows, but for `description` and `language`."""
+        return {
+            "title": self.title,
+            "description": "<p>A posting of the tests.</p>",
+            "language": "en",
+            "skills": list(self.skills),
+            "places": [_place(city) for city in self.cities],
+            "workplace": self.workplace,
+            "eligible_countries": list(self.eligible),
+            "salary": None
+            if self.salary is None
+            else {"currency": "EUR", "unit": "year", "min": None, "max": self.salary},
+            "valid_through": self.ends.isoformat(),
+        }
+
+    def differs(self, item: Mapping[str, Any]) -> list[str]:
+        """The fields in which an answer shows something else than this version."""
+        said = self.body()
+        shown = {**item, "valid_through": datetime.fromisoformat(item["valid_through"]).isoformat()}
+        names = ("title", "skills", "places", "workplace", "eligible_countries", "salary", "valid_through")
+        return [name for name in names if shown[name] != said[name]]
+
+
+def new_content(chance: random.Random, short: bool = False) -> Content:
+    """The first version of a new posting; a `short` one ends within seconds."""
+    seconds = chance.uniform(*SHORT_S) if short else LONG_S
+    until = time.monotonic_ns() + int(seconds * 1e9)
+    blank = Content(next(_numbers), 0, (), (), (), "onsite", (), None, until)
+    return moved(edited(blank, chance), chance)
+
+
+def edited(content: Content, chance: random.Random) -> Content:
+    """The next version with other words, skills and salary."""
+    return replace(
+        content,
+        version=content.version + 1,
+        words=tuple(chance.sample(WORDS, 2)),
+        skills=tuple(chance.sample(SKILLS, chance.choice((0, 1, 2)))),
+        salary=chance.choice(SALARIES),
+    )
+
+
+def moved(content: Content, chance: random.Random) -> Content:
+    """The next version elsewhere."""
+    workplace = chance.choice(("onsite", "hybrid", "remote", "remote"))
+    return replace(
+        content,
+        version=content.version + 1,
+        cities=tuple(chance.sample(list(CITIES), chance.choice((0, 1, 1, 2)))),
+        workplace=workplace,
+        eligible=tuple(sorted(chance.sample(ELIGIBLE, chance.choice((0, 0, 1))))) if workplace == "remote" else (),
+    )
+
+
+def number_of(title: str) -> int:
+    """The posting that a title names."""
+    return int(title.split(maxsplit=1)[0].removeprefix("o"))
+
+
+def _place(city: str) -> dict[str, Any]:
+    country, lat, lon = CITIES[city]
+    return {"country": country, "region": None, "city": city, "lat": lat, "lon": lon}

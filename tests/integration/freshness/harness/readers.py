@@ -1,0 +1,102 @@
+"""Clients that walk through searches page by page, and read postings by their ids."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tests.integration.freshness.harness.queries import Query, company_query, queries
+from tests.integration.freshness.harness.record import Look, Page, Record, Walk
+from tests.integration.freshness.harness.writers import ATTEMPTS, Client
+from tests.pods.connections import Answer, Connection, Connections, Request
+
+PAGES_MOST = 60
+
+
+class Reader(Client):
+    """Makes one walk or look at a time."""
+
+    def __init__(self, record: Record, connections: Connections, seed: int) -> None:
+        super().__init__(record, connections, seed)
+        self._queries = queries()
+        self._known: dict[str, tuple[str, Page]] = {}
+
+    def read(self) -> None:
+        chance = self._random.random()
+        if chance < 0.06:
+            self.look()
+        elif chance < 0.12:
+            self.look_at_several()
+        elif chance < 0.3:
+            firm = self._random.choice(self._record.firms[-30:])
+            self.walk(company_query(firm.id, self._random), self._random.choice((2, 3)))
+        else:
+            query = self._random.choice(self._queries)
+            self.walk(query, 20 if query == Query() else self._random.choice((2, 3)))
+
+    def walk(self, query: Query, limit: int, connection: Connection | None = None) -> bool:
+        """All pages of a search, each from a random worker unless one is given; returns whether it got to the end."""
+        pages: list[Page] = []
+        cursor, total = "", self._random.random() < 0.1
+        while len(pages) < PAGES_MOST:
+            found = self._page(query.path(limit, total and not pages, cursor), connection)
+            if found is None:
+                return False
+            page, cursor = found
+            pages.append(page)
+            if not cursor:
+                self._record.walks.append(Walk(query, tuple(pages)))
+                return True
+        self._record.strange.append(f"{query} goes on after {PAGES_MOST} pages of {limit}")
+        return False
+
+    def look(self) -> None:
+        """One posting, open or not."""
+        if numbers := self._numbers(1):
+            answer = self.send("read", Request("GET", f"/api/v1/jobs/{numbers[0]}"))
+            if answer.status == 200:
+                self._record.looks.append(Look(_page(answer, [answer.body]), ()))
+            elif answer.status in (404, 410):
+                self._record.looks.append(Look(_page(answer, []), (numbers[0],)))
+
+    def look_at_several(self) -> None:
+        if numbers := self._numbers(5):
+            answer = self.send("batch", Request("GET", f"/api/v1/jobs/batch?ids={','.join(map(str, numbers))}"))
+            if answer.status == 200:
+                self._record.looks.append(Look(_page(answer, answer.body["jobs"]), tuple(answer.body["missing"])))
+
+    def _numbers(self, most: int) -> list[int]:
+        """Ids of postings that were written lately."""
+        newest = list(self._record.offers.values())[-300:]
+        ids = [offer.id for offer in newest if offer.id and not offer.draft]
+        return self._random.sample(ids, min(most, len(ids)))
+
+    def _page(self, path: str, connection: Connection | None) -> tuple[Page, str] | None:
+        """A page and the cursor of the next one; None where it stays without an answer."""
+        for _ in range(ATTEMPTS):
+            tag, known = self._known.get(path, ("", None))
+            headers = (("If-None-Match", tag),) if tag else ()
+            answer = self.send("search", Request("GET", path, headers=headers), connection)
+            if answer.status == 304 and known is not None:
+                return known.again(answer), known.cursor
+            if answer.status == 200:
+                page = _page(answer, answer.body["items"], answer.body)
+                if "cursor=" not in path and self._random.random() < 0.3:
+                    self._known[path] = (answer.headers["etag"], page)
+                return page, page.cursor
+            if answer.status not in (0, 503):
+                self._record.strange.append(f"GET {path} was answered {answer.status} {answer.body}")
+                return None
+            if connection is not None and connection.broken:
+                return None
+        return None
+
+
+def _page(answer: Answer, items: list[Mapping[str, Any]], body: Mapping[str, Any] | None = None) -> Page:
+    total = body and body.get("total")
+    return Page(
+        answer.start,
+        answer.end,
+        tuple(items),
+        (body or {}).get("next") or "",
+        total["value"] if total else None,
+        answer.worker,
+    )

@@ -1,0 +1,195 @@
+"""The checker: pure functions from a record to its violations.
+
+A write counts as done from its acknowledgement on, and may count from its start on; so what a search that overlaps it
+shows may be from before or after it.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tests.integration.freshness.harness.offers import number_of
+from tests.integration.freshness.harness.queries import Key, Query
+from tests.integration.freshness.harness.record import FOREVER, Firm, Offer, Page, Record, Walk
+
+CLOSED = "a posting was shown that had been closed or had expired"
+STALE = "a posting was shown in another version than the acknowledged one"
+RENAMED = "a company was shown with a former name"
+UNFIT = "a search showed a posting that it does not match"
+MISSED = "a search left out a posting that matches"
+REPEATED = "a walk showed a posting twice"
+MISORDERED = "a page showed postings in the wrong order"
+MISCOUNTED = "a total is impossible"
+STRANGE = "an answer is impossible"
+CLOCK_NS = 2_000_000
+"""How far the clocks of the test and of the service may be read apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """What was shown and cannot be, and where."""
+
+    rule: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.rule}\n    {self.what}"
+
+
+def violations(record: Record) -> list[Violation]:
+    """All violations of a run."""
+    judge = Judge(record)
+    pages = [(walk.query, page) for walk in record.walks for page in walk.pages]
+    found = [Violation(STRANGE, each) for each in record.strange]
+    for query, page in [*pages, *((None, look.page) for look in record.looks)]:
+        found += judge.shown(query, page)
+    for look in record.looks:
+        found += judge.missing(look.page, look.missing)
+    for walk in record.walks:
+        found += [*judge.missed(walk), *judge.repeated(walk), *judge.misordered(walk), *judge.miscounted(walk)]
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """A time in ns during which an open posting certainly did not change, and matched a search."""
+
+    start: int
+    end: int
+    key: Key
+    offer: Offer
+
+
+class Judge:
+    """A record with the indices that the rules use."""
+
+    def __init__(self, record: Record) -> None:
+        self._offers = record.offers
+        self._by_id = {offer.id: offer for offer in record.offers.values() if offer.id}
+        self._firms: dict[int, Firm] = {firm.id: firm for firm in record.firms}
+        self._stays: dict[Query, list[Stay]] = {}
+
+    def shown(self, query: Query | None, page: Page) -> Iterator[Violation]:
+        """What each posting of a page shows, and whether it may be there."""
+        for item in page.items:
+            offer = self._offers.get(number_of(item["title"]))
+            if offer is None or offer.id not in (0, item["id"]):
+                yield _violation(STRANGE, item, page)
+                continue
+            open_then = offer.versions_at(page.start - CLOCK_NS, page.end)
+            said = next((each for each in open_then if each.title == item["title"]), None)
+            if said is None:
+                yield _violation(STALE if open_then else CLOSED, item, page, offer)
+            elif wrong := said.differs(item):
+                yield _violation(f"{STALE}: {wrong}", item, page, offer)
+            elif query is not None and not any(query.matches(each, offer.company) for each in open_then):
+                yield _violation(f"{UNFIT}: {query}", item, page, offer)
+            firm = self._firms.get(item["company"]["id"])
+            names = [each.value for each in firm.name.possible(page.start, page.end)] if firm else []
+            if firm and item["company"]["name"] not in names:
+                yield _violation(RENAMED, item, page)
+
+    def missing(self, page: Page, numbers: Iterable[int]) -> Iterator[Violation]:
+        """Postings that were read by their ids and not shown although they were certainly open."""
+        for number in numbers:
+            offer = self._by_id[number]
+            if offer.open_at(page.start, page.end + CLOCK_NS) is not None:
+                yield Violation(MISSED, f"posting {number}, {_told(page)}, {_versions(offer)}")
+
+    def missed(self, walk: Walk) -> Iterator[Violation]:
+        """Postings that stayed while some pages were read, whose place is on these pages, and that are not on them."""
+        pages = walk.pages
+        on_page = [{item["id"] for item in page.items} for page in pages]
+        edges = [self._edges(walk.query, page) for page in pages]
+        for stay in self._stays_of(walk.query):
+            if stay.end < pages[0].start or stay.start > pages[-1].end:
+                continue
+            during = [n for n, page in enumerate(pages) if stay.start < page.start and page.end < stay.end]
+            if not during or any(stay.offer.id in on_page[n] for n in during):
+                continue
+            first, last = during[0], during[-1]
+            begun = first == 0 or any(low is not None and low < stay.key for low, _ in edges[first : last + 1])
+            over = not pages[last].cursor or any(
+                high is not None and high > stay.key for _, high in edges[first : last + 1]
+            )
+            if begun and over:
+                what = f"posting {stay.offer.id} on pages {first} to {last} of {len(pages)} of {walk.query}"
+                yield Violation(MISSED, f"{what}, {_told(pages[first])}, {_versions(stay.offer)}")
+
+    def repeated(self, walk: Walk) -> Iterator[Violation]:
+        """Postings on two places of a walk although what they are sorted by did not change in between."""
+        seen: dict[int, Page] = {}
+        for page in walk.pages:
+            for item in page.items:
+                before = seen.get(item["id"])
+                if before is not None and self._key(walk.query, item, before.start, page.end) is not None:
+                    yield _violation(f"{REPEATED}: {walk.query}", item, page)
+                seen[item["id"]] = page
+
+    def misordered(self, walk: Walk) -> Iterator[Violation]:
+        for page in walk.pages:
+            keys = [self._key(walk.query, item, page.start, page.end) for item in page.items]
+            known = [key for key in keys if key is not None]
+            if known != sorted(known):
+                yield Violation(MISORDERED, f"{walk.query}: {_told(page)}, keys {known}")
+
+    def miscounted(self, walk: Walk) -> Iterator[Violation]:
+        for page in walk.pages:
+            if page.total is None:
+                continue
+            query = walk.query
+            fits = [
+                [query.matches(each, offer.company) for each in offer.versions_at(page.start - CLOCK_NS, page.end)]
+                for offer in self._offers.values()
+            ]
+            most = sum(any(each) for each in fits)
+            stays = self._stays_of(query)
+            least = sum(stay.start < page.start and stay.end > page.end for stay in stays)
+            if not least <= page.total <= most:
+                yield Violation(MISCOUNTED, f"{page.total}, not {least} to {most}, of {query}, {_told(page)}")
+
+    def _edges(self, query: Query, page: Page) -> tuple[Key | None, Key | None]:
+        """The least and the greatest key of what a page shows."""
+        keys = [self._key(query, item, page.start, page.end) for item in page.items]
+        known = [key for key in keys if key is not None]
+        return (min(known), max(known)) if known else (None, None)
+
+    def _key(self, query: Query, item: Mapping[str, Any], start: int, end: int) -> Key | None:
+        """What a posting is sorted by; None if that may have changed during the interval or is not known."""
+        offer = self._by_id.get(item["id"])
+        if offer is None or not offer.published_us:
+            return None
+        versions = [each.value for each in offer.content.possible(start, end) if each.value is not None]
+        keys = {query.key(content, offer.published_us, offer.id) for content in versions}
+        return keys.pop() if len(keys) == 1 else None
+
+    def _stays_of(self, query: Query) -> list[Stay]:
+        if query not in self._stays:
+            self._stays[query] = list(_stays(query, self._by_id.values()))
+        return self._stays[query]
+
+
+def _stays(query: Query, offers: Iterable[Offer]) -> Iterator[Stay]:
+    for offer in offers:
+        versions = offer.content.versions
+        for number, version in enumerate(versions):
+            content = version.value
+            if content is not None and version.end < FOREVER and query.matches(content, offer.company):
+                later = versions[number + 1].start if number + 1 < len(versions) else FOREVER
+                end = min(later, content.until - CLOCK_NS)
+                yield Stay(version.end, end, query.key(content, offer.published_us, offer.id), offer)
+
+
+def _violation(rule: str, item: Mapping[str, Any], page: Page, offer: Offer | None = None) -> Violation:
+    what = f"{item['id']} {item['title']!r} of {item['company']['name']!r}, {_told(page)}"
+    return Violation(rule, f"{what}, {_versions(offer)}" if offer else what)
+
+
+def _told(page: Page) -> str:
+    return f"read from {page.start} to {page.end} ns by {page.worker}"
+
+
+def _versions(offer: Offer) -> str:
+    """The last versions of a posting, each with the time of its write."""
+    told = [(v.start, v.end, v.value and (v.value.title, v.value.until)) for v in offer.content.versions[-6:]]
+    return f"written {told}"
