@@ -29,7 +29,7 @@ from app.companies.service import COMPANY_KIND, CompanyService
 from app.config import DatabaseTuning, Settings, Tuning, default_tuning
 from app.errors import ConfigError, Unavailable
 from app.health import resources as health
-from app.health.collector import DependenciesCollector
+from app.health.collector import DependenciesCollector, PostingsCollector
 from app.health.performance import PerformanceService
 from app.health.service import Dependencies, HealthService
 from app.infra.background.afterwards import Afterwards
@@ -265,7 +265,8 @@ def create_app(settings: Settings, counters: Counters, slot: int | None = None) 
 def _resources(parts: Parts) -> list[Resource]:
     service, description, needs = parts.auth(), document(ROUTES, parts.settings.path_prefix), parts.stands_on()
     checks, administration = HealthService(needs), parts.admin()
-    performance = PerformanceService(parts.counters, parts.gauge, DependenciesCollector(needs, parts.keys))
+    collectors = DependenciesCollector(needs, parts.keys), PostingsCollector(parts.board.upkeep.standing)
+    performance = PerformanceService(parts.counters, parts.gauge, *collectors)
     return [
         auth.Registrations(service),
         auth.Logins(service),

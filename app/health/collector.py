@@ -1,6 +1,6 @@
-"""Prometheus metrics of the service's dependencies."""
+"""Prometheus metrics of the service's dependencies, and of the postings in its database."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -13,6 +13,7 @@ from app.health.service import Dependencies
 from app.health.shared import Shared
 from app.infra.pgbouncer.console import PoolerStatistics, statistics
 from app.infra.secrets.key_ring import KeyRing
+from app.jobs.upkeep.store import Standing
 
 _POOLER_GAUGES = {
     "pool_size": "Server connections that PgBouncer may have now",
@@ -79,6 +80,32 @@ class DependenciesCollector(Collector):
                 continue
             family.add_metric([kid], day.timestamp())
         return family
+
+
+class PostingsCollector(Collector):
+    """A collector of what is true for all pods; `look` raises Unavailable, and is called at most once a second."""
+
+    def __init__(self, look: Callable[[], Standing]) -> None:
+        self._look = look
+        self._shared: Shared[Standing | None] = Shared(self._found, None)
+
+    def collect(self) -> Iterator[Metric]:
+        """Postings by state, and the lag of their expiry; nothing while PostgreSQL does not answer."""
+        found = self._shared.value()
+        if found is None:
+            return
+        postings = GaugeMetricFamily("jobfinder_postings", "Postings by state, counted every minute", labels=["state"])
+        for state, number in found.states.items():
+            postings.add_metric([state], number)
+        yield postings
+        lag = "For how long the posting has been due to expire that is due longest"
+        yield GaugeMetricFamily("jobfinder_expiry_behind_seconds", lag, value=found.behind_s)
+
+    def _found(self) -> Standing | None:
+        try:
+            return self._look()
+        except Unavailable:
+            return None
 
 
 def _pooler(found: PoolerStatistics | None) -> Iterator[Metric]:

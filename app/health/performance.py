@@ -14,13 +14,14 @@ from app.infra.metrics.statistics import RouteStatistics, Snapshot
 
 
 class PerformanceService:
-    """`gauge` updates this worker's own gauges before they are read; `stands_on` adds metrics of the dependencies."""
+    """`gauge` updates this worker's own gauges before they are read; `others` add metrics."""
 
-    def __init__(self, counters: Counters, gauge: Callable[[], None], stands_on: Collector) -> None:
+    def __init__(self, counters: Counters, gauge: Callable[[], None], *others: Collector) -> None:
         self._counters, self._gauge = counters, gauge
         self._registry = CollectorRegistry()
         self._registry.register(CountersCollector(counters))
-        self._registry.register(stands_on)
+        for each in others:
+            self._registry.register(each)
 
     def metrics(self) -> Metrics:
         snapshot = self._counters.snapshot()

@@ -8,7 +8,7 @@ from app.jobs import store, writing
 from app.jobs.codes.salaries import Rates
 from app.jobs.indexing import by_year, rates_needed
 from app.jobs.store import Cluster
-from app.jobs.upkeep.store import UpkeepStore, convert, leader_of, list_stale
+from app.jobs.upkeep.store import Standing, UpkeepStore, convert, leader_of, list_stale
 
 EXPIRED_AT_ONCE = 200
 CONVERTED_AT_ONCE = 200
@@ -45,6 +45,10 @@ class Upkeep:
         if due:
             self._store.count()
         return due
+
+    def standing(self) -> Standing:
+        """What the metrics show; raises Unavailable."""
+        return self._store.standing()
 
     def convert(self) -> int:
         """Compute anew some yearly salaries that depend on older rates than this version's; returns how many.

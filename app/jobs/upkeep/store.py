@@ -2,11 +2,13 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import get_args
 
 import msgspec
 
 from app.infra.postgres.database import Database, Transaction
-from app.jobs.schemas import Detail, Salary
+from app.jobs.schemas import Detail, Salary, State
 
 BULK = "SELECT set_config('jobfinder.bulk', 'on', true)"
 
@@ -32,15 +34,22 @@ CLAIM_COUNTING = """
 UPDATE search_upkeep SET counted_at = now() WHERE counted_at < now() - make_interval(secs => %s) RETURNING true
 """
 
-BEHIND = (
-    "SELECT count(*) FROM (SELECT FROM posting WHERE state = 'open' AND valid_through <= now() LIMIT 10000) AS late"
-)
+STANDING = """
+SELECT states::text, COALESCE(extract(epoch FROM now() - (
+           SELECT valid_through FROM posting WHERE state = 'open' AND valid_through <= now()
+            ORDER BY valid_through LIMIT 1)), 0)::float8
+  FROM search_upkeep
+"""
 
 BOUNDS = "SELECT COALESCE(min(id), 1), COALESCE(max(id), 0) FROM posting"
 
 COUNT_TERMS = """
 SELECT term, count(*) FROM posting, unnest(terms || 0) AS term WHERE shown AND id BETWEEN %s AND %s GROUP BY term
 """
+
+COUNT_STATES = "SELECT state, count(*) FROM posting WHERE id BETWEEN %s AND %s GROUP BY state"
+
+STORE_STATES = "UPDATE search_upkeep SET states = %s::json"
 
 STORE_TERMS = """
 WITH fresh AS (
@@ -94,6 +103,14 @@ INSERT INTO outbox (key) SELECT DISTINCT catalogue_keys(terms) FROM changed
 _decode_detail = msgspec.json.Decoder(Detail).decode
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Postings by state, some minutes old, and for how long the expiry that is due longest has been due (seconds)."""
+
+    states: Mapping[str, int]
+    behind_s: float
+
+
 class UpkeepStore:
     """Each method is short enough for the limit of a statement, however many postings there are."""
 
@@ -117,19 +134,21 @@ class UpkeepStore:
         """Whether it is this worker's turn to count."""
         return self._database.one(CLAIM_COUNTING, every_s) is not None
 
-    def behind(self) -> int:
-        """Postings whose time has come and that are not flipped yet, up to 10,000."""
-        row = self._database.one(BEHIND)
-        return 0 if row is None else int(row[0])
+    def standing(self) -> Standing:
+        [(states, behind_s)] = self._database.all(STANDING)
+        return Standing(msgspec.json.decode(states, type=dict[str, int]), behind_s)
 
     def count(self) -> None:
-        """Count terms in chunks, then lexemes in a sample."""
+        """Count terms and states in chunks, then lexemes in a sample."""
         counts: Counter[int] = Counter({0: 0})
+        states: Counter[str] = Counter(dict.fromkeys(get_args(State), 0))
         row = self._database.one(BOUNDS)
         first, last = row or (1, 0)
         for lower in range(first, last + 1, CHUNK):
             counts.update(dict(self._database.all(COUNT_TERMS, lower, lower + CHUNK - 1)))
+            states.update(dict(self._database.all(COUNT_STATES, lower, lower + CHUNK - 1)))
         self._store(counts)
+        self._database.run(STORE_STATES, msgspec.json.encode(states).decode())
         self._database.run(STORE_LEXICON)
 
     def _store(self, counts: Mapping[int, int]) -> None:

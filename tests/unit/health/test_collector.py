@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 from app.errors import Unavailable
-from app.health.collector import DependenciesCollector
+from app.health.collector import DependenciesCollector, PostingsCollector
 from app.health.service import Dependencies
+from app.jobs.upkeep.store import Standing
 
 SHOWN: dict[str, list[dict[str, Any]]] = {
     "SHOW POOLS": [
@@ -91,3 +92,17 @@ def test_metrics_are_cached_for_a_second() -> None:
     first, second = list(collector.collect()), list(collector.collect())
     assert len(first) == len(second)
     assert len(console.asked) == len(SHOWN)
+
+
+def test_postings_are_shown_by_state_with_the_lag_of_expiry() -> None:
+    metrics = {each.name: each for each in PostingsCollector(lambda: Standing({"open": 3, "draft": 0}, 2.5)).collect()}
+    postings = {sample.labels["state"]: sample.value for sample in metrics["jobfinder_postings"].samples}
+    assert postings == {"open": 3, "draft": 0}
+    assert [sample.value for sample in metrics["jobfinder_expiry_behind_seconds"].samples] == [2.5]
+
+
+def test_without_postgresql_there_are_no_metrics_of_postings() -> None:
+    def look() -> Standing:
+        raise Unavailable("no")
+
+    assert list(PostingsCollector(look).collect()) == []

@@ -1,4 +1,4 @@
-"""Yearly salaries follow the exchange rates that the service comes with."""
+"""What the ticker keeps up to date: yearly salaries by the newest exchange rates, and counts for the metrics."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -14,6 +14,7 @@ from app.jobs.indexing import by_year
 from app.jobs.schemas import Salary
 from app.jobs.upkeep import service
 from app.jobs.upkeep.service import Upkeep
+from app.jobs.upkeep.store import UpkeepStore
 from tests.conftest import LocalDatabase
 from tests.integration.jobs.catalogue import NOW, Catalogue, random_posting
 
@@ -70,6 +71,16 @@ def test_newer_rates_replace_yearly_salaries_in_batches(
     ]
     assert "catalogue" in heard.keys
     assert Upkeep(searched, heard, shipped_rates()).convert() == 0
+
+
+def test_states_and_the_lag_of_expiry_are_known(searched: Database) -> None:
+    store = UpkeepStore(searched)
+    assert store.standing().behind_s == 0
+    searched.run("UPDATE posting SET valid_through = now() - interval '100 s' WHERE id = (SELECT min(id) FROM posting)")
+    store.count()
+    standing = store.standing()
+    assert standing.states == {"draft": 0, "open": len(PAID), "closed": 0, "expired": 0}
+    assert 100 <= standing.behind_s < 1000
 
 
 def test_salary_that_an_earlier_version_wrote_is_computed(searched: Database) -> None:
