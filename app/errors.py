@@ -1,5 +1,6 @@
 """Product errors: the failures that clients of the API see; only `web/errors.py` converts them to HTTP."""
 
+from functools import lru_cache
 from typing import ClassVar
 
 
@@ -124,9 +125,15 @@ class Invalid(ProductError):
         super().__init__(", ".join(f"{f.field}: {f.message}" for f in self.fields))
 
 
-def rate_limit_fields(policy: str, limit: int, window_seconds: int, left: int, resets_in: int) -> tuple[str, str]:
-    """The values of RateLimit-Policy and RateLimit (draft-ietf-httpapi-ratelimit-headers-10)."""
-    return f'"{policy}";q={limit};w={window_seconds}', f'"{policy}";r={left};t={resets_in}'
+@lru_cache
+def rate_limit_policy(policy: str, limit: int, window_seconds: int) -> str:
+    """The value of RateLimit-Policy (draft-ietf-httpapi-ratelimit-headers-10)."""
+    return f'"{policy}";q={limit};w={window_seconds}'
+
+
+def rate_limit(policy: str, left: int, resets_in: int) -> str:
+    """The value of RateLimit (draft-ietf-httpapi-ratelimit-headers-10)."""
+    return f'"{policy}";r={left};t={resets_in}'
 
 
 class RateLimited(ProductError):
@@ -145,7 +152,8 @@ class RateLimited(ProductError):
 
     def headers(self) -> dict[str, str]:
         """Retry-After, RateLimit-Policy and RateLimit."""
-        policy, state = rate_limit_fields(self.policy, self.limit, self.window_seconds, 0, self.resets_in)
+        policy = rate_limit_policy(self.policy, self.limit, self.window_seconds)
+        state = rate_limit(self.policy, 0, self.resets_in)
         return {"Retry-After": str(self.resets_in), "RateLimit-Policy": policy, "RateLimit": state}
 
 

@@ -115,7 +115,7 @@ class Logouts(_AuthResource):
 
     def _claims(self, req: falcon.Request) -> Claims:
         try:
-            return self._tokens.verify(bearer_token(req))
+            return self._tokens.verify(bearer_token(req.env))
         except Unauthenticated:
             self._service.may_present(client_of(req))
             raise

@@ -30,10 +30,6 @@ def coded_tag(tag: str, coding: str) -> str:
     return f'{tag[:-1]}-{coding}"'
 
 
-def conditional(req: falcon.Request) -> bool:
-    return IF_MATCH in req.env or IF_NONE_MATCH in req.env
-
-
 def before_writing(req: falcon.Request, resource: Resource, params: dict[str, object]) -> None:
     """Raise PreconditionFailed if a condition is false; else set `held_version`, which the write must still find.
 

@@ -11,13 +11,13 @@ from typing import Any, Protocol
 
 import falcon
 
-from app.errors import InvalidToken, Unauthenticated, rate_limit_fields
-from app.infra.memcache.optional import begin_request, end_request
+from app.errors import InvalidToken, Unauthenticated, rate_limit, rate_limit_policy
+from app.infra.memcache.optional import begin_request
 from app.infra.metrics.counters import Counters
 from app.infra.tuning.live_tuning import LiveTuning
 from app.web.bodies import CONTENT_ENCODING, refuse_coding
 from app.web.client import client_address
-from app.web.conditions import after_reading, before_writing, conditional
+from app.web.conditions import IF_MATCH, IF_NONE_MATCH, after_reading, before_writing
 from app.web.converters import shown
 from app.web.limits import WINDOW_SECONDS, RateLimiter
 from app.web.resource import allowed_methods, headers_of
@@ -83,7 +83,7 @@ class RequestMiddleware:
         given = env.get("HTTP_X_REQUEST_ID")
         known = given is not None and _REQUEST_ID.match(given)
         context.request_id = given if known else f"{self._prefix}-{next(self._numbers):x}"
-        if ESCAPED_PATH in env or env["PATH_INFO"].startswith("//"):
+        if ESCAPED_PATH in env or env["PATH_INFO"][:2] == "//":
             raise falcon.HTTPRouteNotFound
         if (trace := env.get("HTTP_TRACEPARENT")) is not None and _TRACEPARENT.match(trace):
             context.traceparent = trace
@@ -95,31 +95,27 @@ class RequestMiddleware:
 
         Raises HTTPMethodNotAllowed for an unknown method, to which Falcon itself would answer 400.
         """
-        method = req.method
+        method, env = req.method, req.env
         if method not in _READS:
             if method not in _KNOWN_METHODS:
                 raise falcon.HTTPMethodNotAllowed(allowed_methods(resource))
             self._may_write()
         if method == "OPTIONS":
             self._limiter.take_open(client_address(req), self._tuning.current.limits)
-        elif not resource.public and (method not in resource.open_to_all or AUTHORIZATION in req.env):
-            self._admit_to(req, resp)
+        elif not resource.public and (method not in resource.open_to_all or AUTHORIZATION in env):
+            identity = req.context.identity = self._admit(bearer_token(env))
+            if limit := self._tuning.current.limits.requests_per_user:
+                left, resets_in = self._limiter.take("user", ("user", identity.user_id), limit) or (0, 0)
+                headers = headers_of(resp)
+                headers["ratelimit-policy"] = rate_limit_policy("user", limit, WINDOW_SECONDS)
+                headers["ratelimit"] = rate_limit("user", left, resets_in)
         elif resource.counted:
             self._limiter.take_open(client_address(req), self._tuning.current.limits)
-        if CONTENT_ENCODING in req.env:
+        if CONTENT_ENCODING in env:
             refuse_coding(req)
-        if conditional(req):
+        if IF_MATCH in env or IF_NONE_MATCH in env:
             req.context.conditional = True
             before_writing(req, resource, params)
-
-    def _admit_to(self, req: falcon.Request, resp: falcon.Response) -> None:
-        identity = req.context.identity = self._admit(bearer_token(req))
-        limit = self._tuning.current.limits.requests_per_user
-        if limit:
-            left, resets_in = self._limiter.take("user", ("user", identity.user_id), limit) or (0, 0)
-            headers = headers_of(resp)
-            fields = rate_limit_fields("user", limit, WINDOW_SECONDS, left, resets_in)
-            headers["ratelimit-policy"], headers["ratelimit"] = fields
 
     def process_response(self, req: falcon.Request, resp: falcon.Response, resource: Any, succeeded: bool) -> None:
         """Set the headers of every response, and evaluate the conditions of a read."""
@@ -131,7 +127,6 @@ class RequestMiddleware:
         if context.traceparent:
             headers["traceparent"] = context.traceparent
         headers.setdefault("cache-control", "no-store")
-        end_request()
 
 
 class MeasureMiddleware:
@@ -163,13 +158,13 @@ class MeasureMiddleware:
         access_log.info("request", extra=fields)
 
 
-def bearer_token(req: falcon.Request) -> str:
+def bearer_token(env: Mapping[str, Any]) -> str:
     """The token of the Authorization header (RFC 6750, 2.1); raises Unauthenticated without one."""
-    header = req.env.get(AUTHORIZATION)
+    header = env.get(AUTHORIZATION)
     if not header:
         raise Unauthenticated
     scheme, _, token = header.partition(" ")
-    if scheme.lower() != "bearer":
+    if scheme != "Bearer" and scheme.lower() != "bearer":
         raise Unauthenticated("the scheme must be Bearer")
     if not token:
         raise InvalidToken("the token is empty")

@@ -63,6 +63,11 @@ def install(kind: Kind) -> None:
     psycopg2.extensions.set_wait_callback(queries.waiter(wait_readable, wait_writable))
 
 
+def in_request_greenlet() -> bool:
+    """Whether the caller runs in a request of the meinheld worker, which has context variables of its own."""
+    return _loop is not None and getcurrent().parent is not None
+
+
 def parking() -> Parking:
     """A place for the current greenlet or thread to wait in."""
     if _loop is not None and getcurrent().parent is not None:

@@ -3,31 +3,56 @@
 import time
 from collections.abc import Callable
 from contextvars import ContextVar
-from functools import partial
 from typing import TypeVar
+
+from app.infra.cooperative import in_request_greenlet
 
 R = TypeVar("R")
 
 OPTIONAL_S = 0.25
-_spent_s: ContextVar[float | None] = ContextVar("spent_on_optional_work", default=None)
 
 
-# Every request calls these two: a `partial` of a C function is faster than a Python function.
-begin_request: Callable[[], object] = partial(_spent_s.set, 0.0)
-"""Start a new budget for the request of this greenlet or thread. Outside a request there is no bound."""
-end_request: Callable[[], object] = partial(_spent_s.set, None)
-"""End the request: this greenlet or thread has no bound any more."""
+class _Spent:
+    __slots__ = ("seconds",)
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+
+_spent: ContextVar[_Spent | None] = ContextVar("spent_on_optional_work", default=None)
+"""Set where a request is served. Setting it costs more than a cached profile's session check.
+
+So a greenlet, whose context variables the server clears before each request, sets it for its first optional work; a
+thread keeps it for all its requests. A thread that serves no requests has no bound.
+"""
+
+
+def begin_request() -> None:
+    """Start a new budget for the request of this greenlet or thread."""
+    if in_request_greenlet():
+        return
+    if (spent := _spent.get()) is None:
+        _spent.set(_Spent())
+    else:
+        spent.seconds = 0.0
+
+
+def end_requests() -> None:
+    """This thread serves no requests any more: it has no bound."""
+    _spent.set(None)
 
 
 def optionally(work: Callable[[], R], otherwise: R, clock: Callable[[], float] = time.monotonic) -> R:
     """The result of `work`, or `otherwise` without calling it once the request has spent OPTIONAL_S on such work."""
-    spent_s = _spent_s.get()
-    if spent_s is None:
-        return work()
-    if spent_s >= OPTIONAL_S:
+    spent = _spent.get()
+    if spent is None:
+        if not in_request_greenlet():
+            return work()
+        _spent.set(spent := _Spent())
+    if spent.seconds >= OPTIONAL_S:
         return otherwise
     started = clock()
     try:
         return work()
     finally:
-        _spent_s.set(spent_s + clock() - started)
+        spent.seconds += clock() - started

@@ -1,6 +1,7 @@
 """A slow memcached costs a request few exchanges and a limited total time."""
 
 from collections.abc import Callable, Iterator
+from contextvars import Context
 from typing import Any, cast
 
 import falcon
@@ -10,7 +11,7 @@ import pytest
 from app.coherence import Kind
 from app.coherence.facts.shared import SharedFact, SharedFacts
 from app.infra.memcache.client import CacheUnavailable, Memcache
-from app.infra.memcache.optional import OPTIONAL_S, begin_request, end_request
+from app.infra.memcache.optional import OPTIONAL_S, begin_request, end_requests
 from app.local.memcached import Memcached
 from app.web.middleware import Request, RequestMiddleware
 from tests.relay import Relay
@@ -22,7 +23,7 @@ EXCHANGE_S = 0.1
 @pytest.fixture(autouse=True)
 def request_ends() -> Iterator[None]:
     yield
-    end_request()
+    end_requests()
 
 
 @pytest.fixture
@@ -154,6 +155,29 @@ def test_each_request_starts_with_the_full_time() -> None:
         200,
     ]
     assert server.asked == 9
+
+
+def test_thread_that_serves_no_requests_has_no_bound() -> None:
+    server: Any = SlowServer()
+    cache = Memcache(("127.0.0.1:1",), 250, lambda: server.now)
+    cache._servers = [server]
     for _ in range(10):
         cache.get("a")
-    assert server.asked == 19
+    assert server.asked == 10
+
+
+def test_request_in_a_greenlet_has_a_bound_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The meinheld worker serves each request with fresh context variables."""
+    monkeypatch.setattr("app.infra.memcache.optional.in_request_greenlet", lambda: True)
+    server: Any = SlowServer()
+    cache = Memcache(("127.0.0.1:1",), 250, lambda: server.now)
+    cache._servers = [server]
+
+    def serve() -> None:
+        begin_request()
+        for _ in range(10):
+            cache.get("a")
+
+    for _ in range(2):
+        Context().run(serve)
+    assert server.asked == 6
