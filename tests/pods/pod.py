@@ -17,7 +17,7 @@ from app.local.pgbouncer import PgBouncer
 from app.local.postgres import Postgres, free_port
 from app.local.process import Command, LocalError, Process, becomes_true
 from app.local.programs import has_meinheld
-from tests.pods.connections import Answer, Connection, Request
+from tests.pods.connections import Answer, Connection, Connections, Request
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SERVE = (sys.executable, "-m", "app", "serve")
@@ -118,9 +118,25 @@ class Pod:
         finally:
             connection.close()
 
+    def ask_every_worker(self, request: Request) -> list[Answer]:
+        """The answer of each worker; fewer than there are workers if the kernel gave one of them no connection."""
+        connections = Connections({self.name: self.port}, self._workers)
+        try:
+            return [each.send(request) for each in connections.all()]
+        finally:
+            connections.close()
+
+    def every_worker_answers(self, request: Request, status: int) -> bool:
+        """Whether each worker was asked and answered with `status`: each follows a change by itself."""
+        return [each.status for each in self.ask_every_worker(request)] == [status] * self._workers
+
     def wait_until_ok(self) -> None:
-        """Wait until all workers run and health is ok."""
-        wait_for(lambda: self.complete() and self.health() == "ok", f"pod {self.name} ok")
+        """Wait until all workers run and the health of each is ok."""
+        wait_for(lambda: self.complete() and self._healthy_workers() == self._workers, f"pod {self.name} ok")
+
+    def _healthy_workers(self) -> int:
+        bodies = [each.body for each in self.ask_every_worker(Request("GET", "/api/v1/health"))]
+        return sum(isinstance(body, dict) and body.get("status") == "ok" for body in bodies)
 
     def health(self) -> str:
         """`ok`, `degraded` or `unavailable`; empty without a response."""

@@ -18,7 +18,7 @@ from tests.e2e.waiting import wait_until
 
 LOAD = Load(rate=150, connections=16, actors=3)
 ALLOWED = BUDGET - HEADROOM
-FLOOR, SERVED_S = 1, 10.0
+FLOOR = 1
 COMPONENT = "app.kubernetes.io/component"
 log = logging.getLogger(__name__)
 
@@ -90,7 +90,6 @@ def test_2_to_8_to_2_pods_stay_within_the_budget(release: Release, config: Confi
     assert not [each for each in samples.problems if "too many" in each], samples.problems
     assert FEWEST < samples.most <= BUDGET
     assert len(took) >= MOST
-    assert max(took.values()) <= SERVED_S, took
     watch.assert_nothing_failed()
 
 

@@ -36,8 +36,8 @@ def record(whole: list[Pod], shared: Shared, cache_servers: list[Memcached]) -> 
 
 
 def refused(pod: Pod) -> bool:
-    answer = pod.ask(READY)
-    return answer.status == 503 and "log of changes" in answer.body["detail"]
+    answers = pod.ask_every_worker(READY)
+    return len(answers) == 2 and all(each.status == 503 and "log of changes" in each.body["detail"] for each in answers)
 
 
 def writes(client: Client, pod: Pod, token: str) -> dict[str, Answer]:
@@ -88,13 +88,14 @@ def test_pods_follow_a_changed_record_without_restart(
     with Stranger("stranger", shared, [], kind=KINDS[0], workers=2) as stranger:
         replace_log(record, NO_LOG, lambda address: ChangeLog(Server(address, 0.5)))
         with client_of([*whole, stranger]) as everywhere:
-            wait_for(lambda: stranger.ask(READY).status == 200, "the pod without a log works beside the others")
+            wait_for(lambda: stranger.every_worker_answers(READY, 200), "the pod without a log works beside the others")
             assert everywhere.statuses(session) == {200}
-            wait_for(lambda: stranger.ask(log_out(session)).status == 204, "a logout there")
+            assert stranger.ask(log_out(session)).status == 204
             assert everywhere.statuses(session) == {401}
 
             record.replace(NO_LOG)
             for pod in whole:
                 wait_for(lambda pod=pod: refused(pod), "the pods with a log are refused")  # type: ignore[misc]
+            wait_for(lambda: stranger.every_worker_answers(READY, 200), "the pod without a log agrees with the record")
             assert stranger.ask(log_out(other)).status == 204
             assert everywhere.statuses(other) == {401}

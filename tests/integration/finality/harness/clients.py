@@ -16,8 +16,9 @@ class Client:
 
     def __init__(self, pods: Sequence[Pod]) -> None:
         self.connections = Connections({pod.name: pod.port for pod in pods}, workers=2)
-        person = Person.register(self.connections.all()[0], Journal())
-        assert person is not None, "no account could be made"
+        journal = Journal()
+        person = Person.register(self.connections.all()[0], journal)
+        assert person is not None, f"no account could be made: {journal.operations}"
         self.person = person
 
     def log_in(self) -> Session:
