@@ -140,11 +140,10 @@ class CompanyService:
             values["description"] = ""
         with self._store.transaction() as transaction:
             changed = store.change(transaction, company_id, values, version)
-            keys = self._keys(transaction, company_id) if changed else []
         if changed is None:
             raise self._missed(version)
         company, xid = changed
-        self._coherence.final(keys, xid, security=True)
+        self._coherence.final([company_key(company_id)], xid, security=True)
         return company_fact(company)
 
     def verify(self, company_id: int, verified: bool, actor_id: int, client: Client) -> CompanyFact:

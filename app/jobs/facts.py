@@ -29,7 +29,7 @@ NEVER_S = 10 * 365 * 86_400.0
 class JobFact:
     """A posting with the JSON of each of its fields but the company; `ends_at` is when it is no longer found."""
 
-    __slots__ = ("_fields", "ends_at", "posting")
+    __slots__ = ("_fields", "_mark", "ends_at", "posting")
 
     def __init__(self, posting: Posting, ends_at: float) -> None:
         """`ends_at` is in seconds since 1970 by this machine's clock."""
@@ -40,6 +40,7 @@ class JobFact:
         }
         if posting.state == "open" and ends_at <= time.time():
             values["state"] = "expired"
+        self._mark = ".expired" if values["state"] == "expired" else ""
         self._fields = {name: _encode({name: value})[1:-1] for name, value in values.items()}
 
     @property
@@ -62,8 +63,8 @@ class JobFact:
         return b'{"company":' + company.brief_json + b"," + b",".join([self._fields[name] for name in names])
 
     def tag(self, company: CompanyFact) -> str:
-        """The last number is the posting's version, which a change is conditional on."""
-        return f'"{self.posting.id}.{company.tag.strip(QUOTE)}-{self.posting.version}"'
+        """The last number is the posting's version, which a change is conditional on; expiry does not change it."""
+        return f'"{self.posting.id}.{company.tag.strip(QUOTE)}{self._mark}-{self.posting.version}"'
 
 
 def shown_fields(asked: tuple[str, ...]) -> tuple[str, ...]:
@@ -73,9 +74,9 @@ def shown_fields(asked: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(name for name in FIELDS if name in ("id", "title") or (name in asked and name != "company"))
 
 
-def job_fact(posting: Posting, left_s: float) -> JobFact:
-    """`left_s` are the seconds until it is no longer found, by the clock of the database."""
-    return JobFact(posting, time.time() + left_s)
+def job_fact(posting: Posting, left_s: float, asked_at: float) -> JobFact:
+    """`left_s` are the seconds until it is no longer found, as the database counted them after `asked_at`."""
+    return JobFact(posting, asked_at + left_s)
 
 
 def _decoded(data: bytes) -> JobFact:

@@ -1,5 +1,6 @@
 """Rules of postings: members of their company write them, everybody reads open ones, and every change is final."""
 
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -73,7 +74,7 @@ class JobService:
         self._companies.require(company_id, user_id)
         company = self._companies.company(company_id)
         found = self._store.list_by_company(company_id, states, before or GREATEST_ID, limit + 1)
-        facts = [(job_fact(each, _left_s(each)), company) for each in found[:limit]]
+        facts = [(JobFact(each, each.valid_through.timestamp()), company) for each in found[:limit]]
         return facts, found[limit - 1].id if len(found) > limit else None
 
     def create(self, company_id: int, user_id: int, new: NewJob) -> tuple[JobFact, CompanyFact]:
@@ -151,7 +152,7 @@ class JobService:
             if present.state == "draft":
                 raise PreconditionFailed("the posting has changed meanwhile")
             raise WrongState("only a draft can be deleted; close the posting instead")
-        self._coherence.final([f"job:{job_id}"], xid, security=True)
+        self._coherence.final([job_key(job_id)], xid, security=True)
 
     def for_member(self, job_id: int, user_id: int) -> JobFact:
         """Raises NotFound for a draft of others, and what `require` does for anything else."""
@@ -202,15 +203,17 @@ class JobService:
         return fact, self._companies.company(fact.posting.company_id)
 
     def _read(self, job_id: int) -> JobFact | None:
+        asked_at = time.time()
         found = self._store.find(job_id)
-        return None if found is None else job_fact(*found)
+        return None if found is None else job_fact(*found, asked_at)
 
     def _read_many(self, job_ids: Sequence[int]) -> dict[int, JobFact]:
-        return {job_id: job_fact(*found) for job_id, found in self._store.list_by_ids(job_ids).items()}
+        asked_at = time.time()
+        return {job_id: job_fact(*found, asked_at) for job_id, found in self._store.list_by_ids(job_ids).items()}
 
 
 def follow_company(transaction: Transaction, company_id: int) -> list[str]:
-    """The keys of what changes with a company: its postings, and searches that they may be found by."""
+    """The keys of all searches that may find postings of a company; what is kept of each rests on the company's key."""
     _, noted = store.keys(transaction)
     return list(dict.fromkeys([*noted, *store.catalogue_of(transaction, company_id)]))
 
@@ -232,7 +235,3 @@ def _locked(transaction: Transaction, job_id: int) -> Locked:
     if found is None:
         raise NotFound("there is no such posting")
     return found
-
-
-def _left_s(posting: Posting) -> float:
-    return max((posting.valid_through - datetime.now(UTC)).total_seconds(), 0.0)

@@ -282,7 +282,7 @@ def keys(transaction: Transaction) -> tuple[str | None, list[str]]:
 
 
 def catalogue_of(transaction: Transaction, company_id: int) -> list[str]:
-    """The keys of every search that a posting of the company may be found by."""
+    """The keys of every search that finds a posting of the company."""
     return [row[0] for row in transaction.all(CATALOGUE_OF, company_id)]
 
 

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from app.infra.postgres.database import Database
+from app.infra.postgres.database import Database, Transaction
 from app.jobs import store, writing
 from app.jobs.codes.salaries import Rates
 from app.jobs.indexing import by_year, rates_needed
 from app.jobs.store import Cluster
-from app.jobs.upkeep.store import Standing, UpkeepStore, convert, leader_of, list_stale
+from app.jobs.upkeep.store import Standing, UpkeepStore, convert, expire, leader_of, list_stale
 
 EXPIRED_AT_ONCE = 200
 CONVERTED_AT_ONCE = 200
@@ -32,10 +32,14 @@ class Upkeep:
         """Flip everything whose time has come; returns how many postings that were."""
         total = 0
         while True:
-            flipped, bereaved = self._store.expire(EXPIRED_AT_ONCE)
+            with self._database.transaction() as transaction:
+                flipped, bereaved = expire(transaction, EXPIRED_AT_ONCE)
+                for cluster in bereaved:
+                    self._settle(transaction, cluster)
+                xid, keys = store.keys(transaction)
+            if keys:
+                self._coherence.final(keys, xid, security=False)
             total += flipped
-            for cluster_id in bereaved:
-                self._settle(cluster_id)
             if not flipped:
                 return total
 
@@ -64,13 +68,9 @@ class Upkeep:
             self._coherence.final(keys, xid, security=False)
         return len(stale)
 
-    def _settle(self, cluster_id: int) -> None:
+    def _settle(self, transaction: Transaction, cluster: Cluster) -> None:
         """The shown posting no longer stands for the places of what has expired."""
-        with self._database.transaction() as transaction:
-            found = leader_of(transaction, cluster_id)
-            if found is None or found[1] is None:
-                return
-            leader = store.find_in(transaction, found[1])
-            writing.settle(transaction, Cluster(cluster_id, found[0]), leader, strayed=False, rates=self._rates)
-            xid, keys = store.keys(transaction)
-        self._coherence.final(keys, xid, security=False)
+        shown = leader_of(transaction, cluster.id)
+        if shown is not None:
+            leader = store.find_in(transaction, shown)
+            writing.settle(transaction, cluster, leader, strayed=False, rates=self._rates)

@@ -9,8 +9,9 @@ import msgspec
 
 from app.infra.postgres.database import Database, Transaction
 from app.jobs.schemas import Detail, Salary, State
+from app.jobs.store import Cluster
 
-BULK = "SELECT set_config('jobfinder.bulk', 'on', true)"
+BULK = "SELECT set_config('jobfinder.bulk', %s, true)"
 
 LOCK_EXPIRED = """
 SELECT id FROM posting_cluster
@@ -20,13 +21,14 @@ SELECT id FROM posting_cluster
 """
 
 EXPIRE = """
-UPDATE posting SET state = 'expired', shown = false, siblings = 0, version = version + 1
+UPDATE posting SET state = 'expired', shown = false, siblings = 0
  WHERE cluster_id = ANY (%s) AND state = 'open' AND valid_through <= now()
 """
 
-LIST_BEREAVED = "SELECT cluster_id FROM posting WHERE cluster_id = ANY (%s) AND shown AND siblings > 0"
-
-LOCK_CLUSTER = "SELECT id, fingerprint FROM posting_cluster WHERE id = %s FOR UPDATE"
+LIST_BEREAVED = """
+SELECT id, fingerprint FROM posting_cluster
+ WHERE id IN (SELECT cluster_id FROM posting WHERE cluster_id = ANY (%s) AND shown AND NOT strayed AND siblings > 0)
+"""
 
 LEADER = "SELECT id FROM posting WHERE cluster_id = %s AND shown AND NOT strayed"
 
@@ -117,19 +119,6 @@ class UpkeepStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def expire(self, most: int) -> tuple[int, list[int]]:
-        """Flip postings whose time has come; returns how many, and clusters whose shown posting has lost a sibling.
-
-        Nobody has to hear of it: what is remembered of them, and of searches that found them, expires with them.
-        """
-        with self._database.transaction() as transaction:
-            clusters = [row[0] for row in transaction.all(LOCK_EXPIRED, most)]
-            if not clusters:
-                return 0, []
-            transaction.one(BULK)
-            flipped = transaction.run(EXPIRE, clusters)
-            return flipped, [row[0] for row in transaction.all(LIST_BEREAVED, clusters)]
-
     def claim_counting(self, every_s: float) -> bool:
         """Whether it is this worker's turn to count."""
         return self._database.one(CLAIM_COUNTING, every_s) is not None
@@ -165,15 +154,27 @@ def list_stale(transaction: Transaction, rates_of: str, most: int) -> list[tuple
 def convert(transaction: Transaction, fresh: Mapping[int, tuple[int | None, str | None]]) -> None:
     """Write (yearly salary, day of the rates) of locked postings; only searches have to hear of it."""
     if fresh:
-        transaction.one(BULK)
+        transaction.one(BULK, "on")
         salaries, days = zip(*fresh.values(), strict=True)
         transaction.run(CONVERT, list(fresh), list(salaries), list(days))
 
 
-def leader_of(transaction: Transaction, cluster_id: int) -> tuple[bytes, int | None] | None:
-    """The fingerprint of a cluster, now locked, and the posting that is shown; None where there is no such cluster."""
-    row = transaction.one(LOCK_CLUSTER, cluster_id)
-    if row is None:
-        return None
+def expire(transaction: Transaction, most: int) -> tuple[int, list[Cluster]]:
+    """Flip postings whose time has come; returns how many, and the clusters whose shown posting has lost a sibling.
+
+    Nobody has to hear of it: what is remembered of them, and of searches that found them, expires with them, and they
+    look the same before as after. The clusters stay locked.
+    """
+    clusters = [row[0] for row in transaction.all(LOCK_EXPIRED, most)]
+    if not clusters:
+        return 0, []
+    transaction.one(BULK, "on")
+    flipped = transaction.run(EXPIRE, clusters)
+    transaction.one(BULK, "off")
+    return flipped, [Cluster(row[0], bytes(row[1])) for row in transaction.all(LIST_BEREAVED, clusters)]
+
+
+def leader_of(transaction: Transaction, cluster_id: int) -> int | None:
+    """The posting that is shown of a cluster."""
     shown = transaction.one(LEADER, cluster_id)
-    return bytes(row[1]), None if shown is None else int(shown[0])
+    return None if shown is None else int(shown[0])
