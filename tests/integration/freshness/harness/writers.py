@@ -227,10 +227,11 @@ class Writer(Client):
 
     def _notice(self, offer: Offer, content: Content, answer: Answer) -> None:
         """What the answer to a write says of the posting: the time of its first opening, and what was written."""
-        opened = datetime.fromisoformat(answer.body["published_at"])
-        offer.published_us = (opened - EPOCH) // timedelta(microseconds=1)
         if wrong := content.differs(answer.body):
             self._record.strange.append(f"the answer to a write shows other values of {wrong}: {answer.body}")
+        elif not offer.published_us:
+            opened = datetime.fromisoformat(answer.body["published_at"])
+            offer.published_us = (opened - EPOCH) // timedelta(microseconds=1)
 
     def _insist(self, kind: str, request: Request) -> Answer:
         """Repeat until it is answered; the status of a refused repetition is 503, as it does not say what happened."""
