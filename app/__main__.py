@@ -42,9 +42,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     change.add_argument("identity", nargs="?", metavar="SERVER", help="address of memcached server 0, or none")
     change.add_argument("--lost", action="store_true", help="the former server is gone for good, with all its data")
-    seed = commands.add_parser("seed", help="fill a development database with users")
-    seed.add_argument("--users", type=int, default=100_000)
+    seed = commands.add_parser("seed", help="fill a development database with made-up users, companies and postings")
+    seed.add_argument("--users", type=int, default=0, metavar="N", help="users, up to user<N>@example.com")
+    seed.add_argument("--jobs", type=int, default=0, metavar="N", help="postings, with their companies")
+    seed.add_argument("--seed", type=int, default=1, metavar="NUMBER", help="makes other companies and postings")
     seed.add_argument("--state", type=Path, default=Path(".run"), help="folder of the running service")
+    seed.add_argument("--in-production", action="store_true", help="whatever ENVIRONMENT says")
     demo = commands.add_parser("demo", help="a tour through the API of a running service")
     demo.add_argument("--url", default="http://127.0.0.1:8000")
     commands.add_parser("openapi", help="print the OpenAPI document")
@@ -112,9 +115,12 @@ def _log_identity(given: argparse.Namespace, rest: list[str]) -> int:
 
 
 def _seed(given: argparse.Namespace, rest: list[str]) -> int:
-    from app.local.seed import seed
+    try:
+        from app.local.seed.command import Wanted, seed
+    except ModuleNotFoundError as error:
+        raise LocalError(f"the package {error.name} is missing, which the image does not have") from error
 
-    return seed(given.users, given.state)
+    return seed(Wanted(given.users, given.jobs, given.seed, given.in_production), given.state)
 
 
 def _demo(given: argparse.Namespace, rest: list[str]) -> int:

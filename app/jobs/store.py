@@ -179,6 +179,10 @@ class PostingStore:
         if named:
             self._database.run(NUMBER, *_asked(named))
 
+    def numbers(self, named: Sequence[NamedValue]) -> dict[tuple[Name, str], int]:
+        """The number of each value, all of which `number` has numbered before."""
+        return numbers_of(self._database, named)
+
     def labels(self, numbers: Sequence[int]) -> dict[int, tuple[str, str]]:
         """(label, country) of each number of the dictionary."""
         rows = self._database.all(LABELS, list(numbers)) if numbers else []
@@ -258,9 +262,9 @@ def places_of(transaction: Transaction, posting_ids: Sequence[int]) -> list[Plac
     return list(dict.fromkeys(place for row in rows for place in _decode_detail(row[0]).places))
 
 
-def numbers_of(transaction: Transaction, named: Sequence[NamedValue]) -> dict[tuple[Name, str], int]:
+def numbers_of(database: Database | Transaction, named: Sequence[NamedValue]) -> dict[tuple[Name, str], int]:
     """The number of each value, all of which `PostingStore.number` has numbered before."""
-    rows = transaction.all(LIST_NUMBERS, *_asked(named)[:3]) if named else []
+    rows = database.all(LIST_NUMBERS, *_asked(named)[:3]) if named else []
     return {((Kind(kind), name), country): number for number, kind, country, name in rows}
 
 

@@ -192,6 +192,7 @@ jobfinder answers after {seconds:.1f} s; Ctrl-C stops it.
   documentation  {url}/docs
   first request  curl -i {url}/api/v1/auth/register -H 'Content-Type: application/json' \\
                    -d '{{"email":"ada@example.com","password":"a long walk in the rain","name":"Ada"}}'
+  3,000 jobs     .venv/bin/python -m app seed --jobs 3000
   a tour         make demo
 """,
         flush=True,

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from operator import attrgetter
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -61,6 +62,13 @@ class Transaction:
         """The number of rows changed."""
         self._ask(statement, params)
         return _count(self._cursor)
+
+    def copy(self, statement: str, rows: bytes) -> None:
+        """Run a COPY from STDIN with `rows` in its text format; not where waits are cooperative."""
+        if not self._begun:
+            self._begun = True
+            self._cursor.execute("BEGIN")
+        self._cursor.copy_expert(statement, BytesIO(rows))
 
     def __enter__(self) -> Self:
         return self

@@ -2,7 +2,6 @@
 
 import html
 import re
-import unicodedata
 
 import nh3
 
@@ -17,11 +16,13 @@ _CLEANER = nh3.Cleaner(
     url_relative="deny",
 )
 _TAG = re.compile(r"<[^>]*>")
+_UNSTORABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Control characters other than blanks, and halves of a pair of UTF-16 (categories Cc and Cs of Unicode)."""
 
 
 def cleaned(given: str) -> str:
     """`given` without anything that is not allowed; raises ValueError where nothing to read is left."""
-    found = _CLEANER.clean("".join(char for char in given if _storable(char)))
+    found = _CLEANER.clean(_UNSTORABLE.sub("", given))
     if not text_of(found).strip():
         raise ValueError("there is nothing to read in it")
     if len(found) > DESCRIPTION_MAX:
@@ -32,7 +33,3 @@ def cleaned(given: str) -> str:
 def text_of(description: str) -> str:
     """What people read of it; words of neighbouring elements stay apart."""
     return html.unescape(_TAG.sub(" ", description))
-
-
-def _storable(char: str) -> bool:
-    return char in "\n\r\t" or unicodedata.category(char) not in ("Cc", "Cs")

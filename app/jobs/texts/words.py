@@ -1,11 +1,15 @@
 """Words of a text as the search compares them: folded to small letters without accents, and their stems."""
 
+import functools
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 
 BODY_LEXEMES_MAX = 500
 WORD_MAX = 60
+FOLDED = 8_192
+"""Words of which it is remembered how they are folded, some 1 MB; most of a text are frequent ones."""
+
 Stems = Mapping[str, tuple[str, ...]]
 """Stems of each word as it is spelled; none at all for a stop word."""
 
@@ -20,6 +24,7 @@ def spelled(text: str) -> list[str]:
     return [word[:WORD_MAX] for word in _WORD.findall(unicodedata.normalize("NFKC", text).lower())]
 
 
+@functools.lru_cache(FOLDED)
 def folded(text: str) -> str:
     """Small letters without accents."""
     if text.isascii():
@@ -30,7 +35,10 @@ def folded(text: str) -> str:
 
 def lexemes(word: str, stems: Stems) -> list[str]:
     """What a spelled word is found by: itself and its stems, all folded; the word itself comes first."""
-    return list(dict.fromkeys([folded(word), *(folded(stem) for stem in stems.get(word, ()))]))
+    itself, found = folded(word), stems.get(word)
+    if not found:
+        return [itself]
+    return list(dict.fromkeys([itself, *map(folded, found)]))
 
 
 def title_vector(words: Sequence[str], stems: Stems) -> str:
@@ -50,8 +58,11 @@ def body_lexemes(title: Iterable[str], words: Iterable[str], stems: Stems) -> li
     for word in dict.fromkeys(words):
         if len(found) >= BODY_LEXEMES_MAX:
             break
-        if stems.get(word) != ():
-            found |= dict.fromkeys(lexemes(word, stems))
+        others = stems.get(word)
+        if others != ():
+            found[folded(word)] = None
+            for other in others or ():
+                found[folded(other)] = None
     return list(found)
 
 

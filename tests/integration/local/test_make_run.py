@@ -71,6 +71,7 @@ ADA = {"email": "ada@example.com", "password": "a long walk in the rain", "name"
 
 
 def test_sigterm_to_make_leaves_no_process(running: MakeRun) -> None:
+    assert "app seed --jobs 3000" in running.text
     assert running.post("auth/register", ADA) == 201
     running.process.terminate()
     assert running.everything_ends()
