@@ -1,4 +1,4 @@
-"""Planned changes (upgrade, restart, deletion, eviction) fail no request, and every logout stays final."""
+"""Planned changes (upgrade, restart, deletion, eviction) fail no request; logouts stay final, and searches fresh."""
 
 import json
 from collections.abc import Iterator
@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import pytest
 
 from tests.e2e.platform.load.audit import audit
+from tests.e2e.platform.load.searches import searching
 from tests.e2e.platform.load.watch import Load, Watch, watched
 from tests.e2e.platform.release import NAME, Release
 
@@ -18,7 +19,7 @@ CHANGED = {"podAnnotations": {"example.com/changed": "yes"}}
 def test_no_planned_change_fails_a_request(release: Release) -> None:
     release.wait_until_healthy()
     caches = release.uids("memcached")
-    with watched(release.address(), LOAD) as watch:
+    with watched(release.address(), LOAD) as watch, searching(release.address()) as searches:
         watch.wait_for_requests(2000)
         with replacing(release, watch, "helm upgrade with another pod template", release.uids()):
             release.upgrade(CHANGED)
@@ -37,6 +38,7 @@ def test_no_planned_change_fails_a_request(release: Release) -> None:
                 release.kubectl("rollout", "restart", f"deployment/{NAME}")
     assert watch.answered >= REQUESTS, watch.summary()
     watch.assert_nothing_failed()
+    searches.assert_nothing_failed()
     audit(release, watch)
     assert release.uids("memcached") == caches, "an upgrade replaced memcached, which had not changed"
 

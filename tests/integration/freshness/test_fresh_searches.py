@@ -36,7 +36,7 @@ def test_no_search_is_stale_and_no_walk_repeats_or_skips(
     keep(record)
     wait_until_published(shared)
     audit(record, connect())
-    log.info(summary(record))
+    log.info(record.summary())
     found = violations(record)
     assert not found, f"{len(found)} violations; the first ones:\n" + "\n".join(map(str, found[:5]))
     assert len(record.walks) >= WALKS
@@ -54,15 +54,3 @@ def audit(record: Record, connections: Connections) -> None:
     for connection in connections.all():
         assert reader.walk(Query(), 100, connection)
     connections.close()
-
-
-def summary(record: Record) -> str:
-    """The number of answers by kind and status, for the log."""
-    pages = sum(len(walk.pages) for walk in record.walks)
-    items = sum(len(page.items) for walk in record.walks for page in walk.pages)
-    walked = f"{len(record.walks)} walks with {pages} pages and {items} results"
-    lines = [f"{record.writes} writes to {len(record.offers)} postings, {walked}"]
-    for kind in sorted({kind for kind, _ in record.answers}):
-        statuses = [f"{status}: {count}" for (name, status), count in sorted(record.answers.items()) if name == kind]
-        lines.append(f"  {kind:26} {', '.join(statuses)}")
-    return "\n".join(lines)

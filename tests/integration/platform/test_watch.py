@@ -5,6 +5,7 @@ import signal
 import time
 
 from tests.e2e.platform.load.clients import Address
+from tests.e2e.platform.load.searches import searching
 from tests.e2e.platform.load.watch import Load, watched
 from tests.pods.faults import Interval
 from tests.pods.pod import Pod, wait_for
@@ -15,13 +16,15 @@ ENOUGH = 1500
 
 def test_a_reload_fails_no_request(whole: list[Pod]) -> None:
     pod = whole[0]
-    with watched(Address("127.0.0.1", pod.port), LOAD) as watch:
+    address = Address("127.0.0.1", pod.port)
+    with watched(address, LOAD) as watch, searching(address) as searches:
         watch.wait_for_requests(ENOUGH)
         before = set(pod.workers())
         pod.send(signal.SIGHUP)
         wait_for(lambda: not before & set(pod.workers()) and pod.complete(), "new workers")
         watch.wait_for_calm()
     watch.assert_nothing_failed()
+    searches.assert_nothing_failed()
     assert len(watch.report.workers) > 2, "new workers have answered"
 
 

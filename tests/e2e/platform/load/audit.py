@@ -1,7 +1,7 @@
 """Once all changes are published, every worker accepts exactly the live sessions of PostgreSQL."""
 
-from tests.e2e.platform.load.clients import ServiceConnections, Tally
-from tests.e2e.platform.load.watch import WORKERS_MOST, Watch
+from tests.e2e.platform.load.clients import WORKERS_MOST, ServiceConnections, Tally
+from tests.e2e.platform.load.watch import Watch
 from tests.e2e.platform.release import NAME, Release
 from tests.integration.finality.harness.truth import LIVE_SESSIONS
 from tests.pods.connections import Request

@@ -11,6 +11,8 @@ SERVICE = "service"
 LOST_UNSEEN = (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError)
 LOOK_S = 0.5
 LOOKS = 2
+WORKERS_MOST = 12
+"""How many worker processes behind a Service each client connects to."""
 
 
 @dataclass(frozen=True)

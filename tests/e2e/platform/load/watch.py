@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import IO, Self
 
 from loadtest.client import encoded
-from tests.e2e.platform.load.clients import Address, ServiceConnections, Tally
+from tests.e2e.platform.load.checker import Checker, Meanwhile
+from tests.e2e.platform.load.clients import WORKERS_MOST, Address, ServiceConnections, Tally
 from tests.e2e.platform.load.report import Ask, Plan, Report
 from tests.integration.finality.harness.history import Operation, Violation
 from tests.integration.finality.harness.load import drive, populate
@@ -25,7 +26,6 @@ from tests.pods.pod import wait_for
 
 CHECKOUT = Path(__file__).resolve().parents[4]
 USERS = 20
-WORKERS_MOST = 12
 CALM_S = 180.0
 log = logging.getLogger(__name__)
 
@@ -173,7 +173,7 @@ def watched(address: Address, load: Load = ORDINARY) -> Iterator[Watch]:
     over = threading.Event()
     with pressing(address, load) as steady:
         watch = Watch(steady, world, address)
-        checker = Checker(watch, load.actors, over)
+        checker = Checker(lambda meanwhile: _drive(watch, load.actors, meanwhile), over)
         checker.start()
         try:
             yield watch
@@ -187,36 +187,21 @@ def watched(address: Address, load: Load = ORDINARY) -> Iterator[Watch]:
         raise checker.failure
 
 
+def _drive(watch: Watch, actors: int, meanwhile: Meanwhile) -> None:
+    """Run actors of the finality tests."""
+    drive(
+        watch.world,
+        {},
+        operations=1,
+        meanwhile=meanwhile,
+        actors=actors,
+        connect=lambda: ServiceConnections(watch.address, WORKERS_MOST, watch.tally),
+    )
+
+
 def pressing(address: Address, load: Load) -> Steady:
     """Start steady clients without the checker."""
     return Steady(Plan(address.host, address.port, asks(address), load.rate, load.connections))
-
-
-class Checker(threading.Thread):
-    """Runs actors of the finality tests until `over` is set."""
-
-    def __init__(self, watch: Watch, actors: int, over: threading.Event) -> None:
-        super().__init__(name="checker")
-        self._watch, self._actors, self._over = watch, actors, over
-        self.failure: BaseException | None = None
-
-    def run(self) -> None:
-        """Run the actors; an exception of one is kept in `failure`."""
-        watch = self._watch
-        try:
-            drive(
-                watch.world,
-                {},
-                operations=1,
-                meanwhile=self._until_over,
-                actors=self._actors,
-                connect=lambda: ServiceConnections(watch.address, WORKERS_MOST, watch.tally),
-            )
-        except BaseException as error:
-            self.failure = error
-
-    def _until_over(self, enough: threading.Event) -> None:
-        self._over.wait()
 
 
 def asks(address: Address, users: int = USERS) -> Sequence[Ask]:

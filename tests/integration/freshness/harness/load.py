@@ -1,6 +1,7 @@
 """Runs writers and readers until there are enough walks, optionally with faults."""
 
 import itertools
+import math
 import random
 import threading
 from collections.abc import Callable
@@ -17,11 +18,12 @@ Connect = Callable[[], Connections]
 
 @dataclass(frozen=True)
 class Size:
-    """`rate`: writes per second of all writers; `open`: postings that they keep up; `firms`: companies."""
+    """`rate` and `reads`: writes and walks per second of all clients; `open`: postings that the writers keep up."""
 
     writers: int = 32
     readers: int = 6
     rate: float = 100
+    reads: float = math.inf
     open: int = 60
     firms: int = 10
     owners: int = 3
@@ -45,7 +47,6 @@ def drive(
     """Record at least `walks`, and continue until `meanwhile(enough)` returns; raises a client's error."""
     enough, over = threading.Event(), threading.Event()
     failures: list[BaseException] = []
-    pace = Pace(size.rate)
 
     def run(step: Callable[[], None], connections: Connections) -> None:
         try:
@@ -62,7 +63,7 @@ def drive(
         finally:
             connections.close()
 
-    threads = [threading.Thread(target=run, args=each) for each in _clients(record, owners, connect, size, pace)]
+    threads = [threading.Thread(target=run, args=each) for each in _clients(record, owners, connect, size)]
     for each in threads:
         each.start()
     try:
@@ -78,23 +79,29 @@ def drive(
 
 
 def _clients(
-    record: Record, owners: list[Session], connect: Connect, size: Size, pace: Pace
+    record: Record, owners: list[Session], connect: Connect, size: Size
 ) -> list[tuple[Callable[[], None], Connections]]:
-    found: list[tuple[Callable[[], None], Connections]] = []
+    """The steps of all writers and readers, each with its connections."""
+    writes, reads = Pace(size.rate), Pace(size.reads)
     seeds = random.Random(len(record.walks))
+    found: list[tuple[Callable[[], None], Connections]] = []
     for _ in range(size.writers):
         connections = connect()
         writer = Writer(record, connections, seeds.getrandbits(32), owners, size.open)
-
-        def write(writer: Writer = writer) -> None:
-            pace.wait()
-            writer.write()
-
-        found.append((write, connections))
+        found.append((_paced(writes, writer.write), connections))
     for _ in range(size.readers):
         connections = connect()
-        found.append((Reader(record, connections, seeds.getrandbits(32)).read, connections))
+        reader = Reader(record, connections, seeds.getrandbits(32))
+        found.append((_paced(reads, reader.read), connections))
     return found
+
+
+def _paced(pace: Pace, step: Callable[[], None]) -> Callable[[], None]:
+    def next_step() -> None:
+        pace.wait()
+        step()
+
+    return next_step
 
 
 def _owner(connections: Connections) -> Session:

@@ -147,3 +147,14 @@ class Record:
     def writes(self) -> int:
         """Acknowledged writes."""
         return sum(count for (kind, status), count in self.answers.items() if kind not in READS and status // 100 == 2)
+
+    def summary(self) -> str:
+        """The number of answers by kind and status."""
+        pages = sum(len(walk.pages) for walk in self.walks)
+        results = sum(len(page.items) for walk in self.walks for page in walk.pages)
+        walked = f"{len(self.walks)} walks with {pages} pages and {results} results"
+        lines = [f"{self.writes} writes to {len(self.offers)} postings, {walked}"]
+        for kind in sorted({kind for kind, _ in self.answers}):
+            statuses = [f"{status}: {count}" for (name, status), count in sorted(self.answers.items()) if name == kind]
+            lines.append(f"  {kind:26} {', '.join(statuses)}")
+        return "\n".join(lines)

@@ -23,13 +23,13 @@ _names = itertools.count(1)
 
 
 class Pace:
-    """Shares `rate` writes a second among all writers."""
+    """Shares `rate` steps a second among several clients."""
 
     def __init__(self, rate: float) -> None:
         self._pause_s, self._due, self._lock = 1 / rate, time.monotonic(), threading.Lock()
 
     def wait(self) -> None:
-        """Return when the next write is due; a pace that fell behind does not hurry."""
+        """Return when the next step is due; a pace that fell behind does not hurry."""
         with self._lock:
             now = time.monotonic()
             self._due = max(self._due + self._pause_s, now)
