@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.freshness.harness.offers import Content
+from tests.integration.freshness.harness.offers import EPOCH, Content
 from tests.integration.freshness.harness.queries import Query
 from tests.integration.freshness.harness.record import FOREVER, Firm, Look, Offer, Page, Record, Timeline, Walk
 from tests.integration.freshness.harness.rules import (
@@ -24,7 +24,7 @@ from tests.integration.freshness.harness.rules import (
 
 MS = 10_000_000
 FIRM = 7
-BASE = Content(1, 1, ("nurse", "pilot"), ("Sales",), ("Paris",), "onsite", (), 30_000, FOREVER // 2**8)
+BASE = Content(1, 1, ("nurse", "pilot"), ("Sales",), ("Paris",), "onsite", (), 30_000, FOREVER // 2**8, EPOCH)
 EDITED = replace(BASE, version=2, words=("baker", "pilot"))
 NURSES = Query(words=(("nurse",),))
 Written = tuple[Content | None, int, int]

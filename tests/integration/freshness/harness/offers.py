@@ -22,13 +22,15 @@ ELIGIBLE = ("DE", "FR", "AT")
 SALARIES = (None, 30_000, 40_000, 50_000, 60_000)
 LONG_S, SHORT_S = 86_400.0, (0.5, 3.0)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MONOTONIC_TO_WALL_NS = time.time_ns() - time.monotonic_ns()
 _numbers = itertools.count(1)
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """One version of an open posting; `until` is CLOCK_MONOTONIC in ns. A title is unique, and names the posting."""
+    """One version of an open posting, whose title is unique and names the posting.
+
+    `until` is its end by CLOCK_MONOTONIC in ns, `ends` the same as requests say it.
+    """
 
     number: int
     version: int
@@ -39,6 +41,7 @@ class Content:
     eligible: tuple[str, ...]
     salary: int | None
     until: int
+    ends: datetime
 
     @property
     def title(self) -> str:
@@ -52,10 +55,6 @@ class Content:
     def texts(self) -> frozenset[str]:
         """The words by which it is found."""
         return frozenset((*self.words, *(each.lower() for each in (*self.skills, *self.cities))))
-
-    @property
-    def ends(self) -> datetime:
-        return EPOCH + timedelta(microseconds=(self.until + MONOTONIC_TO_WALL_NS) // 1000)
 
     def body(self) -> dict[str, Any]:
         """As a request says it; the same values as an answer shows, but for `description` and `language`."""
@@ -84,9 +83,14 @@ class Content:
 def new_content(chance: random.Random, short: bool = False) -> Content:
     """The first version of a new posting; a `short` one ends within seconds."""
     seconds = chance.uniform(*SHORT_S) if short else LONG_S
+    blank = Content(next(_numbers), 0, (), (), (), "onsite", (), None, 0, EPOCH)
+    return moved(edited(lasting(blank, seconds), chance), chance)
+
+
+def lasting(content: Content, seconds: float = LONG_S) -> Content:
+    """The same with an end so many seconds from now."""
     until = time.monotonic_ns() + int(seconds * 1e9)
-    blank = Content(next(_numbers), 0, (), (), (), "onsite", (), None, until)
-    return moved(edited(blank, chance), chance)
+    return replace(content, until=until, ends=EPOCH + timedelta(microseconds=(until + _wall_ahead_ns()) // 1000))
 
 
 def edited(content: Content, chance: random.Random) -> Content:
@@ -120,3 +124,10 @@ def number_of(title: str) -> int:
 def _place(city: str) -> dict[str, Any]:
     country, lat, lon = CITIES[city]
     return {"country": country, "region": None, "city": city, "lat": lat, "lon": lon}
+
+
+def _wall_ahead_ns() -> int:
+    """The difference between the wall clock and CLOCK_MONOTONIC, of several attempts the least interrupted one."""
+    tries = [(time.monotonic_ns(), time.time_ns(), time.monotonic_ns()) for _ in range(5)]
+    before, wall, after = min(tries, key=lambda each: each[2] - each[0])
+    return wall - (before + after) // 2

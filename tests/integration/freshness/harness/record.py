@@ -62,14 +62,17 @@ class Timeline(Generic[Value]):
 
 
 class Offer:
-    """A posting; None stands for one that is not open. A lost creation leaves `id` unknown."""
+    """A posting; None stands for one that is not open. A lost creation leaves `id` unknown.
+
+    `unsure`: a change was not acknowledged, so that its writers do not know whether it is open.
+    """
 
     def __init__(self, number: int, company: int) -> None:
         self.number, self.company = number, company
         self.id = self.published_us = 0
         self.content: Timeline[Content | None] = Timeline(None)
         self.said: Content | None = None
-        self.draft = False
+        self.draft = self.unsure = False
         self.busy = threading.Lock()
 
     @property

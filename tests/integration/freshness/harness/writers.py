@@ -6,12 +6,11 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
 from tests.integration.finality.harness.people import Session
-from tests.integration.freshness.harness.offers import EPOCH, LONG_S, Content, edited, moved, new_content
+from tests.integration.freshness.harness.offers import EPOCH, Content, edited, lasting, moved, new_content
 from tests.integration.freshness.harness.record import Firm, Offer, Record, Timeline, Version
 from tests.pods.connections import Answer, Connection, Connections, Request
 
@@ -129,7 +128,7 @@ class Writer(Client):
         with self._an_offer(opened=False) as (firm, offer):
             if offer is not None:
                 before = [each.value for each in offer.content.versions if each.value is not None]
-                again = replace(edited(before[-1], self._random), until=time.monotonic_ns() + int(LONG_S * 1e9))
+                again = lasting(edited(before[-1], self._random))
                 self._change("reopen", firm, offer, again, {"state": "open"})
 
     def rename(self) -> None:
@@ -217,11 +216,13 @@ class Writer(Client):
     ) -> None:
         """Write another version, None: close it; repeated until it is acknowledged."""
         version = offer.content.begin(content, time.monotonic_ns())
+        more = {"state": "open"} if offer.unsure else more
         body = {"state": "closed"} if content is None else {**content.body(), **more}
         request = Request("PATCH", f"/api/v1/jobs/{offer.id}", body, firm.owner.token)
         answer = self._insist(kind, request)
+        offer.unsure = offer.unsure or answer.status >= 500 or not answer.answered
         if self._settle(answer, version, offer.content):
-            offer.said, offer.draft = content, False
+            offer.said, offer.draft, offer.unsure = content, False, False
             if content is not None:
                 self._notice(offer, content, answer)
 
