@@ -2,7 +2,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
-.PHONY: help setup run demo reset clean test test-fuzz conformance e2e cluster cluster-down check-debian13 lint format prose docs k8s lock bench bench-serving bench-shares bench-revisions connections
+.PHONY: help setup run demo reset clean test test-fuzz conformance e2e cluster cluster-down check-debian13 lint format prose docs k8s lock bench bench-serving bench-shares bench-revisions bench-search connections
 
 PY := .venv/bin/python
 COMPILE := .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
@@ -112,6 +112,10 @@ bench-shares: ## Compare shares of the connection budget by demand with equal on
 bench-revisions: ## Compare the cost of a request with an earlier commit (BASE=HEAD~1 QUICK=1)
 	@bash app/local/setup.sh bench
 	@exec $(PY) -m loadtest.revisions $(or $(BASE),HEAD~1) $(if $(QUICK),--quick)
+
+bench-search: ## Measure searches of 1,000,000 postings, beside the usual stack (QUICK=1)
+	@bash app/local/setup.sh bench
+	@exec $(PY) -m loadtest.search $(if $(QUICK),--quick)
 
 connections: ## Hold 25,000 kept connections on two workers and 12,000 on one (QUICK=1)
 	@bash app/local/setup.sh bench

@@ -23,7 +23,7 @@ from app.local.memcached import Memcached
 from app.local.pgbouncer import PgBouncer
 from app.local.postgres import Postgres, free_port
 from app.local.process import Command, LocalError, Process, becomes_true
-from app.main import preparation
+from app.main import adopt_log, preparation
 from app.users.store import UserStore
 from loadtest.client import Answer, Connection, encoded
 from loadtest.store import replace_hashes
@@ -40,6 +40,7 @@ LIMITS = {
     "login_failures_per_account": _UNREACHED,
     "logins_per_address": _UNREACHED,
     "registrations_per_address": _UNREACHED,
+    "open_requests_per_address": _UNREACHED,
     "requests_per_user": _UNREACHED,
 }
 
@@ -83,20 +84,25 @@ class Service:
 
 
 class Bed:
-    """The backend servers with `USERS` seeded users; `service` and `reference` start the services on them."""
+    """The backend servers with `USERS` seeded users; `service` and `reference` start the services on them.
 
-    def __init__(self, stack: ExitStack) -> None:
+    `home` has data and secrets of an earlier run, `settings` are those of PostgreSQL.
+    """
+
+    def __init__(self, stack: ExitStack, home: Path | None = None, settings: Mapping[str, str] | None = None) -> None:
         self._stack = stack
         self.folder = Path(tempfile.mkdtemp(prefix="jobfinder-bench-"))
         self.folder.chmod(0o711)
         stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
         self._generation = 0
-        self.postgres = stack.enter_context(Postgres(self.folder / "postgres", durable=False))
+        kept = home or self.folder
+        self.postgres = stack.enter_context(Postgres(kept / "postgres", durable=False, settings=settings))
         migrate(self.postgres.direct_url, preparation())
         pooler = stack.enter_context(PgBouncer(self.postgres, [preparation().connect_query]))
         cache = stack.enter_context(Memcached())
+        adopt_log(self.postgres.direct_url, cache.address, alone=True)
         inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-        self.environment = inherited | secret_files(self.folder) | {
+        self.environment = inherited | secret_files(kept) | {
             "ENVIRONMENT": "production",
             "WORKER": "meinheld",
             "WORKERS": "1",
@@ -112,9 +118,9 @@ class Bed:
 
     @classmethod
     @contextmanager
-    def opened(cls) -> Iterator[Self]:
+    def opened(cls, home: Path | None = None, settings: Mapping[str, str] | None = None) -> Iterator[Self]:
         with ExitStack() as stack:
-            yield cls(stack)
+            yield cls(stack, home, settings)
 
     @property
     def settings(self) -> Settings:
@@ -126,7 +132,7 @@ class Bed:
         """Our service with one new worker; `variables` are added to its environment."""
         port = free_port()
         environment = self.environment | {"PORT": str(port)} | variables
-        with self._running("the service", ["-m", "app", "serve"], environment, port) as service:
+        with self.running("the service", ["-m", "app", "serve"], port, environment) as service:
             service.process.wait_until(lambda: service.ready("/api/v1/health/ready"), START_S)
             yield service
 
@@ -136,7 +142,7 @@ class Bed:
         port = free_port()
         arguments = ["-m", "loadtest.reference", "--port", str(port), "--database", self.postgres.direct_url]
         arguments += ["--public-key", str(self._public_key()), *options]
-        with self._running("the reference", arguments, self.environment, port) as service:
+        with self.running("the reference", arguments, port) as service:
             service.process.wait_until(lambda: service.ready(ME, token), START_S)
             yield service
 
@@ -156,9 +162,14 @@ class Bed:
             raise LocalError("the worker did not apply the tuning file")
 
     @contextmanager
-    def _running(self, name: str, arguments: list[str], environment: Mapping[str, str], port: int) -> Iterator[Service]:
+    def running(
+        self, name: str, arguments: list[str], port: int, environment: Mapping[str, str] | None = None
+    ) -> Iterator[Service]:
+        """A Python program that serves on `port`."""
         log = self.folder / f"{name.rpartition(' ')[2]}.log"
-        command = Command([sys.executable, *arguments], log=log, environment=environment, folder=CHECKOUT)
+        command = Command(
+            [sys.executable, *arguments], log=log, environment=environment or self.environment, folder=CHECKOUT
+        )
         process = Process(name, command)
         try:
             yield Service(process, port)

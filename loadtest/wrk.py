@@ -28,7 +28,7 @@ _MILLISECONDS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0}
 
 @dataclass(frozen=True)
 class Load:
-    """A load of GET requests; `paths` are requested in turn."""
+    """A load of GET requests; `paths` are requested in turn, without a token where it is empty."""
 
     port: int
     paths: Sequence[str]
@@ -67,7 +67,7 @@ def measure(load: Load) -> Throughput:
         script.write_text(_IN_TURN.format(paths=",".join(f'"{path}"' for path in load.paths)))
         several = ["-s", str(script)] if len(load.paths) > 1 else []
         duration = [f"-d{max(1, round(load.seconds))}s"]
-        header = ["-H", f"Authorization: Bearer {load.token}"]
+        header = ["-H", f"Authorization: Bearer {load.token}"] if load.token else []
         url = f"http://127.0.0.1:{load.port}{load.paths[0]}"
         done = subprocess.run(
             ["wrk", "-t1", f"-c{load.connections}", *duration, "--latency", "--timeout", "10s", *header, *several, url],

@@ -6,6 +6,7 @@ import secrets
 import shutil
 import signal
 import socket
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -56,16 +57,22 @@ class GivenPostgres:
 class Postgres(Server):
     """`durable=False` is for tests: data may be lost if the machine crashes, but not if only the server does.
 
-    `direct_url` goes through the Unix socket; `tcp_url` through 127.0.0.1 when `tcp` is set.
+    `direct_url` goes through the Unix socket; `tcp_url` through 127.0.0.1 when `tcp` is set. `settings` are further
+    ones of postgresql.conf.
     """
 
     name = "PostgreSQL"
     stop_signal = signal.SIGINT  # fast shutdown: sessions are ended, nothing is recovered at the next start
 
-    def __init__(self, folder: Path, *, durable: bool = True, max_connections: int = 100, tcp: bool = False) -> None:
+    def __init__(
+        self, folder: Path, *, durable: bool = True, max_connections: int = 100, tcp: bool = False,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
         self._account = server_account()
-        self._settings = dict(_SAFE, max_connections=str(max_connections), **({} if durable else _THROWAWAY))
+        self._settings = dict(
+            _SAFE, max_connections=str(max_connections), **({} if durable else _THROWAWAY), **(settings or {})
+        )
         self._programs = postgres_programs(self._account)
         self._durable, self._tcp = durable, tcp
         self.port = PORT

@@ -40,7 +40,7 @@ COPY_TEXTS = "COPY posting_text (posting_id, title, description, detail) FROM ST
 # Only its owner can have the index collect new entries, and merge them at times: for others each is put in at once.
 _OWNED = """
 DO $$ BEGIN
-    ALTER INDEX posting_words SET (fastupdate = {});
+    ALTER INDEX IF EXISTS posting_words SET (fastupdate = {});
 EXCEPTION WHEN insufficient_privilege THEN
     NULL;
 END $$
@@ -49,7 +49,7 @@ COLLECT_WORDS, INDEX_AT_ONCE = _OWNED.format("on"), _OWNED.format("off")
 
 MERGE_WORDS = """
 SELECT gin_clean_pending_list(oid)
-  FROM pg_class WHERE oid = 'posting_words'::regclass AND pg_has_role(relowner, 'USAGE')
+  FROM pg_class WHERE oid = to_regclass('posting_words') AND pg_has_role(relowner, 'USAGE')
 """
 
 MEMORY_TO_MERGE = """
@@ -58,6 +58,7 @@ SELECT set_config('statement_timeout', '60s', true), set_config('maintenance_wor
 
 INSERT_KEYS = "INSERT INTO outbox (key) SELECT unnest(%s::text[]) RETURNING pg_current_xact_id()::text"
 
+TIME_TO_ANALYZE = "SELECT set_config('statement_timeout', '600s', true)"
 ANALYZE = "ANALYZE posting, posting_text, posting_cluster, companies, company_members"
 
 
@@ -110,4 +111,6 @@ class SeedStore:
             transaction.one(MERGE_WORDS)
 
     def analyze(self) -> None:
-        self._database.run(ANALYZE)
+        with self._database.transaction() as transaction:
+            transaction.one(TIME_TO_ANALYZE)
+            transaction.run(ANALYZE)
