@@ -49,9 +49,9 @@ class Case:
         self.record.walks.append(Walk(query, pages))
         return self
 
-    def found(self) -> list[str]:
+    def found(self, staleness_ms: int = 0) -> list[str]:
         """The rules that are broken, without their details."""
-        return [each.rule.partition(":")[0] for each in violations(self.record)]
+        return [each.rule.partition(":")[0] for each in violations(self.record, staleness_ms)]
 
 
 def item(content: Content, company: str = "Firm", **other: Any) -> dict[str, Any]:
@@ -161,3 +161,21 @@ def test_read_of_an_open_posting_finds_it() -> None:
     assert case.found() == [MISSED]
     case.record.looks[:] = [Look(page(5, 7), (10,)), Look(page(2, 3, BASE), ())]
     assert case.found() == []
+
+
+@pytest.mark.parametrize(
+    ("written", "shown", "broken"),
+    [
+        ([(BASE, 0, 1), (EDITED, 2, 3)], [EDITED], []),
+        ([(BASE, 0, 0), (EDITED, 1, 1)], [EDITED], [UNFIT]),
+        ([(BASE, 0, 1), (EDITED, 2, 3)], [BASE], [STALE]),
+        ([(BASE, 0, 1), (None, 2, 3)], [BASE], [CLOSED]),
+        ([(BASE, 2, 3)], [], []),
+        ([(BASE, 0, 1)], [], [MISSED]),
+    ],
+)
+def test_old_results_show_nothing_closed_or_old(
+    written: Sequence[Written], shown: Sequence[Content], broken: list[str]
+) -> None:
+    """A result of the search from 4 to 6 may be 20 ms old, which are two units of time."""
+    assert Case().wrote(*written).walked(page(4, 6, *shown)).found(staleness_ms=20) == broken

@@ -1,5 +1,7 @@
 """Clients that walk through searches page by page, and read postings by their ids."""
 
+import random
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +11,7 @@ from tests.integration.freshness.harness.writers import ATTEMPTS, Client
 from tests.pods.connections import Answer, Connection, Connections, Request
 
 PAGES_MOST = 60
+REPEATED_NS = 500_000_000
 
 
 class Reader(Client):
@@ -25,12 +28,9 @@ class Reader(Client):
             self.look()
         elif chance < 0.12:
             self.look_at_several()
-        elif chance < 0.3:
-            firm = self._random.choice(self._record.firms[-30:])
-            self.walk(company_query(firm.id, self._random), self._random.choice((2, 3)))
         else:
-            query = self._random.choice(self._queries)
-            self.walk(query, 20 if query == Query() else self._random.choice((2, 3)))
+            query = self._query(repeated=chance < 0.6)
+            self.walk(query, 20 if query == Query() else 3)
 
     def walk(self, query: Query, limit: int, connection: Connection | None = None) -> bool:
         """All pages of a search, each from a random worker unless one is given; returns whether it got to the end."""
@@ -62,6 +62,13 @@ class Reader(Client):
             answer = self.send("batch", Request("GET", f"/api/v1/jobs/batch?ids={','.join(map(str, numbers))}"))
             if answer.status == 200:
                 self._record.looks.append(Look(_page(answer, answer.body["jobs"]), tuple(answer.body["missing"])))
+
+    def _query(self, *, repeated: bool) -> Query:
+        """A random search, or the one that all readers repeat for a while, so that kept results are used."""
+        turn = time.monotonic_ns() // REPEATED_NS if repeated else self._random.getrandbits(32)
+        chance = random.Random(turn)
+        firm = chance.choice([each for each in self._record.firms if not each.closed])
+        return chance.choice((*self._queries, *(company_query(firm.id, chance) for _ in range(8))))
 
     def _numbers(self, most: int) -> list[int]:
         """Ids of postings that were written lately."""

@@ -36,9 +36,9 @@ class Violation:
         return f"{self.rule}\n    {self.what}"
 
 
-def violations(record: Record) -> list[Violation]:
-    """All violations of a run."""
-    judge = Judge(record)
+def violations(record: Record, staleness_ms: int = 0) -> list[Violation]:
+    """All violations of a run in which results of searches may be `staleness_ms` old, but not what they show."""
+    judge = Judge(record, staleness_ms * 1_000_000)
     pages = [(walk.query, page) for walk in record.walks for page in walk.pages]
     found = [Violation(STRANGE, each) for each in record.strange]
     for query, page in [*pages, *((None, look.page) for look in record.looks)]:
@@ -63,8 +63,8 @@ class Stay:
 class Judge:
     """A record with the indices that the rules use."""
 
-    def __init__(self, record: Record) -> None:
-        self._offers = record.offers
+    def __init__(self, record: Record, staleness_ns: int = 0) -> None:
+        self._offers, self._staleness_ns = record.offers, staleness_ns
         self._by_id = {offer.id: offer for offer in record.offers.values() if offer.id}
         self._firms: dict[int, Firm] = {firm.id: firm for firm in record.firms}
         self._stays: dict[Query, list[Stay]] = {}
@@ -82,7 +82,7 @@ class Judge:
                 yield _violation(STALE if open_then else CLOSED, item, page, offer)
             elif wrong := said.differs(item):
                 yield _violation(f"{STALE}: {wrong}", item, page, offer)
-            elif query is not None and not any(query.matches(each, offer.company) for each in open_then):
+            elif query is not None and not self._may_match(query, offer, page):
                 yield _violation(f"{UNFIT}: {query}", item, page, offer)
             firm = self._firms.get(item["company"]["id"])
             names = [each.value for each in firm.name.possible(page.start, page.end)] if firm else []
@@ -104,7 +104,7 @@ class Judge:
         for stay in self._stays_of(walk.query):
             if stay.end < pages[0].start or stay.start > pages[-1].end:
                 continue
-            during = [n for n, page in enumerate(pages) if stay.start < page.start and page.end < stay.end]
+            during = [n for n, page in enumerate(pages) if stay.start < self._since(page) and page.end < stay.end]
             if not during or any(stay.offer.id in on_page[n] for n in during):
                 continue
             first, last = during[0], during[-1]
@@ -122,14 +122,13 @@ class Judge:
         for page in walk.pages:
             for item in page.items:
                 before = seen.get(item["id"])
-                if before is not None and self._key(walk.query, item, before.start, page.end) is not None:
+                if before is not None and self._key(walk.query, item, self._since(before), page.end) is not None:
                     yield _violation(f"{REPEATED}: {walk.query}", item, page)
                 seen[item["id"]] = page
 
     def misordered(self, walk: Walk) -> Iterator[Violation]:
         for page in walk.pages:
-            keys = [self._key(walk.query, item, page.start, page.end) for item in page.items]
-            known = [key for key in keys if key is not None]
+            known = self._keys(walk.query, page)
             if known != sorted(known):
                 yield Violation(MISORDERED, f"{walk.query}: {_told(page)}, keys {known}")
 
@@ -138,20 +137,28 @@ class Judge:
             if page.total is None:
                 continue
             query = walk.query
-            fits = [
-                [query.matches(each, offer.company) for each in offer.versions_at(page.start - CLOCK_NS, page.end)]
-                for offer in self._offers.values()
-            ]
-            most = sum(any(each) for each in fits)
+            most = sum(self._may_match(query, offer, page) for offer in self._offers.values())
             stays = self._stays_of(query)
-            least = sum(stay.start < page.start and stay.end > page.end for stay in stays)
+            least = sum(stay.start < self._since(page) and stay.end > page.end for stay in stays)
             if not least <= page.total <= most:
                 yield Violation(MISCOUNTED, f"{page.total}, not {least} to {most}, of {query}, {_told(page)}")
 
+    def _since(self, page: Page) -> int:
+        """The earliest time of which the result of a page may be."""
+        return page.start - self._staleness_ns
+
+    def _may_match(self, query: Query, offer: Offer, page: Page) -> bool:
+        versions = offer.versions_at(self._since(page) - CLOCK_NS, page.end)
+        return any(query.matches(each, offer.company) for each in versions)
+
+    def _keys(self, query: Query, page: Page) -> list[Key]:
+        """What the postings of a page are sorted by, as far as that is known, in the order in which they are shown."""
+        keys = [self._key(query, item, self._since(page), page.end) for item in page.items]
+        return [key for key in keys if key is not None]
+
     def _edges(self, query: Query, page: Page) -> tuple[Key | None, Key | None]:
         """The least and the greatest key of what a page shows."""
-        keys = [self._key(query, item, page.start, page.end) for item in page.items]
-        known = [key for key in keys if key is not None]
+        known = self._keys(query, page)
         return (min(known), max(known)) if known else (None, None)
 
     def _key(self, query: Query, item: Mapping[str, Any], start: int, end: int) -> Key | None:
