@@ -112,7 +112,8 @@ def _create(direct_url: str, preparation: Preparation) -> None:
 def _limit_sessions(direct_url: str, statement_timeout_ms: int, role: str) -> None:
     """Set timeouts with which PostgreSQL ends what a killed worker leaves behind; they apply to new sessions.
 
-    Parallel plans are switched off: a search relies on the parts of its UNION being run in order.
+    Parallel plans are switched off: a search relies on the parts of its UNION being run in order. So are scans of whole
+    tables where there is an index: the planner does not count what it costs to read a text that is stored elsewhere.
     """
     limits = {
         "statement_timeout": f"{statement_timeout_ms}ms",
@@ -121,6 +122,7 @@ def _limit_sessions(direct_url: str, statement_timeout_ms: int, role: str) -> No
         "client_connection_check_interval": "2s",
         "jit": "off",
         "max_parallel_workers_per_gather": "0",
+        "enable_seqscan": "off",
     }
     who = sql.Identifier(role) if role else sql.SQL("CURRENT_USER")
     connection = psycopg2.connect(direct_url, connect_timeout=10)

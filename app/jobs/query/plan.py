@@ -16,9 +16,15 @@ Form = Literal["walk", "gin", "slices"]
 WALK_MAX = 20_000
 """Rows that a walk looks at; one that ends before the page is full is done again by intersecting."""
 
-SLICED_FROM = 100_000
+SLICED_FROM = 10_000
 FIRST_SLICES, NEXT_SLICES = 50_000, 300_000
-"""Postings in the newest period that is looked into, and in the next one."""
+"""Postings at most in the newest period that is looked into, and in the next one."""
+
+TO_SPARE = 3.0
+"""Matches that a period should have for each that is wanted: the estimate may be too high."""
+
+SAMPLE_WALK_MAX = 5_000
+"""Rows that a walk may look at to collect a sample; beyond that the index of words is cheaper."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,20 +82,41 @@ def form_for(estimate: Estimate, counts: Counts, rows: int) -> Form:
     return "slices" if counts.total >= SLICED_FROM else "gin"
 
 
-def periods(counts: Counts, today: int) -> list[tuple[int | None, int]]:
+def postings_with(rows: int, estimate: Estimate, counts: Counts) -> float:
+    """In how many of the newest postings that many matches are expected, and some to spare."""
+    return TO_SPARE * rows * counts.total / max(estimate.matches, 1e-6)
+
+
+def periods(counts: Counts, last: int, postings: float) -> list[tuple[int | None, int]]:
     """Days (first, last) of each slice, the newest first; the first day is None for all that came before.
 
-    The newest ends after today, so that nothing that was published since the counting is left out.
+    The newest ends with the day `last` and has about `postings`, the next one six times as many, both within bounds:
+    an estimate is too low for words that belong together, as those of one language in one of its cities.
     """
     found: list[tuple[int | None, int]] = []
-    last, bounds, seen = today + 1, [FIRST_SLICES, NEXT_SLICES], 0
-    for day in sorted(counts.days, reverse=True):
+    bounds, seen = [min(postings, FIRST_SLICES), min(6 * postings, NEXT_SLICES)], 0
+    for day in sorted((day for day in counts.days if day <= last), reverse=True):
         seen += counts.days[day]
-        if bounds and seen >= bounds[0] and day <= last:
+        if bounds and seen >= bounds[0]:
             found.append((day, last))
             last, seen = day - 1, 0
             del bounds[0]
     return [*found, (None, last)]
+
+
+def sampled_since(estimate: Estimate, counts: Counts, rows: int) -> int | None:
+    """The first day of the newest period in which a sample of `rows` is expected; None for all days."""
+    seen, needed = 0, postings_with(rows, estimate, counts)
+    for day in sorted(counts.days, reverse=True):
+        seen += counts.days[day]
+        if seen >= needed:
+            return day
+    return None
+
+
+def walks_to(rows: int, estimate: Estimate, counts: Counts) -> bool:
+    """Whether a sample of the newest `rows` is best found by a walk."""
+    return rows * counts.total / max(estimate.matches, 1e-6) < SAMPLE_WALK_MAX
 
 
 def slice_terms(first: int, last: int) -> list[int]:

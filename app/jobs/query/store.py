@@ -8,7 +8,7 @@ from app.infra.postgres.database import Database
 from app.jobs.codes.terms import Kind, bounds
 from app.jobs.codes.vocabulary import CONFIGURATIONS
 from app.jobs.query.compiled import Name, Query
-from app.jobs.query.conditions.store import Part, conditions, formed, joined, tiers
+from app.jobs.query.conditions.store import conditions, formed, joined, tiers
 from app.jobs.query.pages.store import (
     Branch,
     Key,
@@ -32,7 +32,10 @@ from app.jobs.query.plan import (
     form_for,
     in_titles,
     lexemes_of,
+    postings_with,
+    sampled_since,
     terms_of,
+    walks_to,
 )
 
 STEMS = "SELECT word, ts_lexize(%s::regdictionary, word) FROM unnest(%s::text[]) AS word"
@@ -146,17 +149,21 @@ class QueryStore:
         estimate = estimated(query, counts)
         exactly = estimate.matches <= COUNTED_MAX
         most = COUNTED_MAX + 1 if exactly else SAMPLE
-        sampled = matches(query, most) if exactly else newest(query, most)
-        within = joined([Part("number BETWEEN %s AND %s", bounds(kind)) for kind in kinds], " OR ")
+        if exactly:
+            sampled = matches(query, most)
+        elif walks_to(most, estimate, counts):
+            sampled = newest(query, most)
+        else:
+            sampled = matches(query, most, sampled_since(estimate, counts, most))
         sql = f"""
         WITH sample AS MATERIALIZED ({sampled.text}),
-             counted AS (SELECT number, count(*) AS many FROM sample, unnest(terms) AS number WHERE {within.text}
-                          GROUP BY number),
+             counted AS (SELECT number, count(*) AS many FROM (SELECT unnest(terms) AS number FROM sample) AS listed
+                          WHERE number >> 27 = ANY (%s) GROUP BY number),
              ranked AS (SELECT number, many, row_number() OVER (
                           PARTITION BY number >> 27 ORDER BY many DESC, number) AS place FROM counted)
         SELECT number, many, (SELECT count(*) FROM sample) FROM ranked WHERE place <= %s ORDER BY many DESC, number
         """
-        found = self._database.all(sql, *sampled.params, *within.params, values)
+        found = self._database.all(sql, *sampled.params, [int(kind) for kind in kinds], values)
         size = int(found[0][2]) if found else 0
         if exactly and size < most:
             return [(number, many) for number, many, _ in found], True
@@ -174,8 +181,14 @@ class QueryStore:
         shared = conditions(query)
         found = [(number, parts) for number, parts in tiers(query) if after is None or number <= after.tier]
         return [
-            Branch(number, [*shared, *parts], self._form(titles if number & 1 else whole, query, counts, rows))
+            Branch(
+                number,
+                [*shared, *parts],
+                self._form(estimate, query, counts, rows),
+                postings_with(rows, estimate, counts),
+            )
             for number, parts in found
+            for estimate in [titles if number & 1 else whole]
         ]
 
     def _form(self, estimate: Estimate, query: Query, counts: Counts, rows: int) -> Form:

@@ -86,6 +86,7 @@ def test_new_sessions_have_the_database_timeouts(url: str, db: Database) -> None
     assert limits.one("SHOW statement_timeout") == ("1234ms",)
     assert limits.one("SHOW client_connection_check_interval") == ("2s",)
     assert limits.one("SHOW max_parallel_workers_per_gather") == ("0",)
+    assert limits.one("SHOW enable_seqscan") == ("off",)
     assert limits.one("SHOW jit") == ("off",)
     assert limits.one("SELECT current_setting('lock_timeout')::interval < '1234ms'") == (True,)
     with pytest.raises(Unavailable):

@@ -42,11 +42,12 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """One tier, and how it is run."""
+    """One tier, how it is run, and how many postings its newest slice should have."""
 
     tier: int
     parts: list[Part]
     form: Form
+    postings: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ def selects(query: Query, counts: Counts, branch: Branch, rows: int, after: Key 
     elif branch.form == "gin":
         yield _gin(query, branch.tier, [*parts, *behind], rows)
     else:
-        for period in _periods(counts, after if behind else None):
+        for period in _periods(counts, branch, after if behind else None):
             yield _gin(query, branch.tier, [*parts, *behind, period], rows)
 
 
@@ -135,13 +136,16 @@ def _circle(query: Query) -> Circle:
     return query.circle
 
 
-def _periods(counts: Counts, after: Key | None) -> Iterable[Part]:
-    """Conditions on the day of publication; slices that a page has left behind are not looked into."""
-    reached = None if after is None else day_of(after.values[-2])
-    for first, last in periods(counts, day_of(datetime.now(UTC))):
+def _periods(counts: Counts, branch: Branch, after: Key | None) -> Iterable[Part]:
+    """Conditions on the day of publication, the first of them where the page before has ended.
+
+    Without such a page it ends after today, so that nothing is left out that was published since the counting.
+    """
+    newest = day_of(datetime.now(UTC)) + 1 if after is None else day_of(after.values[-2])
+    for first, last in periods(counts, newest, branch.postings):
         if first is None:
             yield Part("published_at < to_timestamp(%s)", ((last + 1) * DAY_S,))
-        elif reached is None or first <= reached:
+        else:
             yield Part("terms && %s::int[]", (slice_terms(first, last),))
 
 
@@ -185,8 +189,11 @@ def matching(query: Query) -> Part:
     return joined(found, " AND ")
 
 
-def matches(query: Query, most: int) -> Part:
-    return limited(formed("SELECT terms FROM posting WHERE shown AND {}", matching(query)), most)
+def matches(query: Query, most: int, since: int | None = None) -> Part:
+    """The terms of that many matches, of those published from the day `since` on."""
+    days = slice_terms(since, day_of(datetime.now(UTC)) + 1) if since is not None else []
+    where = [matching(query), *([Part("terms && %s::int[]", (days,))] if days else [])]
+    return limited(formed("SELECT terms FROM posting WHERE shown AND {}", joined(where, " AND ")), most)
 
 
 def limited(part: Part, rows: int) -> Part:
@@ -199,6 +206,6 @@ def newest(query: Query, most: int) -> Part:
     where = matching(query)
     return Part(
         f"SELECT terms FROM (SELECT {_SEEN} FROM posting WHERE shown ORDER BY published_at DESC, id DESC"
-        f" LIMIT {10 * WALK_MAX}) AS walked WHERE {where.text} LIMIT %s",
+        f" LIMIT {2 * WALK_MAX}) AS walked WHERE {where.text} LIMIT %s",
         (*where.params, most),
     )
