@@ -4,6 +4,7 @@ import hashlib
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
@@ -98,6 +99,7 @@ class SharedFacts(Generic[V]):
         return SharedFact(value, position, expires_at) if expires_at > self._wall_s() else None
 
 
+@cache
 def version_of(shape: Any) -> str:
     """A hash of `shape` that changes with its fields, their order, names and types, and those of nested types."""
     fields = getattr(shape, "__struct_fields__", ())  # the schema of an array names none
