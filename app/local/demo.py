@@ -22,7 +22,11 @@ class Tour:
         self._bold, self._dim, self._plain = (_BOLD, _DIM, _PLAIN) if colour else ("", "", "")
 
     def walk(self) -> None:
-        """Register, log in, look around, log out, and be refused."""
+        """Find work, register, log in, offer work, log out, and be refused."""
+        query = "q=nurse+OR+engineer&salary_min=30000&salary_currency=USD&facets=country,workplace&total=true&limit=2"
+        found = self._call("Find work", "GET", f"/api/v1/jobs?{query}", 200)
+        if found["next"]:
+            self._call("The next page", "GET", f"/api/v1/jobs?{query}&cursor={found['next']}", 200)
         email, password = f"ada-{secrets.token_hex(4)}@example.com", "a long walk in the rain"
         self._call(
             "Make an account",
@@ -40,10 +44,21 @@ class Tour:
         tokens = self._call(
             "A new pair of tokens", "POST", "/api/v1/auth/refresh", 200, {"refresh_token": tokens["refresh_token"]}
         )
+        self._offer(token)
         self._call("Where am I logged in?", "GET", "/api/v1/auth/sessions", 200, token=token)
         self._call("Log out: 204 means that it is final", "POST", "/api/v1/auth/logout", 204, token=token)
         self._call("The token is refused from now on, everywhere", "GET", "/api/v1/users/me", 401, token=token)
         self._call("How is the service?", "GET", "/api/v1/health", 200)
+
+    def _offer(self, token: str) -> None:
+        company = self._call("Make a company", "POST", "/api/v1/companies", 201, {"name": "Crank & Sons"}, token)
+        offer = {"title": "Engine nurse", "description": "<p>You turn the crank.</p>", "language": "en"}
+        path = f"/api/v1/companies/{company['id']}"
+        job = self._call("Offer work", "POST", f"{path}/jobs", 201, offer, token)
+        self._call("It is found at once", "GET", f"/api/v1/jobs?q=turning+cranks&lang=en&company={company['id']}", 200)
+        self._call("What resembles it", "GET", f"/api/v1/jobs/{job['id']}/similar", 200)
+        self._call("Close the company and its postings", "DELETE", path, 204, token=token)
+        self._call("Nobody finds it any more", "GET", f"/api/v1/jobs/{job['id']}", 410)
 
     def _call(
         self, what: str, method: str, path: str, expected: int, body: dict[str, Any] | None = None, token: str = ""

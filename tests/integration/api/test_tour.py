@@ -4,14 +4,19 @@ import subprocess
 import sys
 from pathlib import Path
 
+from app.__main__ import main
+from app.local.development import publish_environment
 from tests.api_client import Api
 from tests.tour import walk_the_tour
 
 CHECKOUT = Path(__file__).resolve().parents[3]
+JOBS = 100
 
 
-def test_the_tour_of_the_readme_works_as_printed(api: Api) -> None:
-    walk_the_tour(api.url)
+def test_the_tour_of_the_readme_works_as_printed(api: Api, tmp_path: Path) -> None:
+    with publish_environment(tmp_path, api.variables):
+        assert main(["seed", "--jobs", str(JOBS), "--state", str(tmp_path)]) == 0
+    walk_the_tour(api.url, seeded=True)
 
 
 def test_the_demo_walks_the_whole_tour(api: Api) -> None:
