@@ -141,6 +141,7 @@ class Caches(Struct, frozen=True, forbid_unknown_fields=True):
     blacklist: CacheTuning = CacheTuning(50_000, 86_400)
     company: CacheTuning = CacheTuning(2_000, 3600)
     job: CacheTuning = CacheTuning(1_000, 3600)
+    search: CacheTuning = CacheTuning(500, 3600)
     lease_ms: Annotated[int, within(0, 50, "how long a worker may go by its last look at changes; 0: not at all")] = 50
 
 

@@ -50,6 +50,7 @@ from app.jobs import resources as jobs
 from app.jobs import store as jobs_store
 from app.jobs.board import job_board
 from app.jobs.facts import JOB_KIND
+from app.jobs.outcomes import SEARCH_KIND
 from app.jobs.service import follow_company
 from app.routes import ROUTES, add_routes, measured_routes
 from app.users import resources as users
@@ -101,7 +102,7 @@ class Parts:
         self.pooler = Database(console, _ONE_CONNECTION, prepared=False) if console else None
         self.keys = KeyRing(settings.keys_dir or Path(), settings.jwt_algorithm, settings.signing_kid)
         self.hasher = PasswordHasher(settings.pepper.encode(), tuning.passwords, workers)
-        kinds = Kinds(users=USER_KIND, sessions=SESSION_KIND, companies=COMPANY_KIND, jobs=JOB_KIND)
+        kinds = Kinds(USER_KIND, SESSION_KIND, COMPANY_KIND, JOB_KIND, SEARCH_KIND)
         self.coherence = Coherence(self.memcache, self.database, counters, tuning.cache, kinds)
         self.limiter = RateLimiter(self.memcache)
         self.tokens = AccessTokens(self.keys, settings)
@@ -158,6 +159,7 @@ class Parts:
         gauge("sessions_cached", len(self.coherence.sessions))
         gauge("companies_cached", len(self.coherence.companies))
         gauge("jobs_cached", len(self.coherence.jobs))
+        gauge("searches_cached", len(self.coherence.searches))
         gauge("sessions_ended", len(self.coherence.ended_sessions))
 
     def start_ticking(self) -> None:

@@ -5,7 +5,8 @@ PostgreSQL is authoritative. A *fact* is a value and the *position* on the chang
 
 How the rest of the service uses it:
 
-    kinds = Kinds(users=USER_KIND, sessions=SESSION_KIND, companies=COMPANY_KIND, jobs=JOB_KIND)
+    kinds = Kinds(users=USER_KIND, sessions=SESSION_KIND, companies=COMPANY_KIND, jobs=JOB_KIND,
+                  searches=SEARCH_KIND)
     coherence = Coherence(memcache, database, counters, tuning.cache, kinds)
     coherence.apply(tuning.cache)                      # live tuning
     coherence.drain()                                  # from the ticker, every DRAIN_EVERY_S
@@ -42,17 +43,19 @@ The second argument is the type that is encoded: workers share values only with 
 from app.coherence.facade import Coherence, Kinds
 from app.coherence.facts.fact_cache import FactCache
 from app.coherence.facts.shared import Kind
-from app.coherence.keys import company_key, job_key, session_key, user_key
+from app.coherence.keys import ANYWHERE_KEY, catalogue_key, company_key, job_key, session_key, user_key
 from app.coherence.log.history import Position
 from app.coherence.publisher import DRAIN_EVERY_S
 
 __all__ = [
+    "ANYWHERE_KEY",
     "DRAIN_EVERY_S",
     "Coherence",
     "FactCache",
     "Kind",
     "Kinds",
     "Position",
+    "catalogue_key",
     "company_key",
     "job_key",
     "session_key",

@@ -33,6 +33,7 @@ class Kinds:
     sessions: Kind[Any]
     companies: Kind[Any]
     jobs: Kind[Any]
+    searches: Kind[Any]
 
 
 class Coherence:
@@ -46,6 +47,7 @@ class Coherence:
     sessions: FactCache[Any]
     companies: FactCache[Any]
     jobs: FactCache[Any]
+    searches: FactCache[Any]
     ended_sessions: EndedSessions
 
     def __init__(
@@ -57,14 +59,17 @@ class Coherence:
         self.agreement = agreement = Agreement(own, change_log, LogRecord(database))
         self._publisher = Publisher(agreement, Outbox(database), clock, counters)
         self._lease = lease = Lease(agreement, clock, counters, self._publisher.settle)
-        shared_users, shared_sessions, shared_companies, shared_jobs = (
-            SharedFacts(kind, memcache, clock.wall_s)
-            for kind in (kinds.users, kinds.sessions, kinds.companies, kinds.jobs)
-        )
-        self.users = FactCache(kinds.users, shared_users, lease, clock, counters)
+
+        def shared(kind: Kind[Any]) -> SharedFacts[Any]:
+            return SharedFacts(kind, memcache, clock.wall_s)
+
+        def cache(kind: Kind[Any]) -> FactCache[Any]:
+            return FactCache(kind, shared(kind), lease, clock, counters)
+
+        self.users, self.companies, self.jobs = cache(kinds.users), cache(kinds.companies), cache(kinds.jobs)
+        self.searches = cache(kinds.searches)
+        shared_sessions = shared(kinds.sessions)
         self.sessions = FactCache(kinds.sessions, shared_sessions, lease, clock, counters)
-        self.companies = FactCache(kinds.companies, shared_companies, lease, clock, counters)
-        self.jobs = FactCache(kinds.jobs, shared_jobs, lease, clock, counters)
         self.ended_sessions = EndedSessions(shared_sessions, clock.now_ns)
         self.apply(tuning)
 
@@ -75,6 +80,7 @@ class Coherence:
         self.sessions.apply(tuning.user)
         self.companies.apply(tuning.company)
         self.jobs.apply(tuning.job)
+        self.searches.apply(tuning.search)
         self.ended_sessions.apply(tuning.blacklist)
 
     def leased(self) -> bool:

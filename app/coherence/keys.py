@@ -16,6 +16,15 @@ def job_key(job_id: int) -> str:
     return f"job:{job_id}"
 
 
+ANYWHERE_KEY = "catalogue:anywhere"
+"""Postings for remote work that do not say from where."""
+
+
+def catalogue_key(country: str = "") -> str:
+    """Which postings are open, and what they can be found by: all, or those in a country and for people there."""
+    return f"catalogue:{country}" if country else "catalogue"
+
+
 def session_key(session_id: int) -> str:
     """One session alone."""
     return f"session:{session_id}"

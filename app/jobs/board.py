@@ -34,10 +34,10 @@ def job_board(
     """`secret` seals cursors, and is the same for every worker."""
     postings, rates = PostingStore(database), shipped_rates()
     jobs = JobService(postings, coherence, companies, rates)
-    sources = Sources(Searcher(QueryStore(database), rates), jobs, postings, rates, counters)
+    sources = Sources(Searcher(QueryStore(database), rates), jobs, postings, coherence.searches)
     return Board(
         jobs,
-        SearchService(sources, Cursors(secret)),
+        SearchService(sources, Cursors(secret), rates, counters),
         SuggestionService(SuggestionStore(database)),
         Upkeep(database, coherence, rates),
     )

@@ -5,19 +5,24 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
+from typing import cast
 
 import msgspec
 
+from app.coherence import FactCache, job_key
 from app.infra.metrics.counters import Counters
 from app.jobs.codes.salaries import HOURS_PER_YEAR, Rates
-from app.jobs.codes.terms import NUMBERS, Kind, value_of
+from app.jobs.codes.terms import Kind, value_of
 from app.jobs.codes.vocabulary import CONFIGURATIONS, countries, languages
 from app.jobs.facts import shown_fields
 from app.jobs.indexing import texts_of
+from app.jobs.outcomes import Hit, Outcome, end_after, number_of
 from app.jobs.query.compiled import fingerprint
 from app.jobs.query.cursors import Cursors
 from app.jobs.query.expression import Alternative, Atom
-from app.jobs.query.pages.store import Row
+from app.jobs.query.keys import keys_of
+from app.jobs.query.pages.store import Key
 from app.jobs.query.parameters import Wanted, read
 from app.jobs.query.searching import Counted, Prepared, Searcher
 from app.jobs.results import Conversions, Correction, Facet, FacetValue, Total
@@ -27,6 +32,9 @@ from app.jobs.store import PostingStore
 from app.jobs.texts.words import folded
 
 ALIKE, CANDIDATES, WORDS_COMPARED = 10, 60, 8
+REMEMBERED = 500
+"""Questions whose meaning a worker remembers."""
+
 _encode = msgspec.json.Encoder().encode
 _LANGUAGE = re.compile(r"\s*([A-Za-z]{1,8})(?:-[A-Za-z0-9-]+)?\s*(?:;\s*q=([0-9.]{1,5})\s*)?\Z")
 
@@ -38,41 +46,47 @@ class Sources:
     searcher: Searcher
     jobs: JobService
     postings: PostingStore
-    rates: Rates
-    counters: Counters
+    results: FactCache[Outcome]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A valid search, the number of its result in the caches, and which fields of postings to show.
+
+    `walk` names the search of which this is a page, the one behind `after`.
+    """
+
+    wanted: Wanted
+    number: int
+    shown: tuple[str, ...]
+    walk: bytes
+    after: Key | None
 
 
 class SearchService:
-    """Every search asks the database, so that it is as fresh as the last commit; its items come from facts."""
+    """Results are facts, used while no change of what they rest on is known; their items come from facts as well."""
 
-    def __init__(self, sources: Sources, cursors: Cursors) -> None:
+    def __init__(self, sources: Sources, cursors: Cursors, rates: Rates, counters: Counters) -> None:
         self._searcher, self._jobs, self._postings = sources.searcher, sources.jobs, sources.postings
-        self._cursors, self._counters = cursors, sources.counters
-        self._conversions = Conversions(HOURS_PER_YEAR, sources.rates.of)
+        self._results, self._cursors, self._counters = sources.results, cursors, counters
+        self._conversions = Conversions(HOURS_PER_YEAR, rates.of)
+        self._asked = lru_cache(REMEMBERED)(self._parse)
 
     def search(self, given: Mapping[str, Sequence[str]], accept_language: str) -> bytes:
         """The JSON of a page (`schemas.Found`). Raises Invalid."""
         started = time.perf_counter()
-        wanted = read(given, preferred_language(accept_language), FIELDS)
-        search = fingerprint(wanted)
-        after = self._cursors.open(wanted.cursor, search, wanted.sort) if wanted.cursor else None
-        as_of = datetime.now(UTC)
-        prepared = self._searcher.prepare(wanted)
-        found = self._searcher.page(prepared, wanted.limit + 1, after)
-        rows = found.rows
-        page = rows[: wanted.limit]
-        following = self._cursors.seal(search, page[-1].key) if len(rows) > len(page) else None
-        parts = {
-            "next": following,
-            "total": Total(*self._searcher.total(prepared)) if wanted.total else None,
-            "facets": [self._facet(each) for each in self._searcher.facets(prepared, wanted.facets)],
-            "corrections": self._corrections(prepared) if wanted.q and len(rows) < 1 + wanted.limit // 4 else [],
-            "conversions": self._conversions,
-            "as_of": as_of,
-        }
-        answer = b'{"items":[' + self._items(page, wanted) + b"]," + _encode(parts)[1:]
-        kind = "counted" if wanted.total or wanted.facets else found.way
-        self._counters.searched(kind, time.perf_counter() - started)
+        texts = tuple((name, tuple(values)) for name, values in given.items())
+        asked = self._asked(texts, preferred_language(accept_language[:500]))
+        kinds: list[str] = []
+
+        def read(_number: int) -> Outcome:
+            outcome, kind = self._read(asked)
+            kinds.append(kind)
+            return outcome
+
+        outcome = cast("Outcome", self._results.load(asked.number, read))
+        answer = self._answer(outcome, asked.shown)
+        self._counters.searched(kinds[0] if kinds else "cached", time.perf_counter() - started)
         return answer
 
     def similar(self, job_id: int, user_id: int | None) -> bytes:
@@ -98,35 +112,71 @@ class SearchService:
         jobs = b",".join(found[number][0].json(found[number][1]) for number in best)
         return b'{"jobs":[' + jobs + b'],"missing":[]}'
 
-    def _items(self, page: Sequence[Row], wanted: Wanted) -> bytes:
-        """What is no longer open is left out: it was closed since the query ran."""
-        found = self._jobs.open_jobs([row.id for row in page])
-        others = self._postings.also_at([row.id for row in page if row.siblings])
-        names = shown_fields(wanted.fields)
-        return b",".join(
-            b"%b,%b}" % (found[row.id][0].some(found[row.id][1], names), _encode(_beside(row, others))[1:-1])
-            for row in page
-            if row.id in found
+    def _parse(self, texts: tuple[tuple[str, tuple[str, ...]], ...], lang: str) -> Asked:
+        """Raises Invalid, which `lru_cache` does not keep."""
+        wanted = read(dict(texts), lang, FIELDS)
+        walk = fingerprint(wanted)
+        after = self._cursors.open(wanted.cursor, walk, wanted.sort) if wanted.cursor else None
+        return Asked(wanted, number_of(wanted, self._conversions.rates_of), shown_fields(wanted.fields), walk, after)
+
+    def _read(self, asked: Asked) -> tuple[Outcome, str]:
+        """The result from PostgreSQL, and the kind of search for the metrics. Raises Invalid."""
+        wanted, asked_at = asked.wanted, time.time()
+        prepared = self._searcher.prepare(wanted)
+        found = self._searcher.page(prepared, wanted.limit + 1, asked.after)
+        rows, page = found.rows, found.rows[: wanted.limit]
+        others, ends = self._postings.also_at([row.id for row in page if row.siblings])
+        count, exact, counted = self._searcher.total(prepared) if wanted.total else (0, True, None)
+        facets = self._searcher.facets(prepared, wanted.facets)
+        outcome = Outcome(
+            hits=tuple(Hit(row.id, row.metres, tuple(others.get(row.id, ()))) for row in page),
+            next=self._cursors.seal(asked.walk, page[-1].key) if len(rows) > len(page) else None,
+            total=Total(count, exact) if wanted.total else None,
+            facets=tuple(self._facet(each) for each in facets),
+            corrections=self._corrections(prepared) if wanted.q and len(rows) < 1 + wanted.limit // 4 else (),
+            as_of=datetime.fromtimestamp(asked_at, UTC),
+            keys=(*keys_of(wanted), *(job_key(other.id) for several in others.values() for other in several)),
+            ends_at=end_after(asked_at, [ends, counted, *(row.left_s for row in rows), *(f.left_s for f in facets)]),
         )
+        return outcome, "counted" if wanted.total or wanted.facets else found.way
+
+    def _answer(self, outcome: Outcome, shown: tuple[str, ...]) -> bytes:
+        """A posting that is no longer open is left out."""
+        found = self._jobs.open_jobs([hit.id for hit in outcome.hits])
+        items = [
+            b"%b,%b}" % (found[hit.id][0].some(found[hit.id][1], shown), _beside(hit))
+            for hit in outcome.hits
+            if hit.id in found
+        ]
+        parts = {
+            "next": outcome.next,
+            "total": outcome.total,
+            "facets": [self._labelled(facet) for facet in outcome.facets],
+            "corrections": outcome.corrections,
+            "conversions": self._conversions,
+            "as_of": outcome.as_of,
+        }
+        return b'{"items":[' + b",".join(items) + b"]," + _encode(parts)[1:]
 
     def _facet(self, counted: Counted) -> Facet:
         numbers = [number for number, _ in counted.values]
         named = self._postings.labels(numbers) if counted.facet in ("skill", "region", "city") else {}
-        companies = (
-            self._jobs.companies_of([number % NUMBERS for number in numbers]) if counted.facet == "company" else {}
-        )
-        values = []
-        for number, count in counted.values:
-            value, label = _shown(number, named)
-            if counted.facet == "company":
-                label = companies.get(number % NUMBERS, label)
-            values.append(FacetValue(value, label, count))
+        values = [FacetValue(*_shown(number, named), count) for number, count in counted.values]
         return Facet(counted.facet, values, counted.exact)
 
-    def _corrections(self, prepared: Prepared) -> list[Correction]:
-        return [Correction(word, found) for word, found in self._searcher.corrections(prepared).items()]
+    def _labelled(self, facet: Facet) -> Facet:
+        """A facet of companies with their names as they are now."""
+        if facet.id != "company":
+            return facet
+        names = self._jobs.companies_of([int(each.value) for each in facet.values])
+        values = [FacetValue(each.value, names.get(int(each.value), each.label), each.count) for each in facet.values]
+        return Facet(facet.id, values, facet.exact)
+
+    def _corrections(self, prepared: Prepared) -> tuple[Correction, ...]:
+        return tuple(Correction(word, found) for word, found in self._searcher.corrections(prepared).items())
 
 
+@lru_cache(REMEMBERED)
 def preferred_language(accepted: str) -> str:
     """The language of Accept-Language that weighs most of those that have stems, else English."""
     weighed: list[tuple[float, int, str]] = []
@@ -145,9 +195,10 @@ def _weight(text: str | None) -> float:
         return 0.0
 
 
-def _beside(row: Row, others: Mapping[int, Sequence[object]]) -> dict[str, object]:
-    beside: dict[str, object] = {"also_at": others.get(row.id, [])}
-    return beside if row.metres is None else beside | {"distance_m": row.metres}
+def _beside(hit: Hit) -> bytes:
+    """What a result shows beside the fields of the posting, without braces."""
+    also_at = b'"also_at":' + (_encode(hit.also_at) if hit.also_at else b"[]")
+    return also_at if hit.metres is None else b'%b,"distance_m":%d' % (also_at, hit.metres)
 
 
 def _shown(number: int, named: Mapping[int, tuple[str, str]]) -> tuple[str, str]:

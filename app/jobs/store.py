@@ -112,7 +112,7 @@ UNPUBLISHED = "SELECT DISTINCT key FROM outbox WHERE xid IN (SELECT xid FROM out
 CATALOGUE_OF = "SELECT DISTINCT catalogue_keys(terms) FROM posting WHERE company_id = %s AND shown"
 
 ALSO_AT = """
-SELECT s.id, p.id, t.detail::text
+SELECT s.id, p.id, t.detail::text, extract(epoch FROM p.valid_through - now())::float8
   FROM posting s JOIN posting p ON p.cluster_id = s.cluster_id AND p.id <> s.id AND p.state = 'open' AND NOT p.strayed
   JOIN posting_text t ON t.posting_id = p.id
  WHERE s.id = ANY (%s) AND p.valid_through > now() ORDER BY p.id
@@ -188,12 +188,13 @@ class PostingStore:
         rows = self._database.all(LABELS, list(numbers)) if numbers else []
         return {number: (label, country) for number, label, country in rows}
 
-    def also_at(self, posting_ids: Sequence[int]) -> dict[int, list[AlsoAt]]:
-        """The other open members of the clusters that these postings stand for."""
+    def also_at(self, posting_ids: Sequence[int]) -> tuple[dict[int, list[AlsoAt]], float | None]:
+        """The other open members of the clusters that these postings stand for; the seconds until one of them ends."""
+        rows = self._database.all(ALSO_AT, list(posting_ids)) if posting_ids else []
         found: dict[int, list[AlsoAt]] = {}
-        for shown, other, detail in self._database.all(ALSO_AT, list(posting_ids)) if posting_ids else []:
+        for shown, other, detail, _ in rows:
             found.setdefault(shown, []).append(AlsoAt(other, _decode_detail(detail).places))
-        return found
+        return found, min((row[-1] for row in rows), default=None)
 
     def unpublished(self, posting_id: int) -> list[str]:
         """Every key of the committed changes of a posting that may not be final yet."""

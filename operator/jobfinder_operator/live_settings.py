@@ -9,6 +9,8 @@ NAMES = {
     "cache.company.ttlSeconds": "cache.company.ttl_seconds",
     "cache.job.capacity": "cache.job.capacity",
     "cache.job.ttlSeconds": "cache.job.ttl_seconds",
+    "cache.search.capacity": "cache.search.capacity",
+    "cache.search.ttlSeconds": "cache.search.ttl_seconds",
     "cache.leaseMilliseconds": "cache.lease_ms",
     "limits.loginFailuresPerAccount": "limits.login_failures_per_account",
     "limits.loginsPerAddress": "limits.logins_per_address",

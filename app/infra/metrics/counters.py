@@ -40,6 +40,7 @@ GAUGES: Mapping[str, str] = {
     "sessions_cached": "Sessions in the in-process cache",
     "companies_cached": "Companies in the in-process cache",
     "jobs_cached": "Postings in the in-process cache",
+    "searches_cached": "Results of searches in the in-process cache",
     "sessions_ended": "Ended sessions that are remembered in this process",
 }
 

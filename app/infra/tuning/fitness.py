@@ -10,8 +10,8 @@ from app.config import Limits, Tuning
 LEAST_BCRYPT_COST = 10
 # The chart's refusals count with the same (charts/jobfinder/files/tuning.json, made by `make docs`).
 WORKER_KIB = 65_536
-ENTRY_KIB = {"user": 3.0, "blacklist": 0.25, "company": 3.0, "job": 10.0}
-"""Memory for one entry of each cache; a company's entry holds a description of some paragraphs."""
+ENTRY_KIB = {"user": 3.0, "blacklist": 0.25, "company": 3.0, "job": 10.0, "search": 8.0}
+"""Memory for one entry of each cache: a company with some paragraphs of description, a search with some facets."""
 UNLIMITED = {each.name: 0 for each in fields(Limits) if 0 in [meta.ge for meta in each.type.__metadata__]}
 """The limits that may be switched off, each with the value that does so."""
 

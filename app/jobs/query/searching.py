@@ -35,11 +35,12 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """The most frequent (term, count) of a facet."""
+    """The most frequent (term, count) of a facet; `left_s` as in `Row`, None where nothing was counted."""
 
     facet: str
     values: list[tuple[int, int]]
     exact: bool
+    left_s: float | None
 
 
 class Searcher:
@@ -72,9 +73,9 @@ class Searcher:
             return Page([], "empty")
         return self._store.page(prepared.query, prepared.counts, rows, after)
 
-    def total(self, prepared: Prepared) -> tuple[int, bool]:
-        """How many match, and whether that is exact."""
-        return (0, True) if prepared.query.impossible else self._store.total(prepared.query)
+    def total(self, prepared: Prepared) -> tuple[int, bool, float | None]:
+        """How many match, whether that is exact, and the seconds until one of them matches no longer."""
+        return (0, True, None) if prepared.query.impossible else self._store.total(prepared.query)
 
     def facets(self, prepared: Prepared, names: tuple[str, ...]) -> list[Counted]:
         """In the order of `names`; those whose own filter makes no difference are counted at once."""
@@ -100,11 +101,11 @@ class Searcher:
         if not names:
             return {}
         if query.impossible:
-            return {name: Counted(name, [], True) for name in names}
+            return {name: Counted(name, [], True, None) for name in names}
         kinds = {FACET_KINDS[name]: name for name in names}
-        values, exact = self._store.facet(query, counts, list(kinds), FACET_VALUES)
+        values, exact, left_s = self._store.facet(query, counts, list(kinds), FACET_VALUES)
         return {
-            name: Counted(name, [(number, count) for number, count in values if number >> 27 == kind], exact)
+            name: Counted(name, [(number, count) for number, count in values if number >> 27 == kind], exact, left_s)
             for kind, name in kinds.items()
         }
 

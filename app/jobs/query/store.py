@@ -14,9 +14,9 @@ from app.jobs.query.pages.store import (
     Key,
     Page,
     Row,
+    left_s,
     limited,
     matches,
-    matching,
     newest,
     order_of,
     row_of,
@@ -132,17 +132,17 @@ class QueryStore:
             found = self._run(query, counts, branches, rows, after)
         return Page(found, way_of(query, branches))
 
-    def total(self, query: Query) -> tuple[int, bool]:
-        """How many match, and whether that is exact."""
-        matches = limited(formed("SELECT FROM posting WHERE shown AND {}", matching(query)), TOTAL_MAX + 1)
-        row = self._database.one(f"SELECT count(*) FROM ({matches.text}) AS found", *matches.params)
-        count = int(row[0]) if row else 0
-        return min(count, TOTAL_MAX), count <= TOTAL_MAX
+    def total(self, query: Query) -> tuple[int, bool, float | None]:
+        """How many match, whether that is exact, and the seconds until one of them matches no longer."""
+        sql = formed("SELECT count(*), min({}) FROM ({}) AS found", left_s(query), matches(query, TOTAL_MAX + 1))
+        row = self._database.one(sql.text, *sql.params)
+        count, left = row or (0, None)
+        return min(count, TOTAL_MAX), count <= TOTAL_MAX, left
 
     def facet(
         self, query: Query, counts: Counts, kinds: Sequence[Kind], values: int
-    ) -> tuple[list[tuple[int, int]], bool]:
-        """(term, count) of the most frequent terms of each kind, and whether the counts are exact.
+    ) -> tuple[list[tuple[int, int]], bool, float | None]:
+        """(term, count) of the most frequent terms of each kind, whether the counts are exact, and the same seconds.
 
         Above some thousand matches the newest ones are counted, and their counts raised to the estimated whole.
         """
@@ -155,20 +155,22 @@ class QueryStore:
             sampled = newest(query, most)
         else:
             sampled = matches(query, most, sampled_since(estimate, counts, most))
+        left = left_s(query)
         sql = f"""
         WITH sample AS MATERIALIZED ({sampled.text}),
              counted AS (SELECT number, count(*) AS many FROM (SELECT unnest(terms) AS number FROM sample) AS listed
                           WHERE number >> 27 = ANY (%s) GROUP BY number),
              ranked AS (SELECT number, many, row_number() OVER (
                           PARTITION BY number >> 27 ORDER BY many DESC, number) AS place FROM counted)
-        SELECT number, many, (SELECT count(*) FROM sample) FROM ranked WHERE place <= %s ORDER BY many DESC, number
+        SELECT number, many, (SELECT count(*) FROM sample), (SELECT min({left.text}) FROM sample) FROM ranked
+         WHERE place <= %s ORDER BY many DESC, number
         """
-        found = self._database.all(sql, *sampled.params, [int(kind) for kind in kinds], values)
-        size = int(found[0][2]) if found else 0
+        found = self._database.all(sql, *sampled.params, [int(kind) for kind in kinds], *left.params, values)
+        size, ends = (int(found[0][2]), found[0][3]) if found else (0, None)
         if exactly and size < most:
-            return [(number, many) for number, many, _ in found], True
+            return [(number, many) for number, many, *_ in found], True, ends
         scale = max(estimate.matches / size, 1.0)
-        return [(number, round(many * scale)) for number, many, _ in found], False
+        return [(number, round(many * scale)) for number, many, *_ in found], False, ends
 
     def corrections(self, words: Sequence[str]) -> dict[str, str]:
         """For each word that hardly any posting has, a much more frequent one that is spelled much the same."""
@@ -202,5 +204,5 @@ class QueryStore:
         if not parts:
             return []
         union = parts[0] if len(parts) == 1 else limited(joined(parts, "\nUNION ALL\n", "({})"), rows)
-        sql = f"SELECT * FROM ({union.text}) AS found ORDER BY tier DESC, {order_of(query)}"
-        return [row_of(query, row) for row in self._database.all(sql, *union.params)]
+        sql = formed(f"SELECT *, {{}} FROM ({{}}) AS found ORDER BY tier DESC, {order_of(query)}", left_s(query), union)
+        return [row_of(query, row) for row in self._database.all(sql.text, *sql.params)]

@@ -143,9 +143,10 @@ INFEASIBLE: dict[str, tuple[Values, str]] = {
         {"tuning": {"cache": {"user": {"capacity": 200000}}}},
         (
             "2 workers x (64 MiB + tuning.cache.user.capacity 200000 x 3 KiB + tuning.cache.blacklist.capacity 50000 x "
-            "0.25 KiB + tuning.cache.company.capacity 2000 x 3 KiB + tuning.cache.job.capacity 1000 x 10 KiB) = "
-            "1356 MiB are more than resources.limits.memory 768Mi. Nearest that works: "
-            "tuning.cache.user.capacity 99726, or a limit of 1356Mi."
+            "0.25 KiB + tuning.cache.company.capacity 2000 x 3 KiB + tuning.cache.job.capacity 1000 x 10 KiB + "
+            "tuning.cache.search.capacity 500 x 8 KiB) = 1363 MiB are more than "
+            "resources.limits.memory 768Mi. Nearest that works: "
+            "tuning.cache.user.capacity 98393, or a limit of 1364Mi."
         ),
     ),
     "caches of 8 workers above the memory limit": (
@@ -179,7 +180,7 @@ FEASIBLE: dict[str, Values] = {
         "environment": "development",
         "tuning": {"limits": {"logins_per_address": 0}, "passwords": {"bcrypt_cost": 4}},
     },
-    "caches that just fit": {"tuning": {"cache": {"user": {"capacity": 99726}}}},
+    "caches that just fit": {"tuning": {"cache": {"user": {"capacity": 98393}}}},
     "no memory limit": {
         "resources": {"limits": {"memory": None}},
         "tuning": {"cache": {"user": {"capacity": 1000000}}},

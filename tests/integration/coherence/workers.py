@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
-from app.coherence import Coherence, Kind, Kinds, company_key, job_key, session_key, store, user_key
+from app.coherence import Coherence, Kind, Kinds, catalogue_key, company_key, job_key, session_key, store, user_key
 from app.coherence.log import store as log_record
 from app.config import Caches
 from app.infra.memcache.client import Memcache
@@ -17,6 +17,7 @@ KINDS = Kinds(
     ),
     companies=Kind("company", str, str.encode, bytes.decode, lambda company_id, _: (company_key(company_id),)),
     jobs=Kind("job", str, str.encode, bytes.decode, lambda job_id, _: (job_key(job_id),)),
+    searches=Kind("search", str, str.encode, bytes.decode, lambda _, __: (catalogue_key(),)),
 )
 TIMEOUT_MS = 250
 COUNTER = "ticket"

@@ -20,6 +20,7 @@ from app.infra.metrics.counters import Counters
 from app.infra.postgres.database import Database
 from app.jobs.codes.salaries import shipped_rates
 from app.jobs.facts import JOB_KIND, JobFact
+from app.jobs.outcomes import SEARCH_KIND
 from app.jobs.schemas import JobPatch, NewJob, Place
 from app.jobs.service import JobService, follow_company
 from app.jobs.store import PostingStore
@@ -73,7 +74,7 @@ def board(database: LocalDatabase, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     assert user is not None
     assert company is not None
     direct.run(MEMBER, *company, *user)
-    kinds = Kinds(users=USER_KIND, sessions=SESSION_KIND, companies=COMPANY_KIND, jobs=JOB_KIND)
+    kinds = Kinds(USER_KIND, SESSION_KIND, COMPANY_KIND, JOB_KIND, SEARCH_KIND)
     coherence = Coherence(Memcache((), 250), direct, Counters.create([], 1), Caches(), kinds)
     companies = CompanyService(CompanyStore(direct), coherence, follow_company)
     jobs = JobService(PostingStore(direct), coherence, companies, shipped_rates())

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.api_client import Api, Person
+from tests.integration.coherence.workers import eventually
 from tests.integration.jobs.conftest import Recruiter
 
 
@@ -84,7 +85,10 @@ def test_closed_posting_is_gone_except_for_members(api: Api, recruiter: Recruite
 def test_expired_posting_is_not_found_before_the_ticker_runs(api: Api, recruiter: Recruiter) -> None:
     job = recruiter.offer(title="Lamplighter")
     assert found(api, "q=lamplighter") == [job["id"]]
-    api.query("UPDATE posting SET valid_through = now() - interval '1 s' WHERE id = %s", (job["id"],))
+    until = datetime.now(UTC) + timedelta(seconds=1)
+    assert recruiter.patch(job["id"], valid_through=until.isoformat()).status_code == 200
+    assert found(api, "q=lamplighter") == [job["id"]]
+    eventually(lambda: datetime.now(UTC) >= until)
     assert found(api, "q=lamplighter") == []
     refused = recruiter.patch(job["id"], state="open")
     assert [(each["field"], each["code"]) for each in refused.json()["fields"]] == [("valid_through", "in_the_past")]

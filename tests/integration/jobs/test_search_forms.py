@@ -129,7 +129,7 @@ def test_every_query_form_finds_what_the_reference_finds(searched: Database, see
         hits += len(expected)
         for form, searcher in searchers.items():
             assert walk(searcher, wanted, chance.choice([1, 3, 20])) == expected, (seed, form, wanted)
-        assert searchers["gin"].total(searchers["gin"].prepare(wanted)) == (len(expected), True), (seed, wanted)
+        assert searchers["gin"].total(searchers["gin"].prepare(wanted))[:2] == (len(expected), True), (seed, wanted)
     assert hits > 5 * QUERIES
 
 

@@ -10,8 +10,8 @@ from app.jobs.query.compiled import Circle, Query
 from app.jobs.query.conditions.store import NOWHERE_METRES, Part, conditions, formed, joined, metres, tiers
 from app.jobs.query.plan import WALK_MAX, Counts, Form, periods, slice_terms
 
-_ROWS = "id, published_at, salary, siblings"
-_SEEN = f"{_ROWS}, valid_through, company_id, title_tsv, body_tsv, terms, lats, lons"
+_ROWS = "id, published_at, salary, siblings, valid_through"
+_SEEN = f"{_ROWS}, company_id, title_tsv, body_tsv, terms, lats, lons"
 _ORDERS = {
     "published": ("published_at", "id"),
     "relevance": ("published_at", "id"),
@@ -32,12 +32,16 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A posting that was found; `siblings` are other open members of its cluster."""
+    """A posting that was found; `siblings` are other open members of its cluster.
+
+    `left_s` are the seconds until time alone makes it no match any more.
+    """
 
     id: int
     key: Key
     siblings: int
     metres: int | None
+    left_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,13 +168,13 @@ def order_of(query: Query) -> str:
 
 
 def row_of(query: Query, row: tuple[Any, ...]) -> Row:
-    number, published_at, salary, siblings, tier, far = row
+    number, published_at, salary, siblings, _, tier, far, left_s = row
     values: tuple[Any, ...] = (published_at, number)
     if query.sort == "distance":
         values = (far, number)
     elif query.sort == "salary" and tier & 1:
         values = (salary, published_at, number)
-    return Row(number, Key(tier, values), siblings, far if query.sort == "distance" else None)
+    return Row(number, Key(tier, values), siblings, far if query.sort == "distance" else None, left_s)
 
 
 def short(branch: Branch, found: Sequence[Row], rows: int) -> bool:
@@ -189,11 +193,20 @@ def matching(query: Query) -> Part:
     return joined(found, " AND ")
 
 
+def left_s(query: Query) -> Part:
+    """Seconds until time alone makes a posting no match any more: its end, or the edge of the days asked for."""
+    if query.within_days is None:
+        return Part("extract(epoch FROM valid_through - now())::float8")
+    edge = "published_at + make_interval(days => %s)"
+    return Part(f"extract(epoch FROM LEAST(valid_through, {edge}) - now())::float8", (query.within_days,))
+
+
 def matches(query: Query, most: int, since: int | None = None) -> Part:
-    """The terms of that many matches, of those published from the day `since` on."""
+    """Terms and times of that many matches, of those published from the day `since` on."""
     days = slice_terms(since, day_of(datetime.now(UTC)) + 1) if since is not None else []
     where = [matching(query), *([Part("terms && %s::int[]", (days,))] if days else [])]
-    return limited(formed("SELECT terms FROM posting WHERE shown AND {}", joined(where, " AND ")), most)
+    sql = "SELECT terms, valid_through, published_at FROM posting WHERE shown AND {}"
+    return limited(formed(sql, joined(where, " AND ")), most)
 
 
 def limited(part: Part, rows: int) -> Part:
@@ -202,10 +215,10 @@ def limited(part: Part, rows: int) -> Part:
 
 
 def newest(query: Query, most: int) -> Part:
-    """The terms of the newest matches, as a walk finds them."""
+    """Terms and times of the newest matches, as a walk finds them."""
     where = matching(query)
     return Part(
-        f"SELECT terms FROM (SELECT {_SEEN} FROM posting WHERE shown ORDER BY published_at DESC, id DESC"
-        f" LIMIT {2 * WALK_MAX}) AS walked WHERE {where.text} LIMIT %s",
+        f"SELECT terms, valid_through, published_at FROM (SELECT {_SEEN} FROM posting WHERE shown"
+        f" ORDER BY published_at DESC, id DESC LIMIT {2 * WALK_MAX}) AS walked WHERE {where.text} LIMIT %s",
         (*where.params, most),
     )

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
-from app.coherence import publisher
+from app.coherence import catalogue_key, job_key, publisher
 from app.coherence.facts.fact_cache import FactCache
 from app.coherence.log import change_log as log
 from app.coherence.log import lease, look
@@ -14,6 +14,7 @@ from app.coherence.log.history import History, State
 from app.coherence.log.lease import Lease
 from app.coherence.log.look import Finding
 from app.coherence.publisher import Publisher
+from tests.unit.coherence.model import world
 from tests.unit.coherence.model.world import World
 
 
@@ -146,6 +147,14 @@ def a_short_history() -> Any:
 
 def one_number_is_taken_for_all_keys() -> Any:
     return patch.object(ChangeLog, "take", lambda self, numbers: self._advance(1))
+
+
+def results_rest_on_another_country() -> Any:
+    return patch.object(world, "RESULT_KEYS", (catalogue_key("FR"),))
+
+
+def a_posting_does_not_publish_its_country() -> Any:
+    return patch.object(world, "POSTING_KEYS", (catalogue_key(), job_key(1)))
 
 
 def entries_are_not_written() -> Any:

@@ -164,7 +164,25 @@ def rename_beside_requests(world: World) -> None:
         spawn(world, second, read)
 
 
+def opening_beside_searches(world: World) -> None:
+    """One worker opens a posting while the other, which keeps the empty result of a search, repeats the search."""
+    first, second = world.workers
+    prepare(world, lambda: world.search(second))
+    spawn(world, first, world.open_posting)
+    spawn(world, second, later(world, 0.03, world.search))
+
+
+def closing_beside_searches(world: World) -> None:
+    """The same with a posting that is closed and was found, by a result that is in both caches."""
+    first, second = world.workers
+    prepare(world, lambda: world.open_posting(first), lambda: world.search(first), lambda: world.search(second))
+    spawn(world, first, world.close_posting)
+    spawn(world, second, later(world, 0.03, world.search))
+
+
 SCENES = (
+    opening_beside_searches,
+    closing_beside_searches,
     rename_beside_requests,
     logout_beside_requests,
     logout_beside_two_requests,

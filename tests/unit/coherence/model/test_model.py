@@ -35,6 +35,8 @@ RULES: dict[Callable[[], Any], Scene] = {
     mutations.a_lost_counter_begins_again: scenes.logout_after_restart,
     mutations.dropped_changes_do_not_move_the_beginning: scenes.changes_after_logout,
     mutations.one_number_is_taken_for_all_keys: scenes.rename_beside_requests,
+    mutations.results_rest_on_another_country: scenes.opening_beside_searches,
+    mutations.a_posting_does_not_publish_its_country: scenes.opening_beside_searches,
     **strangers.RULES,
 }
 SCENES = (*scenes.SCENES, *strangers.SCENES)
@@ -45,6 +47,8 @@ TOO_RARE_FOR_CHANCE = (
     mutations.a_miss_grants_a_lease,
     mutations.an_earlier_look_replaces_a_later_one,
     mutations.a_lost_counter_begins_again,
+    mutations.results_rest_on_another_country,
+    mutations.a_posting_does_not_publish_its_country,
     strangers.leases_are_not_ended_at_a_change,
     strangers.confirming_does_not_wait_for_a_change,
     strangers.agreement_is_not_checked_again,

@@ -1,4 +1,4 @@
-"""Random runs of the model: traffic, a logout, edits and mishaps."""
+"""Random runs of the model: traffic, a logout, edits, postings that open and close, and mishaps."""
 
 import random
 from collections.abc import Callable
@@ -37,7 +37,7 @@ def play_randomly(seed: int, steps: int = 260) -> World:
         for start in starts.get(number, ()):
             start()
         if rng.random() < 0.13:
-            others = (world.read_profile, world.read_batch, world.read_company)
+            others = (world.read_profile, world.read_batch, world.read_company, world.search)
             request = rng.choice((world.check_session, world.check_session, *others))
             spawn(world, rng.choice(world.workers), request)
         scheduler.step()
@@ -58,6 +58,7 @@ def schedule(rng: random.Random, world: World, steps: int) -> dict[int, list[Cal
     at(20, steps // 2, write(rng.choice((world.log_out, world.log_out, world.log_out_everywhere))))
     for _ in range(rng.randrange(3)):
         at(20, steps // 2, write(rng.choice((world.edit_profile, world.rename_company))))
+        at(0, steps // 2, write(rng.choice((world.open_posting, world.open_posting, world.close_posting))))
     for _ in range(rng.randrange(4)):
         at(0, steps // 2, write(world.change_something_else))
         at(0, steps, write(Coherence.drain))

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from app.coherence import Coherence, Kind, Kinds, company_key, job_key, session_key, store, user_key
+from app.coherence import Coherence, Kind, Kinds, catalogue_key, company_key, job_key, session_key, store, user_key
 from app.coherence.log import store as log_record
 from app.coherence.log.change_log import ChangeLog
 from app.coherence.log.store import LogRecord
@@ -20,7 +20,11 @@ from tests.unit.coherence.model.scheduler import Scheduler
 R = TypeVar("R")
 LIVE = "live"
 FAST, SLOW = 1 + CLOCK_RATE_ERROR, 1 - CLOCK_RATE_ERROR
-CATALOGUE = "catalogue"
+OPEN, CLOSED, NOTHING = "open", "closed", ""
+RESULT_KEYS = (catalogue_key("DE"),)
+POSTING_KEYS = (catalogue_key(), catalogue_key("DE"), job_key(1))
+"""What a result rests on, and what a change of posting 1 publishes."""
+
 FATES = ("answered", "lost", "unheard", "late")
 
 
@@ -33,6 +37,7 @@ KINDS = Kinds(
     sessions=text_kind("session", lambda session_id: (session_key(session_id), user_key(1))),
     companies=text_kind("company", lambda company_id: (company_key(company_id),)),
     jobs=text_kind("job", lambda job_id: (job_key(job_id),)),
+    searches=text_kind("search", lambda _: RESULT_KEYS),
 )
 
 
@@ -168,11 +173,12 @@ class Nowhere:
 
 
 class SimDatabase:
-    """The database: whether session 1 is live, the versions of user 1 and company 1, and the outbox."""
+    """Whether session 1 is live and posting 1 open, the versions of user 1 and company 1, and the outbox."""
 
     def __init__(self, scheduler: Scheduler, slowness: Callable[[], int]) -> None:
         self.scheduler, self._slowness = scheduler, slowness
         self.live, self.version, self.company_version = True, 1, 1
+        self.posting, self.posting_version = CLOSED, 1
         self.outbox: dict[int, tuple[str, int]] = {}
         self.reads = 0
         self.answer_s = 0.0
@@ -188,6 +194,13 @@ class SimDatabase:
 
     def read_company(self, company_id: int) -> str | None:
         return self._read(lambda: str(self.company_version))
+
+    def read_job(self, job_id: int) -> str | None:
+        return self._read(lambda: self.posting)
+
+    def read_result(self, number: int) -> str | None:
+        """The ids that a search finds: an empty text where posting 1 is not open."""
+        return self._read(lambda: "1" if self.posting == OPEN else NOTHING)
 
     def read_users(self, user_ids: Sequence[int]) -> dict[int, str]:
         value = self.read_user(1)
@@ -258,7 +271,7 @@ class World:
         self.database = SimDatabase(scheduler, mood.slowness)
         self.violations: list[str] = []
         self.ended = False
-        self.least_version = self.least_company = 1
+        self.least_version = self.least_company = self.least_posting = 1
         self.answers = 0
         self._place, self._rate, self._tuning = mood.place, mood.rate, tuning
         self._era = 0
@@ -348,8 +361,39 @@ class World:
 
         xid = self.database.commit(change, company_key(1))
         with suppress(NotFinal):
-            worker.final([CATALOGUE, company_key(1)], xid, security=True)
+            worker.final([catalogue_key(), company_key(1)], xid, security=True)
             self.least_company = max(self.least_company, *versions)
+
+    def search(self, worker: Coherence) -> None:
+        """A search that finds posting 1 while it is open: the result is one fact, what it shows of the posting another.
+
+        It is judged where its state was acknowledged before, and is the same afterwards.
+        """
+        acknowledged = self.least_posting
+        found = worker.searches.load(1, self.database.read_result)
+        shown = found != NOTHING and worker.jobs.load(1, self.database.read_job) == OPEN
+        self.answers += 1
+        state = self.database.posting
+        if acknowledged == self.database.posting_version and shown != (state == OPEN):
+            self.violations.append(f"a posting that is {state} was {'' if shown else 'not '}found")
+
+    def open_posting(self, worker: Coherence) -> None:
+        self._change_posting(worker, OPEN)
+
+    def close_posting(self, worker: Coherence) -> None:
+        self._change_posting(worker, CLOSED)
+
+    def _change_posting(self, worker: Coherence, state: str) -> None:
+        versions: list[int] = []
+
+        def change() -> None:
+            self.database.posting, self.database.posting_version = state, self.database.posting_version + 1
+            versions.append(self.database.posting_version)
+
+        xid = self.database.commit(change, job_key(1))
+        with suppress(NotFinal):
+            worker.final(POSTING_KEYS, xid, security=True)
+            self.least_posting = max(self.least_posting, *versions)
 
     def change_something_else(self, worker: Coherence) -> None:
         with suppress(NotFinal):

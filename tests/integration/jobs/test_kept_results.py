@@ -1,0 +1,269 @@
+"""Results of searches are kept while nothing that they depend on has changed, and not a moment longer."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from app.auth.gate import SESSION_KIND
+from app.coherence import Coherence, Kinds
+from app.companies.schemas import CompanyPatch
+from app.companies.service import COMPANY_KIND, CompanyService
+from app.companies.store import CompanyStore
+from app.config import Caches, DatabaseTuning
+from app.infra.memcache.client import Memcache
+from app.infra.metrics.counters import Counters
+from app.infra.postgres.database import Database
+from app.jobs.board import Board, job_board
+from app.jobs.facts import JOB_KIND
+from app.jobs.outcomes import SEARCH_KIND
+from app.jobs.schemas import JobPatch, NewJob, Place
+from app.jobs.service import follow_company
+from app.local.memcached import Memcached
+from app.users.service import USER_KIND
+from tests.conftest import LocalDatabase
+from tests.integration.coherence.workers import eventually
+from tests.integration.jobs.test_keys import ME, MEMBER, OWNER
+
+KINDS = Kinds(USER_KIND, SESSION_KIND, COMPANY_KIND, JOB_KIND, SEARCH_KIND)
+SEARCHES = (
+    "q=nurse&total=true&facets=company,city,skill,employment_type",
+    "country=DE,AT&limit=1",
+    "city=Berlin, DE",
+    "eligible_from=DE&sort=published",
+    "near=52.5,13.4&sort=distance&radius_km=50",
+    "verified=true&posted_within_days=3",
+    "q=nothing-like-this&country=FR",
+    "skill=Unheard-of",
+)
+
+
+class CountedDatabase(Database):
+    """Counts the statements."""
+
+    statements = 0
+
+    def all(self, *args: Any) -> list[tuple[Any, ...]]:
+        self.statements += 1
+        return super().all(*args)
+
+    def one(self, *args: Any) -> tuple[Any, ...] | None:
+        self.statements += 1
+        return super().one(*args)
+
+
+@dataclass
+class Worker:
+    """The services of one worker, with caches of its own."""
+
+    database: CountedDatabase
+    coherence: Coherence
+    companies: CompanyService
+    board: Board
+    user: int = 0
+    company: int = 0
+
+    def search(self, query: str) -> dict[str, Any]:
+        given: dict[str, list[str]] = {}
+        for part in query.split("&"):
+            name, _, text = part.partition("=")
+            given.setdefault(name, []).append(text)
+        found: dict[str, Any] = json.loads(self.board.searches.search(given, ""))
+        return found
+
+    def ids(self, query: str) -> list[int]:
+        return [item["id"] for item in self.search(query)["items"]]
+
+    def cost(self, query: str) -> int:
+        """The statements of a search."""
+        before = self.database.statements
+        self.search(query)
+        return self.database.statements - before
+
+    def offer(self, **said: Any) -> int:
+        made, _ = self.board.jobs.create(self.company, self.user, NewJob("Nurse", "<p>You care.</p>", **said))
+        return made.posting.id
+
+    def patch(self, job_id: int, **said: Any) -> None:
+        self.board.jobs.change(job_id, self.user, JobPatch(**said), None)
+
+
+@pytest.fixture(scope="module")
+def servers() -> Iterator[Memcached]:
+    with Memcached() as memcached:
+        yield memcached
+
+
+@pytest.fixture
+def workers(database: LocalDatabase, servers: Memcached) -> Iterator[list[Worker]]:
+    """Two of them; facts of one test are unknown to the next, as it begins another era of the log."""
+    direct = Database(database.direct_url, DatabaseTuning(), prepared=False)
+    direct.run("TRUNCATE companies, users RESTART IDENTITY CASCADE")
+    direct.run("DELETE FROM outbox")
+    record = direct.one("SELECT identity, counter FROM change_log")
+    direct.run("UPDATE change_log SET identity = NULL")
+    servers.stop()
+    servers.start()
+    (user,), (company,) = direct.one(OWNER) or (0,), direct.one(NEW_COMPANY) or (0,)
+    direct.run(MEMBER, company, user)
+    made = [start(database.direct_url, servers.address) for _ in range(2)]
+    for each in made:
+        each.user, each.company = user, company
+    yield made
+    for each in made:
+        each.database.close()
+    direct.run("TRUNCATE companies, users CASCADE")
+    direct.run("UPDATE change_log SET identity = %s, counter = %s", *(record or (None, "ticket")))
+    direct.run("DELETE FROM outbox")
+    direct.close()
+
+
+NEW_COMPANY = "INSERT INTO companies (slug, name) VALUES ('k', 'K') RETURNING id"
+
+
+def start(url: str, address: str) -> Worker:
+    database = CountedDatabase(url, DatabaseTuning(), prepared=False)
+    counters = Counters.create([], 1)
+    coherence = Coherence(Memcache((address,), 1000), database, counters, Caches(), KINDS)
+    companies = CompanyService(CompanyStore(database), coherence, follow_company)
+    worker = Worker(database, coherence, companies, job_board(database, coherence, companies, b"s" * 32, counters))
+    eventually(coherence.leased)
+    return worker
+
+
+def stock(worker: Worker) -> list[int]:
+    """Postings of all sorts."""
+    said: Sequence[dict[str, Any]] = (
+        {"places": (Place("DE", city="Berlin"),), "skills": ("Care",)},
+        {"places": (Place("AT", city="Wien"),), "employment_type": ("full_time",)},
+        {"places": (Place("FR", city="Paris"),), "openings": 2},
+        {"workplace": "remote", "eligible_countries": ("DE",)},
+        {"workplace": "remote"},
+    )
+    return [worker.offer(**each) for each in said]
+
+
+def test_repeated_search_costs_no_statement_on_any_worker(workers: list[Worker]) -> None:
+    first, second = workers
+    stock(first)
+    for query in SEARCHES:
+        found = first.search(query)
+        assert [first.cost(query) for _ in range(3)] == [0, 0, 0], query
+        assert first.search(query) == second.search(query) == found, query
+    fresh = [(query, second.cost(query)) for query in SEARCHES]
+    assert fresh == [(query, 0) for query in SEARCHES]
+
+
+@pytest.mark.parametrize(
+    ("said", "touched"),
+    [
+        ({"places": (Place("DE", city="Berlin"),)}, {0, 1, 2, 3, 4, 5, 7}),
+        ({"places": (Place("FR", city="Paris"),)}, {0, 4, 5, 6, 7}),
+        ({"workplace": "remote", "eligible_countries": ("DE",)}, {0, 1, 2, 3, 4, 5, 7}),
+        ({"workplace": "remote"}, {0, 3, 4, 5, 7}),
+    ],
+)
+def test_a_change_makes_only_searches_anew_that_it_might_be_found_by(
+    workers: list[Worker], said: dict[str, Any], touched: set[int]
+) -> None:
+    first, second = workers
+    stock(first)
+    for query in SEARCHES:
+        second.search(query)
+    first.offer(seniority="lead", **said)
+    assert {number for number, query in enumerate(SEARCHES) if second.cost(query)} == touched
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("q=nurse", {}),
+        ("city=Atlantis", {"places": (Place("FR", city="Atlantis"),)}),
+        ("city=Atlantis, FR", {"places": (Place("FR", city="Atlantis"),)}),
+        ("skill=Unheard-of", {"skills": ("Unheard-of",)}),
+        ("eligible_from=US", {"workplace": "remote"}),
+        ("company=1&total=true&facets=company", {}),
+    ],
+)
+def test_empty_result_is_replaced_by_the_first_match(workers: list[Worker], query: str, said: dict[str, Any]) -> None:
+    first, second = workers
+    assert [worker.ids(query) for worker in workers] == [[], []]
+    job = first.offer(**said)
+    assert [worker.ids(query) for worker in workers] == [[job], [job]]
+    second.patch(job, state="closed")
+    assert [worker.ids(query) for worker in workers] == [[], []]
+
+
+def test_city_of_that_name_in_another_country_is_found_at_once(workers: list[Worker]) -> None:
+    first, second = workers
+    job = first.offer(places=(Place("FR", city="Paris"),))
+    assert second.ids("city=Paris") == [job]
+    other = first.offer(places=(Place("US", city="Paris"),), seniority="lead")
+    assert second.ids("city=Paris") == [other, job]
+
+
+def test_renamed_company_is_shown_without_searching_anew(workers: list[Worker]) -> None:
+    first, second = workers
+    stock(first)
+    query = "q=nurse&facets=company"
+    second.search(query)
+    first.companies.change(first.company, first.user, CompanyPatch(name="Renamed"), None)
+    before = second.database.statements
+    found = second.search(query)
+    assert {item["company"]["name"] for item in found["items"]} == {"Renamed"}
+    assert found["facets"][0]["values"][0]["label"] == "Renamed"
+    assert second.database.statements - before == 2, "the company, and the postings, which rest on it"
+    first.companies.verify(first.company, True, first.user, ME)
+    assert len(second.ids("verified=true")) == 5
+
+
+def test_change_of_a_hidden_duplicate_is_shown_at_once(workers: list[Worker]) -> None:
+    first, second = workers
+    later, sooner = datetime.now(UTC) + timedelta(days=9), datetime.now(UTC) + timedelta(days=8)
+    shown = first.offer(places=(Place("DE"), Place("FR")), valid_through=later)
+    hidden = [first.offer(places=(Place("FR", city=city),), valid_through=sooner) for city in ("Lyon", "Paris", "Lyon")]
+    (item,) = second.search("country=DE")["items"]
+    assert (item["id"], item["also_at"][-1]["places"][0]["city"]) == (shown, "Lyon")
+    first.patch(hidden[-1], places=(Place("FR", city="Paris"),))
+    (item,) = second.search("country=DE")["items"]
+    assert item["also_at"][-1]["places"][0]["city"] == "Paris"
+
+
+@pytest.mark.parametrize("query", ["country=DE", "total=true", "q=nurse&total=true&facets=country"])
+def test_result_ends_with_the_first_posting_that_it_counts(workers: list[Worker], query: str) -> None:
+    first, second = workers
+    until = datetime.now(UTC) + timedelta(seconds=0.8)
+    ending = first.offer(places=(Place("DE"),), valid_through=until)
+    lasting = first.offer(places=(Place("DE"),), seniority="lead")
+    assert second.ids(f"{query}&limit=1&facets=company" if "facets" not in query else f"{query}&limit=1") == [lasting]
+    assert set(second.ids(query)) == {ending, lasting}
+    eventually(lambda: datetime.now(UTC) >= until)
+    found = second.search(query)
+    assert [item["id"] for item in found["items"]] == [lasting]
+    assert (found["total"] or {"value": 1})["value"] == 1
+    assert [value["count"] for facet in found["facets"] for value in facet["values"]] in ([], [1])
+
+
+def test_result_ends_at_the_edge_of_the_days_asked_for(workers: list[Worker]) -> None:
+    first, second = workers
+    job = first.offer()
+    first.database.run("UPDATE posting SET published_at = now() - interval '1 day' + interval '0.8 s'")
+    edge = datetime.now(UTC) + timedelta(seconds=0.8)
+    second.coherence.drain()
+    assert second.ids("posted_within_days=1") == [job]
+    eventually(lambda: datetime.now(UTC) >= edge)
+    assert second.ids("posted_within_days=1") == []
+
+
+def test_sealed_pages_are_kept_too(workers: list[Worker]) -> None:
+    first, second = workers
+    stock(first)
+    cursor = first.search("limit=2&sort=published")["next"]
+    page = f"limit=2&sort=published&cursor={cursor}"
+    ids = first.ids(page)
+    assert len(ids) == 2
+    assert second.cost(page) == second.cost(page) == 0
+    assert second.ids(f"{page}&fields=title") == ids
