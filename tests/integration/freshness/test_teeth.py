@@ -1,7 +1,7 @@
 """The checker catches a service that omits one step on which fresh searches rest.
 
-Two defects run in one service where different rules find them. The database and the memcached servers are not those of
-the other tests, whose pods would publish what this service leaves in the outbox.
+Several defects run in one service where different rules find them. The database and the memcached servers are not
+those of the other tests, whose pods would publish what this service leaves in the outbox.
 """
 
 import sys
@@ -14,7 +14,7 @@ from app.local.memcached import Memcached
 from app.local.postgres import Postgres
 from tests.integration.freshness.harness.load import Size, drive, populate
 from tests.integration.freshness.harness.record import Record
-from tests.integration.freshness.harness.rules import CLOSED, MISSED, RENAMED, REPEATED, STALE, violations
+from tests.integration.freshness.harness.rules import CLOSED, MISSED, RENAMED, REPEATED, STALE, UNFIT, violations
 from tests.pods.connections import Connections
 from tests.pods.fixtures import own_database
 from tests.pods.pod import KINDS, Pod, Shared
@@ -23,10 +23,14 @@ ROUND, ROUNDS = 40, 15
 WORKERS = 2
 SIZE = Size(writers=12, readers=4, rate=80, open=40, firms=4)
 
-NEVER_PUBLISHES = (
-    "import app.coherence.publisher as it",
-    "it.Publisher.final = lambda self, keys, xid, security: None",
+FORGETS = (
+    "from app.coherence.publisher import Publisher",
+    "final = Publisher.final",
+    "kept = lambda keys: [key for key in keys if not key.startswith({})]",
+    "Publisher.final = lambda self, keys, xid, security: final(self, kept(keys), xid, security=security)",
 )
+FORGETS_POSTINGS_AND_COMPANIES = "\n".join(FORGETS).format("('job:', 'company:')")
+FORGETS_THE_CATALOGUE = "\n".join(FORGETS).format("'catalogue'")
 BEGINS_WITH_THE_LAST_RESULT = (
     "import app.jobs.query.pages.store as pages",
     "behind = pages._behind",
@@ -45,8 +49,14 @@ SKIPS_RESULTS = (
     "cursors._microseconds = lambda moment: exact(moment) - 1_000_000",
 )
 BROKEN = {
-    "never publishes, repeats results": ((*NEVER_PUBLISHES, *BEGINS_WITH_THE_LAST_RESULT), {STALE, RENAMED, REPEATED}),
-    "shows what has expired, skips results": ((*SHOWS_THE_EXPIRED, *SKIPS_RESULTS), {CLOSED, MISSED}),
+    "shows old postings, skips results": (
+        (FORGETS_POSTINGS_AND_COMPANIES, *SKIPS_RESULTS),
+        {STALE, RENAMED, MISSED},
+    ),
+    "keeps old results, shows what has expired, repeats results": (
+        (FORGETS_THE_CATALOGUE, *SHOWS_THE_EXPIRED, *BEGINS_WITH_THE_LAST_RESULT),
+        {UNFIT, CLOSED, REPEATED},
+    ),
 }
 SERVE_BROKEN = "import sys, app.main, app.__main__\n{}\nsys.exit(app.__main__.main(['serve']))"
 

@@ -8,10 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.integration.finality.harness.people import Journal, Person, Session
-from tests.integration.freshness.harness.readers import Reader
+from tests.integration.freshness.harness.readers import Prober, Reader
 from tests.integration.freshness.harness.record import Record
-from tests.integration.freshness.harness.writers import Pace, Writer
+from tests.integration.freshness.harness.writers import CALM_S, Pace, Writer
 from tests.pods.connections import Connections
+
+PROBES = 5
+"""Attempts a second to probe a write."""
 
 Connect = Callable[[], Connections]
 
@@ -21,7 +24,7 @@ class Size:
     """`rate` and `reads`: writes and walks per second of all clients; `open`: postings that the writers keep up."""
 
     writers: int = 32
-    readers: int = 6
+    readers: int = 4
     rate: float = 100
     reads: float = math.inf
     open: int = 60
@@ -82,7 +85,7 @@ def _clients(
     record: Record, owners: list[Session], connect: Connect, size: Size
 ) -> list[tuple[Callable[[], None], Connections]]:
     """The steps of all writers and readers, each with its connections."""
-    writes, reads = Pace(size.rate), Pace(size.reads)
+    writes, reads = Pace(size.rate, CALM_S), Pace(size.reads)
     seeds = random.Random(len(record.walks))
     found: list[tuple[Callable[[], None], Connections]] = []
     for _ in range(size.writers):
@@ -93,6 +96,10 @@ def _clients(
         connections = connect()
         reader = Reader(record, connections, seeds.getrandbits(32))
         found.append((_paced(reads, reader.read), connections))
+    connections = connect()
+    writer = Writer(record, connections, seeds.getrandbits(32), owners, size.open)
+    writer.around = Prober(record, connections, seeds.getrandbits(32)).around
+    found.append((_paced(Pace(PROBES), _in_a_calm(writes, writer.write)), connections))
     return found
 
 
@@ -100,6 +107,16 @@ def _paced(pace: Pace, step: Callable[[], None]) -> Callable[[], None]:
     def next_step() -> None:
         pace.wait()
         step()
+
+    return next_step
+
+
+def _in_a_calm(writes: Pace, probe: Callable[[], None]) -> Callable[[], None]:
+    """Probe while the other writers rest, so that their changes do not end what is kept."""
+
+    def next_step() -> None:
+        if writes.rests():
+            probe()
 
     return next_step
 

@@ -1,10 +1,13 @@
 """Clients that walk through searches page by page, and read postings by their ids."""
 
+import itertools
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
+from tests.integration.freshness.harness.offers import Content
 from tests.integration.freshness.harness.queries import Query, company_query, queries
 from tests.integration.freshness.harness.record import Look, Page, Record, Walk
 from tests.integration.freshness.harness.writers import ATTEMPTS, Client
@@ -12,6 +15,7 @@ from tests.pods.connections import Answer, Connection, Connections, Request
 
 PAGES_MOST = 60
 REPEATED_NS = 500_000_000
+PROBED = 3
 
 
 class Reader(Client):
@@ -34,19 +38,24 @@ class Reader(Client):
 
     def walk(self, query: Query, limit: int, connection: Connection | None = None) -> bool:
         """All pages of a search, each from a random worker unless one is given; returns whether it got to the end."""
+        walk = self._walked(query, limit, connection)
+        if walk is not None:
+            self._record.walks.append(walk)
+        return walk is not None
+
+    def _walked(self, query: Query, limit: int, connection: Connection | None) -> Walk | None:
         pages: list[Page] = []
         cursor, total = "", self._random.random() < 0.1
         while len(pages) < PAGES_MOST:
             found = self._page(query.path(limit, total and not pages, cursor), connection)
             if found is None:
-                return False
+                return None
             page, cursor = found
             pages.append(page)
             if not cursor:
-                self._record.walks.append(Walk(query, tuple(pages)))
-                return True
+                return Walk(query, tuple(pages))
         self._record.strange.append(f"{query} goes on after {PAGES_MOST} pages of {limit}")
-        return False
+        return None
 
     def look(self) -> None:
         """One posting, open or not."""
@@ -95,6 +104,31 @@ class Reader(Client):
             if connection is not None and connection.broken:
                 return None
         return None
+
+
+class Prober(Reader):
+    """Asks every worker for a search just before and just after a write by which a posting comes to match it or ceases.
+
+    Without other writes in between, a result that was kept from before can only be known to be old by its own keys.
+    """
+
+    @contextmanager
+    def around(self, company: int, before: Content | None, after: Content | None) -> Iterator[None]:
+        """The block is the write."""
+
+        def fits(query: Query, content: Content | None) -> bool:
+            return content is not None and query.matches(content, company)
+
+        changed = [query for query in self._queries if fits(query, before) != fits(query, after)]
+        queries = self._random.sample(changed, min(PROBED, len(changed)))
+        self._ask(queries)
+        yield
+        self._ask(queries)
+
+    def _ask(self, queries: Sequence[Query]) -> None:
+        for query, connection in itertools.product(queries, self._connections.all()):
+            if (walk := self._walked(query, 100, connection)) is not None:
+                self._record.probes.append(walk)
 
 
 def _page(answer: Answer, items: list[Mapping[str, Any]], body: Mapping[str, Any] | None = None) -> Page:

@@ -137,11 +137,15 @@ class Look:
 
 @dataclass(slots=True)
 class Record:
-    """Everything that happened. `strange`: what no correct service answers, whatever was written."""
+    """Everything that happened.
+
+    `probes`: searches around a single write; `strange`: what no correct service answers, whatever was written.
+    """
 
     firms: list[Firm] = field(default_factory=list)
     offers: dict[int, Offer] = field(default_factory=dict)
     walks: list[Walk] = field(default_factory=list)
+    probes: list[Walk] = field(default_factory=list)
     looks: list[Look] = field(default_factory=list)
     strange: list[str] = field(default_factory=list)
     answers: Counter[tuple[str, int]] = field(default_factory=Counter)

@@ -39,13 +39,14 @@ class Violation:
 def violations(record: Record, staleness_ms: int = 0) -> list[Violation]:
     """All violations of a run in which results of searches may be `staleness_ms` old, but not what they show."""
     judge = Judge(record, staleness_ms * 1_000_000)
-    pages = [(walk.query, page) for walk in record.walks for page in walk.pages]
+    walks = [*record.walks, *record.probes]
+    pages = [(walk.query, page) for walk in walks for page in walk.pages]
     found = [Violation(STRANGE, each) for each in record.strange]
     for query, page in [*pages, *((None, look.page) for look in record.looks)]:
         found += judge.shown(query, page)
     for look in record.looks:
         found += judge.missing(look.page, look.missing)
-    for walk in record.walks:
+    for walk in walks:
         found += [*judge.missed(walk), *judge.repeated(walk), *judge.misordered(walk), *judge.miscounted(walk)]
     return found
 

@@ -5,7 +5,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -15,32 +15,37 @@ from tests.integration.freshness.harness.record import Firm, Offer, Record, Time
 from tests.pods.connections import Answer, Connection, Connections, Request
 
 ATTEMPTS, PAUSE_S = 100, 0.1
-BURST = 60
+PERIOD_S, CALM_S, SETTLED_S = 1.2, 0.4, 0.1
 NOTHING: Mapping[str, str] = {}
 Value = TypeVar("Value")
 Busy = TypeVar("Busy", Firm, Offer)
+Around = Callable[[int, Content | None, Content | None], AbstractContextManager[None]]
+"""Entered around a write, with the company and what the posting said and will say."""
 _names = itertools.count(1)
 
 
 class Pace:
-    """Shares `rate` steps a second among several clients, in bursts of twice the rate with as long a calm behind each.
+    """Shares `rate` steps a second among several clients; none is due in the last `calm_s` of each period.
 
     During a calm what is kept of a search can be used, so that it shows whether it is out of date.
     """
 
-    def __init__(self, rate: float) -> None:
-        self._pause_s, self._due, self._lock = 0.5 / rate, time.monotonic(), threading.Lock()
-        self._steps = 0
+    def __init__(self, rate: float, calm_s: float = 0.0) -> None:
+        self._busy_s, self._due, self._lock = PERIOD_S - calm_s, time.monotonic(), threading.Lock()
+        self._pause_s = self._busy_s / PERIOD_S / rate
 
     def wait(self) -> None:
         """Return when the next step is due; a pace that fell behind does not hurry."""
         with self._lock:
-            self._steps += 1
-            steps = 1 if self._steps % BURST else BURST
             now = time.monotonic()
-            self._due = max(self._due + steps * self._pause_s, now)
+            due = max(self._due + self._pause_s, now)
+            self._due = due if due % PERIOD_S <= self._busy_s else due + PERIOD_S - due % PERIOD_S
             pause = self._due - now
         time.sleep(pause)
+
+    def rests(self) -> bool:
+        """Whether a calm has begun some time ago and is not over."""
+        return time.monotonic() % PERIOD_S > self._busy_s + SETTLED_S
 
 
 class Client:
@@ -72,6 +77,7 @@ class Writer(Client):
         """`size` is the number of open postings that the writers keep up."""
         super().__init__(record, connections, seed)
         self._owners, self._size, self._counted = owners, size, -1
+        self.around: Around = lambda company, before, after: nullcontext()
         self._actions: dict[Callable[[], None], int] = {
             self.add: 14,
             self.add_draft: 3,
@@ -206,7 +212,11 @@ class Writer(Client):
         version = None if draft else offer.content.begin(content, time.monotonic_ns())
         self._record.offers[content.number] = offer
         body = content.body() | {"state": "draft" if draft else "open"}
-        answer = self.send("open", Request("POST", f"/api/v1/companies/{firm.id}/jobs", body, firm.owner.token))
+        request = Request("POST", f"/api/v1/companies/{firm.id}/jobs", body, firm.owner.token)
+        with self.around(firm.id, None, None if draft else content):
+            if version is not None:
+                version.start = time.monotonic_ns()
+            answer = self.send("open", request)
         if answer.status != 201:
             if 0 < answer.status < 500 and version is not None:
                 offer.content.refused(version)
@@ -226,7 +236,9 @@ class Writer(Client):
         more = {"state": "open"} if offer.unsure else more
         body = {"state": "closed"} if content is None else {**content.body(), **more}
         request = Request("PATCH", f"/api/v1/jobs/{offer.id}", body, firm.owner.token)
-        answer = self._insist(kind, request)
+        with self.around(firm.id, offer.said, content):
+            version.start = time.monotonic_ns()
+            answer = self._insist(kind, request)
         offer.unsure = offer.unsure or answer.status >= 500 or not answer.answered
         if self._settle(answer, version, offer.content):
             offer.said, offer.draft, offer.unsure = content, False, False
