@@ -134,6 +134,14 @@ class CacheTuning(Struct, frozen=True, forbid_unknown_fields=True):
     ttl_seconds: Annotated[int, within(1, 31_536_000, "how long an entry is kept")]
 
 
+class SearchCache(CacheTuning, frozen=True, forbid_unknown_fields=True):
+    """Results of searches in the memory of each worker."""
+
+    staleness_ms: Annotated[
+        int, within(0, 60_000, "age up to which a result is used although postings have changed; none that is closed")
+    ] = 0
+
+
 class Caches(Struct, frozen=True, forbid_unknown_fields=True):
     """What a worker keeps in its own memory, and for how long it may believe it."""
 
@@ -141,7 +149,7 @@ class Caches(Struct, frozen=True, forbid_unknown_fields=True):
     blacklist: CacheTuning = CacheTuning(50_000, 86_400)
     company: CacheTuning = CacheTuning(2_000, 3600)
     job: CacheTuning = CacheTuning(1_000, 3600)
-    search: CacheTuning = CacheTuning(500, 3600)
+    search: SearchCache = SearchCache(500, 3600)
     lease_ms: Annotated[int, within(0, 50, "how long a worker may go by its last look at changes; 0: not at all")] = 50
 
 

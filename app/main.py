@@ -109,6 +109,7 @@ class Parts:
         self.users = UserService(users_store.UserStore(self.database), self.coherence)
         self.companies = CompanyService(companies_store.CompanyStore(self.database), self.coherence, follow_company)
         self.board = job_board(self.database, self.coherence, self.companies, settings.pepper.encode(), counters)
+        self.board.searches.apply(tuning.cache.search)
         self.afterwards = Afterwards()
         life = auth_store.SessionLife(settings.refresh_token_seconds, settings.session_seconds)
         self.accounts = auth_store.AuthStore(self.database, self.afterwards, life)
@@ -190,6 +191,7 @@ class Parts:
         self.database.apply(tuning.database)
         self.hasher.apply(tuning.passwords)
         self.coherence.apply(tuning.cache)
+        self.board.searches.apply(tuning.cache.search)
 
 
 def check_secrets(settings: Settings) -> None:

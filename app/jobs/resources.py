@@ -206,8 +206,10 @@ class Searches(Resource):
         )
     )
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        resp.data = self._searches.search(_given(req), req.env.get("HTTP_ACCEPT_LANGUAGE", ""))
+        resp.data, age = self._searches.search(_given(req), req.env.get("HTTP_ACCEPT_LANGUAGE", ""))
         headers = headers_of(resp)
+        if age is not None:
+            headers["age"] = str(age)
         found, _, _ = resp.data.rpartition(b',"as_of":')
         headers["etag"] = f'"{hashlib.blake2b(found, digest_size=12).hexdigest()}"'
         headers["cache-control"] = "private, no-cache"

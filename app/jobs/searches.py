@@ -2,20 +2,22 @@
 
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import cast
 
 import msgspec
+from msgspec.structs import replace
 
 from app.coherence import FactCache, job_key
+from app.config import SearchCache
 from app.infra.metrics.counters import Counters
 from app.jobs.codes.salaries import HOURS_PER_YEAR, Rates
 from app.jobs.codes.terms import Kind, value_of
 from app.jobs.codes.vocabulary import CONFIGURATIONS, countries, languages
-from app.jobs.facts import shown_fields
+from app.jobs.facts import JobFact, shown_fields
 from app.jobs.indexing import texts_of
 from app.jobs.outcomes import Hit, Outcome, end_after, number_of
 from app.jobs.query.compiled import fingerprint
@@ -25,7 +27,7 @@ from app.jobs.query.keys import keys_of
 from app.jobs.query.pages.store import Key
 from app.jobs.query.parameters import Wanted, read
 from app.jobs.query.searching import Counted, Prepared, Searcher
-from app.jobs.results import Conversions, Correction, Facet, FacetValue, Total
+from app.jobs.results import AlsoAt, Conversions, Correction, Facet, FacetValue, Total
 from app.jobs.schemas import FIELDS
 from app.jobs.service import JobService
 from app.jobs.store import PostingStore
@@ -71,9 +73,14 @@ class SearchService:
         self._results, self._cursors, self._counters = sources.results, cursors, counters
         self._conversions = Conversions(HOURS_PER_YEAR, rates.of)
         self._asked = lru_cache(REMEMBERED)(self._parse)
+        self._staleness_s = 0.0
 
-    def search(self, given: Mapping[str, Sequence[str]], accept_language: str) -> bytes:
-        """The JSON of a page (`schemas.Found`). Raises Invalid."""
+    def apply(self, tuning: SearchCache) -> None:
+        """Apply a new limit of staleness at once."""
+        self._staleness_s = tuning.staleness_ms / 1000
+
+    def search(self, given: Mapping[str, Sequence[str]], accept_language: str) -> tuple[bytes, int | None]:
+        """The JSON of a page (`schemas.Found`), and its age in seconds if it may lack later changes. Raises Invalid."""
         started = time.perf_counter()
         texts = tuple((name, tuple(values)) for name, values in given.items())
         asked = self._asked(texts, preferred_language(accept_language[:500]))
@@ -84,10 +91,11 @@ class SearchService:
             kinds.append(kind)
             return outcome
 
-        outcome = cast("Outcome", self._results.load(asked.number, read))
-        answer = self._answer(outcome, asked.shown)
-        self._counters.searched(kinds[0] if kinds else "cached", time.perf_counter() - started)
-        return answer
+        outcome, holds = self._outcome(asked.number, read)
+        answer = self._answer(outcome if holds else self._revised(outcome), asked.shown)
+        kind = kinds[0] if kinds else "cached" if holds else "stale"
+        self._counters.searched(kind, time.perf_counter() - started)
+        return answer, None if holds else max(int(time.time() - outcome.as_of.timestamp()), 0)
 
     def similar(self, job_id: int, user_id: int | None) -> bytes:
         """The JSON of open postings that share words of the title and skills. Raises NotFound or Gone."""
@@ -139,6 +147,21 @@ class SearchService:
             ends_at=end_after(asked_at, [ends, counted, *(row.left_s for row in rows), *(f.left_s for f in facets)]),
         )
         return outcome, "counted" if wanted.total or wanted.facets else found.way
+
+    def _outcome(self, number: int, read: Callable[[int], Outcome]) -> tuple[Outcome, bool]:
+        """The result, and whether it holds or is only young enough to be shown."""
+        if not self._staleness_s:
+            return cast("Outcome", self._results.load(number, read)), True
+
+        def young(outcome: Outcome) -> bool:
+            return abs(time.time() - outcome.as_of.timestamp()) <= self._staleness_s
+
+        return cast("tuple[Outcome, bool]", self._results.load_aged(number, read, young))
+
+    def _revised(self, outcome: Outcome) -> Outcome:
+        """The same, with what the others that its postings stand for are now, if they are still open."""
+        others = self._jobs.open_jobs([other.id for hit in outcome.hits for other in hit.also_at])
+        return replace(outcome, hits=tuple(_revised(hit, others) for hit in outcome.hits))
 
     def _answer(self, outcome: Outcome, shown: tuple[str, ...]) -> bytes:
         """A posting that is no longer open is left out."""
@@ -193,6 +216,11 @@ def _weight(text: str | None) -> float:
         return 1.0 if text is None else float(text)
     except ValueError:
         return 0.0
+
+
+def _revised(hit: Hit, found: Mapping[int, tuple[JobFact, object]]) -> Hit:
+    others = (found[other.id][0].posting for other in hit.also_at if other.id in found)
+    return replace(hit, also_at=tuple(AlsoAt(other.id, other.detail.places) for other in others))
 
 
 def _beside(hit: Hit) -> bytes:

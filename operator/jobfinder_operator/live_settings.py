@@ -11,6 +11,7 @@ NAMES = {
     "cache.job.ttlSeconds": "cache.job.ttl_seconds",
     "cache.search.capacity": "cache.search.capacity",
     "cache.search.ttlSeconds": "cache.search.ttl_seconds",
+    "cache.search.stalenessMilliseconds": "cache.search.staleness_ms",
     "cache.leaseMilliseconds": "cache.lease_ms",
     "limits.loginFailuresPerAccount": "limits.login_failures_per_account",
     "limits.loginsPerAddress": "limits.logins_per_address",

@@ -76,6 +76,28 @@ class FactCache(Generic[V]):
                 return fact.value
         return self._load(key, read, state)
 
+    def load_aged(
+        self, key: int, read: Callable[[int], V | None], usable: Callable[[V], bool]
+    ) -> tuple[V | None, bool]:  # fmt: skip
+        """As `load`, or a value that is not proven and that `usable` accepts; and whether the value is proven.
+
+        Without a lease nothing but PostgreSQL is asked, and no value is used after its expiry.
+        """
+        state = self._current()
+        if state is not None:
+            fact = self._find(key)
+            shared = None if fact is not None else self._shared.get(key)
+            if shared is not None and shared.value is not None and not self._accepts(key, shared):
+                self._keep(key, shared.value, shared)
+            fact = self._find(key)
+            if fact is not None and fact.expires_ns > state.start_ns:
+                proven = fact.holds(self._lease.state)
+                if proven or usable(fact.value):
+                    fact.used = True
+                    self._count(self._hits)
+                    return fact.value, proven
+        return self._load(key, read, state), True
+
     def load_many(self, keys: Sequence[int], read: Callable[[list[int]], Mapping[int, V]]) -> dict[int, V]:
         """Values in the order of `keys`; what `read` does not return is left out. One call of `read` at most."""
         wanted = list(dict.fromkeys(keys))

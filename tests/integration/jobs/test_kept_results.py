@@ -13,7 +13,7 @@ from app.coherence import Coherence, Kinds
 from app.companies.schemas import CompanyPatch
 from app.companies.service import COMPANY_KIND, CompanyService
 from app.companies.store import CompanyStore
-from app.config import Caches, DatabaseTuning
+from app.config import Caches, DatabaseTuning, SearchCache
 from app.infra.memcache.client import Memcache
 from app.infra.metrics.counters import Counters
 from app.infra.postgres.database import Database
@@ -71,7 +71,7 @@ class Worker:
         for part in query.split("&"):
             name, _, text = part.partition("=")
             given.setdefault(name, []).append(text)
-        found: dict[str, Any] = json.loads(self.board.searches.search(given, ""))
+        found: dict[str, Any] = json.loads(self.board.searches.search(given, "")[0])
         return found
 
     def ids(self, query: str) -> list[int]:
@@ -256,6 +256,31 @@ def test_result_ends_at_the_edge_of_the_days_asked_for(workers: list[Worker]) ->
     assert second.ids("posted_within_days=1") == [job]
     eventually(lambda: datetime.now(UTC) >= edge)
     assert second.ids("posted_within_days=1") == []
+
+
+def test_stale_result_shows_nothing_that_is_closed(workers: list[Worker]) -> None:
+    first = workers[0]
+    later, sooner = datetime.now(UTC) + timedelta(days=9), datetime.now(UTC) + timedelta(days=8)
+    staying, closing = first.offer(openings=2), first.offer(seniority="lead")
+    shown = first.offer(places=(Place("DE"),), seniority="mid", valid_through=later)
+    twins = [first.offer(places=(Place("FR", city=city),), seniority="mid", valid_through=sooner) for city in "AB"]
+    for worker in workers:
+        worker.board.searches.apply(SearchCache(500, 3600, 60_000))
+    before = first.search("q=nurse&total=true")
+    assert [item["id"] for item in before["items"]] == [shown, closing, staying]
+    first.patch(closing, state="closed")
+    first.patch(twins[0], state="closed")
+    first.patch(twins[1], places=(Place("FR", city="C"),))
+    first.offer(seniority="entry")
+    for worker in workers:
+        found = worker.search("q=nurse&total=true")
+        assert [item["id"] for item in found["items"]] == [shown, staying]
+        assert [each["places"][0]["city"] for each in found["items"][0]["also_at"]] == ["C"]
+        assert (found["as_of"], found["total"]) == (before["as_of"], before["total"])
+        assert worker.board.searches.search({"q": ["nurse"], "total": ["true"]}, "")[1] is not None
+    for worker in workers:
+        worker.board.searches.apply(SearchCache(500, 3600))
+        assert len(worker.ids("q=nurse&total=true")) == 3
 
 
 def test_sealed_pages_are_kept_too(workers: list[Worker]) -> None:

@@ -106,3 +106,20 @@ def _workers(pod: Service) -> set[int]:
 def _hash(release: Release, person: Person) -> bytes:
     ((found,),) = release.query("SELECT password_hash FROM users WHERE id = %s", (person.id,))
     return bytes(found)
+
+
+def test_stale_results_can_be_allowed_and_forbidden(release: Release, api: Api) -> None:
+    tune(release, api, 20, cache={"search": {"staleness_ms": 60_000}})
+    person = api.person()
+    company = person.send("POST", "companies", json={"name": "Acme"}).json()["id"]
+
+    def found() -> tuple[int, bool]:
+        answer = api.fresh().get(f"jobs?company={company}")
+        return len(answer.json()["items"]), "Age" in answer.headers
+
+    assert found() == (0, False)
+    body = {"title": "Nurse", "description": "<p>You care.</p>"}
+    assert person.send("POST", f"companies/{company}/jobs", json=body).status_code == 201
+    assert {found() for _ in range(20)} == {(0, True)}
+    tune(release, api, 21)
+    assert {found() for _ in range(20)} == {(1, False)}

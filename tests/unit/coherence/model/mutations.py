@@ -157,6 +157,10 @@ def a_posting_does_not_publish_its_country() -> Any:
     return patch.object(world, "POSTING_KEYS", (catalogue_key(), job_key(1)))
 
 
+def a_posting_does_not_publish_itself() -> Any:
+    return patch.object(world, "POSTING_KEYS", (catalogue_key(), catalogue_key("DE")))
+
+
 def entries_are_not_written() -> Any:
     """Breaks no rule: every reader finds a gap and starts a new history."""
     return patch.object(ChangeLog, "enter", lambda self, first, keys: None)

@@ -180,7 +180,16 @@ def closing_beside_searches(world: World) -> None:
     spawn(world, second, later(world, 0.03, world.search))
 
 
+def closing_beside_stale_searches(world: World) -> None:
+    """The same with searches that may use results of any age."""
+    first, second = world.workers
+    prepare(world, lambda: world.open_posting(first), lambda: world.search_stale(second))
+    spawn(world, first, world.close_posting)
+    spawn(world, second, later(world, 0.03, world.search_stale))
+
+
 SCENES = (
+    closing_beside_stale_searches,
     opening_beside_searches,
     closing_beside_searches,
     rename_beside_requests,

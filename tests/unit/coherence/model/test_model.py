@@ -37,6 +37,7 @@ RULES: dict[Callable[[], Any], Scene] = {
     mutations.one_number_is_taken_for_all_keys: scenes.rename_beside_requests,
     mutations.results_rest_on_another_country: scenes.opening_beside_searches,
     mutations.a_posting_does_not_publish_its_country: scenes.opening_beside_searches,
+    mutations.a_posting_does_not_publish_itself: scenes.closing_beside_stale_searches,
     **strangers.RULES,
 }
 SCENES = (*scenes.SCENES, *strangers.SCENES)
@@ -49,6 +50,7 @@ TOO_RARE_FOR_CHANCE = (
     mutations.a_lost_counter_begins_again,
     mutations.results_rest_on_another_country,
     mutations.a_posting_does_not_publish_its_country,
+    mutations.a_posting_does_not_publish_itself,
     strangers.leases_are_not_ended_at_a_change,
     strangers.confirming_does_not_wait_for_a_change,
     strangers.agreement_is_not_checked_again,

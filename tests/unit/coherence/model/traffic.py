@@ -37,7 +37,7 @@ def play_randomly(seed: int, steps: int = 260) -> World:
         for start in starts.get(number, ()):
             start()
         if rng.random() < 0.13:
-            others = (world.read_profile, world.read_batch, world.read_company, world.search)
+            others = (world.read_profile, world.read_batch, world.read_company, world.search, world.search_stale)
             request = rng.choice((world.check_session, world.check_session, *others))
             spawn(world, rng.choice(world.workers), request)
         scheduler.step()

@@ -377,6 +377,16 @@ class World:
         if acknowledged == self.database.posting_version and shown != (state == OPEN):
             self.violations.append(f"a posting that is {state} was {'' if shown else 'not '}found")
 
+    def search_stale(self, worker: Coherence) -> None:
+        """A search that may use a result of any age: what was closed before it began must not be shown."""
+        acknowledged = self.least_posting
+        found, _ = worker.searches.load_aged(1, self.database.read_result, lambda _: True)
+        shown = found != NOTHING and worker.jobs.load(1, self.database.read_job) == OPEN
+        self.answers += 1
+        closed = self.database.posting == CLOSED
+        if acknowledged == self.database.posting_version and closed and shown:
+            self.violations.append("a posting that is closed was shown by a stale result")
+
     def open_posting(self, worker: Coherence) -> None:
         self._change_posting(worker, OPEN)
 
