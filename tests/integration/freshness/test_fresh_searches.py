@@ -3,23 +3,27 @@
 import logging
 import os
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from app.local.memcached import Memcached
+from app.local.postgres import Postgres
 from tests.integration.freshness.harness.load import Size, drive, populate
 from tests.integration.freshness.harness.queries import Query
 from tests.integration.freshness.harness.readers import Reader
 from tests.integration.freshness.harness.record import Record
-from tests.integration.freshness.harness.rules import violations
+from tests.integration.freshness.harness.rules import MISSED, UNFIT, violations
 from tests.pods.chaos import Chaos
 from tests.pods.connections import Connections
 from tests.pods.database import wait_until_published
-from tests.pods.pod import Pod, Shared
+from tests.pods.fixtures import own_database
+from tests.pods.pod import KINDS, Pod, Shared
 
 WALKS = int(os.environ.get("FRESHNESS_WALKS", "1000"))
-SIZE = Size()
+SIZE, SMALL = Size(), Size(writers=12, readers=4, rate=80, open=40, firms=4)
+STALENESS_MS, ROUND, ROUNDS = 3000, 80, 10
 log = logging.getLogger(__name__)
 
 
@@ -46,6 +50,28 @@ def keep(record: Record) -> None:
     """Write the record to the file FRESHNESS_RECORD, if set, to analyse a failure."""
     if path := os.environ.get("FRESHNESS_RECORD"):
         Path(path).write_bytes(pickle.dumps(record))
+
+
+def test_old_results_show_nothing_closed(postgres: Postgres, migrated: str, open_folder: Path) -> None:
+    """With `cache.search.staleness_ms` results may be so much older than the rules allow, but not what they show."""
+    tuning = {"cache": {"search": {"staleness_ms": STALENESS_MS}}}
+    with (
+        own_database(postgres, migrated, open_folder) as own,
+        Memcached() as memcached,
+        Pod("old", replace(own, tuning=tuning), [memcached], kind=KINDS[0], workers=2) as pod,
+    ):
+
+        def connect() -> Connections:
+            return Connections({pod.name: pod.port}, workers=2)
+
+        record, owners = populate(connect, SMALL)
+        for _ in range(ROUNDS):
+            drive(record, owners, connect, len(record.walks) + ROUND, SMALL)
+            if violations(record):
+                break
+    assert {each.rule.partition(":")[0] for each in violations(record)} & {UNFIT, MISSED}, "no old result was used"
+    found = violations(record, STALENESS_MS)
+    assert not found, f"{len(found)} violations; the first ones:\n" + "\n".join(map(str, found[:5]))
 
 
 def audit(record: Record, connections: Connections) -> None:
