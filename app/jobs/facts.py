@@ -23,13 +23,16 @@ _OWN = (
     "taken_down",
 )
 QUOTE = '"'
+BRIEF = tuple(name for name in FIELDS if name != "company" and name not in UNLESS_ASKED)
+"""The fields of a result unless others are asked for; each posting has their JSON at hand."""
+
 NEVER_S = 10 * 365 * 86_400.0
 
 
 class JobFact:
     """A posting with the JSON of each of its fields but the company; `ends_at` is when it is no longer found."""
 
-    __slots__ = ("_fields", "_mark", "ends_at", "posting")
+    __slots__ = ("_brief", "_fields", "_mark", "ends_at", "posting")
 
     def __init__(self, posting: Posting, ends_at: float) -> None:
         """`ends_at` is in seconds since 1970 by this machine's clock."""
@@ -42,6 +45,7 @@ class JobFact:
             values["state"] = "expired"
         self._mark = ".expired" if values["state"] == "expired" else ""
         self._fields = {name: _encode({name: value})[1:-1] for name, value in values.items()}
+        self._brief = self._joined(BRIEF)
 
     @property
     def found(self) -> bool:
@@ -60,7 +64,10 @@ class JobFact:
 
     def some(self, company: CompanyFact, names: tuple[str, ...]) -> bytes:
         """Some fields without the closing brace, so that others can follow."""
-        return b'{"company":' + company.brief_json + b"," + b",".join([self._fields[name] for name in names])
+        return b'{"company":' + company.brief_json + b"," + (self._brief if names is BRIEF else self._joined(names))
+
+    def _joined(self, names: tuple[str, ...]) -> bytes:
+        return b",".join([self._fields[name] for name in names])
 
     def tag(self, company: CompanyFact) -> str:
         """The last number is the posting's version, which a change is conditional on; expiry does not change it."""
@@ -70,7 +77,7 @@ class JobFact:
 def shown_fields(asked: tuple[str, ...]) -> tuple[str, ...]:
     """The fields of a result but the company: what is asked for beside id and title, else all but the description."""
     if not asked:
-        return tuple(name for name in FIELDS if name != "company" and name not in UNLESS_ASKED)
+        return BRIEF
     return tuple(name for name in FIELDS if name in ("id", "title") or (name in asked and name != "company"))
 
 
