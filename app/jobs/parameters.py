@@ -21,9 +21,10 @@ from app.jobs.query.parameters import (
 from app.jobs.schemas import FIELDS
 from app.web.converters import ID_SCHEMA
 from app.web.openapi.operations import Parameter
+from app.web.texts import VISIBLE_TEXT
 from app.web.vocabulary import COUNTRIES
 
-_TEXT = {"type": "string", "minLength": 1, "maxLength": TEXT_MAX}
+_TEXT = {"type": "string", "minLength": 1, "maxLength": TEXT_MAX, "pattern": VISIBLE_TEXT}
 _SWITCH = {"type": "boolean"}
 
 

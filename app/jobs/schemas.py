@@ -25,12 +25,6 @@ State = Literal["draft", "open", "closed", "expired"]
 Unit = Literal["hour", "day", "week", "month", "year"]
 
 
-def _known_currency(code: str) -> str:
-    if code not in currencies():
-        raise ValueError("is no currency of ISO 4217, such as EUR")
-    return code
-
-
 def _known_language(code: str) -> str:
     if code not in languages():
         raise ValueError("is no language of ISO 639-1, such as en")
@@ -58,13 +52,17 @@ Description = Annotated[
     ),
 ]
 Currency = Annotated[
-    str, Meta(min_length=3, max_length=3, pattern="^[A-Z]{3}\\Z", description="ISO 4217", examples=["EUR"])
-]
+    str,
+    Meta(
+        min_length=3, max_length=3, pattern="^[A-Z]{3}\\Z", description="ISO 4217", examples=["EUR"],
+        extra_json_schema={"enum": list(currencies())},
+    ),
+]  # fmt: skip
 Language = Annotated[
     str,
     Meta(
         min_length=2, max_length=2, pattern="^[a-z]{2}\\Z", description="ISO 639-1; found out where it is missing",
-        examples=["en"], extra={"parse": _known_language},
+        examples=["en"], extra_json_schema={"enum": list(languages())}, extra={"parse": _known_language},
     ),
 ]  # fmt: skip
 PlaceName = Annotated[str, people_text(1, 100, "Berlin")]

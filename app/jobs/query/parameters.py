@@ -20,6 +20,7 @@ from app.jobs.codes.vocabulary import (
 from app.jobs.query.expression import LENGTH_MAX, Expression, parse
 from app.jobs.texts.words import folded
 from app.web.converters import parse_id
+from app.web.texts import checked_text
 
 SORTS = ("relevance", "published", "salary", "distance")
 FACETS = ("employment_type", "workplace", "seniority", "country", "region", "city", "company", "skill", "language")
@@ -201,10 +202,12 @@ def _country(text: str) -> str:
 
 
 def _text(text: str) -> str:
-    shown = " ".join(text.split())
-    if not folded(shown).strip() or len(shown) > TEXT_MAX or not shown.isprintable():
-        raise Refused("invalid", f"1 to {TEXT_MAX} printable characters")
-    return shown
+    if not 1 <= len(text) <= TEXT_MAX:
+        raise Refused("invalid", f"1 to {TEXT_MAX} characters")
+    try:
+        return " ".join(checked_text(text).split())
+    except ValueError as error:
+        raise Refused("invalid", str(error)) from None
 
 
 def _company(text: str) -> int:

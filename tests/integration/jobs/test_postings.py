@@ -326,6 +326,12 @@ def test_near_duplicates_are_folded(api: Api, recruiter: Recruiter) -> None:
     assert sorted(found(api, "q=beekeeper")) == [jobs[0], jobs[2]]
 
 
+def test_skill_with_a_joiner_is_found_by_itself(api: Api, recruiter: Recruiter) -> None:
+    skill = "\u0646\u0631\u0645\u200c\u0627\u0641\u0632\u0627\u0631"
+    job = recruiter.offer(skills=[skill])
+    assert found(api, f"skill={skill}") == [job["id"]]
+
+
 def test_similar_postings_share_words(api: Api, recruiter: Recruiter) -> None:
     jobs = [recruiter.offer(title=title)["id"] for title in ("Organ builder", "Church organ builder", "Organ donor")]
     answer = api.get(f"jobs/{jobs[0]}/similar").json()

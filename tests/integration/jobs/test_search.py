@@ -250,6 +250,9 @@ REFUSED: list[tuple[str, str, str, str | None]] = [
     ("fields=titel", "fields", "unknown_value", "title"),
     ("total=yes", "total", "unknown_value", None),
     ("cursor=abc", "cursor", "invalid", None),
+    ("skill=%E2%80%8D", "skill", "invalid", None),
+    ("city=a%0Ab", "city", "invalid", None),
+    ("region=" + "a" * 101, "region", "invalid", None),
 ]
 
 
