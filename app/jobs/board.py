@@ -20,7 +20,7 @@ from app.jobs.upkeep.service import Upkeep
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """What resources and the ticker use."""
+    """The services that resources and the ticker use."""
 
     jobs: JobService
     searches: SearchService
@@ -31,7 +31,7 @@ class Board:
 def job_board(
     database: Database, coherence: Coherence, companies: CompanyService, secret: bytes, counters: Counters
 ) -> Board:  # fmt: skip
-    """`secret` seals cursors, and is the same for every worker."""
+    """`secret` authenticates cursors and is the same for all workers."""
     postings, rates = PostingStore(database), shipped_rates()
     jobs = JobService(postings, coherence, companies, rates)
     sources = Sources(Searcher(QueryStore(database), rates), jobs, postings, coherence.searches)

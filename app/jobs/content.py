@@ -1,4 +1,4 @@
-"""What a company says of a posting: checked as a whole, and written in one way."""
+"""The content of a posting: validated as a whole and normalised."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -20,14 +20,14 @@ from app.users.email import canonical_email
 from app.web.vocabulary import COUNTRIES
 
 OPEN_DAYS = 60
-"""How long a posting is found where its company does not say."""
+"""Days until a posting expires if `valid_through` is not given."""
 
 _ADDRESS = re.compile(r"https?://[!-~]+\Z")
 _SAID = frozenset(msgspec.structs.asdict(Detail()))
 
 
 def new_posting(company_id: int, new: NewJob, now: datetime) -> Posting:
-    """A draft of what is said. Raises Invalid."""
+    """A draft with the given content. Raises Invalid."""
     until = new.valid_through or now + timedelta(days=OPEN_DAYS)
     said = _detail(Detail(), {name: value for name, value in _given(new).items() if name in _SAID})
     refuse(_problems(said, until, now))
@@ -36,7 +36,7 @@ def new_posting(company_id: int, new: NewJob, now: datetime) -> Posting:
 
 
 def changed_posting(posting: Posting, patch: JobPatch, now: datetime) -> Posting:
-    """What it is with the patch, but for its state; its own time may have passed unless it is given. Raises Invalid."""
+    """The posting with the patch, except its state. Raises Invalid, also for a given end in the past."""
     given = _given(patch)
     said = _detail(posting.detail, {name: value for name, value in given.items() if name in _SAID})
     until = given.get("valid_through", posting.valid_through)
@@ -47,15 +47,15 @@ def changed_posting(posting: Posting, patch: JobPatch, now: datetime) -> Posting
 
 
 def refuse(problems: Iterator[FieldError]) -> None:
-    """Raise Invalid where there are any."""
+    """Raise Invalid if there are problems."""
     if found := list(problems):
         raise Invalid(found)
 
 
 def late(until: datetime, now: datetime) -> Iterator[FieldError]:
-    """What is wrong with an end that a posting is opened with."""
+    """The problem of an open posting that would already have expired."""
     if until <= now:
-        yield FieldError("valid_through", "in_the_past", "a posting ends in the future")
+        yield FieldError("valid_through", "in_the_past", "the end must be in the future")
 
 
 def _given(shape: NewJob | JobPatch) -> dict[str, Any]:
@@ -63,7 +63,7 @@ def _given(shape: NewJob | JobPatch) -> dict[str, Any]:
 
 
 def _detail(before: Detail, given: Mapping[str, Any]) -> Detail:
-    """`before` with what is given, each value once, and with the coordinates of cities that are known."""
+    """`before` with the given fields: no value twice, and coordinates of known cities filled in."""
     said = msgspec.structs.replace(
         before, **{**given, **({"language": given["language"] or ""} if "language" in given else {})}
     )
@@ -92,7 +92,7 @@ def _language(said: Detail, title: str, description: str) -> Detail:
 
 def _problems(said: Detail, until: datetime | None, now: datetime) -> Iterator[FieldError]:
     if said.eligible_countries and said.workplace != "remote":
-        yield FieldError("eligible_countries", "not_remote", "only remote work can be done from other countries")
+        yield FieldError("eligible_countries", "not_remote", "only remote postings have eligible countries")
     for number, place in enumerate(said.places):
         yield from _place(f"places.{number}", place)
     for number, code in enumerate(said.eligible_countries):
@@ -108,7 +108,7 @@ def _place(name: str, place: Place) -> Iterator[FieldError]:
     yield from _country(f"{name}.country", place.country)
     if (place.lat is None) != (place.lon is None):
         missing = "lat" if place.lat is None else "lon"
-        yield FieldError(f"{name}.{missing}", "incomplete", "latitude and longitude belong together")
+        yield FieldError(f"{name}.{missing}", "incomplete", "latitude and longitude must be given together")
 
 
 def _country(name: str, code: str) -> Iterator[FieldError]:
@@ -127,15 +127,15 @@ def _salary(salary: Salary) -> Iterator[FieldError]:
     if salary.min is None and salary.max is None:
         yield FieldError("salary", "incomplete", "one of min and max is needed")
     elif salary.min is not None and salary.max is not None and salary.min > salary.max:
-        yield FieldError("salary.min", "above_max", "the bottom of the range is above its top")
+        yield FieldError("salary.min", "above_max", "min is above max")
 
 
 def _apply(apply: Apply) -> Iterator[FieldError]:
     target = apply.target or ""
     if apply.kind == "internal" and target:
-        yield FieldError("apply.target", "unknown", "who applies here needs no other address")
+        yield FieldError("apply.target", "unknown", "applications of kind internal take no target")
     if apply.kind != "internal" and apply.questions:
-        yield FieldError("apply.questions", "unknown", "questions are asked only of who applies here")
+        yield FieldError("apply.questions", "unknown", "only applications of kind internal have questions")
     if apply.kind == "url" and not _ADDRESS.match(target):
         yield FieldError("apply.target", "invalid", "an address of http or https is needed")
     if apply.kind == "email" and not _is_email(target):

@@ -1,4 +1,4 @@
-"""Postings as the caches keep them, and as answers show them beside what is shown of their companies."""
+"""Cached postings, and their JSON in responses, which includes the company."""
 
 import time
 
@@ -30,7 +30,7 @@ NEVER_S = 10 * 365 * 86_400.0
 
 
 class JobFact:
-    """A posting with the JSON of each of its fields but the company; `ends_at` is when it is no longer found."""
+    """A posting with the JSON of each field except the company; it is not found after `ends_at`."""
 
     __slots__ = ("_brief", "_fields", "_mark", "ends_at", "posting")
 
@@ -49,21 +49,21 @@ class JobFact:
 
     @property
     def found(self) -> bool:
-        """Whether it is open, and its time has not come."""
+        """Whether it is open and has not expired."""
         return self.posting.state == "open" and self.ends_at > time.time()
 
     @property
     def state(self) -> State:
-        """As the clock has it: what has expired need not be flipped yet."""
+        """The state now: the stored one may still be `open` after the posting has expired."""
         posting = self.posting
         return "expired" if posting.state == "open" and not self.found else posting.state
 
     def json(self, company: CompanyFact) -> bytes:
-        """All of it."""
+        """All fields."""
         return b'{"company":' + company.brief_json + b"," + b",".join(self._fields.values()) + b"}"
 
     def some(self, company: CompanyFact, names: tuple[str, ...]) -> bytes:
-        """Some fields without the closing brace, so that others can follow."""
+        """Some fields, without the closing brace, so that the caller can add more."""
         return b'{"company":' + company.brief_json + b"," + (self._brief if names is BRIEF else self._joined(names))
 
     def _joined(self, names: tuple[str, ...]) -> bytes:
@@ -75,14 +75,14 @@ class JobFact:
 
 
 def shown_fields(asked: tuple[str, ...]) -> tuple[str, ...]:
-    """The fields of a result but the company: what is asked for beside id and title, else all but the description."""
+    """The fields of a result except the company: `asked` with id and title; if empty, all except the description."""
     if not asked:
         return BRIEF
     return tuple(name for name in FIELDS if name in ("id", "title") or (name in asked and name != "company"))
 
 
 def job_fact(posting: Posting, left_s: float, asked_at: float) -> JobFact:
-    """`left_s` are the seconds until it is no longer found, as the database counted them after `asked_at`."""
+    """`left_s` is the number of seconds until the posting expires, counted by the database after `asked_at`."""
     return JobFact(posting, asked_at + left_s)
 
 
@@ -92,7 +92,7 @@ def _decoded(data: bytes) -> JobFact:
 
 
 def _expires_at(fact: JobFact) -> float:
-    """The end of an open posting is a change that nobody publishes; facts are forgotten a second before."""
+    """When the fact must be dropped: expiry is not published, so an open posting is dropped a second before it."""
     return fact.ends_at + 1.0 if fact.posting.state == "open" and fact.ends_at > time.time() else time.time() + NEVER_S
 
 

@@ -1,4 +1,4 @@
-"""How a posting is written down to be found: its numbers, its lexemes, its salary by the year, and where it is."""
+"""The search columns of a posting: terms, lexemes, yearly salary and coordinates."""
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,7 +17,7 @@ from app.jobs.texts.words import Stems, body_lexemes, folded, spelled, title_vec
 
 @dataclass(frozen=True, slots=True)
 class NamedValue:
-    """A skill, region or city as the dictionary has it."""
+    """A skill, region or city, which has its number from the dictionary."""
 
     kind: Kind
     country: str
@@ -30,7 +30,7 @@ class NamedValue:
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """The words of a posting as they are spelled, and the language of their stems."""
+    """The words of a posting in their spelling, and the language of their stems."""
 
     language: str
     title: list[str]
@@ -43,7 +43,7 @@ class Texts:
 
 @dataclass(frozen=True, slots=True)
 class Indexed:
-    """The columns of a posting by which it is found."""
+    """The search columns of a posting."""
 
     salary: int | None
     rates_of: str | None
@@ -55,7 +55,7 @@ class Indexed:
 
 
 def texts_of(title: str, description: str, detail: Detail, places: Iterable[Place]) -> Texts:
-    """Skills and the names of places are words of the text, too, and come before it."""
+    """The words of title and body; skills and names of places are the first words of the body."""
     named = [part for place in places for part in (place.city, place.region) if part]
     return Texts(
         detail.language, spelled(title), spelled(" ".join([*detail.skills, *named, text_of(description)]))
@@ -63,7 +63,7 @@ def texts_of(title: str, description: str, detail: Detail, places: Iterable[Plac
 
 
 def named_values(detail: Detail, places: Iterable[Place]) -> list[NamedValue]:
-    """What the dictionary has to number."""
+    """The values that need a number of the dictionary."""
     found = [NamedValue(Kind.SKILL, "", skill) for skill in detail.skills]
     for place in places:
         found += [NamedValue(Kind.REGION, place.country, place.region)] if place.region else []
@@ -74,7 +74,7 @@ def named_values(detail: Detail, places: Iterable[Place]) -> list[NamedValue]:
 def indexed(
     company_id: int, texts: Texts, detail: Detail, places: Sequence[Place], published_at: datetime
 ) -> "Unnumbered":  # fmt: skip
-    """Everything but what the database has to be asked for."""
+    """The search columns, except for the parts that need the database."""
     terms = {term(Kind.COMPANY, company_id), term(Kind.SLICE, day_of(published_at))}
     terms |= {term(Kind.EMPLOYMENT_TYPE, each) for each in detail.employment_type}
     terms |= {term(Kind.WORKPLACE, detail.workplace), term(Kind.LANGUAGE, detail.language)}
@@ -89,7 +89,7 @@ def indexed(
 
 @dataclass(frozen=True, slots=True)
 class Unnumbered:
-    """A posting that lacks the numbers of its named values, and the stems of its words."""
+    """Search columns without the numbers of named values and the stems of words."""
 
     texts: Texts
     salary: Salary | None
@@ -112,7 +112,7 @@ class Unnumbered:
 
 
 def by_year(salary: Salary | None, rates: Rates) -> int | None:
-    """The top of the range, else its bottom; None where it is unknown, or its currency has no rate."""
+    """The top of the range, else its bottom; None if it is unknown or its currency has no rate."""
     if salary is None or salary.currency not in rates.per_euro:
         return None
     amount = salary.max if salary.max is not None else salary.min
@@ -125,7 +125,7 @@ def rates_needed(salary: Salary | None, rates: Rates) -> str | None:
 
 
 def fingerprint(title: str, description: str, detail: Detail) -> bytes:
-    """What near-duplicates have in common: every word, and every value that can be filtered by but the places."""
+    """A hash that near-duplicates share: of all words and all filterable values except places."""
     same = msgspec.structs.replace(detail, places=(), source="", external_id="", openings=1)
     words = " ".join((*spelled(title), "|", *spelled(text_of(description))))
     return hashlib.blake2b(words.encode() + msgspec.json.encode(same), digest_size=16).digest()

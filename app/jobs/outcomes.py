@@ -1,4 +1,4 @@
-"""Results of searches as the caches keep them: ids and counts; what is shown of a posting comes from its own fact."""
+"""Cached results of searches: ids and counts; the fields of a posting come from its own fact."""
 
 import hashlib
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ _LONG_S = 365 * 86_400.0
 
 
 class Hit(msgspec.Struct, frozen=True, array_like=True):
-    """A posting that was found, its distance if that was asked for, and the others that it stands for."""
+    """A matching posting, its distance if the search has a place, and its near-duplicates."""
 
     id: int
     metres: int | None

@@ -1,4 +1,4 @@
-"""HTTP of postings and searches."""
+"""HTTP resources of postings and searches."""
 
 import hashlib
 from collections.abc import Sequence
@@ -41,7 +41,7 @@ def _show(resp: falcon.Response, shown: Shown) -> None:
 
 
 def _some_of(values: Sequence[str]) -> dict[str, Any]:
-    """The schema of what `listed` reads."""
+    """The schema of a parameter that `listed` reads."""
     return {"type": "array", "items": {"type": "string", "enum": list(values)}, "minItems": 1, "maxItems": len(values)}
 
 
@@ -58,7 +58,7 @@ class CompanyJobs(Resource):
 
     @operation(
         Operation(
-            "List the postings of a company in every state; members alone",
+            "List the postings of a company in every state; members only",
             {200: Jobs},
             errors=(400, 401, 403, 404, 422, 429, 503),
             parameters=(
@@ -86,7 +86,7 @@ class CompanyJobs(Resource):
 
     @operation(
         Operation(
-            "Offer work; members alone",
+            "Create a posting; members only",
             {201: Job},
             body=NewJob,
             errors=(400, 401, 403, 404, 415, 422, 429, 503),
@@ -102,7 +102,7 @@ class CompanyJobs(Resource):
 
 
 class OneJob(Resource):
-    """A posting: everybody reads it while it is open, and members of its company always."""
+    """A posting: public while it is open, visible to members of its company always."""
 
     open_to_all = READING
 
@@ -132,7 +132,7 @@ class OneJob(Resource):
 
     @operation(
         Operation(
-            "Change a posting, open or close it; members alone",
+            "Change, open or close a posting; members only",
             {200: Job},
             body=JobPatch,
             other_bodies={MERGE_PATCH: JobPatch},
@@ -147,7 +147,7 @@ class OneJob(Resource):
 
     @operation(
         Operation(
-            "Delete a draft; members alone",
+            "Delete a draft; members only",
             {204: None},
             errors=(401, 403, 404, 409, 429, 503),
             parameters=(_JOB,),
@@ -186,7 +186,7 @@ class JobBatches(Resource):
 
 
 class Searches(Resource):
-    """Open postings by words and filters."""
+    """Searches open postings by words and filters."""
 
     open_to_all = READING
 
@@ -219,7 +219,7 @@ class Searches(Resource):
 
 
 class SimilarJobs(Resource):
-    """Open postings that resemble one."""
+    """Open postings that are similar to one."""
 
     open_to_all = READING
 
@@ -228,7 +228,7 @@ class SimilarJobs(Resource):
 
     @operation(
         Operation(
-            "Read open postings that resemble one",
+            "Read open postings that are similar to this one",
             {200: JobBatch},
             errors=(401, 404, 410, 429, 503),
             parameters=(_JOB,),
@@ -242,7 +242,7 @@ class SimilarJobs(Resource):
 
 
 class JobSuggestions(Resource):
-    """What may be meant, while somebody types."""
+    """Completions of a text while it is typed."""
 
     open_to_all = READING
 
@@ -251,7 +251,7 @@ class JobSuggestions(Resource):
 
     @operation(
         Operation(
-            "Complete what somebody types",
+            "Complete a text while it is typed",
             {200: Suggestions},
             errors=(401, 422, 429, 503),
             parameters=(
@@ -260,7 +260,7 @@ class JobSuggestions(Resource):
                     "kind",
                     "query",
                     _some_of(KINDS),
-                    "left out: all",
+                    "default: all",
                 ),
             ),
         )
@@ -273,7 +273,7 @@ class JobSuggestions(Resource):
 
 
 def _given(req: falcon.Request) -> dict[str, list[str]]:
-    """The texts of each parameter, however often it is there."""
+    """The values of each parameter as a list."""
     return {name: value if isinstance(value, list) else [value] for name, value in req.params.items()}
 
 

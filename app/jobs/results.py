@@ -1,4 +1,4 @@
-"""Shapes of what searches answer."""
+"""Shapes of search results."""
 
 from datetime import datetime
 
@@ -9,18 +9,18 @@ from app.jobs.schemas import Apply, EmploymentType, Place, Salary, Seniority, St
 from app.users.schemas import Id
 
 UNLESS_ASKED = ("description",)
-"""What results show only where `fields` asks for it."""
+"""Fields that results contain only if `fields` names them."""
 
 
 class AlsoAt(Struct, frozen=True):
-    """Another posting of the same work elsewhere."""
+    """A near-duplicate of the posting, with its places."""
 
     id: Id
     places: tuple[Place, ...]
 
 
 class Result(Struct, frozen=True, omit_defaults=True):
-    """A posting that was found, with the fields that `fields` asks for, else all but the description."""
+    """A matching posting with the fields named by `fields`, else with all except the description."""
 
     id: Id
     company: CompanyBrief
@@ -56,7 +56,7 @@ class Total(Struct, frozen=True):
 
 
 class FacetValue(Struct, frozen=True):
-    """One value, as the parameter takes it, with what people call it."""
+    """One value as the parameter takes it, with a label for people."""
 
     value: str
     label: str
@@ -64,7 +64,7 @@ class FacetValue(Struct, frozen=True):
 
 
 class Facet(Struct, frozen=True):
-    """The most frequent values of a parameter, of which its own filter leaves nothing out."""
+    """The most frequent values of a parameter, counted without the parameter's own filter."""
 
     id: str
     values: list[FacetValue]
@@ -72,14 +72,14 @@ class Facet(Struct, frozen=True):
 
 
 class Conversions(Struct, frozen=True):
-    """How salaries were made comparable: working hours of a year, and the day of the exchange rates."""
+    """How salaries are compared: working hours per year, and the day of the exchange rates."""
 
     hours_per_year: int
     rates_of: str
 
 
 class Correction(Struct, frozen=True):
-    """A word that hardly any posting has, and one that was probably meant."""
+    """A word that very few postings contain, and a frequent word with a similar spelling."""
 
     word: str
     did_you_mean: str

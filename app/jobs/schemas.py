@@ -1,4 +1,4 @@
-"""Shapes of postings in requests and answers."""
+"""Shapes of postings in requests and responses."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Literal
@@ -32,7 +32,7 @@ def _known_language(code: str) -> str:
 
 
 def in_utc(moment: datetime) -> datetime:
-    """The same moment in UTC; raises ValueError where that is outside the years 1 to 9999."""
+    """The same moment in UTC; raises ValueError outside the years 1 to 9999."""
     try:
         return moment.astimezone(UTC)
     except OverflowError:
@@ -76,7 +76,7 @@ Longitude = Annotated[float, Meta(ge=-180, le=180)]
 
 
 class Place(Struct, frozen=True, forbid_unknown_fields=True):
-    """Where the work is done; coordinates in degrees, those of the city where they are missing and it is known."""
+    """Where the work is done; coordinates are in degrees, by default those of the city if it is known."""
 
     country: Country
     region: PlaceName | None = None
@@ -86,7 +86,7 @@ class Place(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Salary(Struct, frozen=True, forbid_unknown_fields=True):
-    """One of `min` and `max` is enough."""
+    """A range of pay; `min` or `max` may be missing."""
 
     currency: Currency
     unit: Unit
@@ -95,14 +95,14 @@ class Salary(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Question(Struct, frozen=True, forbid_unknown_fields=True):
-    """What an application answers."""
+    """A question that applicants answer."""
 
     text: Annotated[str, people_text(1, 300, "When can you begin?")]
     required: bool = False
 
 
 class Apply(Struct, frozen=True, forbid_unknown_fields=True):
-    """How to apply: here, or at the address or e-mail address in `target`."""
+    """How to apply: in this service, or at the URL or email address in `target`."""
 
     kind: Literal["internal", "url", "email"] = "internal"
     target: Annotated[str, Meta(max_length=500, examples=["https://acme.example/jobs/1"])] | None = None
@@ -110,7 +110,7 @@ class Apply(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Detail(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a company says of a posting beside its texts, as it is stored."""
+    """The stored fields of a posting except title and description."""
 
     employment_type: tuple[EmploymentType, ...] = ()
     workplace: Workplace = "onsite"
@@ -134,7 +134,7 @@ Openings = Annotated[int, Meta(ge=1, le=10_000)]
 
 
 class NewJob(Struct, forbid_unknown_fields=True):
-    """A posting, which is open unless it is to be a draft; it is found until `valid_through`, or for 60 days."""
+    """A new posting, open unless `state` is draft; searches find it until `valid_through`, by default for 60 days."""
 
     title: Title
     description: Description
@@ -153,7 +153,7 @@ class NewJob(Struct, forbid_unknown_fields=True):
 
 
 class JobPatch(Struct, forbid_unknown_fields=True):
-    """What is left out stays, and null empties what can be empty (RFC 7396); lists are replaced as a whole."""
+    """Missing fields stay, null clears optional ones (RFC 7396), and lists are replaced as a whole."""
 
     title: Title | UnsetType = UNSET
     description: Description | UnsetType = UNSET
@@ -179,7 +179,7 @@ class TakenDown(Struct, frozen=True):
 
 
 class Posting(Struct, frozen=True):
-    """A posting without its company, as the database and the caches have it."""
+    """A posting as stored and cached, without its company."""
 
     id: Id
     company_id: Id
@@ -224,14 +224,14 @@ class Job(Struct, frozen=True):
 
 
 class Jobs(Struct, frozen=True):
-    """Postings of a company by falling ids; `next` is the cursor of the next page."""
+    """Postings of a company, the highest id first; `next` is the cursor of the next page."""
 
     jobs: list[Job]
     next: str | None
 
 
 class JobBatch(Struct, frozen=True):
-    """Open postings in the order asked for, and the ids of which there is none."""
+    """Open postings in the requested order, and the ids without an open posting."""
 
     jobs: list[Job]
     missing: list[Id]

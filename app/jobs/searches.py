@@ -1,4 +1,4 @@
-"""Searches as they are asked for and answered: pages of postings that are open now, facets, suggestions."""
+"""Searches from parameters to JSON: pages of open postings with facets, and similar postings."""
 
 import re
 import time
@@ -35,7 +35,7 @@ from app.jobs.texts.words import folded
 
 ALIKE, CANDIDATES, WORDS_COMPARED = 10, 60, 8
 REMEMBERED = 500
-"""Questions whose meaning a worker remembers."""
+"""Number of parsed searches that a worker caches."""
 
 _encode = msgspec.json.Encoder().encode
 _LANGUAGE = re.compile(r"\s*([A-Za-z]{1,8})(?:-[A-Za-z0-9-]+)?\s*(?:;\s*q=([0-9.]{1,5})\s*)?\Z")
@@ -43,7 +43,7 @@ _LANGUAGE = re.compile(r"\s*([A-Za-z]{1,8})(?:-[A-Za-z0-9-]+)?\s*(?:;\s*q=([0-9.
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """What searches are answered from."""
+    """The parts that answer searches."""
 
     searcher: Searcher
     jobs: JobService
@@ -66,7 +66,7 @@ class Asked:
 
 
 class SearchService:
-    """Results are facts, used while no change of what they rest on is known; their items come from facts as well."""
+    """Results are cached facts, used until a change of one of their keys is known; items come from cached postings."""
 
     def __init__(self, sources: Sources, cursors: Cursors, rates: Rates, counters: Counters) -> None:
         self._searcher, self._jobs, self._postings = sources.searcher, sources.jobs, sources.postings
@@ -98,7 +98,7 @@ class SearchService:
         return answer, None if holds else max(int(time.time() - outcome.as_of.timestamp()), 0)
 
     def similar(self, job_id: int, user_id: int | None) -> bytes:
-        """The JSON of open postings that share words of the title and skills. Raises NotFound or Gone."""
+        """The JSON of open postings with the same words in the title or the same skills. Raises NotFound or Gone."""
         posting = self._jobs.job(job_id, user_id)[0].posting
         title = texts_of(posting.title, "", posting.detail, ()).title
         words = [word for word in dict.fromkeys(title) if len(word) > 1][:WORDS_COMPARED]
@@ -164,7 +164,7 @@ class SearchService:
         return replace(outcome, hits=tuple(_revised(hit, others) for hit in outcome.hits))
 
     def _answer(self, outcome: Outcome, shown: tuple[str, ...]) -> bytes:
-        """A posting that is no longer open is left out."""
+        """Leaves out postings that are no longer open."""
         found = self._jobs.open_jobs([hit.id for hit in outcome.hits])
         items = [
             b"%b,%b}" % (found[hit.id][0].some(found[hit.id][1], shown), _beside(hit))
@@ -201,7 +201,7 @@ class SearchService:
 
 @lru_cache(REMEMBERED)
 def preferred_language(accepted: str) -> str:
-    """The language of Accept-Language that weighs most of those that have stems, else English."""
+    """The language with stems that has the greatest weight in Accept-Language, else English."""
     weighed: list[tuple[float, int, str]] = []
     for place, part in enumerate(accepted[:500].split(",")):
         found = _LANGUAGE.match(part)
@@ -224,13 +224,13 @@ def _revised(hit: Hit, found: Mapping[int, tuple[JobFact, object]]) -> Hit:
 
 
 def _beside(hit: Hit) -> bytes:
-    """What a result shows beside the fields of the posting, without braces."""
+    """The JSON of a result besides the posting's fields, without braces."""
     also_at = b'"also_at":' + (_encode(hit.also_at) if hit.also_at else b"[]")
     return also_at if hit.metres is None else b'%b,"distance_m":%d' % (also_at, hit.metres)
 
 
 def _shown(number: int, named: Mapping[int, tuple[str, str]]) -> tuple[str, str]:
-    """(value, label) of a term, the value as its parameter takes it."""
+    """(value, label) of a term; the value is valid for the parameter."""
     kind = Kind(number >> 27)
     if number in named:
         label, country = named[number]

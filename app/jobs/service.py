@@ -1,4 +1,4 @@
-"""Rules of postings: members of their company write them, everybody reads open ones, and every change is final."""
+"""Rules of postings: members of the company write them, open ones are public, and each change is final."""
 
 import time
 from collections.abc import Sequence
@@ -32,27 +32,27 @@ _NEXT: dict[State, frozenset[str]] = {
 
 
 class WrongState(Conflict):
-    """A posting in this state cannot come into that one."""
+    """The posting's state does not allow the change."""
 
     code, title = "wrong_state", "The posting is in a state that does not allow this"
 
 
 class JobService:
-    """Postings, alone and in batches; their companies are facts of another service."""
+    """Reads and changes postings; companies come from `CompanyService`."""
 
     def __init__(self, postings: PostingStore, coherence: Coherence, companies: CompanyService, rates: Rates) -> None:
         self._store, self._coherence, self._companies, self._rates = postings, coherence, companies, rates
         self._facts: FactCache[JobFact] = coherence.jobs
 
     def job(self, job_id: int, user_id: int | None) -> tuple[JobFact, CompanyFact]:
-        """What somebody may see: members of the company every state. Raises NotFound or Gone."""
+        """A posting and its company; only members see one that is not open. Raises NotFound or Gone."""
         fact = self._fact(job_id)
         if not fact.found and not self._acts_for(fact.posting.company_id, user_id):
             raise NotFound("there is no such posting") if fact.state == "draft" else Gone(f"it is {fact.state}")
         return fact, self._companies.company(fact.posting.company_id)
 
     def open_jobs(self, job_ids: Sequence[int]) -> dict[int, tuple[JobFact, CompanyFact]]:
-        """Those that are found, in the order of `job_ids`, with their companies."""
+        """The open postings among `job_ids`, in that order, with their companies."""
         facts = self._facts.load_many(job_ids, self._read_many)
         found = {job_id: fact for job_id, fact in facts.items() if fact.found}
         companies = self._companies.companies_many([fact.posting.company_id for fact in found.values()])
@@ -63,14 +63,14 @@ class JobService:
         }
 
     def companies_of(self, company_ids: Sequence[int]) -> dict[int, str]:
-        """The names of those that are there."""
+        """The names of the companies that exist, by id."""
         found = self._companies.companies_many(company_ids)
         return {company_id: fact.brief.name for company_id, fact in found.items()}
 
     def of_company(
         self, company_id: int, user_id: int, states: Sequence[State] | None, before: int | None, limit: int
     ) -> tuple[list[tuple[JobFact, CompanyFact]], int | None]:
-        """A page for a member, and the id behind which the next one begins. Raises what `require` does."""
+        """A page for a member, and the last id of the page if there is another. Raises what `require` does."""
         self._companies.require(company_id, user_id)
         company = self._companies.company(company_id)
         found = self._store.list_by_company(company_id, states, before or GREATEST_ID, limit + 1)
@@ -78,7 +78,7 @@ class JobService:
         return facts, found[limit - 1].id if len(found) > limit else None
 
     def create(self, company_id: int, user_id: int, new: NewJob) -> tuple[JobFact, CompanyFact]:
-        """Raises what `require` does, Invalid, or NotFinal: an open one is stored, and not every worker knows it."""
+        """Raises what `require` does, Invalid, or NotFinal: the posting is stored but not yet known to every worker."""
         self._companies.require(company_id, user_id)
         draft = new_posting(company_id, new, datetime.now(UTC))
         self._store.number(named_values(draft.detail, draft.detail.places))
@@ -113,7 +113,7 @@ class JobService:
             cluster = store.lock_cluster(transaction, job_id)
             locked = store.lock(transaction, job_id)
             if locked is None or version not in (None, locked.posting.version):
-                raise PreconditionFailed("the posting has changed meanwhile") if version else NotFound("it is gone")
+                raise PreconditionFailed("the posting has changed meanwhile") if version else NotFound("it was deleted")
             _same_cluster(locked, cluster)
             after = changed_posting(locked.posting, patch, locked.now)
             self._move(transaction, locked, after, patch, cluster)
@@ -144,7 +144,7 @@ class JobService:
         return self._written(job_id)
 
     def delete(self, job_id: int, user_id: int, version: int | None) -> None:
-        """Raises what `for_member` does, WrongState for what is no draft, or PreconditionFailed."""
+        """Delete a draft; raises what `for_member` does, WrongState if it is not a draft, or PreconditionFailed."""
         self.for_member(job_id, user_id)
         xid = self._store.delete_draft(job_id, version)
         if xid is None:
@@ -155,7 +155,7 @@ class JobService:
         self._coherence.final([job_key(job_id)], xid, security=True)
 
     def for_member(self, job_id: int, user_id: int) -> JobFact:
-        """Raises NotFound for a draft of others, and what `require` does for anything else."""
+        """The posting, for a member of its company; raises NotFound for a draft of others, else what `require` does."""
         fact = self._fact(job_id)
         if fact.state == "draft" and not self._acts_for(fact.posting.company_id, user_id):
             raise NotFound("there is no such posting")
@@ -213,13 +213,13 @@ class JobService:
 
 
 def follow_company(transaction: Transaction, company_id: int) -> list[str]:
-    """The keys of all searches that may find postings of a company; what is kept of each rests on the company's key."""
+    """The keys of all searches that may find postings of a company; cached postings depend on the company's own key."""
     _, noted = store.keys(transaction)
     return list(dict.fromkeys([*noted, *store.catalogue_of(transaction, company_id)]))
 
 
 def _opened(posting: Posting, locked: Locked) -> Posting:
-    """Open from now on; the time of publication stays that of the first opening."""
+    """The posting as open; the time of publication stays that of the first opening."""
     return msgspec.structs.replace(posting, state="open", published_at=posting.published_at or locked.now)
 
 
@@ -230,7 +230,7 @@ def _same_cluster(locked: Locked, cluster: Cluster | None) -> None:
 
 
 def _locked(transaction: Transaction, job_id: int) -> Locked:
-    """One that this transaction has made."""
+    """Lock a posting that this transaction has inserted."""
     found = store.lock(transaction, job_id)
     if found is None:
         raise NotFound("there is no such posting")

@@ -1,4 +1,4 @@
-"""SQL of postings; what changes what searches show locks the row of the cluster first, then that of the posting."""
+"""SQL of postings; a change of what searches show locks the cluster's row first, then the posting's."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -124,7 +124,7 @@ _decode_detail = msgspec.json.Decoder(Detail).decode
 
 @dataclass(frozen=True, slots=True)
 class Locked:
-    """A posting that this transaction alone may change, with the time of the transaction."""
+    """A posting locked by this transaction, with the time of the transaction."""
 
     posting: Posting
     cluster_id: int | None
@@ -133,7 +133,7 @@ class Locked:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """The row that is locked while it is decided which member is shown."""
+    """A cluster, whose row is locked while its shown member is chosen."""
 
     id: int
     fingerprint: bytes
@@ -150,7 +150,7 @@ class Member:
 
 
 class PostingStore:
-    """Reads, and transactions whose parts are the functions below."""
+    """Reads postings; writes are the functions below, inside a transaction."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -159,7 +159,7 @@ class PostingStore:
         return self._database.transaction()
 
     def find(self, posting_id: int) -> tuple[Posting, float] | None:
-        """A posting, and the seconds until it is no longer found."""
+        """A posting, and the seconds until it expires."""
         row = self._database.one(FIND_POSTING, posting_id)
         return None if row is None else (_posting(row), row[-1])
 
@@ -170,12 +170,12 @@ class PostingStore:
     def list_by_company(
         self, company_id: int, states: Sequence[str] | None, before: int, limit: int
     ) -> list[Posting]:  # fmt: skip
-        """By falling ids below `before`."""
+        """Postings with ids below `before`, the highest first."""
         given = None if states is None else list(states)
         return [_posting(row) for row in self._database.all(LIST_BY_COMPANY, company_id, before, given, given, limit)]
 
     def number(self, named: Sequence[NamedValue]) -> None:
-        """Give every value a number that has none, before a transaction needs it: in there it would hold others up."""
+        """Number the values that have no number yet; inside a longer transaction it would block other writers."""
         if named:
             self._database.run(NUMBER, *_asked(named))
 
@@ -201,13 +201,13 @@ class PostingStore:
         return [row[0] for row in self._database.all(UNPUBLISHED, job_key(posting_id))]
 
     def delete_draft(self, posting_id: int, version: int | None) -> str | None:
-        """The transaction's id; None where it is no draft, or not in that version."""
+        """The transaction's id; None if it is not a draft or not in that version."""
         row = self._database.one(DELETE_DRAFT, posting_id, version)
         return None if row is None else str(row[0])
 
 
 def insert(transaction: Transaction, company_id: int, posting: Posting) -> int | None:
-    """The id of a new draft with the texts of `posting`; None where the company is closed."""
+    """The id of a new draft with the texts of `posting`; None if the company is closed."""
     row = transaction.one(INSERT_POSTING, posting.valid_through, company_id)
     if row is None:
         return None
@@ -217,13 +217,13 @@ def insert(transaction: Transaction, company_id: int, posting: Posting) -> int |
 
 
 def lock_cluster(transaction: Transaction, posting_id: int) -> Cluster | None:
-    """The cluster that a posting has, None before it is first opened."""
+    """Lock the cluster of a posting; None before the posting is first opened."""
     row = transaction.one(LOCK_CLUSTER, posting_id)
     return None if row is None else Cluster(row[0], bytes(row[1]))
 
 
 def cluster_like(transaction: Transaction, company_id: int, fingerprint: bytes) -> Cluster:
-    """That of the fingerprint, locked."""
+    """The cluster of a fingerprint, new or existing, locked."""
     (row,) = transaction.all(CLUSTER_LIKE, company_id, fingerprint)
     return Cluster(row[0], bytes(row[1]))
 
@@ -236,7 +236,7 @@ def lock(transaction: Transaction, posting_id: int) -> Locked | None:
 def change(
     transaction: Transaction, posting: Posting, cluster_id: int | None, *, strayed: bool, content: bool
 ) -> None:  # fmt: skip
-    """Write what a posting is now; its version is counted up. `content` tells that its texts have changed."""
+    """Update a posting and increment its version; `content` says that its texts have changed."""
     transaction.run(
         CHANGE_POSTING, posting.state, posting.state, cluster_id, strayed, posting.published_at, posting.valid_through,
         content, posting.id,
@@ -252,7 +252,7 @@ def members(transaction: Transaction, cluster_id: int) -> list[Member]:
 
 
 def find_in(transaction: Transaction, posting_id: int) -> Posting:
-    """A posting that is there, as the transaction sees it."""
+    """An existing posting, as the transaction sees it."""
     (row,) = transaction.all(FIND_POSTING, posting_id)
     return _posting(row)
 
@@ -264,7 +264,7 @@ def places_of(transaction: Transaction, posting_ids: Sequence[int]) -> list[Plac
 
 
 def numbers_of(database: Database | Transaction, named: Sequence[NamedValue]) -> dict[tuple[Name, str], int]:
-    """The number of each value, all of which `PostingStore.number` has numbered before."""
+    """The number of each value; `PostingStore.number` must have run before."""
     rows = database.all(LIST_NUMBERS, *_asked(named)[:3]) if named else []
     return {((Kind(kind), name), country): number for number, kind, country, name in rows}
 
@@ -281,7 +281,7 @@ def show(transaction: Transaction, posting_id: int, siblings: int, written: Inde
 
 
 def keys(transaction: Transaction) -> tuple[str | None, list[str]]:
-    """The transaction's id, and every key that its triggers have noted."""
+    """The transaction's id, and the keys that its triggers have written to the outbox."""
     rows = transaction.all(KEYS)
     return (rows[0][0] if rows else None), [row[1] for row in rows]
 

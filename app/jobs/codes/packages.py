@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def folder_of(package: str) -> Path:
-    """Where its files are. Raises ModuleNotFoundError."""
+    """The folder of a package. Raises ModuleNotFoundError."""
     spec = find_spec(package)
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError(f"the package {package} is not installed")

@@ -1,4 +1,4 @@
-"""Salaries of any unit and currency by the year in one currency, so that they can be compared."""
+"""Converts salaries to yearly amounts in one currency, so that they can be compared."""
 
 import functools
 import json
@@ -10,12 +10,12 @@ HOURS_PER_YEAR = 2080
 PER_YEAR = {"hour": HOURS_PER_YEAR, "day": 260, "week": 52, "month": 12, "year": 1}
 SHIPPED = Path(__file__).with_name("rates.json")
 GREATEST = 2_000_000_000
-"""What a column of four bytes holds; no salary is greater."""
+"""The greatest stored amount, for a column of four bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Units of each currency that one euro was worth on the day `of`."""
+    """How many units of each currency one euro was worth on the day `of`."""
 
     of: str
     per_euro: dict[str, float]
@@ -27,6 +27,6 @@ class Rates:
 
 @functools.cache
 def shipped_rates() -> Rates:
-    """Those that come with the service."""
+    """The rates that are part of the service."""
     given = json.loads(SHIPPED.read_text())
     return Rates(given["of"], {REFERENCE: 1.0, **given["per_euro"]})

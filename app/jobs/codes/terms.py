@@ -1,4 +1,4 @@
-"""Every value that can be filtered by is a number, its kind in the upper bits, so that one index intersects them all.
+"""The number of each filterable value, with its kind in the upper bits, so that one index serves all filters.
 
 Only skills, regions and cities need the dictionary of the database: all others are computed from the value itself.
 """
@@ -18,7 +18,7 @@ FINE, COARSE = 4, 1
 DAY_S = 86_400
 COARSE_FROM_KM = 60.0
 KM_IN_DEGREE = 111.0
-"""A little less than it is, so that no place within the radius is left out."""
+"""Slightly below the real value, so that no place within the radius is missed."""
 
 
 class Kind(IntEnum):
@@ -40,7 +40,7 @@ class Kind(IntEnum):
 
 
 ANYWHERE = Kind.ELIGIBLE << KIND_BITS
-"""Remote, and nobody has said who is eligible."""
+"""The term of remote postings without eligible countries."""
 
 _ENUMERATED = {
     Kind.EMPLOYMENT_TYPE: EMPLOYMENT_TYPES,
@@ -60,7 +60,7 @@ def term(kind: Kind, value: str | int) -> int:
 
 
 def has_term(kind: Kind, value: str | int) -> bool:
-    """Whether `term` has a number for it; greater ids would be those of another kind."""
+    """Whether `term` has a number for the value; greater ids would collide with another kind."""
     return 0 <= _number(kind, value) < NUMBERS
 
 
@@ -92,7 +92,7 @@ def cells_at(lat: float, lon: float) -> list[int]:
 
 
 def cells_around(lat: float, lon: float, km: float) -> list[int]:
-    """Cells that hold every place within `km`; the grid is cut at the poles and goes round at the 180th meridian."""
+    """The cells that contain every place within `km`; the grid ends at the poles and wraps at the 180th meridian."""
     size = FINE if km <= COARSE_FROM_KM else COARSE
     high = km / KM_IN_DEGREE
     highest = abs(lat) + high

@@ -1,4 +1,4 @@
-"""A search in the terms of the index: which numbers a posting has to have, which words, and in which order it comes."""
+"""A search in terms of the index: the numbers and words that a posting must have, and the order."""
 
 import hashlib
 from collections.abc import Iterable, Mapping
@@ -11,7 +11,7 @@ from app.jobs.query.parameters import Point, Wanted
 from app.jobs.texts.words import Stems, folded
 
 Name = tuple[Kind, str]
-"""A value that the dictionary of the database numbers: its kind, and its text as `named` spells it."""
+"""A value with a number in the database's dictionary: its kind, and its text as spelled by `named`."""
 
 NAMED = {"skill": Kind.SKILL, "region": Kind.REGION, "city": Kind.CITY}
 ENUMERATED = {
@@ -25,7 +25,7 @@ ENUMERATED = {
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """A posting has to have one of `terms`; `facet` is what the filter belongs to."""
+    """A posting must have one of `terms`; `facet` is the filter's facet."""
 
     facet: str
     terms: tuple[int, ...]
@@ -42,10 +42,10 @@ class Circle:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What is true of every posting that is found.
+    """The conditions that every match satisfies.
 
     `places` and `circle` are one group: a posting has one of the places or lies within the circle. `eligible` are the
-    terms of postings for people in a country, of which those that only nobody excludes come last.
+    terms of postings for people in a country; remote postings that name no country match too and come last.
     """
 
     words: Expression = ()
@@ -64,7 +64,7 @@ class Query:
 
     @property
     def impossible(self) -> bool:
-        """Whether something is asked for that no posting has."""
+        """Whether no posting can match."""
         nowhere = bool(self.places) and self.circle is None and not self.place_terms
         return nowhere or 0 in self.need or any(not each.terms for each in self.filters)
 
@@ -79,12 +79,12 @@ class Query:
         return replace(self, filters=tuple(each for each in self.filters if each.facet != facet))
 
     def filters_by(self, facet: str) -> bool:
-        """Whether `without(facet)` is another query."""
+        """Whether the query has a filter of this facet."""
         return self.without(facet) != self
 
 
 def names_in(wanted: Wanted) -> list[Name]:
-    """What has to be looked up in the dictionary."""
+    """The values that must be looked up in the dictionary."""
     texts = {
         "skill": (*wanted.skill, *wanted.skill_all), "region": wanted.region, "city": wanted.city
     }  # fmt: skip
@@ -128,7 +128,7 @@ def compiled(wanted: Wanted, stems: Stems, numbers: Mapping[Name, Iterable[int]]
 
 
 def fingerprint(wanted: Wanted) -> bytes:
-    """What two requests have in common that are pages of one walk."""
+    """A hash that is equal for all pages of one search."""
     asked = replace(wanted, q=(), cursor="", limit=1, total=False, facets=(), fields=())
     text = f"{canonical(wanted.q)}\n{asked!r}"
     return hashlib.blake2b(text.encode(), digest_size=8).digest()

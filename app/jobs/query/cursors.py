@@ -1,4 +1,4 @@
-"""Cursors: where a walk through results is, sealed so that nobody can make one up or carry it to another search."""
+"""Cursors: the position in the results of one search, with a MAC against forged ones."""
 
 import hashlib
 import hmac
@@ -26,7 +26,7 @@ class _Sealed(msgspec.Struct, array_like=True):
 
 
 class Cursors:
-    """`secret` is that of the service, so that every worker reads what another one has given out."""
+    """`secret` is the same for all workers, so that each accepts the cursors of the others."""
 
     def __init__(self, secret: bytes) -> None:
         self._key = hashlib.blake2b(b"cursors of searches", key=secret[:64], digest_size=32).digest()

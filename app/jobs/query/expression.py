@@ -1,7 +1,7 @@
-"""The words that are searched for: alternatives (OR) of words that all have to be there, or not (-).
+"""The words of a search: alternatives (OR) of words that must all occur, or must not (-).
 
-The syntax is that of PostgreSQL's websearch_to_tsquery: `OR` between alternatives binds less than the blank between
-words, `-` in front excludes, a "phrase" is looked for in the title only. `word*` finds every word that begins so.
+The syntax is that of PostgreSQL's websearch_to_tsquery: `OR` binds less than the space between words, `-`
+excludes a word, and a "phrase" is searched in the title only. `word*` finds every word with this beginning.
 """
 
 import re
@@ -27,7 +27,7 @@ class Atom:
 
 @dataclass(frozen=True, slots=True)
 class Alternative:
-    """What has to be true together."""
+    """Words that must all hold."""
 
     atoms: tuple[Atom, ...]
 
@@ -40,7 +40,7 @@ Expression = tuple[Alternative, ...]
 
 
 def parse(text: str) -> Expression:
-    """Raises ValueError where there is no word in it."""
+    """Parse `q`; raises ValueError if it contains no word."""
     alternatives: list[list[Atom]] = [[]]
     for sign, phrase, plain in _PART.findall(text):
         if plain.upper() == "OR" and not sign:
@@ -54,39 +54,39 @@ def parse(text: str) -> Expression:
 
 
 def words_of(expression: Expression) -> list[str]:
-    """Every word, once, as it is spelled."""
+    """Every word once, in its spelling."""
     return list(dict.fromkeys(word for each in expression for atom in each.atoms for word in atom.words))
 
 
 def without_stop_words(expression: Expression, stems: Stems) -> Expression:
-    """Leave out single words that say nothing in the language, unless an alternative has nothing else to look for."""
+    """Drop stop words of the language, unless an alternative has no other word."""
     return tuple(_telling(each, stems) for each in expression)
 
 
 def canonical(expression: Expression) -> str:
-    """The same text for every spelling of the same question."""
+    """A text that is equal for all spellings of the same expression."""
     return " OR ".join(" ".join(_shown(atom) for atom in each.atoms) for each in expression)
 
 
 def body_query(alternative: Alternative, stems: Stems) -> str:
-    """The tsquery that the text has to match; empty where only phrases are looked for."""
+    """The tsquery for the texts; empty if there are only phrases."""
     atoms = [atom for atom in alternative.atoms if not atom.phrase]
     return " & ".join(f"!({_all(atom, stems)})" if atom.negative else _all(atom, stems) for atom in atoms)
 
 
 def title_query(alternative: Alternative, stems: Stems) -> str:
-    """The tsquery of a title that has every word; empty where nothing but absence is asked for."""
+    """The tsquery for a title with every word; empty if words are only excluded."""
     return " & ".join(_phrase(atom, stems) if atom.phrase else _all(atom, stems) for atom in alternative.positive)
 
 
 def phrase_query(alternative: Alternative, stems: Stems) -> str:
-    """The tsquery of phrases alone, which only titles can match; empty where there is none."""
+    """The tsquery for the phrases, which only titles match; empty if there are none."""
     atoms = [atom for atom in alternative.atoms if atom.phrase]
     return " & ".join(f"!({_phrase(atom, stems)})" if atom.negative else _phrase(atom, stems) for atom in atoms)
 
 
 def choices(atom: Atom, stems: Stems) -> list[list[str]]:
-    """For each word of an atom the lexemes, one of which has to be there."""
+    """For each word of an atom, the lexemes of which one must occur."""
     return [[folded(word)] if atom.prefix else lexemes(word, stems) for word in atom.words]
 
 

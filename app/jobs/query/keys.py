@@ -1,4 +1,4 @@
-"""The keys that the result of a search rests on: each change that it might show publishes one of them."""
+"""The keys on which the result of a search depends: each change that could alter it publishes one of them."""
 
 from app.coherence import ANYWHERE_KEY, catalogue_key, company_key
 from app.jobs.query.compiled import named

@@ -1,4 +1,4 @@
-"""What a search may be asked for: every parameter is known, has a value that means something, or is refused by name."""
+"""Parameters of a search: each is known and valid, or the error names it."""
 
 import difflib
 import re
@@ -44,7 +44,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A valid search; what is empty or None was not asked for."""
+    """A valid search; a parameter that was not given is empty or None."""
 
     q: Expression = ()
     lang: str = "en"
@@ -77,7 +77,7 @@ class Wanted:
 
 
 class Refused(ValueError):
-    """A value that means nothing, and what was probably meant."""
+    """A value that is not valid, and the known one that is spelled most like it."""
 
     def __init__(self, code: str, message: str, did_you_mean: str | None = None) -> None:
         super().__init__(message)
@@ -86,7 +86,7 @@ class Refused(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """How the texts of one parameter become its value; `several` may be repeated or separated by commas."""
+    """How one parameter is read; `several` may be repeated, with `commas` also separated by commas."""
 
     read: Callable[[str], Any]
     several: bool = False
@@ -117,14 +117,14 @@ def read(given: Mapping[str, Sequence[str]], lang: str, fields: Collection[str])
 
 
 def meant(value: str, known: Collection[str]) -> str | None:
-    """The known value that is spelled most like `value`, None where none is."""
+    """The known value that is spelled most like `value`, None if none is similar."""
     spelling = {folded(each): each for each in known}
     found = difflib.get_close_matches(folded(value), list(spelling), n=1)
     return spelling[found[0]] if found else None
 
 
 def listed(name: str, texts: Sequence[str], known: Sequence[str]) -> tuple[list[str], list[FieldError]]:
-    """The values of a parameter that may be repeated or separated by commas, and what is wrong with them.
+    """The values of a parameter that may be repeated or separated by commas, and their errors.
 
     At most as many as there are `known` values.
     """
@@ -132,7 +132,7 @@ def listed(name: str, texts: Sequence[str], known: Sequence[str]) -> tuple[list[
     if len(values) > len(known):
         return [], [FieldError(name, "too_many", f"at most {len(known)} values")]
     problems = [
-        FieldError(name, "unknown_value", "this value is not known here", meant(value[:TEXT_MAX], known))
+        FieldError(name, "unknown_value", "this value is unknown", meant(value[:TEXT_MAX], known))
         for value in values
         if value not in known
     ]
@@ -144,7 +144,7 @@ def _value(parameter: Parameter, texts: Sequence[str]) -> Any:
         texts = [part for text in texts for part in text.split(",")]
     if not parameter.several:
         if len(texts) > 1:
-            raise Refused("repeated", "it can be given once")
+            raise Refused("repeated", "it can be given only once")
         return parameter.read(texts[0])
     if len(texts) > VALUES_MAX:
         raise Refused("too_many", f"at most {VALUES_MAX} values")
@@ -153,7 +153,7 @@ def _value(parameter: Parameter, texts: Sequence[str]) -> Any:
 
 def unknown_name(name: str, known: Collection[str]) -> FieldError:
     """The error for a parameter that is none of `known`."""
-    return FieldError(name[:100], "unknown", "this parameter is not known here", meant(name[:100], known))
+    return FieldError(name[:100], "unknown", "this parameter is unknown", meant(name[:100], known))
 
 
 def _contradictions(values: Mapping[str, Any], bad: Collection[str]) -> list[FieldError]:
@@ -187,12 +187,12 @@ def _one_of(known: Collection[str]) -> Callable[[str], str]:
 
 def _listed(text: str, known: Collection[str]) -> str:
     if text not in known:
-        raise Refused("unknown_value", "this value is not known here", meant(text[:TEXT_MAX], known))
+        raise Refused("unknown_value", "this value is unknown", meant(text[:TEXT_MAX], known))
     return text
 
 
 def _country(text: str) -> str:
-    """A code in capital letters; a name, and small letters, are told the code."""
+    """A code in capital letters; for a name or a code in small letters the error proposes the code."""
     if text not in countries():
         codes = {name: code for code, name in countries().items()}
         named = meant(text[:TEXT_MAX], codes) if len(text) > 2 else None

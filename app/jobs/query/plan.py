@@ -1,4 +1,4 @@
-"""How a search is run: by walking an index in order, or by intersecting lists; decided by how many would match.
+"""Chooses how a search runs: by walking an index in order or by intersecting lists, from the estimated matches.
 
 Measured on 1,000,000 postings: a walk to 20 of `n` matches visits `20 * N / n` rows at some 1.2 each, and intersecting
 costs 1.5 a match and 0.08 an entry of the shortest list. Independent words are assumed; a walk is bounded for the rest.
@@ -14,14 +14,14 @@ from app.jobs.query.expression import Alternative, Atom, atoms_of, choices
 
 Form = Literal["walk", "gin", "slices"]
 WALK_MAX = 20_000
-"""Rows that a walk looks at; one that ends before the page is full is done again by intersecting."""
+"""Most rows that a walk reads; if the page is not full then, the search is repeated by intersecting."""
 
 SLICED_FROM = 10_000
 FIRST_SLICES, NEXT_SLICES = 50_000, 300_000
 """Postings at most in the newest period that is looked into, and in the next one."""
 
 TO_SPARE = 3.0
-"""Matches that a period should have for each that is wanted: the estimate may be too high."""
+"""Expected matches of a period per wanted row, because the estimate may be too high."""
 
 SAMPLE_WALK_MAX = 5_000
 """Rows that a walk may look at to collect a sample; beyond that the index of words is cheaper."""
@@ -29,9 +29,9 @@ SAMPLE_WALK_MAX = 5_000
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Postings that are found, in all, by day of publication, by term, and by lexeme in texts and in titles.
+    """Numbers of shown postings: all, and by day of publication, term, and lexeme in texts and in titles.
 
-    They are some minutes old, and what depends on them is only how long a search takes.
+    They are some minutes old; only the speed of a search depends on them, not its result.
     """
 
     total: int = 0
@@ -43,14 +43,14 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """How many postings match, and how many the rarest condition alone would leave."""
+    """The number of matches, and of postings that satisfy the rarest condition."""
 
     matches: float
     rarest: float
 
 
 def estimated(query: Query, counts: Counts) -> Estimate:
-    """For all of a query, but for what no index knows."""
+    """The estimate for a query; conditions without an index are ignored."""
     total = max(counts.total, 1)
     shares = [_text_share(query, counts, counts.texts)] if query.words else []
     shares += [_share(sum(counts.terms.get(number, 0) for number in each.terms), total) for each in query.filters]
@@ -68,14 +68,14 @@ def estimated(query: Query, counts: Counts) -> Estimate:
 
 
 def in_titles(query: Query, counts: Counts, whole: Estimate) -> Estimate:
-    """The same for those that have every word in their title."""
+    """The estimate for postings with every word in their title."""
     total = max(counts.total, 1)
     text, title = _text_share(query, counts, counts.texts), _text_share(query, counts, counts.titles)
     return Estimate(whole.matches * min(title / text, 1.0) if text else 0.0, min(whole.rarest, total * title))
 
 
 def form_for(estimate: Estimate, counts: Counts, rows: int) -> Form:
-    """The cheapest way to the first `rows` of a query."""
+    """The cheapest way to find the first `rows` of a query."""
     matches = max(estimate.matches, 1e-6)
     if 1.2 * rows * counts.total / matches < min(1.5 * matches + 0.08 * estimate.rarest, WALK_MAX):
         return "walk"

@@ -1,4 +1,4 @@
-"""Running a search: what the database knows of its words and names, the plan, and the page."""
+"""Runs a search: looks up its words and names, chooses the plan, and reads the page."""
 
 import time
 from collections.abc import Callable
@@ -27,7 +27,7 @@ FACET_KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A search that can be run, with what its plan depends on."""
+    """A compiled search, with the counts that its plan depends on."""
 
     query: Query
     counts: Counts
@@ -44,7 +44,7 @@ class Counted:
 
 
 class Searcher:
-    """Nothing is kept but the counts that plans begin with, for half a minute."""
+    """Runs compiled searches; caches only the counts for plans, for BASIS_S seconds."""
 
     def __init__(self, store: QueryStore, rates: Rates, clock: Callable[[], float] = time.monotonic) -> None:
         self._store, self._rates, self._clock = store, rates, clock
@@ -78,7 +78,7 @@ class Searcher:
         return (0, True, None) if prepared.query.impossible else self._store.total(prepared.query)
 
     def facets(self, prepared: Prepared, names: tuple[str, ...]) -> list[Counted]:
-        """In the order of `names`; those whose own filter makes no difference are counted at once."""
+        """In the order of `names`; facets without a filter of their own are counted in one query."""
         query = prepared.query
         alone = [name for name in names if query.filters_by(name)]
         found = self._counts([name for name in names if name not in alone], query, prepared.counts)
@@ -87,7 +87,7 @@ class Searcher:
         return [found[name] for name in names]
 
     def corrections(self, prepared: Prepared) -> dict[str, str]:
-        """For words that hardly any posting has, what was probably meant."""
+        """For words that very few postings contain, a frequent word with a similar spelling."""
         words = [
             word
             for atom in atoms_of(prepared.query.words)

@@ -1,4 +1,4 @@
-"""SQL of searches, put together from the conditions of a query and the plan."""
+"""SQL of searches, built from the conditions of a query and its plan."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -63,7 +63,7 @@ SELECT word, (SELECT term FROM lexicon
                ORDER BY similarity(term, word) DESC, word_df DESC, term LIMIT 1)
   FROM unnest(%s::text[]) AS word LEFT JOIN lexicon AS own ON own.term = word
 """
-"""Only words of titles are proposed, as they are spelled there, and only where they are a hundred times as frequent."""
+"""Only words of titles are proposed, and only if they are a hundred times as frequent."""
 
 COUNTED_MAX = 4_000
 SAMPLE = 2_000
@@ -105,13 +105,13 @@ class QueryStore:
         return found
 
     def basis(self) -> Counts:
-        """The counts that every plan depends on."""
+        """The counts that all plans use."""
         rows: dict[int, int] = dict(self._database.all(BASIS, *bounds(Kind.SLICE)))
         first, _ = bounds(Kind.SLICE)
         return Counts(rows.get(0, 0), {number - first: count for number, count in rows.items() if number})
 
     def counts(self, query: Query, basis: Counts) -> Counts:
-        """The same with those of what is asked for."""
+        """`basis` with the counts of the query's own words and terms."""
         lexemes, prefixes = lexemes_of(query)
         texts: dict[str, int] = {}
         titles: dict[str, int] = {}
@@ -173,7 +173,7 @@ class QueryStore:
         return [(number, round(many * scale)) for number, many, *_ in found], False, ends
 
     def corrections(self, words: Sequence[str]) -> dict[str, str]:
-        """For each word that hardly any posting has, a much more frequent one that is spelled much the same."""
+        """For each word that very few postings contain, a much more frequent one with a similar spelling."""
         rows = self._database.all(CORRECTIONS, list(words)) if words else []
         return {word: found for word, found in rows if found is not None and found != word}
 

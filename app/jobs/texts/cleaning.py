@@ -1,4 +1,4 @@
-"""Descriptions: HTML of a few harmless elements, and the text that is in it."""
+"""Cleans the HTML of descriptions, and extracts its text."""
 
 import html
 import re
@@ -21,7 +21,7 @@ _UNSTORABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def cleaned(given: str) -> str:
-    """`given` without anything that is not allowed; raises ValueError where nothing to read is left."""
+    """`given` without elements and attributes that are not allowed; raises ValueError if no text is left."""
     found = _CLEANER.clean(_UNSTORABLE.sub("", given))
     if not text_of(found).strip():
         raise ValueError("there is nothing to read in it")
@@ -31,5 +31,5 @@ def cleaned(given: str) -> str:
 
 
 def text_of(description: str) -> str:
-    """What people read of it; words of neighbouring elements stay apart."""
+    """The text without markup; a space separates the words of neighbouring elements."""
     return html.unescape(_TAG.sub(" ", description))

@@ -1,4 +1,4 @@
-"""Words of a text as the search compares them: folded to small letters without accents, and their stems."""
+"""The words of a text as searches compare them: in small letters without accents, and their stems."""
 
 import functools
 import re
@@ -11,7 +11,7 @@ FOLDED = 8_192
 """Words of which it is remembered how they are folded, some 1 MB; most of a text are frequent ones."""
 
 Stems = Mapping[str, tuple[str, ...]]
-"""Stems of each word as it is spelled; none at all for a stop word."""
+"""Stems by spelled word; empty for a stop word."""
 
 _WORD = re.compile(r"[^\W_]+(?:\+\+|#)?")
 _UNDECOMPOSED = str.maketrans(
@@ -34,7 +34,7 @@ def folded(text: str) -> str:
 
 
 def lexemes(word: str, stems: Stems) -> list[str]:
-    """What a spelled word is found by: itself and its stems, all folded; the word itself comes first."""
+    """The lexemes of a word: itself first, then its stems, all folded."""
     itself, found = folded(word), stems.get(word)
     if not found:
         return [itself]

@@ -1,1 +1,1 @@
-"""What is done beside the requests: expiry, and the counts that the search plans with."""
+"""Periodic work: expiry, counts for search plans, and comparable salaries."""

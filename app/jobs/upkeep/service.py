@@ -22,14 +22,14 @@ class Published(Protocol):
 
 
 class Upkeep:
-    """Several workers may do the same at the same time: rows that another one has locked are left to it."""
+    """Periodic work; several workers may do it at once, because each skips rows that another one has locked."""
 
     def __init__(self, database: Database, coherence: Published, rates: Rates) -> None:
         self._database, self._coherence, self._rates = database, coherence, rates
         self._store = UpkeepStore(database)
 
     def expire(self) -> int:
-        """Flip everything whose time has come; returns how many postings that were."""
+        """Mark postings that are due as expired; returns how many."""
         total = 0
         while True:
             with self._database.transaction() as transaction:
@@ -44,7 +44,7 @@ class Upkeep:
                 return total
 
     def count(self) -> bool:
-        """Count anew where that was long ago; returns whether it was."""
+        """Count again if the last count is older than COUNT_EVERY_S; returns whether it did."""
         due = self._store.claim_counting(COUNT_EVERY_S)
         if due:
             self._store.count()
@@ -55,7 +55,7 @@ class Upkeep:
         return self._store.standing()
 
     def convert(self) -> int:
-        """Compute anew some yearly salaries that depend on older rates than this version's; returns how many.
+        """Recompute some yearly salaries that depend on older rates than this version's; returns how many.
 
         One batch, so that other tasks of the ticker need not wait for all of them.
         """
@@ -69,7 +69,7 @@ class Upkeep:
         return len(stale)
 
     def _settle(self, transaction: Transaction, cluster: Cluster) -> None:
-        """The shown posting no longer stands for the places of what has expired."""
+        """Remove the places of expired members from the posting that the cluster shows."""
         shown = leader_of(transaction, cluster.id)
         if shown is not None:
             leader = store.find_in(transaction, shown)

@@ -1,4 +1,4 @@
-"""SQL of what is done beside the requests: expiry in batches, and counts of terms and lexemes."""
+"""SQL of periodic work: expiry in batches, counts of terms and lexemes, and yearly salaries."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -114,13 +114,13 @@ class Standing:
 
 
 class UpkeepStore:
-    """Each method is short enough for the limit of a statement, however many postings there are."""
+    """Each statement is short enough for the statement timeout, however many postings there are."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def claim_counting(self, every_s: float) -> bool:
-        """Whether it is this worker's turn to count."""
+        """Whether this worker is to count now."""
         return self._database.one(CLAIM_COUNTING, every_s) is not None
 
     def standing(self) -> Standing:
@@ -152,7 +152,7 @@ def list_stale(transaction: Transaction, rates_of: str, most: int) -> list[tuple
 
 
 def convert(transaction: Transaction, fresh: Mapping[int, tuple[int | None, str | None]]) -> None:
-    """Write (yearly salary, day of the rates) of locked postings; only searches have to hear of it."""
+    """Write (yearly salary, day of the rates) of locked postings; only keys of searches are noted."""
     if fresh:
         transaction.one(BULK, "on")
         salaries, days = zip(*fresh.values(), strict=True)
@@ -160,10 +160,10 @@ def convert(transaction: Transaction, fresh: Mapping[int, tuple[int | None, str 
 
 
 def expire(transaction: Transaction, most: int) -> tuple[int, list[Cluster]]:
-    """Flip postings whose time has come; returns how many, and the clusters whose shown posting has lost a sibling.
+    """Mark due postings as expired; returns how many, and the clusters whose shown posting has lost a sibling.
 
-    Nobody has to hear of it: what is remembered of them, and of searches that found them, expires with them, and they
-    look the same before as after. The clusters stay locked.
+    Nothing is published: cached facts of the postings, and of searches that found them, expire at the same time, and
+    the postings look the same before and after. The clusters stay locked.
     """
     clusters = [row[0] for row in transaction.all(LOCK_EXPIRED, most)]
     if not clusters:

@@ -1,4 +1,4 @@
-"""Conditions of a search as text and parameters, which are joined in their order."""
+"""Conditions of a search as SQL with its parameters, joined in their order."""
 
 from typing import Any, NamedTuple
 
@@ -19,7 +19,7 @@ class Part(NamedTuple):
 
 
 def joined(parts: list[Part], between: str, around: str = "{}") -> Part:
-    """One part of several; `around` is put about each."""
+    """Several parts as one; `around` is the template of each."""
     text = between.join(around.format(part.text) for part in parts)
     return Part(text, tuple(param for part in parts for param in part.params))
 
@@ -30,7 +30,7 @@ def formed(template: str, *parts: Part) -> Part:
 
 
 def conditions(query: Query) -> list[Part]:
-    """What is true of every match, but for what `tiers` tell apart."""
+    """The conditions of every match, except those that distinguish the tiers."""
     found = [Part("valid_through > now()")]
     if query.words:
         found.append(_any([_full(each, query) for each in query.words]))
@@ -52,7 +52,7 @@ def conditions(query: Query) -> list[Part]:
 
 
 def tiers(query: Query) -> list[tuple[int, list[Part]]]:
-    """(number, further conditions) of what comes first, the greatest number first; they exclude each other."""
+    """(number, further conditions) of each tier, in the order of results; no posting is in two of them."""
     found: list[tuple[int, list[Part]]] = [(0, [])]
     if query.eligible:
         known = Part("terms && %s::int[]", (list(query.eligible),))
@@ -66,7 +66,7 @@ def tiers(query: Query) -> list[tuple[int, list[Part]]]:
 
 
 def titles(query: Query) -> Part | None:
-    """Every word is in the title; None where nothing but absence is asked for."""
+    """The condition that every word is in the title; None if the search only excludes words."""
     asked = [each for each in query.words if each.positive]
     if not asked:
         return None
@@ -109,7 +109,7 @@ def _title(each: Alternative, query: Query) -> Part:
 
 
 def _any(parts: list[Part]) -> Part:
-    """One tsquery where one is enough: lists are then united by the index."""
+    """The parts as alternatives; as one tsquery if possible, so that the index combines the lists."""
     texts = {part.text for part in parts}
     if texts == {"body_tsv @@ %s::tsquery"}:
         return Part("body_tsv @@ %s::tsquery", (" | ".join(f"({part.params[0]})" for part in parts),))

@@ -1,4 +1,4 @@
-"""Pages of results in SQL: tiers one after the other, each by a walk, from the index of words, or slice by slice."""
+"""SQL of result pages: the tiers in order, each by a walk, from the index of words, or slice by slice."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -24,7 +24,7 @@ RINGS = (1 / 8, 1 / 3, 1.0)
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """The last row of a page: its tier, and what its tier is ordered by."""
+    """The position of a row: its tier, and the values by which the tier is ordered."""
 
     tier: int
     values: tuple[Any, ...]
@@ -56,7 +56,7 @@ class Branch:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What was found, and the plan that it took: the most expensive one of its tiers."""
+    """The rows of a page, and the most expensive plan of its tiers."""
 
     rows: list[Row]
     way: Way
@@ -122,7 +122,7 @@ def _nearest(
 
 
 def _rings(query: Query) -> list[tuple[int, int, Part | None]]:
-    """(beyond, up to, cells) in metres; the last one is for what is found by its country or city alone."""
+    """(beyond, up to, cells) in metres; the last ring is for postings that match by country or city only."""
     circle, beyond = _circle(query), -1
     center = circle.center
     found: list[tuple[int, int, Part | None]] = []

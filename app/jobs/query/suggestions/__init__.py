@@ -1,1 +1,1 @@
-"""What begins as somebody types."""
+"""Completions of a text while it is typed."""

@@ -1,4 +1,4 @@
-"""Suggestions while somebody types: words of titles, skills, places and companies that begin so."""
+"""Completions of a typed text: words of titles, skills, places and companies with this beginning."""
 
 import msgspec
 
@@ -13,20 +13,20 @@ SUGGESTED_MAX = 10
 
 
 class Suggestion(msgspec.Struct, frozen=True):
-    """A text to search for, and the parameter that takes it."""
+    """A completed text and its kind."""
 
     kind: str
     text: str
 
 
 class Suggestions(msgspec.Struct, frozen=True):
-    """The most frequent ones first, of each kind in turn."""
+    """The most frequent completions first, the kinds in turn."""
 
     suggestions: list[Suggestion]
 
 
 class SuggestionService:
-    """A word that nothing begins with is corrected first."""
+    """Finds completions; if there are none, corrects the last word and tries again."""
 
     def __init__(self, suggestions: SuggestionStore) -> None:
         self._store = suggestions

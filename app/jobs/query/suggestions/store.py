@@ -1,4 +1,4 @@
-"""SQL of suggestions: ranges of words and names by their beginning, the most frequent first."""
+"""SQL of suggestions: words and names by prefix, the most frequent first."""
 
 from collections.abc import Sequence
 
@@ -36,7 +36,7 @@ class SuggestionStore:
         return [row[0] for row in self._database.all(WORDS, begun, begun, limit)]
 
     def labels(self, begun: str, kinds: Sequence[Kind], limit: int) -> list[str]:
-        """Skills or places, these with their countries."""
+        """Skills, or places with their countries."""
         return [row[0] for row in self._database.all(LABELS, [int(kind) for kind in kinds], begun, begun, limit)]
 
     def companies(self, begun: str, limit: int) -> list[str]:
