@@ -21,7 +21,10 @@ Connect = Callable[[], Connections]
 
 @dataclass(frozen=True)
 class Size:
-    """`rate` and `reads`: writes and walks per second of all clients; `open`: postings that the writers keep up."""
+    """`rate` and `reads`: writes and walks per second of all clients; `open`: postings that the writers keep up.
+
+    `short`: the share of new postings that ends within seconds, which needs the clock of the service.
+    """
 
     writers: int = 32
     readers: int = 4
@@ -29,6 +32,7 @@ class Size:
     reads: float = math.inf
     open: int = 60
     firms: int = 10
+    short: float = 0.3
     owners: int = 3
 
 
@@ -91,6 +95,7 @@ def _clients(
     for _ in range(size.writers):
         connections = connect()
         writer = Writer(record, connections, seeds.getrandbits(32), owners, size.open)
+        writer.short = size.short
         found.append((_paced(writes, writer.write), connections))
     for _ in range(size.readers):
         connections = connect()
@@ -98,7 +103,7 @@ def _clients(
         found.append((_paced(reads, reader.read), connections))
     connections = connect()
     writer = Writer(record, connections, seeds.getrandbits(32), owners, size.open)
-    writer.around = Prober(record, connections, seeds.getrandbits(32)).around
+    writer.around, writer.short = Prober(record, connections, seeds.getrandbits(32)).around, size.short
     found.append((_paced(Pace(PROBES), _in_a_calm(writes, writer.write)), connections))
     return found
 

@@ -74,9 +74,10 @@ class Writer(Client):
     """Does one random write at a time; no two writers change the same posting or company at the same time."""
 
     def __init__(self, record: Record, connections: Connections, seed: int, owners: list[Session], size: int) -> None:
-        """`size` is the number of open postings that the writers keep up."""
+        """`size` is the number of open postings that the writers keep up; `short`: the share that ends in seconds."""
         super().__init__(record, connections, seed)
         self._owners, self._size, self._counted = owners, size, -1
+        self.short = 0.3
         self.around: Around = lambda company, before, after: nullcontext()
         self._actions: dict[Callable[[], None], int] = {
             self.add: 14,
@@ -102,7 +103,7 @@ class Writer(Client):
         """Open a posting; some end within seconds."""
         with self._a_firm() as firm:
             if firm is not None:
-                self._create(firm, new_content(self._random, short=self._random.random() < 0.3))
+                self._create(firm, new_content(self._random, short=self._random.random() < self.short))
 
     def add_draft(self) -> None:
         """Write a draft, which nobody finds; then open or delete it."""
