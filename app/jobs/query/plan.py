@@ -90,11 +90,13 @@ def postings_with(rows: int, estimate: Estimate, counts: Counts) -> float:
 def periods(counts: Counts, last: int, postings: float) -> list[tuple[int | None, int]]:
     """Days (first, last) of each slice, the newest first; the first day is None for all that came before.
 
-    The newest ends with the day `last` and has about `postings`, the next one six times as many, both within bounds:
-    an estimate is too low for words that belong together, as those of one language in one of its cities.
+    The newest ends with the day `last` and has about `postings`, at most FIRST_SLICES: an estimate is too low for words
+    that belong together, as those of one language in one of its cities. If so many do not fill a page, few matches are
+    left in all. A smaller one is followed by one of six times as many.
     """
     found: list[tuple[int | None, int]] = []
-    bounds, seen = [min(postings, FIRST_SLICES), min(6 * postings, NEXT_SLICES)], 0
+    bounds = [FIRST_SLICES] if postings >= FIRST_SLICES else [postings, min(6 * postings, NEXT_SLICES)]
+    seen = 0
     for day in sorted((day for day in counts.days if day <= last), reverse=True):
         seen += counts.days[day]
         if bounds and seen >= bounds[0]:

@@ -41,7 +41,7 @@ def test_first_slice_has_some_matches_to_spare() -> None:
 
 
 def test_slices_are_bounded_where_few_matches_are_expected() -> None:
-    assert sizes(postings_with(21, Estimate(3, 3), COUNTS)) == [FIRST_SLICES, 6 * FIRST_SLICES]
+    assert sizes(postings_with(21, Estimate(3, 3), COUNTS)) == [FIRST_SLICES]
 
 
 def test_slices_follow_each_other_and_leave_nothing_out() -> None:
