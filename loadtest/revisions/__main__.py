@@ -18,7 +18,7 @@ from loadtest.wrk import Load, ensure_wrk, measure
 MOST_MORE = 0.03
 WARM_UP_S = 1.0
 BATCH = 100
-QUICK, FULL = (5, 1.0), (15, 2.0)
+QUICK, FULL = (12, 1.0), (40, 1.0)
 WORK: dict[str, Callable[[Side], Load]] = {
     "hello": lambda it: Load(it.hello.port, ["/hello"], "", 0),
     "profile": lambda it: Load(it.service.port, [ME], it.token, 0),
