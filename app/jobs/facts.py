@@ -82,7 +82,10 @@ def shown_fields(asked: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def job_fact(posting: Posting, left_s: float, asked_at: float) -> JobFact:
-    """`left_s` is the number of seconds until the posting expires, counted by the database after `asked_at`."""
+    """`left_s` is the number of seconds until the posting expires, counted by the database after `asked_at`.
+
+    So the fact ends too early by the time between the two, and never too late.
+    """
     return JobFact(posting, asked_at + left_s)
 
 

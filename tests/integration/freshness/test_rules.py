@@ -86,7 +86,8 @@ def numbered(number: int) -> Content:
         ([(BASE, 0, 1), (EDITED, 2, 5)], [EDITED], []),
         ([(replace(BASE, until=3 * MS), 0, 1)], [replace(BASE, until=3 * MS)], [CLOSED]),
         ([(replace(BASE, until=5 * MS), 0, 1)], [replace(BASE, until=5 * MS)], []),
-        ([(replace(BASE, until=5 * MS), 0, 1)], [], []),
+        ([(replace(BASE, until=100 * MS), 0, 1)], [], []),
+        ([(replace(BASE, until=120 * MS), 0, 1)], [], [MISSED]),
     ],
 )
 def test_search_shows_what_was_acknowledged(

@@ -80,10 +80,10 @@ class Offer:
         """Whether its writers think that it is open now."""
         return self.said is not None and self.said.until > time.monotonic_ns()
 
-    def open_at(self, start: int, end: int) -> Content | None:
-        """What it certainly said, open, throughout the interval."""
+    def open_at(self, start: int, end: int, early: int) -> Content | None:
+        """What it certainly said, open, throughout the interval and until `early` ns after it."""
         version = self.content.certain(start, end)
-        return version.value if version and version.value and version.value.until > end else None
+        return version.value if version and version.value and version.value.until > end + early else None
 
     def versions_at(self, start: int, end: int) -> list[Content]:
         """What it may have said, open, at some time of the interval."""

@@ -23,6 +23,12 @@ MISCOUNTED = "a total is impossible"
 STRANGE = "an answer is impossible"
 CLOCK_NS = 2_000_000
 """How far the clocks of the test and of the service may be read apart."""
+EARLY_NS = 1_000_000_000
+"""How long before its end a posting may be left out.
+
+A worker counts the time that is left from before its question to PostgreSQL, so that nothing is shown after its end:
+a question that takes long makes the posting end so much earlier there.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +100,7 @@ class Judge:
         """Postings that were read by their ids and not shown although they were certainly open."""
         for number in numbers:
             offer = self._by_id[number]
-            if offer.open_at(page.start, page.end + CLOCK_NS) is not None:
+            if offer.open_at(page.start, page.end, EARLY_NS) is not None:
                 yield Violation(MISSED, f"posting {number}, {_told(page)}, {_versions(offer)}")
 
     def missed(self, walk: Walk) -> Iterator[Violation]:
@@ -184,7 +190,7 @@ def _stays(query: Query, offers: Iterable[Offer]) -> Iterator[Stay]:
             content = version.value
             if content is not None and version.end < FOREVER and query.matches(content, offer.company):
                 later = versions[number + 1].start if number + 1 < len(versions) else FOREVER
-                end = min(later, content.until - CLOCK_NS)
+                end = min(later, content.until - EARLY_NS)
                 yield Stay(version.end, end, query.key(content, offer.published_us, offer.id), offer)
 
 
