@@ -16,10 +16,20 @@ class Client:
 
     def __init__(self, pods: Sequence[Pod]) -> None:
         self.connections = Connections({pod.name: pod.port for pod in pods}, workers=2)
-        journal = Journal()
-        person = Person.register(self.connections.all()[0], journal)
-        assert person is not None, f"no account could be made: {journal.operations}"
-        self.person = person
+        self.person = self._registered()
+
+    def _registered(self) -> Person:
+        """A new person; a request soon after an outage may be answered 503, as after the test before."""
+        journal, made = Journal(), list[Person | None]()
+
+        def register() -> bool:
+            made.append(Person.register(self.connections.all()[0], journal))
+            return made[-1] is not None or journal.operations[-1].status != 503
+
+        wait_for(register, "an account")
+        person = made[-1]
+        assert person is not None, f"no account could be made: {journal.operations[-1]}"
+        return person
 
     def log_in(self) -> Session:
         session = self.person.log_in(self.connections.all()[0], Journal())
