@@ -15,6 +15,7 @@ from tests.e2e.cluster.config import ClusterError
 from tests.e2e.cluster.servers.network import free_port
 from tests.e2e.cluster.shell import wait_for
 
+TCP_REPAIR = 19  # of linux/tcp.h; needs CAP_NET_ADMIN
 NAMESPACE = f"cluster-test-{secrets.token_hex(2)}"
 # Serves the host name of its pod; complies with restricted Pod Security, as every pod must.
 PAGE = """
@@ -107,11 +108,29 @@ def test_node_port_accepts_a_refused_client_once_pods_exist(page: Cluster) -> No
     assert _connects(address, refused)
 
 
+def test_node_port_accepts_a_client_whose_former_pod_is_gone(page: Cluster) -> None:
+    """Also from the same client port soon after: the conntrack entry of the former connection must not match."""
+    url = urlsplit(page.node_port_url("page", NAMESPACE))
+    address, port = (str(url.hostname), url.port or 0), free_port()
+    with _client(port) as client:
+        client.connect(address)
+        page.kubectl("-n", NAMESPACE, "delete", "pods", "-l", "app=page", "--wait")
+        page.kubectl("-n", NAMESPACE, "rollout", "status", "deployment/page", "--timeout=120s")
+        client.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, 1)  # the port is free at once, without a further packet
+    time.sleep(2)
+    assert _connects(address, port)
+
+
 def _connects(address: tuple[str, int], from_port: int) -> bool:
-    with socket.socket() as client:
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        client.bind(("", from_port))
+    with _client(from_port) as client:
         return client.connect_ex(address) == 0
+
+
+def _client(from_port: int) -> socket.socket:
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    client.bind(("", from_port))
+    return client
 
 
 def test_pod_logs_can_be_read(page: Cluster) -> None:
