@@ -14,9 +14,9 @@ _SETTINGS = {
     "net/ipv4/ip_forward": "1",
     "net/ipv4/conf/all/route_localnet": "1",  # NodePorts on 127.0.0.1
     "net/bridge/bridge-nf-call-iptables": "1",  # a pod that reaches itself or its neighbour through a Service
-    # Seconds that conntrack keeps a connection that is being opened or closed (defaults: 120, 120, 60, 30). Until then a
-    # connection from the same client port to the same NodePort goes to the pod that was chosen for the former one, or is
-    # refused if there was none: a client that happens on the port of a connection to a deleted pod finds no route to it.
+    # Seconds that conntrack keeps a connection that is being opened or closed (defaults: 120, 120, 60, 30). Until then
+    # a connection from the same client port to the same NodePort goes to the pod of the former one, or is refused if it
+    # had none: a client that happens on the port of a connection to a deleted pod would find no route to that pod.
     "net/netfilter/nf_conntrack_tcp_timeout_syn_sent": "1",
     "net/netfilter/nf_conntrack_tcp_timeout_fin_wait": "1",
     "net/netfilter/nf_conntrack_tcp_timeout_close_wait": "1",
