@@ -1,6 +1,7 @@
 """The control groups under which the kubelet puts every pod, and the processes in them."""
 
 import contextlib
+import errno
 import os
 import signal
 from pathlib import Path
@@ -61,9 +62,12 @@ def _is_empty_after_killing(folders: Folders) -> bool:
 
 
 def _processes(group: Path) -> list[str]:
-    with contextlib.suppress(FileNotFoundError):
+    try:
         return (group / "cgroup.procs").read_text().split()
-    return []
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENODEV):  # ENODEV: it was removed between opening and reading
+            return []
+        raise
 
 
 def _removed(group: Path) -> bool:
