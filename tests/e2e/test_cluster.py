@@ -111,13 +111,14 @@ def test_node_port_accepts_a_refused_client_once_pods_exist(page: Cluster) -> No
 def test_node_port_accepts_a_client_whose_former_pod_is_gone(page: Cluster) -> None:
     """Also from the same client port soon after: the conntrack entry of the former connection must not match."""
     url = urlsplit(page.node_port_url("page", NAMESPACE))
-    address, port = (str(url.hostname), url.port or 0), free_port()
+    address, port, other = (str(url.hostname), url.port or 0), free_port(), free_port()
     with _client(port) as client:
         client.connect(address)
         page.kubectl("-n", NAMESPACE, "delete", "pods", "-l", "app=page", "--wait")
         page.kubectl("-n", NAMESPACE, "rollout", "status", "deployment/page", "--timeout=120s")
         client.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, 1)  # the port is free at once, without a further packet
-    time.sleep(2)
+    forgotten = time.monotonic() + 2
+    wait_for("a connection", lambda: _connects(address, other) and time.monotonic() > forgotten, 30)
     assert _connects(address, port)
 
 

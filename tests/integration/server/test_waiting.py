@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from app.infra import cooperative
 from tests.integration.server.serving import Server, eventually
 
 
@@ -20,15 +21,18 @@ def silent() -> Iterator[int]:
 
 @pytest.fixture
 def memcache() -> Iterator[int]:
-    """The port of a server that answers every line with the value `value`."""
-    listener = socket.create_server(("127.0.0.1", 0))
+    """The port of a server that answers every line with the value `value`, at every address of `localhost`."""
+    listeners = [socket.create_server(("127.0.0.1", 0))]
+    port = listeners[0].getsockname()[1]
+    if "::1" in cooperative.resolve("localhost", port):
+        listeners.append(socket.create_server(("::1", port), family=socket.AF_INET6))
 
     def answer(client: socket.socket) -> None:
         with client:
             while client.recv(4096):
                 client.sendall(b"VALUE key 0 5\r\nvalue\r\nEND\r\n")
 
-    def accept() -> None:
+    def accept(listener: socket.socket) -> None:
         while True:
             try:
                 client, _ = listener.accept()
@@ -36,10 +40,12 @@ def memcache() -> Iterator[int]:
                 return
             threading.Thread(target=answer, args=(client,), daemon=True).start()
 
-    threading.Thread(target=accept, daemon=True).start()
-    yield listener.getsockname()[1]
-    listener.shutdown(socket.SHUT_RDWR)
-    listener.close()
+    for each in listeners:
+        threading.Thread(target=accept, args=(each,), daemon=True).start()
+    yield port
+    for each in listeners:
+        each.shutdown(socket.SHUT_RDWR)
+        each.close()
 
 
 def together(*calls: Callable[[], object]) -> list[object]:
