@@ -60,7 +60,7 @@ from app.web.compression import Compress
 from app.web.cors import CorsMiddleware
 from app.web.errors import add_error_handlers
 from app.web.limits import RateLimiter
-from app.web.middleware import MeasureMiddleware, Request, RequestMiddleware
+from app.web.middleware import MeasureMiddleware, Request, RequestMiddleware, Response
 from app.web.openapi.description import document
 from app.web.resource import Resource
 
@@ -75,7 +75,7 @@ def preparation() -> Preparation:
     return Preparation([statement for each in stores for statement in each.PREPARED])
 
 
-class Application(falcon.App[Request, falcon.Response]):
+class Application(falcon.App[Request, Response]):
     """The WSGI application of one worker; `close` stops its background work."""
 
     parts: "Parts"
@@ -258,7 +258,7 @@ def create_app(settings: Settings, counters: Counters, slot: int | None = None) 
     ]
     if settings.cors_origins:
         middleware.insert(0, CorsMiddleware(settings.cors_origins))
-    app = Application(middleware=middleware, request_type=Request, independent_middleware=True)
+    app = Application(middleware=middleware, request_type=Request, response_type=Response, independent_middleware=True)
     app.parts = parts
     add_error_handlers(app)
     add_routes(app, {type(each): each for each in _resources(parts)})

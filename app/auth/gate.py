@@ -26,13 +26,12 @@ SESSION_KIND: Kind[SessionFact] = Kind(
 )
 
 
-class Identity:
+class Identity(msgspec.Struct, eq=False):
     """The user and session of a request; `user` is set if this request has read it from PostgreSQL."""
 
-    __slots__ = ("session_id", "user", "user_id")
-
-    def __init__(self, user_id: int, session_id: int, user: UserFact | None = None) -> None:
-        self.user_id, self.session_id, self.user = user_id, session_id, user
+    user_id: int
+    session_id: int
+    user: UserFact | None = None
 
 
 class Gate:
@@ -48,7 +47,7 @@ class Gate:
     def admit(self, token: str) -> Identity:
         claims = self._tokens.verify(token)
         session_id = claims.session_id
-        if session_id in self._ended_sessions:
+        if self._ended_sessions.has(session_id):
             raise InvalidToken("the session has ended")
         identity = Identity(claims.user_id, session_id)
         fact = self._sessions.load(session_id, lambda key: self._find(key, identity))

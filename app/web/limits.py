@@ -49,9 +49,9 @@ class RateLimiter:
         """Count one request; returns (left in this worker's claim, seconds until the window ends), None if no limit."""
         if limit == 0:
             return None
-        now = self._clock()
-        window = int(now) // WINDOW_SECONDS
-        resets_in = (window + 1) * WINDOW_SECONDS - int(now)
+        now = int(self._clock())
+        window = now // WINDOW_SECONDS
+        resets_in = (window + 1) * WINDOW_SECONDS - now
         allowance = self._allowances.get((policy, key))
         if allowance is None or allowance.window != window:
             allowance = self._open(policy, key, window)

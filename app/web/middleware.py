@@ -7,11 +7,13 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Mapping
+from types import NoneType
 from typing import Any, Protocol
 
 import falcon
 
 from app.errors import InvalidToken, Unauthenticated, rate_limit, rate_limit_policy
+from app.infra.cooperative import in_greenlets
 from app.infra.memcache.optional import begin_request
 from app.infra.metrics.counters import Counters
 from app.infra.tuning.live_tuning import LiveTuning
@@ -60,7 +62,16 @@ class Context:
 class Request(falcon.Request):
     """Falcon's request with `Context`."""
 
+    __slots__ = ()
     context_type = Context
+
+
+class Response(falcon.Response):
+    """Falcon's response without a context; `data` is the attribute itself, as a property costs a call for each use."""
+
+    __slots__ = ()
+    context_type = NoneType
+    data = vars(falcon.Response)["_data"]
 
 
 class RequestMiddleware:
@@ -70,6 +81,7 @@ class RequestMiddleware:
         self._admit, self._may_write, self._limiter, self._tuning = admit, may_write, limiter, tuning
         self._prefix = secrets.token_hex(6)
         self._numbers = itertools.count(1)
+        self._in_threads = not in_greenlets()
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Set the request's id (the client's, if it is well-formed) before anything can fail.
@@ -79,7 +91,8 @@ class RequestMiddleware:
         """
         context, env = req.context, req.env
         context.started = time.perf_counter()
-        begin_request()
+        if self._in_threads:
+            begin_request()
         given = env.get("HTTP_X_REQUEST_ID")
         known = given is not None and _REQUEST_ID.match(given)
         context.request_id = given if known else f"{self._prefix}-{next(self._numbers):x}"
@@ -138,7 +151,7 @@ class MeasureMiddleware:
 
     def process_response(self, req: falcon.Request, resp: falcon.Response, resource: Any, succeeded: bool) -> None:
         seconds = time.perf_counter() - req.context.started
-        status = resp.status_code
+        status = 200 if resp.status == falcon.HTTP_200 else resp.status_code
         template = req.uri_template or ""
         self._record(self._routes.get((req.method, template), self._unmatched), status, seconds)
         if status >= 500 or (self._share and random.random() < self._share):  # noqa: S311 a sample, not a secret
@@ -160,7 +173,7 @@ class MeasureMiddleware:
 
 def bearer_token(env: Mapping[str, Any]) -> str:
     """The token of the Authorization header (RFC 6750, 2.1); raises Unauthenticated without one."""
-    header = env.get(AUTHORIZATION)
+    header: str | None = env.get(AUTHORIZATION)
     if not header:
         raise Unauthenticated
     scheme, _, token = header.partition(" ")
@@ -168,4 +181,4 @@ def bearer_token(env: Mapping[str, Any]) -> str:
         raise Unauthenticated("the scheme must be Bearer")
     if not token:
         raise InvalidToken("the token is empty")
-    return str(token)
+    return token

@@ -43,8 +43,10 @@ class FactCache(Generic[V]):
     ) -> None:  # fmt: skip
         self._kind, self._shared, self._lease, self._clock = kind, shared, lease, clock
         self._current = lease.current
-        self._count = counters.add
-        self._hits, self._misses = (counter_of(name, kind.name) for name in ("fact_hits", "fact_misses"))
+        self._counters = counters
+        self._hits, self._misses = (
+            counters.place(counter_of(name, kind.name)) for name in ("fact_hits", "fact_misses")
+        )
         self._local: SecondChanceCache[LocalFact[V]] = SecondChanceCache(1)
         self._find = self._local.find
         self._flights: Flights[V] = Flights(clock.signal)
@@ -70,9 +72,12 @@ class FactCache(Generic[V]):
         state = self._current()
         if state is not None:
             fact = self._find(key)
-            if fact is not None and fact.holds(state):
+            # The first condition is that of `holds` when nothing has changed, without a call.
+            if fact is not None and (
+                (fact.position == state.position and fact.expires_ns > state.start_ns) or fact.holds(state)
+            ):
                 fact.used = True
-                self._count(self._hits)
+                self._counters.cells[self._hits] += 1.0
                 return fact.value
         return self._load(key, read, state)
 
@@ -223,6 +228,9 @@ class FactCache(Generic[V]):
         """When the fact expires: 1 s before the thing itself, whose expiry may have been extended meanwhile."""
         latest = self._clock.wall_s() + self._ttl_s
         return latest if self._kind.expires_at is None else min(latest, self._kind.expires_at(value) - 1.0)
+
+    def _count(self, place: int, n: int = 1) -> None:
+        self._counters.cells[place] += n
 
     def _hit(self, value: V | None) -> V | None:
         self._count(self._hits)

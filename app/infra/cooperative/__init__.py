@@ -10,7 +10,15 @@ from app.infra.cooperative.event import Event
 from app.infra.cooperative.executor import Executor, QueueFull
 from app.infra.cooperative.queries import query_timeout
 from app.infra.cooperative.sockets import first_to_connect, resolve
-from app.infra.cooperative.waits import Kind, in_request_greenlet, install, sleep, wait_readable, wait_writable
+from app.infra.cooperative.waits import (
+    Kind,
+    in_greenlets,
+    in_request_greenlet,
+    install,
+    sleep,
+    wait_readable,
+    wait_writable,
+)
 
 __all__ = [
     "Event",
@@ -18,6 +26,7 @@ __all__ = [
     "Kind",
     "QueueFull",
     "first_to_connect",
+    "in_greenlets",
     "in_request_greenlet",
     "install",
     "query_timeout",

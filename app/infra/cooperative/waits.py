@@ -68,6 +68,11 @@ def in_request_greenlet() -> bool:
     return _loop is not None and getcurrent().parent is not None
 
 
+def in_greenlets() -> bool:
+    """Whether all requests of this process are served in greenlets."""
+    return _loop is not None
+
+
 def parking() -> Parking:
     """A place for the current greenlet or thread to wait in."""
     if _loop is not None and getcurrent().parent is not None:

@@ -28,9 +28,7 @@ thread keeps it for all its requests. A thread that serves no requests has no bo
 
 
 def begin_request() -> None:
-    """Start a new budget for the request of this greenlet or thread."""
-    if in_request_greenlet():
-        return
+    """Start a new budget for the request of this thread; a request in a greenlet has one without this call."""
     if (spent := _spent.get()) is None:
         _spent.set(_Spent())
     else:

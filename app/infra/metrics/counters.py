@@ -64,7 +64,10 @@ _WIDTH = _FIRST_BUCKET + len(BUCKETS) + 1
 
 
 class Counters:
-    """Created in the master before it forks; each worker then calls `claim`. Before that, slot 0 is used."""
+    """Created in the master before it forks; each worker then calls `claim`. Before that, slot 0 is used.
+
+    `cells` is this worker's slot; `claim` replaces it.
+    """
 
     def __init__(
         self, routes: Sequence[tuple[str, str]], slots: int, counters: Sequence[str], gauges: Sequence[str]
@@ -74,9 +77,8 @@ class Counters:
         self._counters = {name: _NAMED + number for number, name in enumerate([*counters, *_by_kind()])}
         self._gauges = {name: _NAMED + len(self._counters) + number for number, name in enumerate(gauges)}
         self._routes_at = _NAMED + len(self._counters) + len(gauges)
-        searches_at = self._routes_at + _WIDTH * len(self.routes)
-        self._searches = {kind: searches_at + _WIDTH * number for number, kind in enumerate(SEARCH_KINDS)}
-        self._length = searches_at + _WIDTH * len(SEARCH_KINDS)
+        self._searches = {kind: number for number, kind in enumerate(SEARCH_KINDS, len(self.routes))}
+        self._length = self._routes_at + _WIDTH * (len(self.routes) + len(SEARCH_KINDS))
         self._file = os.memfd_create("counters", os.MFD_CLOEXEC)
         os.ftruncate(self._file, 8 * self._length * slots)
         self._all = memoryview(mmap.mmap(self._file, 8 * self._length * slots)).cast("d")
@@ -98,54 +100,57 @@ class Counters:
         with self._locked():
             taken = self._free_slot() if slot is None else slot
             self._use(taken)
-            self._cells[_PID] = os.getpid()
+            self.cells[_PID] = os.getpid()
             for at in self._gauges.values():
-                self._cells[at] = 0.0
+                self.cells[at] = 0.0
         return taken
 
     def record(self, route: int, status: int, seconds: float) -> None:
         """Count one request of route number `route`. It takes 0.4 us."""
-        self._observe(self._routes_at + _WIDTH * route, status, seconds)
+        cells, at = self.cells, self._routes_at + _WIDTH * route
+        cells[at - 1 + status // 100] += 1.0
+        cells[at + _SUM] += seconds
+        cells[at + _FIRST_BUCKET + bisect_left(BUCKETS, seconds)] += 1.0
 
     def searched(self, kind: str, seconds: float) -> None:
         """Count one search of a kind in SEARCH_KINDS; raises KeyError for another one."""
-        self._observe(self._searches[kind], 200, seconds)
+        self.record(self._searches[kind], 200, seconds)
 
     def add(self, name: str, n: int = 1) -> None:
         """Add to one of the counters; raises KeyError for an unknown name."""
-        self._cells[self._counters[name]] += n
+        self.cells[self._counters[name]] += n
+
+    def place(self, name: str) -> int:
+        """The index of a counter in `cells`, for hot paths; raises KeyError for an unknown name."""
+        return self._counters[name]
 
     def gauge(self, name: str, value: float) -> None:
         """Set this worker's value of one of the gauges; raises KeyError for an unknown name."""
-        self._cells[self._gauges[name]] = value
+        self.cells[self._gauges[name]] = value
 
     def snapshot(self) -> Snapshot:
         """The sums over all workers, dead ones included, and the gauges of the living ones."""
         slots = [self._slot(number) for number in range(self._slots)]
         sums = [sum(column) for column in zip(*(slot for slot in slots if slot[_EVER_USED]), strict=True)]
-        routes = [self._route(number, sums) for number in range(len(self.routes))]
+        routes = [self._distribution(named, number, sums) for number, named in enumerate(self.routes)]
         living = {number: slot for number, slot in enumerate(slots) if slot[_EVER_USED] and _lives(int(slot[_PID]))}
         gauges = {name: {number: slot[at] for number, slot in living.items()} for name, at in self._gauges.items()}
         counters = {name: int(sums[at]) for name, at in self._counters.items()}
         for name, kinds in _SUMS.items():
             if name in counters:
                 counters[name] += sum(counters[counter_of(kinds, kind)] for kind in FACT_KINDS)
-        searches = [_distribution(("", kind), sums[at : at + _WIDTH]) for kind, at in self._searches.items()]
+        searches = [self._distribution(("", kind), number, sums) for kind, number in self._searches.items()]
         return Snapshot(routes, counters, gauges, time.time() - self.started_at, searches)
 
-    def _observe(self, at: int, status: int, seconds: float) -> None:
-        cells = self._cells
-        cells[at - 1 + status // 100] += 1.0
-        cells[at + _SUM] += seconds
-        cells[at + _FIRST_BUCKET + bisect_left(BUCKETS, seconds)] += 1.0
-
-    def _route(self, number: int, sums: Sequence[float]) -> RouteStatistics:
+    def _distribution(self, named: tuple[str, str], number: int, sums: Sequence[float]) -> RouteStatistics:
         at = self._routes_at + _WIDTH * number
-        return _distribution(self.routes[number], sums[at : at + _WIDTH])
+        cells = sums[at : at + _WIDTH]
+        statuses = tuple(int(cell) for cell in cells[:_STATUS_CLASSES])
+        return RouteStatistics(*named, statuses, cells[_SUM], tuple(map(int, cells[_FIRST_BUCKET:])))
 
     def _use(self, number: int) -> None:
-        self._cells = self._slot(number)
-        self._cells[_EVER_USED] = 1.0
+        self.cells = self._slot(number)
+        self.cells[_EVER_USED] = 1.0
 
     def _slot(self, number: int) -> "memoryview[float]":
         return self._all[number * self._length : (number + 1) * self._length]
@@ -173,11 +178,6 @@ def counter_of(name: str, kind: str) -> str:
 
 def _by_kind() -> list[str]:
     return [counter_of(name, kind) for name in FACT_COUNTERS for kind in FACT_KINDS]
-
-
-def _distribution(named: tuple[str, str], cells: Sequence[float]) -> RouteStatistics:
-    statuses = tuple(int(cell) for cell in cells[:_STATUS_CLASSES])
-    return RouteStatistics(*named, statuses, cells[_SUM], tuple(map(int, cells[_FIRST_BUCKET:])))
 
 
 def _lives(pid: int) -> bool:

@@ -23,11 +23,19 @@ TIMEOUT_MS = 250
 COUNTER = "ticket"
 
 
-class Counts(dict[str, int]):
+class Counts(dict[str, float]):
     """Stands for the counters; not exact with several threads."""
 
     def add(self, name: str, n: int = 1) -> None:
         self[name] = self.get(name, 0) + n
+
+    def place(self, name: str) -> str:
+        self.setdefault(name, 0)
+        return name
+
+    @property
+    def cells(self) -> dict[str, float]:
+        return self
 
 
 class Truth:

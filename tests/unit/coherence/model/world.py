@@ -54,11 +54,19 @@ class Mood:
     rate: Callable[[], float] = lambda: 1.0
 
 
-class Counts(dict[str, int]):
+class Counts(dict[str, float]):
     """Fake counters of a worker."""
 
     def add(self, name: str, n: int = 1) -> None:
         self[name] = self.get(name, 0) + n
+
+    def place(self, name: str) -> str:
+        self.setdefault(name, 0)
+        return name
+
+    @property
+    def cells(self) -> dict[str, float]:
+        return self
 
 
 class SimServer:
