@@ -2,11 +2,17 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
-.PHONY: help setup run demo reset clean test test-fuzz conformance e2e cluster cluster-down check-debian13 lint format prose docs k8s lock bench bench-serving bench-shares bench-revisions bench-search connections
+.PHONY: help setup run demo reset clean test test-long test-fuzz conformance e2e cluster cluster-down check-debian13 lint format prose docs k8s lock bench bench-serving bench-shares bench-revisions bench-search connections
 
 PY := .venv/bin/python
 COMPILE := .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links $(if $(UPGRADE),--upgrade)
+
+LONG := FINALITY_OPERATIONS=100000 FRESHNESS_WALKS=10000 MODEL_RUNS=5000 MODEL_ORDERS=1000000 BUDGET_STEPS=200000 \
+	BUDGET_STATES=1000000 MACHINE_EXAMPLES=100 ROLLOUT_RUNS=400 SHARING_RUNS=300 DESCRIPTION_CASES=20000
+LONG_TESTS := tests/unit/coherence/model tests/unit/operator/model tests/unit/operator/deciding/test_claims.py \
+	tests/integration/description tests/integration/finality/test_final_logout.py \
+	tests/integration/freshness/test_fresh_searches.py
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^##@ / { print substr($$0, 5) } /^[a-z0-9-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +43,10 @@ clean: ## Remove the virtual environment and caches; the data in .run stay
 test: ## Run unit and integration tests with real servers (PYTEST_ARGS="-k name" JOBS=2)
 	@bash app/local/setup.sh test
 	@exec $(PY) -m pytest -n $(or $(JOBS),2) $(PYTEST_ARGS)
+
+test-long: ## Run the checkers and models of make test at their long sizes (JOBS=2)
+	@bash app/local/setup.sh test
+	@exec env $(LONG) $(PY) -m pytest -n $(or $(JOBS),2) $(LONG_TESTS) $(PYTEST_ARGS)
 
 test-fuzz: setup ## Send mutated requests to a sanitizer build (FUZZ_SECONDS=60 LEAK_PART=0.05)
 	@exec $(PY) -m pytest tests/fuzz $(PYTEST_ARGS)

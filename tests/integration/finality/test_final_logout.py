@@ -21,7 +21,7 @@ from tests.pods.connections import Connections, Request
 from tests.pods.database import execute, wait_until_published
 from tests.pods.pod import Pod, Shared, Stranger
 
-OPERATIONS = int(os.environ.get("FINALITY_OPERATIONS", "10000"))
+OPERATIONS = int(os.environ.get("FINALITY_OPERATIONS", "4000"))
 AUDITED = 1000
 log = logging.getLogger(__name__)
 

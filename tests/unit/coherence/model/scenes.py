@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from itertools import cycle, repeat
+from itertools import cycle, islice, repeat
 
 from app.coherence import Coherence
 from tests.unit.coherence.model.scheduler import BoundedPolicy, Scheduler, following, in_turn
@@ -207,10 +207,10 @@ SCENES = (
 )
 
 
-def count_orders(scene: Scene, switches: int) -> tuple[int, str | None]:
-    """The number of orders played up to the first violation, and that violation."""
+def count_orders(scene: Scene, switches: int, most: int | None = None) -> tuple[int, str | None]:
+    """The number of orders played, at most `most`, up to the first violation, and that violation."""
     orders = 0
-    for world in play_every_order(scene, switches):
+    for world in islice(play_every_order(scene, switches), most):
         orders += 1
         if world.violations:
             return orders, world.violations[0]

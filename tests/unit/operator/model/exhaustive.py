@@ -1,4 +1,4 @@
-"""Explores every reachable state of a small cluster, breadth first, with the real `decide`.
+"""Explores the reachable states of a small cluster with the real `decide`.
 
 It assumes the worst: every PgBouncer holds all the connections that it may, and backends that have lost their
 PgBouncer stay as long as they can. Time passes in steps of half a linger.
@@ -270,13 +270,17 @@ class Outcome:
     path: list[Move] = field(default_factory=list)
 
 
-def explore(scene: Scene, rules: Rules | None = None, most: int = 1_000_000) -> Outcome:
-    """Explore every reachable state, up to the first violation."""
+def explore(scene: Scene, rules: Rules | None = None, most: int = 1_000_000, deep: bool = False) -> Outcome:
+    """Explore at most `most` reachable states, up to the first violation.
+
+    Breadth first, so that the path to a violation is the shortest; with `deep` depth first, which finds a late one
+    sooner.
+    """
     first = begin(scene, rules or Rules())
     seen = {first.key()}
     waiting: deque[tuple[State, Any]] = deque([(first, None)])
     while waiting and len(seen) < most:
-        state, path = waiting.popleft()
+        state, path = waiting.pop() if deep else waiting.popleft()
         for move in moves(state):
             following = state.clone()
             _make(following, move)

@@ -1,6 +1,6 @@
 """The whole budget protocol: the real `decide` in random runs, and in every order of small scenes.
 
-BUDGET_STEPS is the number of moves in the random runs.
+BUDGET_STEPS is the number of moves in the random runs, BUDGET_STATES the most states of a scene that are explored.
 """
 
 import os
@@ -15,10 +15,11 @@ from tests.unit.operator.model.exhaustive import SCENES, Scene, explore
 from tests.unit.operator.model.sim_operator import Rules
 from tests.unit.operator.model.traffic import Traffic, play, settle
 
-STEPS = int(os.environ.get("BUDGET_STEPS", "200000"))
+STEPS = int(os.environ.get("BUDGET_STEPS", "80000"))
+STATES = int(os.environ.get("BUDGET_STATES", "4000"))
 RUN = 500
 PORTIONS = 8
-pytestmark = pytest.mark.timeout(600 + STEPS // 500)
+pytestmark = pytest.mark.timeout(600 + STEPS // 500 + STATES // 100)
 
 EXHAUSTED: dict[Callable[[], Any], Scene] = {
     mutations.terminating_pods_are_forgotten: exhaustive.replaced_pods,
@@ -61,7 +62,7 @@ def test_the_budget_is_kept_whatever_happens(portion: int) -> None:
 
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.name)
 def test_the_budget_is_kept_in_every_order_of_a_small_scene(scene: Scene) -> None:
-    outcome = explore(scene)
+    outcome = explore(scene, most=STATES)
     assert not outcome.violation, outcome.path
     assert outcome.states >= 300
 
@@ -90,12 +91,12 @@ def test_mutation_of_acting_is_found_in_random_runs(name: str) -> None:
 @pytest.mark.parametrize("mutation", EXHAUSTED, ids=lambda each: each.__name__)
 def test_mutation_is_found_in_a_scene(mutation: Callable[[], Any]) -> None:
     with mutation():
-        assert explore(EXHAUSTED[mutation]).violation
+        assert explore(EXHAUSTED[mutation], deep=True).violation
 
 
 @pytest.mark.parametrize("name", ACTING_EXHAUSTED)
 def test_mutation_of_acting_is_found_in_a_scene(name: str) -> None:
-    assert explore(ACTING_EXHAUSTED[name], mutations.ACTING[name]).violation
+    assert explore(ACTING_EXHAUSTED[name], mutations.ACTING[name], deep=True).violation
 
 
 @pytest.mark.parametrize("change", mutations.NO_RULES, ids=lambda each: each.__name__)

@@ -44,7 +44,7 @@ class Budget(RuleBasedStateMachine):
 
 
 Budget.TestCase.settings = settings(
-    max_examples=int(os.environ.get("MACHINE_EXAMPLES", "100")),
+    max_examples=int(os.environ.get("MACHINE_EXAMPLES", "40")),
     stateful_step_count=60,
     deadline=None,
     suppress_health_check=list(HealthCheck),
