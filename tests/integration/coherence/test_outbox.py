@@ -13,7 +13,8 @@ from app.config import Caches, DatabaseTuning
 from app.infra.memcache.client import Memcache
 from app.infra.postgres.database import Database
 from app.local.memcached import Memcached
-from tests.integration.coherence.workers import KINDS, TIMEOUT_MS, Counts, eventually
+from tests.counters import Counts
+from tests.integration.coherence.workers import KINDS, TIMEOUT_MS, eventually
 
 INSERT = "INSERT INTO outbox (key, created_at) SELECT %s, now() - make_interval(secs => %s) RETURNING id"
 

@@ -9,6 +9,7 @@ from app.coherence import Coherence, Kind, Kinds, catalogue_key, company_key, jo
 from app.coherence.log import store as log_record
 from app.config import Caches
 from app.infra.memcache.client import Memcache
+from tests.counters import Counts
 
 KINDS = Kinds(
     users=Kind("user", str, str.encode, bytes.decode, lambda user_id, _: (user_key(user_id),)),
@@ -21,21 +22,6 @@ KINDS = Kinds(
 )
 TIMEOUT_MS = 250
 COUNTER = "ticket"
-
-
-class Counts(dict[str, float]):
-    """Stands for the counters; not exact with several threads."""
-
-    def add(self, name: str, n: int = 1) -> None:
-        self[name] = self.get(name, 0) + n
-
-    def place(self, name: str) -> str:
-        self.setdefault(name, 0)
-        return name
-
-    @property
-    def cells(self) -> dict[str, float]:
-        return self
 
 
 class Truth:

@@ -9,8 +9,9 @@ from app.coherence.log.lease import LEASE_MAX_MS
 from app.coherence.publisher import DRAIN_EVERY_S, LEFT_OVER_S, SLACK_MS
 from app.coherence.store import Outbox
 from app.errors import NotFinal
+from tests.counters import Counts
 from tests.unit.coherence.model.rooms import Room
-from tests.unit.coherence.model.world import KINDS, SMALL, Counts, Nowhere
+from tests.unit.coherence.model.world import KINDS, SMALL, Nowhere
 
 
 def commit(room: Room, key: str) -> str:

@@ -14,6 +14,7 @@ from app.coherence.replace_log import replace_log
 from app.config import Caches, CacheTuning
 from app.errors import NotFinal, Unavailable
 from app.infra.memcache.client import CacheUnavailable
+from tests.counters import Counts
 from tests.unit.coherence.model.record import SimChange, SimRecord
 from tests.unit.coherence.model.scheduler import Scheduler
 
@@ -52,21 +53,6 @@ class Mood:
     slowness: Callable[[], int] = lambda: 0
     place: Callable[[int], int] = lambda servers: servers - 1
     rate: Callable[[], float] = lambda: 1.0
-
-
-class Counts(dict[str, float]):
-    """Fake counters of a worker."""
-
-    def add(self, name: str, n: int = 1) -> None:
-        self[name] = self.get(name, 0) + n
-
-    def place(self, name: str) -> str:
-        self.setdefault(name, 0)
-        return name
-
-    @property
-    def cells(self) -> dict[str, float]:
-        return self
 
 
 class SimServer:
