@@ -25,15 +25,12 @@ class EndedSessions:
         self._find = self._ended.find
         self._ttl_s = 0
 
-    def has(self, session_id: int) -> bool:
-        """Whether it is known to have ended; `in` calls this, and costs more than the call."""
+    def __contains__(self, session_id: int) -> bool:
         ended = self._find(session_id)
         if ended is None:
             return False
         ended.used = True
         return ended.until_ns > self._now_ns()
-
-    __contains__ = has
 
     def __len__(self) -> int:
         """How many are remembered in this process."""
