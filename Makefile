@@ -2,17 +2,19 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
-.PHONY: help setup run demo reset clean test test-long test-fuzz conformance e2e cluster cluster-down check-debian13 lint format prose docs k8s lock bench bench-serving bench-shares bench-revisions bench-search connections
+.PHONY: help setup run demo reset clean test test-long test-fuzz conformance e2e cluster cluster-down check-debian13 lint format prose docs k8s lock bench bench-serving bench-shares bench-revisions bench-search bench-import bench-alerts connections
 
 PY := .venv/bin/python
 COMPILE := .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links $(if $(UPGRADE),--upgrade)
 
 LONG := FINALITY_OPERATIONS=100000 FRESHNESS_WALKS=10000 MODEL_RUNS=5000 MODEL_ORDERS=1000000 BUDGET_STEPS=200000 \
-	BUDGET_STATES=1000000 MACHINE_EXAMPLES=100 ROLLOUT_RUNS=400 SHARING_RUNS=300 DESCRIPTION_CASES=20000
+	BUDGET_STATES=1000000 MACHINE_EXAMPLES=100 ROLLOUT_RUNS=400 SHARING_RUNS=300 DESCRIPTION_CASES=20000 \
+	TASK_ERRANDS=20000 CHANGES_HELD_S=10 REALTIME_CLIENTS=40 REALTIME_CHANGES=60
 LONG_TESTS := tests/unit/coherence/model tests/unit/operator/model tests/unit/operator/deciding/test_claims.py \
 	tests/integration/description tests/integration/finality/test_final_logout.py \
-	tests/integration/freshness/test_fresh_searches.py
+	tests/integration/freshness/test_fresh_searches.py tests/integration/tasks/campaign \
+	tests/integration/feeds/test_changes.py tests/integration/realtime/test_checker.py
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^##@ / { print substr($$0, 5) } /^[a-z0-9-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,13 +42,13 @@ clean: ## Remove the virtual environment and caches; the data in .run stay
 
 ##@ Test
 
-test: ## Run unit and integration tests with real servers (PYTEST_ARGS="-k name" JOBS=2)
+test: ## Run unit and integration tests with real servers (PYTEST_ARGS="-k name" JOBS=3)
 	@bash app/local/setup.sh test
-	@exec $(PY) -m pytest -n $(or $(JOBS),2) $(PYTEST_ARGS)
+	@exec $(PY) -m pytest -n $(or $(JOBS),3) $(PYTEST_ARGS)
 
-test-long: ## Run the checkers and models of make test at their long sizes (JOBS=2)
+test-long: ## Run the checkers and models of make test at their long sizes (JOBS=3)
 	@bash app/local/setup.sh test
-	@exec env $(LONG) $(PY) -m pytest -n $(or $(JOBS),2) $(LONG_TESTS) $(PYTEST_ARGS)
+	@exec env $(LONG) $(PY) -m pytest -n $(or $(JOBS),3) $(LONG_TESTS) $(PYTEST_ARGS)
 
 test-fuzz: setup ## Send mutated requests to a sanitizer build (FUZZ_SECONDS=60 LEAK_PART=0.05)
 	@exec $(PY) -m pytest tests/fuzz $(PYTEST_ARGS)
@@ -90,6 +92,7 @@ prose: setup ## Print 30 docstrings, comments and test names drawn at random (CO
 
 docs: setup ## Write the generated parts of README.md, docs/ and the chart's README
 	@$(PY) -m app readme
+	@$(PY) -m loadtest.peers.page
 	@$(PY) -m charts.live_settings
 	@exec $(PY) -m charts.table
 
@@ -107,7 +110,7 @@ lock: setup ## Write the lock files (UPGRADE=1 takes the newest versions)
 
 ##@ Measure
 
-bench: ## Measure throughput and memory beside FastAPI (QUICK=1)
+bench: ## Measure throughput and memory beside Rust and FastAPI (QUICK=1)
 	@bash app/local/setup.sh bench
 	@exec $(PY) -m loadtest $(if $(QUICK),--quick)
 
@@ -126,6 +129,14 @@ bench-revisions: ## Compare the cost of a request with an earlier commit (BASE=H
 bench-search: ## Measure searches of 1,000,000 postings, beside the usual stack (QUICK=1)
 	@bash app/local/setup.sh bench
 	@exec $(PY) -m loadtest.search $(if $(QUICK),--quick)
+
+bench-import: ## Import 1,000,000 postings by the command, and again, beside searches (QUICK=1)
+	@bash app/local/setup.sh bench
+	@exec $(PY) -m loadtest.imports $(if $(QUICK),--quick) $(if $(LINES),--lines $(LINES))
+
+bench-alerts: ## Match postings with 1,000,000 saved searches (QUICK=1)
+	@bash app/local/setup.sh bench
+	@exec $(PY) -m loadtest.alerts $(if $(QUICK),--quick)
 
 connections: ## Hold 25,000 kept connections on two workers and 12,000 on one (QUICK=1)
 	@bash app/local/setup.sh bench

@@ -1,9 +1,43 @@
 """Administrative commands of the command line that act on a running service."""
 
+import secrets
+import sys
+import time
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.auth.mailing import mail_service
 from app.auth.schemas import Client
 from app.config import Settings
+from app.errors import BadRequest, ConfigError
+from app.imports.feeding import Progress, feed
+from app.imports.schemas import LineReport, Run
 from app.infra.metrics.counters import Counters
+from app.mail.delivery import PermanentFailure, TemporaryFailure
+from app.mail.messages import Mail
+from app.mail.store import SuppressionStore
 from app.main import Parts
+from app.tasks.administration.service import TaskAdministration
+from app.users.email import canonical_email
+
+
+@contextmanager
+def _parts(settings: Settings, *, confirmed: bool = True) -> Iterator[Parts]:
+    """Raises Unavailable or ConfigError."""
+    parts = Parts(settings, Counters.create([], slots=1))
+    try:
+        if confirmed:
+            parts.confirm()
+        yield parts
+    finally:
+        parts.close()
+
+
+_BAR = 40
+_SHOWN_EVERY_S = 0.2
 
 
 def end_sessions(settings: Settings, email: str, command: str) -> None:
@@ -11,12 +45,8 @@ def end_sessions(settings: Settings, email: str, command: str) -> None:
 
     Raises BadRequest, NotFound, NotFinal, Unavailable or ConfigError.
     """
-    parts = Parts(settings, Counters.create([], slots=1))
-    try:
-        parts.confirm()
+    with _parts(settings) as parts:
         parts.auth().end_sessions(email, Client(None, command, ""))
-    finally:
-        parts.close()
 
 
 def set_admin(settings: Settings, email: str, admin: bool, command: str) -> None:
@@ -24,9 +54,112 @@ def set_admin(settings: Settings, email: str, admin: bool, command: str) -> None
 
     Raises BadRequest, NotFound, Unavailable or ConfigError.
     """
-    parts = Parts(settings, Counters.create([], slots=1))
-    try:
-        parts.confirm()
+    with _parts(settings) as parts:
         parts.admin().set_admin(email, admin, Client(None, command, ""))
-    finally:
-        parts.close()
+
+
+def administer_tasks(settings: Settings, act: str, given: Namespace, say: Callable[[str], object]) -> None:
+    """List, show, retry or cancel tasks, and say what came of it. Raises NotFound, Conflict, Unavailable."""
+    with _parts(settings, confirmed=False) as parts:
+        tasks = TaskAdministration(parts.database)
+        if act == "list":
+            lines = tasks.list(given.state, given.task)
+        elif act == "show":
+            lines = tasks.show(given.id)
+        else:
+            lines = iter([tasks.retry(given.id) if act == "retry" else tasks.cancel(given.id)])
+        for line in lines:
+            say(line)
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """A file to import, for the source of a company; `force` closes however many postings it does not have."""
+
+    path: Path
+    company: str
+    source: str
+    force: bool = False
+
+
+def import_file(settings: Settings, given: Feed) -> Run:
+    """Import a file as a full feed, with a bar on the terminal; refused lines are named on standard error.
+
+    Raises NotFound for an unknown slug, or what `feed` does.
+    """
+    with _parts(settings) as parts:
+        company_id = parts.companies.by_slug(given.company).brief.id
+        bar = _Bar(given.path.stat().st_size)
+        try:
+            return feed(parts.imports, (company_id, given.source), given.path, bar.show, force=given.force)
+        finally:
+            bar.end()
+
+
+class _Bar:
+    """Shows on standard error how far a file is imported, a few times a second, and what was refused."""
+
+    def __init__(self, size: int) -> None:
+        self._size, self._began, self._shown_at = size, time.monotonic(), 0.0
+        self._last, self._named = Progress(), 0
+
+    def show(self, progress: Progress) -> None:
+        self._last = progress
+        for each in progress.refused[self._named :]:
+            sys.stderr.write(f"\r{_refusal(each)}\n")
+        self._named = len(progress.refused)
+        if time.monotonic() - self._shown_at > _SHOWN_EVERY_S:
+            self._shown_at = time.monotonic()
+            self._draw()
+
+    def end(self) -> None:
+        if self._last.lines:
+            self._draw()
+            sys.stderr.write("\n")
+        if (more := self._last.outcomes["refused"] - self._named) > 0:
+            sys.stderr.write(f"{more:,} more lines were refused\n")
+
+    def _draw(self) -> None:
+        filled = min(_BAR * self._last.bytes_read // max(self._size, 1), _BAR)
+        rate = self._last.lines / max(time.monotonic() - self._began, 0.001)
+        text = f"[{'#' * filled}{'.' * (_BAR - filled)}] {self._last.lines:,} lines, {rate:,.0f} a second"
+        sys.stderr.write(f"\r{text}")
+        sys.stderr.flush()
+
+
+def _refusal(report: LineReport) -> str:
+    problems = "; ".join(f"{each.field or 'line'}: {each.message}" for each in report.errors)
+    return f"line {report.line} ({report.external_id or 'no external_id'}) is refused: {problems}"
+
+
+def send_test_mail(settings: Settings, email: str, language: str) -> str:
+    """Send a mail to an address and return what became of it; raises BadRequest, Unavailable or ConfigError."""
+    address = _address(email)
+    with _parts(settings) as parts:
+        mail = mail_service(settings, parts.database, parts.limiter, parts.tuning, parts.letters)
+        if mail is None:
+            raise ConfigError("MAIL_URL: it is not set, so that the service sends no mail")
+        try:
+            sent = mail.send(Mail(secrets.token_hex(16), "test", address, language, {}))
+        except (TemporaryFailure, PermanentFailure) as error:
+            raise ConfigError(f"the mail was not sent: {error}") from None
+    return f"The mail server has taken a mail to {address}." if sent else f"{address} is on the suppression list."
+
+
+def set_suppression(settings: Settings, email: str, suppressed: bool) -> str:
+    """Put an address on the suppression list, or take it off; raises BadRequest, Unavailable or ConfigError."""
+    address = _address(email)
+    with _parts(settings) as parts:
+        store = SuppressionStore(parts.database)
+        if suppressed:
+            store.suppress(address, "by command")
+        elif not store.allow(address):
+            return f"{address} was not on the suppression list."
+    return f"{address} gets {'no mail from now on' if suppressed else 'mail again'}."
+
+
+def _address(email: str) -> str:
+    try:
+        return canonical_email(email)
+    except ValueError as error:
+        raise BadRequest(f"{email} {error}") from None

@@ -1,24 +1,21 @@
 """All settings with their defaults: `Settings` and others from the environment, `Tuning` from the tuning file."""
 
 import os
-import re
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from msgspec import Meta, Struct
 
 from app.errors import ConfigError
-from app.variables import Network, parse_variable, read_variable
+from app.variables import Network, Origin, PagesUrl, PathPrefix, PublicUrl, parse_variable, read_variable
 
 VERSION = "0.1.0"
+CONCURRENCY_MOST = 64
+Activity = Literal["applying", "alerts", "posting"]
 _LINE_END = {"\n", "\r", "\0"}
-_ORIGIN = re.compile(
-    r"\*|[a-z][a-z0-9+.-]{0,30}://([a-z0-9.-]{1,253}|\[[0-9a-f:.]{2,45}\])(:[0-9]{1,5})?"
-)  # as browsers spell it
-_PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 
 
 def setting(default: Any, doc: str) -> Any:
@@ -50,20 +47,24 @@ class Settings:
     trusted_proxies: tuple[Network, ...] = setting(
         (), "networks whose `X-Forwarded-For` and `X-Forwarded-Proto` are trusted, comma-separated"
     )
-    path_prefix: str = setting(
+    path_prefix: PathPrefix = setting(
         "", "what the clients' paths begin with, such as `/jobs`; the service answers with and without it"
     )
-    cors_origins: tuple[str, ...] = setting(
+    cors_origins: tuple[Origin, ...] = setting(
         (),
         "origins whose pages may call the API, such as `https://app.example`, comma-separated; `*`: any; none: no CORS",
     )
-    database_url: str = setting("", "PostgreSQL through the local PgBouncer, a libpq connection string")
-    pgbouncer_console_url: str = setting(
-        "", "the `pgbouncer` console of that PgBouncer; empty: the service connects to PostgreSQL directly"
+    public_url: PublicUrl = setting(
+        "", "where clients reach the service, such as `https://jobs.example`; `PATH_PREFIX` follows"
     )
+    job_pages_url: PagesUrl = setting(
+        "", "page of a posting, such as `https://jobs.example/jobs/{id}`; empty: its JSON"
+    )
+    database_url: str = setting("", "PostgreSQL through the local PgBouncer, a libpq connection string")
+    pgbouncer_console_url: str = setting("", "console of that PgBouncer; empty: connect to PostgreSQL directly")
     prepared_statements: bool = setting(True, "use the statements that PgBouncer's `connect_query` prepares")
     memcached_servers: tuple[str, ...] = setting(
-        (), "`host:port` or `unix:/path`, comma-separated, in a fixed order; none: no shared cache"
+        (), "`host:port` or `unix:/path`, in a fixed order; none: no shared cache"
     )
     memcached_timeout_ms: int = setting(250, "limit of one memcached exchange")
     pepper: str = setting("", "secret of at least 32 bytes that keys passwords and refresh tokens; never change it")
@@ -75,7 +76,20 @@ class Settings:
     access_token_seconds: int = setting(900, "seconds that an access token is valid")
     refresh_token_seconds: int = setting(2_592_000, "seconds that a session lives after its last refresh")
     session_seconds: int = setting(7_776_000, "seconds that a session lives at most, however often it is refreshed")
+    tasks_port: int = setting(8002, "port of a task worker's `/metrics`, `/health/live` and `/health/ready`; 0: none")
+    realtime_port: int = setting(8003, "port of the realtime gateway, with its `/metrics` and `/health`")
+    tasks_silent_seconds: int = setting(30, "without a heartbeat, after which others take a worker's tasks")
+    mail_url: str = setting("", "`smtps://USER:PASSWORD@HOST`, or `smtp://` with STARTTLS; empty: no mail")
+    mail_from: str = setting("", "sender of mails, such as `Jobs <no-reply@jobs.example>`")
+    mail_timeout: int = setting(30, "seconds that each answer of the mail server may take")
+    account_pages_url: str = setting("", "where links in mails lead, such as `https://jobs.example/account`")
+    verification_needed_for: tuple[Activity, ...] = setting(get_args(Activity), "what needs a proven address")
+    application_months: int = setting(24, "months that applications are kept after a posting's end; 0: for ever")
+    graphql_introspection: bool = setting(
+        False, "let clients of GraphQL ask for the schema; in development they always may"
+    )
     tuning_file: Path | None = setting(None, "JSON file of the live settings below")
+    rates_file: Path | None = setting(None, "JSON file of exchange rates, instead of `app/jobs/codes/rates.json`")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = setting("INFO", "lowest level that is logged")
     log_requests: float = setting(0.0, "share of requests that are logged, 0 to 1; errors always are")
 
@@ -151,6 +165,7 @@ class Caches(Struct, frozen=True, forbid_unknown_fields=True):
     job: CacheTuning = CacheTuning(1_000, 3600)
     search: SearchCache = SearchCache(500, 3600)
     lease_ms: Annotated[int, within(0, 50, "how long a worker may go by its last look at changes; 0: not at all")] = 50
+    answers_bytes: Annotated[int, within(0, 1 << 30, "memory of each worker for kept answers; 0: none")] = 33_554_432
 
 
 class DatabaseTuning(Struct, frozen=True, forbid_unknown_fields=True):
@@ -171,12 +186,16 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     requests_per_user: Annotated[int, within(0, 1_000_000_000, "requests with token of one user")] = 600
     open_requests_per_address: Annotated[int, within(0, 1_000_000_000, "requests without token of one address")] = 600
     ipv6_prefix: Annotated[int, within(32, 128, "bits of an IPv6 address by which it counts")] = 64
+    mail_requests_per_email: Annotated[int, within(0, 1_000_000_000, "requests for a mail to one e-mail address")] = 3
+    mail_requests_per_address: Annotated[int, within(0, 1_000_000_000, "requests for a mail of one address")] = 20
+    mails: Annotated[int, within(0, 1_000_000_000, "mails that the service sends; others wait")] = 600
 
 
 class Accounts(Struct, frozen=True, forbid_unknown_fields=True):
     """What is kept of accounts."""
 
     sessions_per_user: Annotated[int, within(1, 10_000, "live sessions; the longest unused ends for a new one")] = 100
+    streams_per_user: Annotated[int, within(1, 10_000, "realtime connections of a user to each gateway")] = 20
     audit_days: Annotated[int, within(1, 36_500, "age at which a row of the audit log is removed")] = 180
 
 
@@ -197,6 +216,12 @@ class Compression(Struct, frozen=True, forbid_unknown_fields=True):
     gzip_level: Annotated[int, within(1, 9, "of gzip; more is smaller and slower")] = 5
 
 
+class Tasks(Struct, frozen=True, forbid_unknown_fields=True):
+    """Background work."""
+
+    concurrency: Annotated[int, within(1, CONCURRENCY_MOST, "tasks that a task worker does at once")] = 4
+
+
 class Tuning(Struct, frozen=True, forbid_unknown_fields=True):
     """What can change while the service runs.
 
@@ -211,6 +236,7 @@ class Tuning(Struct, frozen=True, forbid_unknown_fields=True):
     accounts: Accounts = Accounts()
     passwords: Passwords = Passwords()
     compression: Compression = Compression()
+    tasks: Tasks = Tasks()
 
 
 DEVELOPMENT_TUNING = Tuning(limits=Limits(30, 600, 600, 0, 0))
@@ -243,7 +269,7 @@ def _load(kind: type[Kind], environ: Mapping[str, str] | None, complaints: Calla
     source = os.environ if environ is None else environ
     values: dict[str, Any] = {}
     problems: list[str] = []
-    hints = typing.get_type_hints(kind)
+    hints = typing.get_type_hints(kind, include_extras=True)
     for each in fields(kind):  # type: ignore[arg-type]
         name = each.name.upper()
         try:
@@ -265,15 +291,10 @@ def _unsafe(settings: Settings) -> list[str]:
         "PEPPER: at least 32 bytes are needed, as of `openssl rand -hex 32`": len(settings.pepper.encode()) >= 32,
         "KEYS_DIR: a folder with at least one signing key is needed": settings.keys_dir is not None,
         "DATABASE_URL: the connection string of PostgreSQL behind PgBouncer is needed": settings.database_url,
+        "TASKS_SILENT_SECONDS: at least 1 is needed": settings.tasks_silent_seconds >= 1,
         "SESSION_SECONDS: less than ACCESS_TOKEN_SECONDS": settings.session_seconds >= settings.access_token_seconds,
+        "APPLICATION_MONTHS: 0 to 1200 is needed": 0 <= settings.application_months <= 1200,
         "LOG_REQUESTS: a share between 0 and 1 is needed": 0 <= settings.log_requests <= 1,
-        "PATH_PREFIX: a path such as /jobs is needed, with no slash at its end": _PREFIX.fullmatch(
-            settings.path_prefix
-        ),
-    }
-    rules |= {
-        f"CORS_ORIGINS: {origin!r} is neither * nor an origin such as https://app.example": _ORIGIN.fullmatch(origin)
-        for origin in settings.cors_origins
     }
     return [problem for problem, kept in rules.items() if not kept]
 

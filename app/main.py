@@ -1,54 +1,75 @@
 """The composition root: creates and connects all objects of the service."""
 
-import logging
+import secrets
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import falcon
 
+from app.accounts import resources as accounts
+from app.accounts.export.resources import OwnExport
+from app.accounts.service import AccountsService
+from app.accounts.store import AccountsStore
 from app.admin import resources as admin
 from app.admin.service import AdminService
 from app.admin.store import AdminStore
+from app.alerts import resources as alerts
+from app.alerts.matching.store import MatchingStore
+from app.alerts.service import SavedSearchService
+from app.alerts.store import SavedSearchStore
+from app.applications import resources as applications
+from app.applications.board import ApplicationBoard
 from app.auth import resources as auth
 from app.auth import store as auth_store
 from app.auth.attempts import AttemptRules, Counting
 from app.auth.audit import store as audit_store
 from app.auth.gate import SESSION_KIND, Gate
 from app.auth.guesses import Guesses, Refusals
+from app.auth.mailing import letters_of
+from app.auth.proof import address_proof
 from app.auth.refresh import RefreshTokens
 from app.auth.service import AuthService, Facts
 from app.auth.tokens import AccessTokens
 from app.auth.upkeep import store as upkeep_store
 from app.coherence import DRAIN_EVERY_S, Coherence, Kinds
-from app.coherence.log.change_log import ChangeLog
-from app.coherence.log.store import LogRecord
-from app.coherence.replace_log import replace_log
+from app.coherence.keeping import Answers, Keeper
 from app.companies import resources as companies
 from app.companies import store as companies_store
 from app.companies.service import COMPANY_KIND, CompanyService
 from app.config import DatabaseTuning, Settings, Tuning, default_tuning
-from app.errors import ConfigError, Unavailable
+from app.errors import ConfigError
+from app.events.service import EventLog
+from app.events.store import EventStore
+from app.events.streams.store import StreamStore
+from app.feeds import resources as feeds
+from app.feeds.board import feeds_of
+from app.graphql import resources as graphql
+from app.graphql.loading import Services
+from app.health import collector as collectors
 from app.health import resources as health
-from app.health.collector import DependenciesCollector, PostingsCollector
 from app.health.performance import PerformanceService
 from app.health.service import Dependencies, HealthService
+from app.imports import resources as imports
+from app.imports.board import import_services
 from app.infra.background.afterwards import Afterwards
 from app.infra.background.ticker import Ticker
 from app.infra.machine.memory import memory_limit, resident_bytes
 from app.infra.machine.workers import worker_count
-from app.infra.memcache.client import Memcache, Server
+from app.infra.memcache.client import Memcache
 from app.infra.metrics.counters import Counters
 from app.infra.postgres.database import Database
 from app.infra.postgres.schema import current_version, newest_version
 from app.infra.postgres.statements import Preparation
-from app.infra.secrets.identity import check_identity, fingerprint
+from app.infra.secrets.binding import check_secrets
 from app.infra.secrets.key_ring import KeyRing
 from app.infra.secrets.passwords import PasswordHasher
 from app.infra.tuning.fitness import Place
 from app.infra.tuning.live_tuning import LiveTuning
 from app.jobs import resources as jobs
 from app.jobs import store as jobs_store
-from app.jobs.board import job_board
+from app.jobs.board import Common, job_board
+from app.jobs.codes.salaries import rates_in_use
 from app.jobs.facts import JOB_KIND
 from app.jobs.outcomes import SEARCH_KIND
 from app.jobs.service import follow_company
@@ -65,8 +86,8 @@ from app.web.openapi.description import document
 from app.web.resource import Resource
 
 _ONE_CONNECTION = DatabaseTuning(pool_min=1, pool_max=1, acquire_timeout_ms=1000)
-LOG_TIMEOUT_S = 1.0
-log = logging.getLogger(__name__)
+OpenAnswers = Callable[[Counters, float, str], Answers]
+"""Makes the answers that the server keeps: by the worker's counters, the share of requests to log, how ids begin."""
 
 
 def preparation() -> Preparation:
@@ -88,8 +109,8 @@ class Application(falcon.App[Request, Response]):
 class Parts:
     """The long-lived objects of one worker process."""
 
-    def __init__(self, settings: Settings, counters: Counters) -> None:
-        self.settings, self.counters = settings, counters
+    def __init__(self, settings: Settings, counters: Counters, answers: Answers | None = None) -> None:
+        self.settings, self.counters, self.answers = settings, counters, answers
         workers = worker_count(settings.workers)
         place = Place(settings.development, workers, memory_limit())
         self.tuning = LiveTuning(settings.tuning_file, default_tuning(settings), place.unfit)
@@ -104,12 +125,23 @@ class Parts:
         self.hasher = PasswordHasher(settings.pepper.encode(), tuning.passwords, workers)
         kinds = Kinds(USER_KIND, SESSION_KIND, COMPANY_KIND, JOB_KIND, SEARCH_KIND)
         self.coherence = Coherence(self.memcache, self.database, counters, tuning.cache, kinds)
+        self.events = EventLog(EventStore(self.database))
+        if answers is not None:
+            self.coherence.keep_answers(answers)
+            answers.bound(tuning.cache.answers_bytes)
         self.limiter = RateLimiter(self.memcache)
         self.tokens = AccessTokens(self.keys, settings)
         self.users = UserService(users_store.UserStore(self.database), self.coherence)
-        self.companies = CompanyService(companies_store.CompanyStore(self.database), self.coherence, follow_company)
-        self.board = job_board(self.database, self.coherence, self.companies, settings.pepper.encode(), counters)
+        self.letters = letters_of(settings, self.database)
+        companies = companies_store.CompanyStore(self.database)
+        self.companies = CompanyService(companies, self.coherence, follow_company, self.letters)
+        common = Common(settings.pepper.encode(), rates_in_use(settings.rates_file))
+        self.board = job_board(self.database, self.coherence, self.companies, common, counters)
+        self.imports = import_services(self.database, self.coherence, self.board.bulk)
+        self.feeds = feeds_of(self.events, self.board, settings)
         self.board.searches.apply(tuning.cache.search)
+        self.applications = ApplicationBoard(self.database, self.board.jobs, self.companies, settings)
+        self.saved = SavedSearchService(SavedSearchStore(self.database), self.board)
         self.afterwards = Afterwards()
         life = auth_store.SessionLife(settings.refresh_token_seconds, settings.session_seconds)
         self.accounts = auth_store.AuthStore(self.database, self.afterwards, life)
@@ -122,8 +154,11 @@ class Parts:
         counting = Counting(self.limiter, Guesses(self.memcache), Refusals(self.audit, self.afterwards))
         rules = AttemptRules(self.hasher, counting, self.tuning, self.audit, self.afterwards)
         refresh = RefreshTokens(self.settings.pepper.encode())
-        facts = Facts(self.coherence, self.users, self.companies.may_go)
+        facts = Facts(self.coherence, self.users, self.companies.may_go, self.letters)
         return AuthService(self.accounts, rules, self.tokens, refresh, facts)
+
+    def by_mail(self) -> AccountsService:
+        return AccountsService(AccountsStore(self.database), self.auth(), self.letters, self.companies, self.coherence)
 
     def admin(self) -> AdminService:
         return AdminService(AdminStore(self.database), self.coherence, self.auth(), self.companies, self.board.jobs)
@@ -139,7 +174,7 @@ class Parts:
         version, needed = current_version(self.database), newest_version()
         if version is None or version < needed:
             raise ConfigError(f"the schema has version {version or 'none'}, {needed} is needed: run the migrations")
-        _check_secrets(self.settings, self.database, self.keys)
+        check_secrets(self.database, self.settings.pepper, self.keys)
         if self.coherence.agreement.terms is None:
             self.coherence.agreement.ask()
 
@@ -148,32 +183,35 @@ class Parts:
         gauge, pool = self.counters.gauge, self.database.stats()
         gauge("tuning_generation", self.tuning.generation)
         gauge("tuning_refused", self.tuning.refused)
-        gauge("log_refused", self.coherence.agreement.refused)
-        gauge("log_changing", self.coherence.agreement.changing)
         gauge("resident_bytes", resident_bytes())
         gauge("database_connections_in_use", pool.in_use)
         gauge("database_connections_idle", pool.idle)
         gauge("database_waiting", pool.waiting)
         gauge("database_waited_seconds", pool.waited_ms_total / 1000)
         gauge("database_timeouts", pool.timeouts)
-        gauge("users_cached", len(self.coherence.users))
-        gauge("sessions_cached", len(self.coherence.sessions))
-        gauge("companies_cached", len(self.coherence.companies))
-        gauge("jobs_cached", len(self.coherence.jobs))
-        gauge("searches_cached", len(self.coherence.searches))
-        gauge("sessions_ended", len(self.coherence.ended_sessions))
+        self.coherence.show(gauge)
+        for name, value in self.answers.stats().items() if self.answers is not None else ():
+            gauge(f"answers_{name}", value)
 
     def start_ticking(self) -> None:
         """Start the periodic background work; intervals are in seconds."""
         self.ticker.every(1.0, self.tuning.poll, "tuning")
         self.ticker.every(1.0, self.gauge, "gauges")
         self.ticker.every(DRAIN_EVERY_S, self.coherence.drain, "outbox")
-        self.ticker.every(5.0, self.keys.poll, "keys")
+        self.ticker.every(5.0, self._poll_keys, "keys")
         self.ticker.every(5.0, self.board.upkeep.expire, "expired postings")
         self.ticker.every(10.0, self.board.upkeep.count, "counts of searches")
         self.ticker.every(2.0, self.board.upkeep.convert, "yearly salaries")
+        self.ticker.every(5.0, self.events.renew, "era of events")
+        self.ticker.every(600.0, self.events.rotate, "old events")
+        self.ticker.every(60.0, StreamStore(self.database).rotate, "old events for accounts")
+        self.ticker.every(600.0, self.imports.store.prune, "old runs of feeds")
         self.ticker.every(30.0, self.database.prune, "idle connections")
         self.ticker.every(600.0, self.upkeep.prune_sessions, "expired sessions")
+        self.ticker.every(600.0, self.letters.prune, "links of mails")
+        self.ticker.every(600.0, self.applications.prune_old, "old applications")
+        self.ticker.every(600.0, self.applications.prune_repeats, "answers to repeated requests")
+        self.ticker.every(600.0, self.by_mail().remove_unverified, "accounts without a proven address")
         self.ticker.every(600.0, self.upkeep.prune_login_networks, "networks of logins")
         self.ticker.every(10.0, self.upkeep.prune_audit_log, "audit log")
         self.gauge()
@@ -187,74 +225,38 @@ class Parts:
             self.pooler.close()
         self.hasher.close()
 
+    def keeper(self) -> Keeper | None:
+        return None if self.answers is None else Keeper(self.answers, self.coherence, self.counters)
+
+    def _poll_keys(self) -> None:
+        """Tokens of a withdrawn key get no kept answers."""
+        if self.keys.poll():
+            self.coherence.answers.forget(None)
+
     def _apply(self, tuning: Tuning) -> None:
         self.database.apply(tuning.database)
         self.hasher.apply(tuning.passwords)
         self.coherence.apply(tuning.cache)
         self.board.searches.apply(tuning.cache.search)
+        if self.answers is not None:
+            self.answers.bound(tuning.cache.answers_bytes)
+        self.coherence.answers.forget(None)  # they were made with other limits, or compressed in another way
 
 
-def check_secrets(settings: Settings) -> None:
-    """Raise ConfigError if the keys cannot be read or the database was set up with another pepper.
-
-    If the database does not answer or has no schema yet, `Parts.confirm` checks it later.
-    """
-    keys = KeyRing(settings.keys_dir or Path(), settings.jwt_algorithm, settings.signing_kid)
-    direct = not settings.pgbouncer_console_url
-    database = Database(settings.database_url, _ONE_CONNECTION, prepared=False, direct=direct)
-    try:
-        if current_version(database) is not None:
-            _check_secrets(settings, database, keys)
-    except Unavailable as error:
-        log.warning("the database is not there yet: %s", error.detail)
-    finally:
-        database.close()
-
-
-def change_log_of(url: str, identity: str | None, *, lost: bool = False) -> str:
-    """Change the log of changes of the database at `url`, or show it if `identity` is None; returns a message."""
-    database = Database(url, _ONE_CONNECTION, prepared=False)
-    try:
-        record = LogRecord(database)
-        if identity is None:
-            return record.shown()
-        return replace_log(record, identity, lambda address: ChangeLog(Server(address, LOG_TIMEOUT_S)), lost=lost)
-    finally:
-        database.close()
-
-
-def adopt_log(url: str, identity: str, *, alone: bool) -> None:
-    """Set the log of changes of a development database to `identity`, whatever it was before.
-
-    `alone` says that no other process uses the database; else the change follows the same steps as in production.
-    """
-    database = Database(url, _ONE_CONNECTION, prepared=False)
-    try:
-        if alone:
-            LogRecord(database).replace(identity)
-            return
-    finally:
-        database.close()
-    try:
-        change_log_of(url, identity)
-    except Unavailable:
-        change_log_of(url, identity, lost=True)
-
-
-def _check_secrets(settings: Settings, database: Database, keys: KeyRing) -> None:
-    check_identity(database, fingerprint(settings.pepper.encode()), keys.fingerprints())
-
-
-def create_app(settings: Settings, counters: Counters, slot: int | None = None) -> Application:
+def create_app(
+    settings: Settings, counters: Counters, slot: int | None = None, open_answers: OpenAnswers | None = None
+) -> Application:
     """Create the application of one worker, after the fork; `slot` is the worker's place in `counters`."""
     counters.claim(slot)
-    parts = Parts(settings, counters)
+    prefix = secrets.token_hex(6)
+    parts = Parts(settings, counters, open_answers and open_answers(counters, settings.log_requests, prefix))
     gate = Gate(parts.accounts, parts.tokens, parts.coherence, parts.users)
+    may_do = address_proof(settings, parts.users).require
     numbers = {route: number for number, route in enumerate(measured_routes())}
     middleware: list[Any] = [
-        MeasureMiddleware(counters, numbers, settings.log_requests),
+        MeasureMiddleware(counters, numbers, settings.log_requests, parts.keeper()),
         Compress(parts.tuning),
-        RequestMiddleware(gate.admit, parts.coherence.agreement.require, parts.limiter, parts.tuning),
+        RequestMiddleware(gate.admit, parts.coherence.agreement.require, parts.limiter, parts.tuning, prefix, may_do),
     ]
     if settings.cors_origins:
         middleware.insert(0, CorsMiddleware(settings.cors_origins))
@@ -268,9 +270,13 @@ def create_app(settings: Settings, counters: Counters, slot: int | None = None) 
 
 def _resources(parts: Parts) -> list[Resource]:
     service, description, needs = parts.auth(), document(ROUTES, parts.settings.path_prefix), parts.stands_on()
-    checks, administration = HealthService(needs), parts.admin()
-    collectors = DependenciesCollector(needs, parts.keys), PostingsCollector(parts.board.upkeep.standing)
-    performance = PerformanceService(parts.counters, parts.gauge, *collectors)
+    checks, administration, by_mail = HealthService(needs), parts.admin(), parts.by_mail()
+    postings = collectors.PostingsCollector(parts.board.upkeep.standing, parts.events.behind_s)
+    tasks, sources = collectors.TasksCollector(parts.database), collectors.FeedsCollector(parts.imports.store.standing)
+    matching = collectors.MatchingCollector(MatchingStore(parts.database).behind_s)
+    others = collectors.DependenciesCollector(needs, parts.keys), postings, tasks, sources, matching
+    shown = Services(parts.users, parts.companies, parts.board, parts.applications.service, parts.saved)
+    performance = PerformanceService(parts.counters, parts.gauge, *others)
     return [
         auth.Registrations(service),
         auth.Logins(service),
@@ -281,29 +287,25 @@ def _resources(parts: Parts) -> list[Resource]:
         auth.OwnSession(service),
         auth.Password(service),
         auth.SigningKeys(parts.keys),
+        *accounts.all_resources(by_mail, service.may_ask_for_mail),
+        users.OwnSettings(parts.users),
+        OwnExport(parts.database),
         users.Account(parts.users, auth.AccountDeletion(service)),
         users.UserBatch(parts.users),
         users.PublicProfile(parts.users),
-        companies.OwnCompaniesList(parts.companies),
-        companies.Companies(parts.companies),
-        companies.OneCompany(parts.companies),
-        companies.CompanyBySlug(parts.companies),
-        companies.CompanyMembers(parts.companies),
-        companies.CompanyMember(parts.companies),
+        *companies.all_resources(parts.companies),
         jobs.CompanyJobs(parts.board.jobs),
+        *feeds.all_resources(parts.feeds),
+        *imports.all_resources(parts.imports, parts.board.jobs, parts.companies),
         jobs.OneJob(parts.board.jobs),
         jobs.JobBatches(parts.board.jobs),
         jobs.Searches(parts.board.searches),
         jobs.SimilarJobs(parts.board.searches),
         jobs.JobSuggestions(parts.board.suggestions),
-        admin.AdminUsers(administration),
-        admin.AdminUser(administration),
-        admin.Disabling(administration),
-        admin.Enabling(administration),
-        admin.AdminSessions(administration),
-        admin.Verification(administration),
-        admin.TakeDown(administration),
-        admin.Audit(administration),
+        *alerts.all_resources(parts.saved),
+        *applications.all_resources(parts.applications),
+        graphql.endpoint(shown, parts.settings, parts.limiter, parts.tuning),
+        *admin.all_resources(administration),
         health.Health(checks),
         health.Live(checks),
         health.Ready(checks),

@@ -185,6 +185,7 @@ def _refusals() -> str:
             {"name": name, "capacity": getattr(cache, name).capacity, "entryKiB": entry}
             for name, entry in ENTRY_KIB.items()
         ],
+        "answersBytes": Tuning().cache.answers_bytes,
     }
     return json.dumps(numbers) + "\n"
 

@@ -18,7 +18,9 @@ from loadtest.scenarios import (
     login_flood,
     login_timing,
     memory,
+    peers,
     profile_rate,
+    task_rate,
 )
 from loadtest.wrk import ensure_wrk
 
@@ -28,6 +30,8 @@ SCENARIOS: dict[str, Scenario] = {
     "memory": memory.run,
     "timing": login_timing.run,
     "flood": login_flood.run,
+    "tasks": task_rate.run,
+    "peers": peers.run,
 }
 ON_REQUEST: dict[str, Scenario] = {"allocators": allocators.run}
 
@@ -35,7 +39,7 @@ ON_REQUEST: dict[str, Scenario] = {"allocators": allocators.run}
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m loadtest", description="Measure the service on this machine.")
-    parser.add_argument("--quick", action="store_true", help="about a minute, with less certain numbers")
+    parser.add_argument("--quick", action="store_true", help="about four minutes, with less certain numbers")
     parser.add_argument(
         "--only", action="append", choices=SCENARIOS | ON_REQUEST, help="measure this alone (may be repeated)"
     )

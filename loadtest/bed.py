@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
+from app.coherence.replace_log import adopt_log
 from app.config import Passwords, Settings, Tuning, load_settings
 from app.infra.postgres.database import Database
 from app.infra.postgres.migrate import migrate
@@ -23,7 +24,7 @@ from app.local.memcached import Memcached
 from app.local.pgbouncer import PgBouncer
 from app.local.postgres import Postgres, free_port
 from app.local.process import Command, LocalError, Process, becomes_true
-from app.main import adopt_log, preparation
+from app.main import preparation
 from app.users.store import UserStore
 from loadtest.client import Answer, Connection, encoded
 from loadtest.store import replace_hashes
@@ -163,13 +164,12 @@ class Bed:
 
     @contextmanager
     def running(
-        self, name: str, arguments: list[str], port: int, environment: Mapping[str, str] | None = None
-    ) -> Iterator[Service]:
-        """A Python program that serves on `port`."""
+        self, name: str, arguments: list[str], port: int, environment: Mapping[str, str] | None = None,
+        program: str | Path = sys.executable,
+    ) -> Iterator[Service]:  # fmt: skip
+        """A program that serves on `port`, by default a Python module."""
         log = self.folder / f"{name.rpartition(' ')[2]}.log"
-        command = Command(
-            [sys.executable, *arguments], log=log, environment=environment or self.environment, folder=CHECKOUT
-        )
+        command = Command([program, *arguments], log=log, environment=environment or self.environment, folder=CHECKOUT)
         process = Process(name, command)
         try:
             yield Service(process, port)

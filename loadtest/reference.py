@@ -24,6 +24,7 @@ from pydantic import BaseModel
 from app.auth.store import FIND_SESSION
 from app.config import Settings
 
+SESSION_S = Settings().session_seconds
 Verify = Callable[[str], dict[str, Any]]
 
 
@@ -90,7 +91,7 @@ def create_app(database_url: str, verify: Verify) -> FastAPI:
             claims = verify(credentials.credentials)
         except jwt.InvalidTokenError:
             raise HTTPException(401, "invalid token") from None
-        user = await request.app.state.pool.fetchrow(FIND_SESSION.sql, int(claims["sid"]))
+        user = await request.app.state.pool.fetchrow(FIND_SESSION.sql, int(claims["sid"]), SESSION_S)
         if user is None or user["id"] != int(claims["sub"]):
             raise HTTPException(401, "the session has ended")
         return user

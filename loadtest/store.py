@@ -1,4 +1,4 @@
-"""SQL of the benchmark: creates sessions and passwords faster than real logins."""
+"""SQL of the benchmark: creates sessions and passwords faster than real logins, and holds snapshots."""
 
 import psycopg2
 
@@ -10,6 +10,9 @@ RETURNING user_id, id
 """
 
 REPLACE_HASHES = "UPDATE users SET password_hash = %s"
+
+
+HOLD_SNAPSHOT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM procrastinate_jobs"
 
 
 def replace_hashes(database_url: str, password_hash: bytes) -> None:

@@ -14,8 +14,12 @@ from app.local.programs import program
 _IN_TURN = """
 local number, requests = 0, {{}}
 function init(arguments)
-    for _, path in ipairs({{{paths}}}) do
-        requests[#requests + 1] = wrk.format("GET", path)
+    local paths, tokens = {{{paths}}}, {{{tokens}}}
+    for each = 1, math.max(#paths, #tokens) do
+        if #tokens > 0 then
+            wrk.headers["Authorization"] = "Bearer " .. tokens[(each - 1) % #tokens + 1]
+        end
+        requests[each] = wrk.format("GET", paths[(each - 1) % #paths + 1])
     end
 end
 function request()
@@ -28,13 +32,17 @@ _MILLISECONDS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0}
 
 @dataclass(frozen=True)
 class Load:
-    """A load of GET requests; `paths` are requested in turn, without a token where it is empty."""
+    """A load of GET requests; `paths` are requested in turn, without a token where it is empty.
+
+    With `tokens` each request takes the next one of them.
+    """
 
     port: int
     paths: Sequence[str]
     token: str
     seconds: float
     connections: int = 64
+    tokens: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -64,8 +72,8 @@ def measure(load: Load) -> Throughput:
     """Run wrk once; raises LocalError if any response was an error."""
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder) / "paths.lua"
-        script.write_text(_IN_TURN.format(paths=",".join(f'"{path}"' for path in load.paths)))
-        several = ["-s", str(script)] if len(load.paths) > 1 else []
+        script.write_text(_IN_TURN.format(paths=_quoted(load.paths), tokens=_quoted(load.tokens)))
+        several = ["-s", str(script)] if len(load.paths) > 1 or load.tokens else []
         duration = [f"-d{max(1, round(load.seconds))}s"]
         header = ["-H", f"Authorization: Bearer {load.token}"] if load.token else []
         url = f"http://127.0.0.1:{load.port}{load.paths[0]}"
@@ -76,6 +84,10 @@ def measure(load: Load) -> Throughput:
             check=False,
         )
     return parse(done.stdout + done.stderr)
+
+
+def _quoted(texts: Sequence[str]) -> str:
+    return ",".join(f'"{each}"' for each in texts)
 
 
 def parse(text: str) -> Throughput:

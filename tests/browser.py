@@ -71,6 +71,11 @@ class Browser:
         assert becomes_true(look, WAIT_S), f"not true within {WAIT_S} s: {script} {arguments}"
         return found[0]
 
+    def press(self, keys: str) -> None:
+        """Press and release keys, of which those above U+E000 are special (WebDriver, 17.4.2)."""
+        actions = [{"type": kind, "value": key} for key in keys for kind in ("keyDown", "keyUp")]
+        self._ask("actions", {"actions": [{"type": "key", "id": "keyboard", "actions": actions}]})
+
     def complaints(self) -> list[str]:
         """Console messages since the last call, including violations of the content security policy."""
         return [each["message"] for each in self._ask("se/log", {"type": "browser"})]

@@ -21,21 +21,33 @@ def walk_the_tour(url: str, variables: Mapping[str, str] | None = None, *, seede
     assert found
     command = ["bash", "-euo", "pipefail", "-c", found[1].replace(PRINTED_URL, url)]
     environment = {**os.environ, **(variables or {})}
-    shell = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60, env=environment)
+    shell = subprocess.run(
+        command, check=False, capture_output=True, text=True, timeout=60, env=environment, cwd=README.parent
+    )
     assert shell.returncode == 0, (shell.stdout, shell.stderr)
-    found, second, registered, profile, own, similar, closed, logged_out, refused = _documents(shell.stdout)
+    found, second, registered, profile, own, similar, answered, asked, closed, *rest = documents(shell.stdout)
+    *imported, trams, changes, ended, logged_out, refused = rest
     assert {facet["id"] for facet in found["facets"]} == {"country", "workplace"}, found
     assert profile == registered, shell.stdout
     assert [item["title"] for item in own["items"]] == ["Engine nurse"], own
     assert similar["missing"] == [], similar
-    assert (closed, logged_out, refused["status"]) == (204, 204, 401)
+    assert (answered["stage"], answered["cv"]["bytes"]) == ("interview", 15), answered
+    (applied,) = asked["data"]["applications"]["nodes"]
+    assert (asked["data"]["me"], applied) == (
+        {"name": "Ada"},
+        {"stage": "interview", "job": {"title": "Engine nurse", "company": {"name": "Crank & Sons"}}},
+    ), asked
+    assert [line["status"] for line in imported] == ["created"] * 3, imported
+    assert {item["title"] for item in trams["items"]} == {"Tram driver", "Tram mechanic"}, trams
+    assert changes["changes"], changes
+    assert (closed, ended, logged_out, refused["status"]) == (204, 204, 204, 401)
     if seeded:
         assert found["total"]["value"] > 0, found
         assert len(second["items"]) == 2, second
         assert similar["jobs"], similar
 
 
-def _documents(text: str) -> list[Any]:
+def documents(text: str) -> list[Any]:
     """The JSON documents that follow each other in `text`."""
     found = []
     while text := text.lstrip():

@@ -195,6 +195,12 @@ class Audit(_AdminResource):
     on_head = on_get
 
 
+def all_resources(administration: AdminService) -> list[Resource]:
+    """Every resource of this module."""
+    kinds = (AdminUsers, AdminUser, Disabling, Enabling, AdminSessions, Verification, TakeDown, Audit)
+    return [kind(administration) for kind in kinds]
+
+
 def _text(req: falcon.Request, name: str, most: int) -> str | None:
     """A text parameter of the query, None if it is missing; raises BadRequest if it is not valid."""
     given = req.params.get(name)

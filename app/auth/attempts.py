@@ -18,6 +18,7 @@ from app.infra.tuning.live_tuning import LiveTuning
 from app.web.limits import Key, RateLimiter
 
 LOGINS, REGISTRATIONS, REVOCATIONS, LOGOUTS = "logins", "registrations", "revocations", "logouts"
+MAIL_REQUESTS = "mail_requests"
 _LEAST_RESEMBLANCE = 4
 
 
@@ -44,6 +45,15 @@ class AttemptRules:
         """Count a registration for the client's network; raises RateLimited."""
         limit = self._limits.registrations_per_address
         self._counting.limiter.take(REGISTRATIONS, ("network", self.network(client)), limit)
+
+    def may_ask_for_mail(self, client: Client) -> None:
+        """Count a request for a mail for the client's network; raises RateLimited."""
+        limit = self._limits.mail_requests_per_address
+        self._counting.limiter.take(MAIL_REQUESTS, ("network", self.network(client)), limit)
+
+    def may_mail(self, email: str) -> None:
+        """Count a request for a mail for its address, even if no account has it; raises RateLimited."""
+        self._counting.limiter.take(MAIL_REQUESTS, ("email", email), self._limits.mail_requests_per_email)
 
     def may_revoke(self, client: Client) -> None:
         """Count a revocation for the client's network, with the limit of logins; raises RateLimited."""

@@ -10,6 +10,7 @@ from app.auth.store import AuthStore
 from app.auth.tokens import AccessTokens, Claims
 from app.coherence import Coherence, Kind, session_key, user_key
 from app.errors import InvalidToken
+from app.infra.relying import relying
 from app.users.schemas import UserFact
 from app.users.service import UserService
 
@@ -58,6 +59,9 @@ class Gate:
         elif now - fact.last_seen_at > TOUCH_SECONDS:
             fact.last_seen_at = now
             self._store.touch_session(session_id)
+        part = relying.get()
+        if part is not None and fact is not None:
+            part.end_at(min(claims.expires_at, fact.expires_at, fact.last_seen_at + TOUCH_SECONDS))
         return identity
 
     def _find(self, session_id: int, identity: Identity) -> SessionFact | None:

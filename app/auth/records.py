@@ -56,3 +56,15 @@ class Family:
     token_hash: bytes
     ages: list[float]
     live: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Who gets a mail about an account; `user_id` is the account's, also if the address is not."""
+
+    user_id: int
+    email: str
+    name: str
+    language: str
+    device_mails: bool = True
+    verified: bool = True

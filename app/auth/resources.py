@@ -202,7 +202,9 @@ class SigningKeys(Resource):
     def __init__(self, keys: KeyRing) -> None:
         self._keys = keys
 
-    @operation(Operation("Public keys of access tokens", {200: dict[str, list[dict[str, str]]]}, errors=(429,)))
+    @operation(
+        Operation("Public keys of access tokens", {200: dict[str, list[dict[str, str]]]}, errors=(429,), keep="public")
+    )
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         answer(resp, self._keys.jwks())
         resp.set_header("Cache-Control", "public, max-age=300")

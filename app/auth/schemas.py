@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from app.mail.texts import Language
 from app.users.schemas import AnyPassword, Email, Id, Name
 
 NewPassword = Annotated[
@@ -20,11 +21,12 @@ RefreshToken = Annotated[str, Meta(min_length=1, max_length=200)]
 
 
 class Registration(Struct, forbid_unknown_fields=True):
-    """A new account."""
+    """A new account; `language` is that of mails, English if it is missing."""
 
     email: Email
     password: NewPassword
     name: Name
+    language: Language | None = None
 
 
 class Credentials(Struct, forbid_unknown_fields=True):

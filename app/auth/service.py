@@ -7,9 +7,12 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
 from app.auth.attempts import AttemptRules
-from app.auth.records import Account, Opened
+from app.auth.links.letters import Letters
+from app.auth.readers import store as readers
+from app.auth.records import Account, Opened, Reader
 from app.auth.refresh import FAMILY_BYTES, RefreshTokens, token_hash
 from app.auth.schemas import Client, Credentials, PasswordChange, Registration, Sessions, Tokens
 from app.auth.store import AuthStore
@@ -25,6 +28,8 @@ from app.errors import (
     RateLimited,
     WrongCredentials,
 )
+from app.infra.postgres.database import Transaction
+from app.mail.texts import DEFAULT_LANGUAGE
 from app.users.email import canonical_email
 from app.users.schemas import UserFact
 from app.users.service import UserService
@@ -51,11 +56,12 @@ class AccountDisabled(Forbidden):
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """The cached facts of sessions and users; `may_go` raises an error if an account must not be deleted."""
+    """The cached facts of sessions and users, and mails; `may_go` raises an error if an account must not be deleted."""
 
     coherence: Coherence
     users: UserService
     may_go: Callable[[int], object]
+    letters: Letters
 
 
 class AuthService:
@@ -69,16 +75,30 @@ class AuthService:
     ) -> None:
         self._store, self._rules, self._tokens, self._refresh = accounts, rules, tokens, refresh
         self._coherence, self._users, self._may_go = facts.coherence, facts.users, facts.may_go
+        self._letters = facts.letters
         self.may_register, self.may_log_in, self.may_revoke = rules.may_register, rules.may_log_in, rules.may_revoke
+        self.may_ask_for_mail, self.may_mail = rules.may_ask_for_mail, rules.may_mail
 
     def register(self, new: Registration, client: Client) -> UserFact:
-        """Raises EmailTaken or Invalid (a password that is easy to guess)."""
-        self._rules.check_new_password(new.password, new.email, field="password")
+        """Raises EmailTaken or Invalid (a password that is easy to guess). With mail, the address is to be proven."""
+        hashed = self.hash_new(new.password, new.email, field="password")
         position = self._coherence.position()
-        user = self._store.insert_account(new.email, self._rules.hash(new.password), new.name, client)
+        if not self._letters.on:
+            user = self._store.insert_account(new, hashed, client)
+        else:
+            with self._store.transaction() as transaction:
+                user = self._store.insert_account(new, hashed, client, transaction)
+                if user is not None:
+                    reader = Reader(user.id, user.email, user.name, new.language or DEFAULT_LANGUAGE)
+                    self._letters.send_link(transaction, "verify", reader)
         if user is None:
             raise EmailTaken
         return self._users.remember(user, position)
+
+    def hash_new(self, password: str, email: str, field: str) -> bytes:
+        """The hash of a new password; raises Invalid for one that is easy to guess."""
+        self._rules.check_new_password(password, email, field)
+        return self._rules.hash(password)
 
     def login(self, given: Credentials, client: Client) -> Tokens:
         """Open a session, with one read and one write; raises WrongCredentials, AccountDisabled or RateLimited."""
@@ -88,7 +108,7 @@ class AuthService:
             raise WrongCredentials
         if account.disabled:
             raise AccountDisabled
-        tokens = self._open(account, client)
+        tokens = self._open(account, client, told=found.familiar or not self._letters.on)
         old = account.password_hash
         self._rules.strengthen(given.password, old, partial(self._store.replace_hash, account.id, old))
         return tokens
@@ -187,16 +207,30 @@ class AuthService:
 
     def change_password(self, user_id: int, session_id: int, change: PasswordChange, client: Client) -> None:
         """Change the password and end every other session; raises WrongPassword, Invalid, Conflict or NotFinal."""
-        account = self._confirmed(user_id, session_id, change.current, client)
-        self._rules.check_new_password(change.new, self._users.profile(user_id).user.email, field="new")
-        hashes = (self._rules.hash(change.new), account.password_hash)
+        account = self.confirmed(user_id, session_id, change.current, client)
+        hashed = self.hash_new(change.new, self._users.profile(user_id).user.email, field="new")
+        hashes = (hashed, account.password_hash)
         with self._store.transaction() as transaction:
             raised = self._store.raise_epoch(transaction, user_id, session_id, "password_changed", client, hashes)
             if raised is None:
                 raise Conflict("the password was changed by another request")
             epoch, xid = raised
             self._store.keep_session(transaction, user_id, session_id, epoch)
+            self._tell(transaction, "password", user_id, client)
         self._final_user(user_id, xid)
+
+    def replace_password(self, transaction: Transaction, user_id: int, password_hash: bytes, client: Client) -> None:
+        """Set the password and end every session; the caller publishes what the transaction has changed."""
+        self._store.raise_epoch(transaction, user_id, None, "password_recovered", client, (password_hash, None))
+        self._tell(transaction, "password", user_id, client)
+
+    def _tell(
+        self, transaction: Transaction, kind: Literal["password", "device"], user_id: int, client: Client
+    ) -> None:
+        """Mail a notice to an address that is proven, and one of a login only if it is wanted."""
+        reader = readers.find(transaction, user_id) if self._letters.on else None
+        if reader is not None and reader.verified and (reader.device_mails or kind != "device"):
+            self._letters.tell(transaction, kind, reader, client)
 
     def delete_account(
         self, user_id: int, session_id: int, password: str, version: int | None, client: Client
@@ -206,26 +240,35 @@ class AuthService:
         Raises WrongPassword, NotFinal, PreconditionFailed if the profile is no longer at `version`, or Conflict if
         the password changed or a company needs the account.
         """
-        account = self._confirmed(user_id, session_id, password, client)
+        account = self.confirmed(user_id, session_id, password, client)
         self._may_go(user_id)
         xid = self._store.delete_account(account, session_id, version, client)
         if xid is None:
             changed = "the account was changed by another request"
             raise Conflict(changed) if version is None else PreconditionFailed(changed)
         self._final_user(user_id, xid)
+        self._coherence.users.end(user_id)
 
-    def _confirmed(self, user_id: int, session_id: int, password: str, client: Client) -> Account:
+    def confirmed(self, user_id: int, session_id: int, password: str, client: Client) -> Account:
+        """The account, if the password is right; raises WrongPassword or RateLimited."""
         account = self._store.find_account_by_id(user_id)
         if not self._rules.confirms(session_id, password, account, client) or account is None:
             raise WrongPassword
         return account
 
-    def _open(self, account: Account, client: Client) -> Tokens:
+    def _open(self, account: Account, client: Client, *, told: bool) -> Tokens:
+        """Unless `told`, a login from a network other than the known ones is told by mail."""
         family = os.urandom(FAMILY_BYTES)
         mac = self._refresh.mac(family, 0)
         position = self._coherence.position()
         token, network = (family, token_hash(mac)), self._rules.network(client)
-        opened = self._store.open_session(account, token, client, network)
+        if told:
+            opened = self._store.open_session(account, token, client, network)
+        else:
+            with self._store.transaction() as transaction:
+                opened = self._store.open_session(account, token, client, network, transaction)
+                if opened is not None and readers.known_elsewhere(transaction, account.id, network):
+                    self._tell(transaction, "device", account.id, client)
         if opened is None:
             raise WrongCredentials
         self._warm(opened, position)

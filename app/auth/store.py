@@ -9,25 +9,25 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.auth.records import Account, Asked, Family, Found, Opened
-from app.auth.schemas import Client, Session, SessionFact
+from app.auth.schemas import Client, Registration, Session, SessionFact
 from app.infra.addresses import canonical_address
 from app.infra.background.afterwards import Afterwards
 from app.infra.postgres.database import Database, Statement, Transaction
 from app.users.schemas import User
 from app.users.store import user_columns, user_from_row, utc
 
-_ENDS_AT = "least(s.expires_at, s.created_at + make_interval(secs => {in_all}))"
-_LIVE_WITHIN = f"s.revoked_at IS NULL AND {_ENDS_AT} > now() AND s.epoch = u.token_epoch"
-_LIVE = _LIVE_WITHIN.format(in_all="%s")
+ENDS_AT = "least(s.expires_at, s.created_at + make_interval(secs => {in_all}))"
+LIVE_WITHIN = f"s.revoked_at IS NULL AND {ENDS_AT} > now() AND s.epoch = u.token_epoch"
+_LIVE = LIVE_WITHIN.format(in_all="%s")
 
 FIND_SESSION = Statement(
     "find_session",
     ("bigint", "float8"),
     f"""
-SELECT extract(epoch FROM {_ENDS_AT.format(in_all="$2")})::float8, extract(epoch FROM s.last_seen_at)::float8,
+SELECT extract(epoch FROM {ENDS_AT.format(in_all="$2")})::float8, extract(epoch FROM s.last_seen_at)::float8,
        {user_columns("u")}
   FROM sessions s JOIN users u ON u.id = s.user_id
- WHERE s.id = $1 AND {_LIVE_WITHIN.format(in_all="$2")}
+ WHERE s.id = $1 AND {LIVE_WITHIN.format(in_all="$2")}
 """,
     readonly=True,
 )
@@ -49,7 +49,8 @@ FIND_ACCOUNT_BY_ID = "SELECT id, password_hash, token_epoch FROM users WHERE id 
 
 INSERT_ACCOUNT = f"""
 WITH account AS (
-    INSERT INTO users (email, password_hash, name) VALUES (%s, %s, %s) ON CONFLICT (email) DO NOTHING
+    INSERT INTO users (email, password_hash, name, language, verified_at)
+    VALUES (%s, %s, %s, %s, CASE WHEN %s THEN now() END) ON CONFLICT (email) DO NOTHING
     RETURNING {user_columns()}
 ), audited AS (
     INSERT INTO audit_log (event, user_id, agent, address, request_id)
@@ -214,15 +215,21 @@ class AuthStore:
         row = self._database.one(FIND_ACCOUNT_BY_ID, user_id)
         return None if row is None else Account(row[0], bytes(row[1]), row[2])
 
-    def insert_account(self, email: str, password_hash: bytes, name: str, client: Client) -> User | None:
-        """The new user, or None if the address is taken."""
-        row = self._database.one(INSERT_ACCOUNT, email, password_hash, name, *client.origin)
+    def insert_account(
+        self, new: Registration, password_hash: bytes, client: Client, unverified: Transaction | None = None
+    ) -> User | None:
+        """The new user, or None if the address is taken; within a transaction it is `unverified`."""
+        values = (new.email, password_hash, new.name, new.language, unverified is None, *client.origin)
+        row = (unverified or self._database).one(INSERT_ACCOUNT, *values)
         return None if row is None else user_from_row(row)
 
-    def open_session(self, account: Account, token: tuple[bytes, bytes], client: Client, network: str) -> Opened | None:
+    def open_session(
+        self, account: Account, token: tuple[bytes, bytes], client: Client, network: str,
+        transaction: Transaction | None = None,
+    ) -> Opened | None:  # fmt: skip
         """`token` is (family, hash). Returns None if the account's epoch has changed since it was read."""
         seconds = min(self._life.since_refresh, self._life.in_all)
-        row = self._database.one(
+        row = (transaction or self._database).one(
             OPEN_SESSION, account.id, account.epoch, *token, seconds, *client.origin, network
         )  # fmt: skip
         return (
@@ -291,7 +298,7 @@ class AuthStore:
 
     def raise_epoch(
         self, transaction: Transaction, user_id: int, session_id: int | None, event: str, client: Client,
-        password: tuple[bytes, bytes] | None = None,
+        password: tuple[bytes, bytes | None] | None = None,
     ) -> tuple[int, str] | None:  # fmt: skip
         """(new epoch, transaction id). `password` is (new hash, old hash): None if the old one is no longer stored."""
         new, old = password or (None, None)

@@ -17,6 +17,9 @@ How the rest of the service uses it:
     coherence.users.put(7, value, position)            # ... to keep what was read; does nothing for position None
     coherence.users.get(7), .get_many(ids)             # what can be had without PostgreSQL
 
+    page = coherence.pages.find(7)                     # what was made of facts, while all of them are proven
+    coherence.pages.put(7, page, keys, position, ends_at)
+
     session_id in coherence.ended_sessions             # known to have ended; says nothing about others
     coherence.ended_sessions.add(session_id)           # only of what can never live again
 
@@ -41,6 +44,7 @@ The second argument is the type that is encoded: workers share values only with 
 """
 
 from app.coherence.facade import Coherence, Kinds
+from app.coherence.facts.derived import DerivedCache
 from app.coherence.facts.fact_cache import FactCache
 from app.coherence.facts.shared import Kind
 from app.coherence.keys import ANYWHERE_KEY, catalogue_key, company_key, job_key, session_key, user_key
@@ -51,6 +55,7 @@ __all__ = [
     "ANYWHERE_KEY",
     "DRAIN_EVERY_S",
     "Coherence",
+    "DerivedCache",
     "FactCache",
     "Kind",
     "Kinds",

@@ -1,14 +1,16 @@
 """The facade of the package; its parts are composed only here."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from app.coherence.clock import SYSTEM_CLOCK, Clock
+from app.coherence.facts.derived import DerivedCache
 from app.coherence.facts.ended_sessions import EndedSessions
 from app.coherence.facts.fact_cache import FactCache
 from app.coherence.facts.shared import Kind, SharedFacts
+from app.coherence.kept_answers import NO_ANSWERS, KeptAnswers
 from app.coherence.log.agreement import Agreement
 from app.coherence.log.change_log import ChangeLog
 from app.coherence.log.history import Position
@@ -21,6 +23,7 @@ from app.errors import Unavailable
 from app.infra.memcache.client import CacheUnavailable, Memcache
 from app.infra.metrics.counters import Counters
 from app.infra.postgres.database import Database
+from app.infra.relying import Part
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +51,7 @@ class Coherence:
     companies: FactCache[Any]
     jobs: FactCache[Any]
     searches: FactCache[Any]
+    pages: DerivedCache[Any]
     ended_sessions: EndedSessions
 
     def __init__(
@@ -68,10 +72,39 @@ class Coherence:
 
         self.users, self.companies, self.jobs = cache(kinds.users), cache(kinds.companies), cache(kinds.jobs)
         self.searches = cache(kinds.searches)
+        self.pages = DerivedCache(lease, clock)
         shared_sessions = shared(kinds.sessions)
         self.sessions = FactCache(kinds.sessions, shared_sessions, lease, clock, counters)
         self.ended_sessions = EndedSessions(shared_sessions, clock.now_ns)
+        self.answers: KeptAnswers = NO_ANSWERS
         self.apply(tuning)
+
+    def keep_answers(self, answers: KeptAnswers) -> None:
+        """Tell `answers` what they need to know from now on; before the first request."""
+        self.answers = self._lease.answers = self.ended_sessions.answers = answers
+
+    def show(self, gauge: Callable[[str, float], None]) -> None:
+        """Set this worker's gauges of its caches and of the log."""
+        gauge("log_refused", self.agreement.refused)
+        gauge("log_changing", self.agreement.changing)
+        gauge("users_cached", len(self.users))
+        gauge("sessions_cached", len(self.sessions))
+        gauge("companies_cached", len(self.companies))
+        gauge("jobs_cached", len(self.jobs))
+        gauge("searches_cached", len(self.searches))
+        gauge("sessions_ended", len(self.ended_sessions))
+
+    def proven(self, *parts: Part) -> Position | None:
+        """The position of the state that proves all of `parts`; None when it does not prove them or has no log.
+
+        What is kept by it must be kept before another look is installed.
+        """
+        state = self._lease.state
+        for part in parts:
+            position = state.position if part.position is None else part.position
+            if part.refused or not state.proves(tuple(part.keys), position):
+                return None
+        return state.position or None
 
     def apply(self, tuning: Caches) -> None:
         """Apply new cache bounds and a new lease time at once."""
@@ -81,6 +114,7 @@ class Coherence:
         self.companies.apply(tuning.company)
         self.jobs.apply(tuning.job)
         self.searches.apply(tuning.search)
+        self.pages.apply(tuning.search)
         self.ended_sessions.apply(tuning.blacklist)
 
     def leased(self) -> bool:

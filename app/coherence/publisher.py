@@ -71,12 +71,14 @@ class Publisher:
         is published later, before any worker that has been without the log gets a lease again. Raises NotFinal for
         every write whose log is not, or no longer, the one of the database.
         """
-        deadline_ns = self._clock.now_ns() + PATIENCE_S * S_IN_NS
+        now_ns = self._clock.now_ns()
+        deadline_ns = now_ns + PATIENCE_S * S_IN_NS
+        confirm_by_ns = deadline_ns if security else now_ns
         keys = list(dict.fromkeys(keys))
         try:
-            terms = self._agreement.require()
-            while not self._told(terms, keys, xid, deadline_ns):
-                terms = self._agreement.ask()
+            terms = self._until(confirm_by_ns, self._agreement.require)
+            while not self._told(terms, keys, xid, deadline_ns, confirm_by_ns):
+                terms = self._until(confirm_by_ns, self._agreement.ask)
         except CacheUnavailable as error:
             self._counters.add("changes_unpublished")
             if security:
@@ -109,12 +111,17 @@ class Publisher:
             self._counters.add("outbox_drained", drained)
         return drained
 
-    def _told(self, terms: Terms, keys: Sequence[str], xid: str | None, deadline_ns: int) -> bool:
-        """Publish under `terms` and wait; False when the database has changed to another log meanwhile."""
+    def _told(
+        self, terms: Terms, keys: Sequence[str], xid: str | None, deadline_ns: float, confirm_by_ns: float
+    ) -> bool:  # fmt: skip
+        """Publish under `terms` and wait; False when the database has changed to another log meanwhile.
+
+        Deleting the rows again is harmless, so a connection that was lost or not free in time fails no write.
+        """
         if terms.log is not None:
             self._insist(keys, terms.log, deadline_ns)
             self._wait()
-        return self._outbox.delete_of(xid, terms.counter)
+        return self._until(confirm_by_ns, self._outbox.delete_of, xid, terms.counter)
 
     def _publish(self, rows: Sequence[tuple[int, str]], change_log: ChangeLog) -> None:
         """Publish the rows' keys. No lock is needed: publishing a change twice is harmless."""
@@ -124,7 +131,7 @@ class Publisher:
         elif keys:
             change_log.enter(change_log.take(len(keys)), keys)
 
-    def _insist(self, keys: Sequence[str], change_log: ChangeLog, deadline_ns: int) -> None:
+    def _insist(self, keys: Sequence[str], change_log: ChangeLog, deadline_ns: float) -> None:
         """Publish `keys`, each of the two steps tried until the deadline. Raises CacheUnavailable."""
         if len(keys) > NAMED_MAX:
             self._until(deadline_ns, change_log.forget_everything)
@@ -133,13 +140,18 @@ class Publisher:
             self._until(deadline_ns, change_log.enter, first, keys)
         self._counters.add("changes_published", len(keys))
 
-    def _until(self, deadline_ns: int, step: Callable[P, R], *args: P.args, **named: P.kwargs) -> R:
-        """Retry `step` until it succeeds. Raises CacheUnavailable when it still fails at the deadline."""
+    def _until(self, deadline_ns: float, step: Callable[P, R], *args: P.args, **named: P.kwargs) -> R:
+        """Retry `step` until it succeeds. Raises CacheUnavailable or Unavailable if it still fails at the deadline.
+
+        WrongLog is raised at once: other processes must act before a retry can succeed.
+        """
         failures = 0
         while True:
             try:
                 return step(*args, **named)
-            except CacheUnavailable:
+            except WrongLog:
+                raise
+            except (CacheUnavailable, Unavailable):
                 if self._clock.now_ns() >= deadline_ns:
                     raise
             self._clock.sleep(PAUSES_S[min(failures, len(PAUSES_S) - 1)])

@@ -19,12 +19,16 @@ from app.coherence.log.change_log import ChangeLog
 from app.coherence.log.lease import LEASE_MAX_MS
 from app.coherence.log.store import NO_LOG, LogRecord, Recorded
 from app.coherence.publisher import SLACK_MS
+from app.config import DatabaseTuning
 from app.errors import Unavailable
-from app.infra.memcache.client import CacheUnavailable
+from app.infra.memcache.client import CacheUnavailable, Server
+from app.infra.postgres.database import Database
 
 LOST_S = 10.0
 ATTEMPTS = 6
 PAUSE_S = 0.5
+LOG_TIMEOUT_S = 1.0
+_ONE_CONNECTION = DatabaseTuning(pool_min=1, pool_max=1, acquire_timeout_ms=1000)
 OpenLog = Callable[[str], ChangeLog]
 
 
@@ -65,3 +69,33 @@ def _end_leases(present: Recorded, open_log: OpenLog, clock: Clock) -> None:
                 ) from error
         clock.sleep(PAUSE_S)
     clock.sleep((LEASE_MAX_MS + SLACK_MS) / 1000)
+
+
+def change_log_of(url: str, identity: str | None, *, lost: bool = False) -> str:
+    """Change the log of changes of the database at `url`, or show it if `identity` is None; returns a message."""
+    database = Database(url, _ONE_CONNECTION, prepared=False)
+    try:
+        record = LogRecord(database)
+        if identity is None:
+            return record.shown()
+        return replace_log(record, identity, lambda address: ChangeLog(Server(address, LOG_TIMEOUT_S)), lost=lost)
+    finally:
+        database.close()
+
+
+def adopt_log(url: str, identity: str, *, alone: bool) -> None:
+    """Set the log of changes of a development database to `identity`, whatever it was before.
+
+    `alone` says that no other process uses the database; else the change follows the same steps as in production.
+    """
+    database = Database(url, _ONE_CONNECTION, prepared=False)
+    try:
+        if alone:
+            LogRecord(database).replace(identity)
+            return
+    finally:
+        database.close()
+    try:
+        change_log_of(url, identity)
+    except Unavailable:
+        change_log_of(url, identity, lost=True)

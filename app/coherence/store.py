@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from app.infra.postgres.database import Database
+from app.infra.postgres.database import Database, Transaction
 
 LIST_OLDER_THAN = """
 SELECT id, key FROM outbox
@@ -22,6 +22,15 @@ SELECT EXISTS (SELECT FROM agreed)
 DELETE = _DELETE_IF_AGREED.format("id = ANY (%s)")
 
 DELETE_OF = _DELETE_IF_AGREED.format("xid = %s::xid8")
+
+
+CHANGED = "SELECT DISTINCT pg_current_xact_id()::text, key FROM outbox WHERE xid = pg_current_xact_id()"
+
+
+def changed_keys(transaction: Transaction) -> tuple[str | None, list[str]]:
+    """The transaction's id, and the keys that its triggers have written to the outbox."""
+    rows = transaction.all(CHANGED)
+    return (rows[0][0] if rows else None), [row[1] for row in rows]
 
 
 class Outbox:

@@ -81,6 +81,7 @@ class OneCompany(_CompanyResource):
             errors=(401, 404, 429, 503),
             parameters=(_COMPANY,),
             headers={200: ("ETag",), 304: ("ETag",)},
+            keep="public",
         )
     )
     def on_get(self, req: falcon.Request, resp: falcon.Response, company_id: int) -> None:
@@ -129,6 +130,7 @@ class CompanyBySlug(_CompanyResource):
             errors=(401, 404, 429, 503),
             parameters=(Parameter("slug", "path", _SLUG, "", required=True),),
             headers={200: ("ETag",), 304: ("ETag",)},
+            keep="public",
         )
     )
     def on_get(self, req: falcon.Request, resp: falcon.Response, slug: str) -> None:
@@ -158,8 +160,8 @@ class CompanyMembers(_CompanyResource):
 
     @operation(
         Operation(
-            "Add the account with this address as a member, at once; owners only. 404 without such an account",
-            {201: Member},
+            "Invite by mail (202), or without mail add the account with this address at once; owners only",
+            {201: Member, 202: None},
             body=Invitation,
             errors=(*_WRITING, 409),
             parameters=(_COMPANY,),
@@ -168,7 +170,11 @@ class CompanyMembers(_CompanyResource):
     )
     def on_post(self, req: falcon.Request, resp: falcon.Response, company_id: int) -> None:
         user_id = req.context.identity.user_id
-        member = self._companies.invite(company_id, user_id, read_json(req, Invitation), client_of(req))
+        invitation = read_json(req, Invitation)
+        if self._companies.invite_by_mail(company_id, user_id, invitation):
+            resp.status = 202
+            return
+        member = self._companies.invite(company_id, user_id, invitation, client_of(req))
         answer(resp, member, 201)
         locate(req, resp, f"/api/v1/companies/{company_id}/members/{member.user_id}")
 
@@ -231,3 +237,9 @@ class OwnCompaniesList(_CompanyResource):
         answer(resp, self._companies.own(req.context.identity.user_id, *page_asked(req)))
 
     on_head = on_get
+
+
+def all_resources(companies: CompanyService) -> list[Resource]:
+    """Every resource of this module."""
+    kinds = (Companies, OneCompany, CompanyBySlug, CompanyMembers, CompanyMember, OwnCompaniesList)
+    return [kind(companies) for kind in kinds]

@@ -9,6 +9,10 @@ from functools import lru_cache
 import msgspec
 from msgspec import UNSET
 
+from app.auth.links.letters import InvalidLink, Letters, role_in
+from app.auth.links.store import Link
+from app.auth.readers import store as readers
+from app.auth.records import Reader
 from app.auth.schemas import Client
 from app.coherence import Coherence, FactCache, Kind, company_key
 from app.companies import store
@@ -81,8 +85,11 @@ def _nothing_follows(transaction: Transaction, company_id: int) -> Sequence[str]
 class CompanyService:
     """Companies are cached. Memberships are not: each check reads PostgreSQL, so a change holds from its commit on."""
 
-    def __init__(self, companies: CompanyStore, coherence: Coherence, follow: Follow = _nothing_follows) -> None:
-        self._store, self._coherence, self._follow = companies, coherence, follow
+    def __init__(
+        self, companies: CompanyStore, coherence: Coherence, follow: Follow = _nothing_follows,
+        letters: Letters | None = None,
+    ) -> None:  # fmt: skip
+        self._store, self._coherence, self._follow, self._letters = companies, coherence, follow, letters
         self._facts: FactCache[CompanyFact] = coherence.companies
         self._id_of = lru_cache(REMEMBERED_SLUGS)(self._find_id)
 
@@ -96,6 +103,10 @@ class CompanyService:
     def companies_many(self, company_ids: Sequence[int]) -> dict[int, CompanyFact]:
         """Those that exist, by id; takes one pipelined read of the shared cache and at most one query."""
         return self._facts.load_many(company_ids, self._read_many)
+
+    def fresh_many(self, company_ids: Sequence[int]) -> dict[int, CompanyFact]:
+        """Those that exist, by id, from the database itself."""
+        return self._read_many(company_ids) if company_ids else {}
 
     def by_slug(self, slug: str) -> CompanyFact:
         """Raises NotFound. A company's slug never changes, so each worker caches the id of a slug."""
@@ -121,13 +132,14 @@ class CompanyService:
 
     def create(self, user_id: int, new: NewCompany, client: Client) -> CompanyFact:
         """Create a company with the user as its owner; raises SlugTaken or TooManyCompanies."""
-        if self._store.count_owned(user_id) >= OWNED_MAX:
-            raise TooManyCompanies(f"at most {OWNED_MAX} for an account")
         values = (new.name, new.description, new.website, new.country)
-        for slug in [new.slug] if isinstance(new.slug, str) else slugs_of(new.name):
-            made = self._store.insert(slug, values, user_id, client)
-            if made is not None:
-                return company_fact(made)
+        with self._store.transaction() as transaction:
+            if store.count_owned(transaction, user_id) >= OWNED_MAX:
+                raise TooManyCompanies(f"at most {OWNED_MAX} for an account")
+            for slug in [new.slug] if isinstance(new.slug, str) else slugs_of(new.name):
+                made = store.insert(transaction, slug, values, user_id, client)
+                if made is not None:
+                    return company_fact(made)
         raise SlugTaken
 
     def change(self, company_id: int, user_id: int, patch: CompanyPatch, version: int | None) -> CompanyFact:
@@ -194,6 +206,32 @@ class CompanyService:
         if member is None:
             raise AlreadyMember(f"its id is {account}; change its role instead")
         return member
+
+    def invite_by_mail(self, company_id: int, user_id: int, invitation: Invitation) -> bool:
+        """Mail an invitation, even if no account has the address yet; False without mail, and nothing is done.
+
+        Raises what `require` does, and RateLimited for too many invitations.
+        """
+        if self._letters is None or not self._letters.on:
+            return False
+        self.require(company_id, user_id, owner=True)
+        company, email = self.company(company_id).brief.name, invitation.email
+        with self._store.transaction() as transaction:
+            inviter, invited = readers.find(transaction, user_id), readers.find_at(transaction, email)
+            if inviter is None:
+                raise NotFound("there is no such user")
+            language = (invited or inviter).language
+            values = {"company": company, "inviter": inviter.name, "role": role_in(language, invitation.role)}
+            reader = Reader(user_id, email, "", language)
+            self._letters.ask_link(transaction, "invite", reader, values, (company_id, invitation.role))
+        return True
+
+    def join(self, transaction: Transaction, link: Link, user_id: int, client: Client) -> None:
+        """Add the account as invited; raises InvalidLink if who invited it is not an owner any more."""
+        inviter, company_id, role = link.bound.user_id, link.company_id, link.role
+        if not store.may_still_invite(transaction, company_id, inviter):
+            raise InvalidLink
+        store.join(transaction, company_id, user_id, role, inviter, client)
 
     def set_role(self, company_id: int, user_id: int, member_id: int, role: Role, client: Client) -> Member:
         """Change a role; raises what `require` does, NotFound if `member_id` is not a member, and LastOwner."""

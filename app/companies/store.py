@@ -11,7 +11,7 @@ from typing import Any
 from app.auth.schemas import Client
 from app.companies.schemas import Company, CompanyBrief, Member, OwnCompany, Role
 from app.infra.postgres.database import Database, Statement, Transaction
-from app.users.store import utc
+from app.users.store import lock, utc
 
 _COLUMNS = "id, slug, name, verified, description, website, country, created_at, updated_at, version"
 
@@ -120,6 +120,21 @@ WITH account AS (
 SELECT account.id, account.name, invited.role, invited.since FROM account LEFT JOIN invited ON true
 """
 
+MAY_INVITE = """
+SELECT 1 FROM company_members m JOIN companies c ON c.id = m.company_id
+ WHERE m.company_id = %s AND m.user_id = %s AND m.role = 'owner' AND c.closed_at IS NULL FOR SHARE OF m
+"""
+
+JOIN_COMPANY = """
+WITH joined AS (
+    INSERT INTO company_members (company_id, user_id, role) VALUES (%s, %s, %s)
+        ON CONFLICT (company_id, user_id) DO NOTHING
+    RETURNING user_id, company_id, role
+)
+INSERT INTO audit_log (event, user_id, actor_id, company_id, agent, address, request_id, detail)
+SELECT 'member_added', user_id, %s, company_id, %s, %s::inet, %s, jsonb_build_object('role', role) FROM joined
+"""
+
 SET_ROLE = """
 WITH changed AS (
     UPDATE company_members SET role = %s WHERE company_id = %s AND user_id = %s AND role <> %s
@@ -178,14 +193,6 @@ class CompanyStore:
         role: Role | None = None if row is None else row[0]
         return role
 
-    def insert(self, slug: str, values: Sequence[str | None], user_id: int, client: Client) -> Company | None:
-        """`values` are name, description, website and country; returns None if the slug is taken."""
-        return _company(self._database.one(INSERT_COMPANY, slug, *values, user_id, *client.origin))
-
-    def count_owned(self, user_id: int) -> int:
-        row = self._database.one(COUNT_OWNED, user_id)
-        return 0 if row is None else int(row[0])
-
     def list_owned_alone(self, user_id: int, limit: int) -> list[str]:
         """Slugs of companies of which this account is the only owner."""
         return [row[0] for row in self._database.all(LIST_OWNED_ALONE, user_id, limit)]
@@ -216,6 +223,32 @@ class CompanyStore:
     def remove(self, company_id: int, user_id: int, actor_id: int, client: Client) -> bool:
         """Whether there was such a member; raises Conflict if no owner would be left."""
         return self._database.run(REMOVE_MEMBER, company_id, user_id, actor_id, *client.origin) > 0
+
+
+def count_owned(transaction: Transaction, user_id: int) -> int:
+    """How many companies the account owns, until the transaction ends."""
+    lock(transaction, user_id)
+    row = transaction.one(COUNT_OWNED, user_id)
+    return 0 if row is None else int(row[0])
+
+
+def insert(
+    transaction: Transaction, slug: str, values: Sequence[str | None], user_id: int, client: Client
+) -> Company | None:
+    """`values` are name, description, website and country; returns None if the slug is taken."""
+    return _company(transaction.one(INSERT_COMPANY, slug, *values, user_id, *client.origin))
+
+
+def may_still_invite(transaction: Transaction, company_id: int | None, user_id: int) -> bool:
+    """Whether the account is an owner of an open company; it stays one until the transaction ends."""
+    return transaction.one(MAY_INVITE, company_id, user_id) is not None
+
+
+def join(
+    transaction: Transaction, company_id: int | None, user_id: int, role: str | None, inviter_id: int, client: Client
+) -> None:  # fmt: skip
+    """Make an account a member; one that is a member already keeps its role."""
+    transaction.run(JOIN_COMPANY, company_id, user_id, role, inviter_id, *client.origin)
 
 
 def change(

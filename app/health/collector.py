@@ -1,6 +1,6 @@
 """Prometheus metrics of the service's dependencies, and of the postings in its database."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -12,8 +12,11 @@ from app.errors import Unavailable
 from app.health.service import Dependencies
 from app.health.shared import Shared
 from app.infra.pgbouncer.console import PoolerStatistics, statistics
+from app.infra.postgres.database import Database
 from app.infra.secrets.key_ring import KeyRing
 from app.jobs.upkeep.store import Standing
+from app.tasks.administration.store import AdministrationStore
+from app.tasks.administration.store import Standing as TaskStanding
 
 _POOLER_GAUGES = {
     "pool_size": "Server connections that PgBouncer may have now",
@@ -83,29 +86,104 @@ class DependenciesCollector(Collector):
 
 
 class PostingsCollector(Collector):
-    """A collector of what is true for all pods; `look` raises Unavailable, and is called at most once a second."""
+    """A collector of what is true for all pods.
 
-    def __init__(self, look: Callable[[], Standing]) -> None:
-        self._look = look
-        self._shared: Shared[Standing | None] = Shared(self._found, None)
+    `look`, and `behind_s` for the lag of events in seconds, raise Unavailable and are called at most once a second.
+    """
+
+    def __init__(self, look: Callable[[], Standing], behind_s: Callable[[], float]) -> None:
+        self._look, self._behind_s = look, behind_s
+        self._shared: Shared[tuple[Standing, float] | None] = Shared(self._found, None)
 
     def collect(self) -> Iterator[Metric]:
-        """Postings by state, and the lag of their expiry; nothing while PostgreSQL does not answer."""
-        found = self._shared.value()
-        if found is None:
+        """Postings by state, the lags of their expiry and of events; nothing while PostgreSQL does not answer."""
+        seen = self._shared.value()
+        if seen is None:
             return
+        found, events_behind_s = seen
         postings = GaugeMetricFamily("jobfinder_postings", "Postings by state, counted every minute", labels=["state"])
         for state, number in found.states.items():
             postings.add_metric([state], number)
         yield postings
         lag = "For how long the posting has been due to expire that is due longest"
         yield GaugeMetricFamily("jobfinder_expiry_behind_seconds", lag, value=found.behind_s)
+        held = "For how long a change has been committed that readers of events cannot see yet"
+        yield GaugeMetricFamily("jobfinder_events_behind_seconds", held, value=events_behind_s)
 
-    def _found(self) -> Standing | None:
+    def _found(self) -> tuple[Standing, float] | None:
+        try:
+            return self._look(), self._behind_s()
+        except Unavailable:
+            return None
+
+
+class TasksCollector(Collector):
+    """A collector of the queue of tasks, the same for all pods."""
+
+    def __init__(self, database: Database) -> None:
+        self._look = AdministrationStore(database).standing
+        self._shared: Shared[Sequence[TaskStanding]] = Shared(self._found, [])
+
+    def collect(self) -> Iterator[Metric]:
+        """Tasks by name; nothing while PostgreSQL does not answer."""
+        waiting = GaugeMetricFamily("jobfinder_tasks_waiting", "Tasks that wait, also delayed ones", labels=["task"])
+        failed = GaugeMetricFamily("jobfinder_tasks_failed", "Failed tasks that are kept", labels=["task"])
+        meaning = "For how long the task has been due that is due longest"
+        oldest = GaugeMetricFamily("jobfinder_tasks_oldest_seconds", meaning, labels=["task"])
+        for each in self._shared.value():
+            waiting.add_metric([each.name], each.waiting)
+            failed.add_metric([each.name], each.failed)
+            oldest.add_metric([each.name], each.oldest_s)
+        yield from (waiting, failed, oldest)
+
+    def _found(self) -> Sequence[TaskStanding]:
         try:
             return self._look()
         except Unavailable:
+            return []
+
+
+class MatchingCollector(Collector):
+    """A collector of the matching of saved searches, the same for all pods; `behind_s` raises Unavailable."""
+
+    def __init__(self, behind_s: Callable[[], float]) -> None:
+        self._behind_s = behind_s
+        self._shared: Shared[float | None] = Shared(self._found, None)
+
+    def collect(self) -> Iterator[Metric]:
+        """How far matching is behind; nothing while PostgreSQL does not answer."""
+        seconds = self._shared.value()
+        if seconds is not None:
+            meaning = "For how long the change has been waiting that is matched next, if saved searches alert anybody"
+            yield GaugeMetricFamily("jobfinder_matching_behind_seconds", meaning, value=seconds)
+
+    def _found(self) -> float | None:
+        try:
+            return self._behind_s()
+        except Unavailable:
             return None
+
+
+class FeedsCollector(Collector):
+    """A collector of imports, the same for all pods; `look` counts sources by state, and raises Unavailable."""
+
+    def __init__(self, look: Callable[[], Mapping[str, int]]) -> None:
+        self._look = look
+        self._shared: Shared[Mapping[str, int]] = Shared(self._found, {})
+
+    def collect(self) -> Iterator[Metric]:
+        """Sources by what became of their latest run; nothing while PostgreSQL does not answer."""
+        meaning = "Sources of postings by what became of their latest full feed"
+        feeds = GaugeMetricFamily("jobfinder_feeds", meaning, labels=["state"])
+        for state, number in self._shared.value().items():
+            feeds.add_metric([state], number)
+        yield feeds
+
+    def _found(self) -> Mapping[str, int]:
+        try:
+            return self._look()
+        except Unavailable:
+            return {}
 
 
 def _pooler(found: PoolerStatistics | None) -> Iterator[Metric]:

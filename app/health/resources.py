@@ -8,14 +8,13 @@ import msgspec
 
 from app.errors import NotFound, Unavailable
 from app.health.performance import PerformanceService
+from app.health.processes import PROMETHEUS
 from app.health.schemas import Alive, Links, Metrics, Report
 from app.health.service import HealthService
 from app.web.compression import preferred
 from app.web.openapi.operations import Operation, Parameter, operation
 from app.web.openapi.page import START_POLICY, VIEWER_FILES, VIEWER_POLICY, packed_files, page, start_page
 from app.web.resource import Resource, answer
-
-_PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class _HealthResource(Resource):
@@ -83,7 +82,7 @@ class PrometheusMetrics(_Measured):
     @operation(Operation("Metrics in the text format of Prometheus", {200: str}, media_type="text/plain"))
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         resp.data = self._service.exposition()
-        resp.content_type = _PROMETHEUS
+        resp.content_type = PROMETHEUS
 
     on_head = on_get
 
@@ -96,7 +95,7 @@ class OpenApi(Resource):
     def __init__(self, document: dict[str, Any]) -> None:
         self._document = msgspec.json.encode(document)
 
-    @operation(Operation("This OpenAPI document", {200: dict[str, Any]}, errors=(429,)))
+    @operation(Operation("This OpenAPI document", {200: dict[str, Any]}, errors=(429,), keep="public"))
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         resp.data = self._document
         resp.set_header("Cache-Control", "public, max-age=300")
@@ -109,7 +108,11 @@ class Start(Resource):
 
     public = True
 
-    @operation(Operation("Links to the documentation, as JSON; a page for browsers", {200: Links}, errors=(429,)))
+    @operation(
+        Operation(
+            "Links to the documentation, as JSON; a page for browsers", {200: Links}, errors=(429,), keep="public"
+        )
+    )
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         links = Links(*(req.root_path + path for path in ("/docs", "/openapi.json", "/.well-known/jwks.json")))
         resp.set_header("Cache-Control", "public, max-age=300")
@@ -131,7 +134,7 @@ class Documentation(Resource):
     def __init__(self, document: dict[str, Any]) -> None:
         self._page = page(document)
 
-    @operation(Operation("The documentation page", {200: str}, errors=(429,), media_type="text/html"))
+    @operation(Operation("The documentation page", {200: str}, errors=(429,), media_type="text/html", keep="public"))
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         resp.data = self._page
         resp.content_type = falcon.MEDIA_HTML
@@ -156,6 +159,7 @@ class DocumentationFile(Resource):
             errors=(404, 429),
             parameters=(Parameter("file", "path", {"enum": list(VIEWER_FILES)}, "", required=True),),
             media_type="text/*",
+            keep="public",
         )
     )
     def on_get(self, req: falcon.Request, resp: falcon.Response, file: str) -> None:

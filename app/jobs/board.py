@@ -6,7 +6,10 @@ from app.coherence import Coherence
 from app.companies.service import CompanyService
 from app.infra.metrics.counters import Counters
 from app.infra.postgres.database import Database
-from app.jobs.codes.salaries import shipped_rates
+from app.jobs.bulk.service import BulkWriter
+from app.jobs.codes.salaries import Rates
+from app.jobs.exports.service import Exporter
+from app.jobs.exports.store import ExportStore
 from app.jobs.query.cursors import Cursors
 from app.jobs.query.searching import Searcher
 from app.jobs.query.store import QueryStore
@@ -26,18 +29,29 @@ class Board:
     searches: SearchService
     suggestions: SuggestionService
     upkeep: Upkeep
+    bulk: BulkWriter
+    exports: Exporter
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """What all workers have in common: the secret that authenticates cursors, and the exchange rates of salaries."""
+
+    secret: bytes
+    rates: Rates
 
 
 def job_board(
-    database: Database, coherence: Coherence, companies: CompanyService, secret: bytes, counters: Counters
+    database: Database, coherence: Coherence, companies: CompanyService, common: Common, counters: Counters
 ) -> Board:  # fmt: skip
-    """`secret` authenticates cursors and is the same for all workers."""
-    postings, rates = PostingStore(database), shipped_rates()
+    postings, rates = PostingStore(database), common.rates
     jobs = JobService(postings, coherence, companies, rates)
-    sources = Sources(Searcher(QueryStore(database), rates), jobs, postings, coherence.searches)
+    sources = Sources(Searcher(QueryStore(database), rates), jobs, postings, coherence.searches, coherence.pages)
     return Board(
         jobs,
-        SearchService(sources, Cursors(secret), rates, counters),
+        SearchService(sources, Cursors(common.secret), rates, counters),
         SuggestionService(SuggestionStore(database)),
         Upkeep(database, coherence, rates),
+        BulkWriter(database, postings, coherence, rates),
+        Exporter(ExportStore(database), postings, companies),
     )

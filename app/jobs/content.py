@@ -12,7 +12,7 @@ from app.errors import FieldError, Invalid
 from app.jobs.codes.gazetteer import gazetteer
 from app.jobs.codes.vocabulary import currencies
 from app.jobs.query.parameters import meant
-from app.jobs.schemas import Apply, Detail, JobPatch, NewJob, Place, Posting, Salary
+from app.jobs.schemas import Apply, Detail, JobContent, JobPatch, Place, Posting, Salary
 from app.jobs.texts.cleaning import text_of
 from app.jobs.texts.detection import language_of
 from app.jobs.texts.words import folded
@@ -26,7 +26,7 @@ _ADDRESS = re.compile(r"https?://[!-~]+\Z")
 _SAID = frozenset(msgspec.structs.asdict(Detail()))
 
 
-def new_posting(company_id: int, new: NewJob, now: datetime) -> Posting:
+def new_posting(company_id: int, new: JobContent, now: datetime) -> Posting:
     """A draft with the given content. Raises Invalid."""
     until = new.valid_through or now + timedelta(days=OPEN_DAYS)
     said = _detail(Detail(), {name: value for name, value in _given(new).items() if name in _SAID})
@@ -58,7 +58,7 @@ def late(until: datetime, now: datetime) -> Iterator[FieldError]:
         yield FieldError("valid_through", "in_the_past", "the end must be in the future")
 
 
-def _given(shape: NewJob | JobPatch) -> dict[str, Any]:
+def _given(shape: JobContent | JobPatch) -> dict[str, Any]:
     return {name: value for name, value in msgspec.structs.asdict(shape).items() if value is not UNSET}
 
 

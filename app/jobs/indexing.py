@@ -12,7 +12,7 @@ from app.jobs.codes.terms import ANYWHERE, Kind, cells_at, day_of, term
 from app.jobs.query.compiled import Name
 from app.jobs.schemas import Detail, Place, Salary
 from app.jobs.texts.cleaning import text_of
-from app.jobs.texts.words import Stems, body_lexemes, folded, spelled, title_vector
+from app.jobs.texts.words import TextLexemes, body_lexemes, folded, spelled, title_vector
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +34,17 @@ class Texts:
 
     language: str
     title: list[str]
-    body: list[str]
+    named: list[str]
+    described: list[str]
 
     @property
     def words(self) -> list[str]:
         return list(dict.fromkeys((*self.title, *self.body)))
+
+    @property
+    def body(self) -> list[str]:
+        """Skills and names of places come first."""
+        return [*self.named, *self.described]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +61,18 @@ class Indexed:
 
 
 def texts_of(title: str, description: str, detail: Detail, places: Iterable[Place]) -> Texts:
-    """The words of title and body; skills and names of places are the first words of the body."""
+    """The words of title and body."""
+    return Texts(detail.language, spelled(title), _named(detail, places), spelled(text_of(description)))
+
+
+def texts_at(texts: Texts, detail: Detail, places: Iterable[Place]) -> Texts:
+    """The same words at other places."""
+    return Texts(texts.language, texts.title, _named(detail, places), texts.described)
+
+
+def _named(detail: Detail, places: Iterable[Place]) -> list[str]:
     named = [part for place in places for part in (place.city, place.region) if part]
-    return Texts(
-        detail.language, spelled(title), spelled(" ".join([*detail.skills, *named, text_of(description)]))
-    )  # fmt: skip
+    return spelled(" ".join([*detail.skills, *named]))
 
 
 def named_values(detail: Detail, places: Iterable[Place]) -> list[NamedValue]:
@@ -97,7 +110,7 @@ class Unnumbered:
     terms: set[int]
     named: list[NamedValue]
 
-    def complete(self, stems: Stems, numbers: Mapping[tuple[Name, str], int], rates: Rates) -> Indexed:
+    def complete(self, known: TextLexemes, numbers: Mapping[tuple[Name, str], int], rates: Rates) -> Indexed:
         """`numbers` are by name and country."""
         terms = self.terms | {numbers[each.name, each.country] for each in self.named}
         return Indexed(
@@ -106,8 +119,8 @@ class Unnumbered:
             [lat for lat, _ in self.spots],
             [lon for _, lon in self.spots],
             sorted(terms),
-            title_vector(self.texts.title, stems),
-            body_lexemes(self.texts.title, self.texts.body, stems),
+            title_vector(self.texts.title, known.stems),
+            body_lexemes(self.texts.title, self.texts.body, known),
         )
 
 
@@ -126,6 +139,11 @@ def rates_needed(salary: Salary | None, rates: Rates) -> str | None:
 
 def fingerprint(title: str, description: str, detail: Detail) -> bytes:
     """A hash that near-duplicates share: of all words and all filterable values except places."""
+    return fingerprint_of(texts_of(title, description, detail, ()), detail)
+
+
+def fingerprint_of(texts: Texts, detail: Detail) -> bytes:
+    """The same for a posting of which the words are known."""
     same = msgspec.structs.replace(detail, places=(), source="", external_id="", openings=1)
-    words = " ".join((*spelled(title), "|", *spelled(text_of(description))))
+    words = " ".join((*texts.title, "|", *texts.described))
     return hashlib.blake2b(words.encode() + msgspec.json.encode(same), digest_size=16).digest()

@@ -50,6 +50,11 @@ def number_of(wanted: Wanted, rates_of: str) -> int:
     return int.from_bytes(hashlib.blake2b(asked.encode(), digest_size=16).digest())
 
 
+def page_of(number: int, shown: tuple[str, ...]) -> int:
+    """The number under which a worker keeps the finished page of a search with these fields."""
+    return int.from_bytes(hashlib.blake2b(f"{number} {shown!r}".encode(), digest_size=16).digest())
+
+
 def end_after(asked_at: float, left_s: Iterable[float | None]) -> float:
     """`ends_at` of a result whose parts hold for `left_s`, as the database counted them after `asked_at`."""
     return asked_at - EARLY_S + min((each for each in left_s if each is not None), default=_LONG_S)

@@ -4,7 +4,6 @@ from typing import Any
 
 from app.jobs.codes.salaries import PER_YEAR
 from app.jobs.codes.vocabulary import CONFIGURATIONS, EMPLOYMENT_TYPES, SENIORITIES, WORKPLACES, currencies, languages
-from app.jobs.query.cursors import CURSOR_PATTERN
 from app.jobs.query.expression import LENGTH_MAX
 from app.jobs.query.parameters import (
     DAYS_MAX,
@@ -21,6 +20,7 @@ from app.jobs.query.parameters import (
 from app.jobs.schemas import FIELDS
 from app.web.converters import ID_SCHEMA
 from app.web.openapi.operations import Parameter
+from app.web.pages import SEALED_CURSOR
 from app.web.texts import VISIBLE_TEXT
 from app.web.vocabulary import COUNTRIES
 
@@ -82,7 +82,7 @@ def searched() -> tuple[Parameter, ...]:
         _query("verified", _SWITCH, "of verified companies only"),
         _query("sort", _listed(SORTS), "default: relevance with `q`, else the newest first"),
         _query("limit", {"type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": DEFAULT_LIMIT}, ""),
-        _query("cursor", {"type": "string", "pattern": CURSOR_PATTERN, "maxLength": 500}, "`next` of the page before"),
+        _query("cursor", SEALED_CURSOR, "`next` of the page before"),
         _query("total", _SWITCH, "also count the matches, up to 10,000"),
         _query("facets", _several(_listed(FACETS)), "count values of these parameters"),
         _query("fields", _several(_listed(FIELDS)), "of each posting; default: all except the description"),

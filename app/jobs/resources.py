@@ -1,17 +1,15 @@
 """HTTP resources of postings and searches."""
 
-import hashlib
-from collections.abc import Sequence
-from typing import Any, cast, get_args
+from typing import cast, get_args
 
 import falcon
 
 from app.companies.schemas import CompanyFact
-from app.errors import Invalid
 from app.jobs.facts import JobFact
+from app.jobs.linked import JSON_LD, job_posting
 from app.jobs.parameters import searched
-from app.jobs.query.parameters import listed
-from app.jobs.query.suggestions.service import KINDS, Suggestions, SuggestionService, asked
+from app.jobs.query.parameters import chosen, some_of
+from app.jobs.query.suggestions.service import KEPT_S, KINDS, Suggestions, SuggestionService, asked
 from app.jobs.results import Found
 from app.jobs.schemas import Job, JobBatch, JobPatch, Jobs, NewJob, State
 from app.jobs.searches import SearchService
@@ -21,7 +19,7 @@ from app.web.bodies import JSON, MERGE_PATCH, read_json, read_one_of
 from app.web.converters import ID_SCHEMA
 from app.web.openapi.operations import Operation, Parameter, operation
 from app.web.pages import PAGING, page_asked
-from app.web.resource import READING, Resource, answer, headers_of, locate
+from app.web.resource import READING, Resource, answer, given, headers_of, locate
 
 BATCH_MAX = 100
 _STATES: tuple[State, ...] = get_args(State)
@@ -40,11 +38,6 @@ def _show(resp: falcon.Response, shown: Shown) -> None:
     resp.data = fact.json(company)
 
 
-def _some_of(values: Sequence[str]) -> dict[str, Any]:
-    """The schema of a parameter that `listed` reads."""
-    return {"type": "array", "items": {"type": "string", "enum": list(values)}, "minItems": 1, "maxItems": len(values)}
-
-
 def _user(req: falcon.Request) -> int | None:
     identity = req.context.identity
     return None if identity is None else int(identity.user_id)
@@ -52,6 +45,8 @@ def _user(req: falcon.Request) -> int | None:
 
 class CompanyJobs(Resource):
     """The postings of a company, for its members."""
+
+    activity = "posting"
 
     def __init__(self, jobs: JobService) -> None:
         self._jobs = jobs
@@ -66,7 +61,7 @@ class CompanyJobs(Resource):
                 Parameter(
                     "state",
                     "query",
-                    _some_of(_STATES),
+                    some_of(_STATES),
                     "only these",
                 ),
                 *PAGING,
@@ -76,7 +71,9 @@ class CompanyJobs(Resource):
     def on_get(self, req: falcon.Request, resp: falcon.Response, company_id: int) -> None:
         before, limit = page_asked(req)
         user_id = req.context.identity.user_id
-        found, following = self._jobs.of_company(company_id, user_id, _states(req), before, limit)
+        found, following = self._jobs.of_company(
+            company_id, user_id, cast("list[State] | None", chosen(given(req), "state", _STATES)), before, limit
+        )
         jobs = b",".join([fact.json(company) for fact, company in found])
         behind = b"null" if following is None else b'"%d"' % following
         resp.data = b'{"jobs":[' + jobs + b'],"next":' + behind + b"}"
@@ -104,29 +101,36 @@ class CompanyJobs(Resource):
 class OneJob(Resource):
     """A posting: public while it is open, visible to members of its company always."""
 
+    activity = "posting"
     open_to_all = READING
 
     def __init__(self, jobs: JobService) -> None:
         self._jobs = jobs
 
     def tag(self, req: falcon.Request, **params: object) -> str:
-        job_id, user_id = int(str(params["job_id"])), _user(req)
-        if user_id is not None and req.method not in READING:
+        job_id = int(str(params["job_id"]))
+        if req.method not in READING and (user_id := _user(req)) is not None:
             self._jobs.for_member(job_id, user_id)
-        fact, company = self._jobs.job(job_id, user_id)
+        fact, company = self._jobs.job(job_id, lambda: _user(req))
         return fact.tag(company)
 
     @operation(
         Operation(
-            "Read a posting",
+            f"Read a posting; an open one also as schema.org JobPosting (Accept: {JSON_LD})",
             {200: Job, 304: None},
             errors=(401, 404, 410, 429, 503),
             parameters=(_JOB,),
             headers={200: ("ETag",), 304: ("ETag",)},
+            keep="public",
         )
     )
     def on_get(self, req: falcon.Request, resp: falcon.Response, job_id: int) -> None:
-        _show(resp, self._jobs.job(job_id, _user(req)))
+        if JSON_LD in req.env.get("HTTP_ACCEPT", ""):
+            fact, company = self._jobs.job(job_id, lambda: None)
+            resp.content_type, resp.data = JSON_LD, job_posting(fact.posting, company)
+            headers_of(resp).update({"cache-control": "private, no-cache", "vary": "Accept"})
+        else:
+            _show(resp, self._jobs.job(job_id, lambda: _user(req)))
 
     on_head = on_get
 
@@ -172,6 +176,7 @@ class JobBatches(Resource):
             {200: JobBatch},
             errors=(400, 401, 429, 503),
             parameters=(Parameter("ids", "query", _IDS, "the order is kept and duplicates are folded", required=True),),
+            keep="public",
         )
     )
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
@@ -203,15 +208,15 @@ class Searches(Resource):
             errors=(401, 422, 429, 503),
             parameters=searched(),
             headers={200: ("ETag",), 304: ("ETag",)},
+            keep="public",
         )
     )
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        resp.data, age = self._searches.search(_given(req), req.env.get("HTTP_ACCEPT_LANGUAGE", ""))
+        resp.data, tag, age = self._searches.search(given(req), req.env.get("HTTP_ACCEPT_LANGUAGE", ""))
         headers = headers_of(resp)
         if age is not None:
             headers["age"] = str(age)
-        found, _, _ = resp.data.rpartition(b',"as_of":')
-        headers["etag"] = f'"{hashlib.blake2b(found, digest_size=12).hexdigest()}"'
+        headers["etag"] = tag
         headers["cache-control"] = "private, no-cache"
         headers["vary"] = "Accept-Language"
 
@@ -232,10 +237,11 @@ class SimilarJobs(Resource):
             {200: JobBatch},
             errors=(401, 404, 410, 429, 503),
             parameters=(_JOB,),
+            keep="public",
         )
     )
     def on_get(self, req: falcon.Request, resp: falcon.Response, job_id: int) -> None:
-        resp.data = self._searches.similar(job_id, _user(req))
+        resp.data = self._searches.similar(job_id, lambda: _user(req))
         headers_of(resp)["cache-control"] = "private, no-cache"
 
     on_head = on_get
@@ -259,29 +265,15 @@ class JobSuggestions(Resource):
                 Parameter(
                     "kind",
                     "query",
-                    _some_of(KINDS),
+                    some_of(KINDS),
                     "default: all",
                 ),
             ),
+            keep="public",
         )
     )
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        answer(resp, self._suggestions.suggest(*asked(_given(req))))
-        headers_of(resp)["cache-control"] = "private, max-age=60"
+        answer(resp, self._suggestions.suggest(*asked(given(req))))
+        headers_of(resp)["cache-control"] = f"private, max-age={KEPT_S}"
 
     on_head = on_get
-
-
-def _given(req: falcon.Request) -> dict[str, list[str]]:
-    """The values of each parameter as a list."""
-    return {name: value if isinstance(value, list) else [value] for name, value in req.params.items()}
-
-
-def _states(req: falcon.Request) -> list[State] | None:
-    given = _given(req).get("state")
-    if given is None:
-        return None
-    states, problems = listed("state", given, _STATES)
-    if problems:
-        raise Invalid(problems)
-    return cast("list[State]", states)

@@ -133,12 +133,11 @@ Skills = Annotated[tuple[Skill, ...], Meta(max_length=SKILLS_MAX)]
 Openings = Annotated[int, Meta(ge=1, le=10_000)]
 
 
-class NewJob(Struct, forbid_unknown_fields=True):
-    """A new posting, open unless `state` is draft; searches find it until `valid_through`, by default for 60 days."""
+class JobContent(Struct, forbid_unknown_fields=True):
+    """What a company says of a posting; searches find it until `valid_through`, by default for 60 days."""
 
     title: Title
     description: Description
-    state: Literal["draft", "open"] = "open"
     employment_type: EmploymentTypes = ()
     workplace: Workplace = "onsite"
     seniority: Seniority | None = None
@@ -150,6 +149,12 @@ class NewJob(Struct, forbid_unknown_fields=True):
     openings: Openings = 1
     apply: Apply = Apply()
     valid_through: Moment | None = None
+
+
+class NewJob(JobContent, forbid_unknown_fields=True):
+    """A new posting, open unless `state` is draft."""
+
+    state: Literal["draft", "open"] = "open"
 
 
 class JobPatch(Struct, forbid_unknown_fields=True):

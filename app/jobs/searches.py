@@ -1,29 +1,32 @@
 """Searches from parameters to JSON: pages of open postings with facets, and similar postings."""
 
-import re
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import cast
+from typing import NamedTuple, cast
 
 import msgspec
 from msgspec.structs import replace
 
-from app.coherence import FactCache, job_key
+from app.coherence import DerivedCache, FactCache, Position, catalogue_key, company_key, job_key
+from app.companies.schemas import CompanyFact
 from app.config import SearchCache
 from app.infra.metrics.counters import Counters
+from app.infra.relying import relying
 from app.jobs.codes.salaries import HOURS_PER_YEAR, Rates
 from app.jobs.codes.terms import Kind, value_of
 from app.jobs.codes.vocabulary import CONFIGURATIONS, countries, languages
 from app.jobs.facts import JobFact, shown_fields
 from app.jobs.indexing import texts_of
-from app.jobs.outcomes import Hit, Outcome, end_after, number_of
+from app.jobs.outcomes import Hit, Outcome, end_after, number_of, page_of
 from app.jobs.query.compiled import fingerprint
 from app.jobs.query.cursors import Cursors
 from app.jobs.query.expression import Alternative, Atom
 from app.jobs.query.keys import keys_of
+from app.jobs.query.languages import preferred_language
 from app.jobs.query.pages.store import Key
 from app.jobs.query.parameters import Wanted, read
 from app.jobs.query.searching import Counted, Prepared, Searcher
@@ -32,13 +35,16 @@ from app.jobs.schemas import FIELDS
 from app.jobs.service import JobService
 from app.jobs.store import PostingStore
 from app.jobs.texts.words import folded
+from app.web.conditions import content_tag
 
 ALIKE, CANDIDATES, WORDS_COMPARED = 10, 60, 8
 REMEMBERED = 500
 """Number of parsed searches that a worker caches."""
 
+KEPT_MAX = 32 * 1024
+"""Bytes of the largest finished page that is kept."""
+
 _encode = msgspec.json.Encoder().encode
-_LANGUAGE = re.compile(r"\s*([A-Za-z]{1,8})(?:-[A-Za-z0-9-]+)?\s*(?:;\s*q=([0-9.]{1,5})\s*)?\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +55,40 @@ class Sources:
     jobs: JobService
     postings: PostingStore
     results: FactCache[Outcome]
+    pages: "DerivedCache[Page]"
+
+
+class Page(NamedTuple):
+    """The JSON of a page (`schemas.Found`), its entity tag, and its age in seconds if it may lack later changes.
+
+    The tag is the hash of everything but `as_of`.
+    """
+
+    body: bytes
+    tag: str
+    age: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A finished page, the keys that it rests on besides those of what it shows, and when it ends at the latest."""
+
+    page: Page
+    keys: tuple[str, ...]
+    shown: list[tuple[JobFact, CompanyFact]]
+    ends_at: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A valid search, the number of its result in the caches, and which fields of postings to show.
+    """A valid search, the numbers of its result and of its page in the caches, and which fields of postings to show.
 
     `walk` names the search of which this is a page, the one behind `after`.
     """
 
     wanted: Wanted
     number: int
+    page: int
     shown: tuple[str, ...]
     walk: bytes
     after: Key | None
@@ -70,7 +99,8 @@ class SearchService:
 
     def __init__(self, sources: Sources, cursors: Cursors, rates: Rates, counters: Counters) -> None:
         self._searcher, self._jobs, self._postings = sources.searcher, sources.jobs, sources.postings
-        self._results, self._cursors, self._counters = sources.results, cursors, counters
+        self._results, self._pages = sources.results, sources.pages
+        self._cursors, self._counters = cursors, counters
         self._conversions = Conversions(HOURS_PER_YEAR, rates.of)
         self._asked = lru_cache(REMEMBERED)(self._parse)
         self._staleness_s = 0.0
@@ -79,11 +109,15 @@ class SearchService:
         """Apply a new limit of staleness at once."""
         self._staleness_s = tuning.staleness_ms / 1000
 
-    def search(self, given: Mapping[str, Sequence[str]], accept_language: str) -> tuple[bytes, int | None]:
-        """The JSON of a page (`schemas.Found`), and its age in seconds if it may lack later changes. Raises Invalid."""
+    def search(self, given: Mapping[str, Sequence[str]], accept_language: str) -> Page:
+        """A page of results, finished already if it was asked for before. Raises Invalid."""
         started = time.perf_counter()
-        texts = tuple((name, tuple(values)) for name, values in given.items())
-        asked = self._asked(texts, preferred_language(accept_language[:500]))
+        asked = self._ask(given, preferred_language(accept_language[:500]))
+        page = self._pages.find(asked.page)
+        if page is not None:
+            self._count("cached", started)
+            return page
+        position = self._pages.position()
         kinds: list[str] = []
 
         def read(_number: int) -> Outcome:
@@ -92,14 +126,33 @@ class SearchService:
             return outcome
 
         outcome, holds = self._outcome(asked.number, read)
-        answer = self._answer(outcome if holds else self._revised(outcome), asked.shown)
+        if not holds:
+            outcome = self._revised(outcome)
+        found = self._jobs.open_jobs([hit.id for hit in outcome.hits])
+        age = None if holds else max(int(time.time() - outcome.as_of.timestamp()), 0)
+        page = self._page(outcome, found, asked.shown, age)
         kind = kinds[0] if kinds else "cached" if holds else "stale"
-        self._counters.searched(kind, time.perf_counter() - started)
-        return answer, None if holds else max(int(time.time() - outcome.as_of.timestamp()), 0)
+        if kind == "cached" and not any(facet.id == "company" for facet in outcome.facets):
+            keys = (*outcome.keys, *(job_key(hit.id) for hit in outcome.hits))
+            self._keep(asked.page, Made(page, keys, list(found.values()), outcome.ends_at), position)
+        self._count(kind, started)
+        return page
 
-    def similar(self, job_id: int, user_id: int | None) -> bytes:
+    def count_since(self, given: Mapping[str, Sequence[str]], since: datetime) -> Total:
+        """How many of the matches were published after `since`. Raises Invalid."""
+        return Total(*self._searcher.total_since(self._ask(given, "en").wanted, since))
+
+    def held(self, several: Sequence[Mapping[str, Sequence[str]]], job_id: int) -> tuple[int, list[bool]] | None:
+        """As `Searcher.held`. Raises Invalid."""
+        return self._searcher.held([self._ask(given, "en").wanted for given in several], job_id)
+
+    def similar(self, job_id: int, user: Callable[[], int | None]) -> bytes:
         """The JSON of open postings with the same words in the title or the same skills. Raises NotFound or Gone."""
-        posting = self._jobs.job(job_id, user_id)[0].posting
+        posting = self._jobs.job(job_id, user)[0].posting
+        number = page_of(job_id, ("similar",))
+        known, position = self._pages.find(number), self._pages.position()
+        if known is not None:
+            return known.body
         title = texts_of(posting.title, "", posting.detail, ()).title
         words = [word for word in dict.fromkeys(title) if len(word) > 1][:WORDS_COMPARED]
         alternatives = tuple(Alternative((Atom((word,)),)) for word in words)
@@ -118,14 +171,26 @@ class SearchService:
 
         best = sorted(found, key=lambda number: (-alike(number), -number))[:ALIKE]
         jobs = b",".join(found[number][0].json(found[number][1]) for number in best)
-        return b'{"jobs":[' + jobs + b'],"missing":[]}'
+        page = Page(b'{"jobs":[' + jobs + b'],"missing":[]}', "")
+        self._keep(number, Made(page, (catalogue_key(), job_key(job_id)), [found[each] for each in best]), position)
+        return page.body
+
+    def _count(self, kind: str, started: float) -> None:
+        """Also for the answers that the server keeps and gives without this process's Python."""
+        self._counters.searched(kind, time.perf_counter() - started)
+        if (part := relying.get()) is not None:
+            part.count(*self._counters.places_of_search(kind))
+
+    def _ask(self, given: Mapping[str, Sequence[str]], lang: str) -> Asked:
+        return self._asked(tuple((name, tuple(values)) for name, values in given.items()), lang)
 
     def _parse(self, texts: tuple[tuple[str, tuple[str, ...]], ...], lang: str) -> Asked:
         """Raises Invalid, which `lru_cache` does not keep."""
         wanted = read(dict(texts), lang, FIELDS)
         walk = fingerprint(wanted)
         after = self._cursors.open(wanted.cursor, walk, wanted.sort) if wanted.cursor else None
-        return Asked(wanted, number_of(wanted, self._conversions.rates_of), shown_fields(wanted.fields), walk, after)
+        number, shown = number_of(wanted, self._conversions.rates_of), shown_fields(wanted.fields)
+        return Asked(wanted, number, page_of(number, shown), shown, walk, after)
 
     def _read(self, asked: Asked) -> tuple[Outcome, str]:
         """The result from PostgreSQL, and the kind of search for the metrics. Raises Invalid."""
@@ -163,9 +228,14 @@ class SearchService:
         others = self._jobs.open_jobs([other.id for hit in outcome.hits for other in hit.also_at])
         return replace(outcome, hits=tuple(_revised(hit, others) for hit in outcome.hits))
 
-    def _answer(self, outcome: Outcome, shown: tuple[str, ...]) -> bytes:
-        """Leaves out postings that are no longer open."""
-        found = self._jobs.open_jobs([hit.id for hit in outcome.hits])
+    def _page(
+        self,
+        outcome: Outcome,
+        found: Mapping[int, tuple[JobFact, CompanyFact]],
+        shown: tuple[str, ...],
+        age: int | None,
+    ) -> Page:
+        """Leaves out postings that are no longer open, which are not in `found`."""
         items = [
             b"%b,%b}" % (found[hit.id][0].some(found[hit.id][1], shown), _beside(hit))
             for hit in outcome.hits
@@ -177,9 +247,17 @@ class SearchService:
             "facets": [self._labelled(facet) for facet in outcome.facets],
             "corrections": outcome.corrections,
             "conversions": self._conversions,
-            "as_of": outcome.as_of,
         }
-        return b'{"items":[' + b",".join(items) + b"]," + _encode(parts)[1:]
+        told = b'{"items":[' + b",".join(items) + b"]," + _encode(parts)[1:-1]
+        return Page(b'%b,"as_of":%b}' % (told, _encode(outcome.as_of)), content_tag(told), age)
+
+    def _keep(self, number: int, made: Made, position: Position | None) -> None:
+        """Keep a finished page until something that it rests on or shows has changed."""
+        if len(made.page.body) <= KEPT_MAX:
+            keys = [*made.keys, *(job_key(job.posting.id) for job, _ in made.shown)]
+            keys += [company_key(company.brief.id) for _, company in made.shown]
+            ends_at = min([made.ends_at, *(job.ends_at for job, _ in made.shown)])
+            self._pages.put(number, made.page, keys, position, ends_at)
 
     def _facet(self, counted: Counted) -> Facet:
         numbers = [number for number, _ in counted.values]
@@ -197,25 +275,6 @@ class SearchService:
 
     def _corrections(self, prepared: Prepared) -> tuple[Correction, ...]:
         return tuple(Correction(word, found) for word, found in self._searcher.corrections(prepared).items())
-
-
-@lru_cache(REMEMBERED)
-def preferred_language(accepted: str) -> str:
-    """The language with stems that has the greatest weight in Accept-Language, else English."""
-    weighed: list[tuple[float, int, str]] = []
-    for place, part in enumerate(accepted[:500].split(",")):
-        found = _LANGUAGE.match(part)
-        if found and found[1].lower() in CONFIGURATIONS:
-            weighed.append((-_weight(found[2]), place, found[1].lower()))
-    best = min(weighed, default=(0.0, 0, "en"))
-    return best[2] if best[0] < 0 else "en"
-
-
-def _weight(text: str | None) -> float:
-    try:
-        return 1.0 if text is None else float(text)
-    except ValueError:
-        return 0.0
 
 
 def _revised(hit: Hit, found: Mapping[int, tuple[JobFact, object]]) -> Hit:

@@ -1,7 +1,7 @@
 """Rules of postings: members of the company write them, open ones are public, and each change is final."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -44,10 +44,13 @@ class JobService:
         self._store, self._coherence, self._companies, self._rates = postings, coherence, companies, rates
         self._facts: FactCache[JobFact] = coherence.jobs
 
-    def job(self, job_id: int, user_id: int | None) -> tuple[JobFact, CompanyFact]:
-        """A posting and its company; only members see one that is not open. Raises NotFound or Gone."""
+    def job(self, job_id: int, user: Callable[[], int | None]) -> tuple[JobFact, CompanyFact]:
+        """A posting and its company; only members see one that is not open. Raises NotFound or Gone.
+
+        `user` is asked only where the answer depends on it.
+        """
         fact = self._fact(job_id)
-        if not fact.found and not self._acts_for(fact.posting.company_id, user_id):
+        if not fact.found and not self._acts_for(fact.posting.company_id, user()):
             raise NotFound("there is no such posting") if fact.state == "draft" else Gone(f"it is {fact.state}")
         return fact, self._companies.company(fact.posting.company_id)
 

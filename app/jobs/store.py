@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from app.coherence import job_key
+from app.coherence.store import changed_keys
 from app.infra.postgres.database import Database, Statement, Transaction
 from app.jobs.codes.terms import KIND_BITS, Kind
 from app.jobs.indexing import Indexed, NamedValue
@@ -101,10 +102,6 @@ LIST_PLACES = "SELECT detail::text FROM posting_text WHERE posting_id = ANY (%s)
 DELETE_DRAFT = """
 DELETE FROM posting WHERE id = %s AND state = 'draft' AND version = COALESCE(%s::int, version)
 RETURNING pg_current_xact_id()::text
-"""
-
-KEYS = """
-SELECT DISTINCT pg_current_xact_id()::text, key FROM outbox WHERE xid = pg_current_xact_id()
 """
 
 UNPUBLISHED = "SELECT DISTINCT key FROM outbox WHERE xid IN (SELECT xid FROM outbox WHERE key = %s)"
@@ -257,6 +254,10 @@ def find_in(transaction: Transaction, posting_id: int) -> Posting:
     return _posting(row)
 
 
+def find_all_in(transaction: Transaction, posting_ids: Sequence[int]) -> dict[int, Posting]:
+    return {row[0]: _posting(row) for row in transaction.all(FIND_POSTINGS, list(posting_ids))}
+
+
 def places_of(transaction: Transaction, posting_ids: Sequence[int]) -> list[Place]:
     """The places of several postings, each once."""
     rows = transaction.all(LIST_PLACES, list(posting_ids))
@@ -282,8 +283,7 @@ def show(transaction: Transaction, posting_id: int, siblings: int, written: Inde
 
 def keys(transaction: Transaction) -> tuple[str | None, list[str]]:
     """The transaction's id, and the keys that its triggers have written to the outbox."""
-    rows = transaction.all(KEYS)
-    return (rows[0][0] if rows else None), [row[1] for row in rows]
+    return changed_keys(transaction)
 
 
 def catalogue_of(transaction: Transaction, company_id: int) -> list[str]:

@@ -9,6 +9,7 @@ from app.jobs.indexing import Indexed, fingerprint, indexed, texts_of
 from app.jobs.query.store import stems_of
 from app.jobs.schemas import Place, Posting
 from app.jobs.store import Cluster
+from app.jobs.texts.words import TextLexemes
 
 
 def write(
@@ -43,4 +44,4 @@ def index(transaction: Transaction, posting: Posting, places: Sequence[Place], r
     stems = stems_of(transaction, texts.language, texts.words)
     opened = posting.published_at or posting.first_seen_at
     unnumbered = indexed(posting.company_id, texts, posting.detail, places, opened)
-    return unnumbered.complete(stems, store.numbers_of(transaction, unnumbered.named), rates)
+    return unnumbered.complete(TextLexemes(stems), store.numbers_of(transaction, unnumbered.named), rates)

@@ -53,6 +53,8 @@ def _show(each: "Field[Any]") -> str:
     value = each.default
     if value in ("", None, ()) or value is MISSING:
         return ""
+    if isinstance(value, tuple):
+        return ",".join(value)
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -1,4 +1,4 @@
-"""`python -m app run`: PostgreSQL, PgBouncer, memcached and the service, started, supervised and stopped together."""
+"""`python -m app run`: the servers, the service, a task worker and a realtime gateway, started and stopped together."""
 
 import argparse
 import os
@@ -8,32 +8,45 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from urllib.parse import quote
 
 from app.coherence.log.store import NO_LOG
+from app.coherence.replace_log import adopt_log
 from app.config import Settings, load_settings
 from app.errors import ConfigError, ProductError
 from app.infra.postgres.migrate import migrate
 from app.local.development import only_instance, publish_environment, secret_files
 from app.local.memcached import Memcached
 from app.local.pgbouncer import PgBouncer
-from app.local.postgres import GivenPostgres, Postgres
+from app.local.postgres import GivenPostgres, Postgres, free_port
 from app.local.process import Command, LocalError, Process, Server
 from app.local.programs import MEINHELD, MEMCACHED, PGBOUNCER, has_meinheld, program
-from app.main import adopt_log, preparation
+from app.main import preparation
 from app.server.settings import listen_host
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-SERVICE = (sys.executable, "-m", "app", "serve")
+PROGRAMS = {
+    "the service": (sys.executable, "-m", "app", "serve"),
+    "the task worker": (sys.executable, "-m", "app", "worker"),
+    "the realtime gateway": (sys.executable, "-m", "app", "realtime"),
+}
 READY_PATH = "/api/v1/health/ready"
 READY_TIMEOUT_S = 60.0
 SUPERVISION_S = 0.2
 
-DEFAULTS = {"ENVIRONMENT": "development", "HOST": "127.0.0.1", "PORT": "8000", "GRACEFUL_TIMEOUT": "5"}
+DEFAULTS = {
+    "ENVIRONMENT": "development",
+    "HOST": "127.0.0.1",
+    "PORT": "8000",
+    "GRACEFUL_TIMEOUT": "5",
+    "TASKS_PORT": "0",
+    "VERIFICATION_NEEDED_FOR": "",  # first steps need no mail
+}
 # Set by the supervisor itself, never inherited from the user's shell. Only DATABASE_DIRECT_URL is read from there, as
 # the PostgreSQL to use, and set again for the service.
 OWN = (
@@ -51,10 +64,10 @@ FAILURES = (LocalError, ConfigError, ProductError, OSError)
 
 @dataclass(frozen=True)
 class Plan:
-    """Options of one run: its folder, the service's command, and the optional parts to leave out."""
+    """Options of one run: its folder, commands by name (the service's first), and optional parts to leave out."""
 
     state: Path
-    service: tuple[str, ...]
+    programs: Mapping[str, Sequence[str]]
     without: frozenset[str]
 
 
@@ -73,9 +86,9 @@ def main(arguments: Sequence[str] = ()) -> int:
     return run(given.state, without=given.without)
 
 
-def run(state: Path, service: Sequence[str] = SERVICE, without: Collection[str] = ()) -> int:
+def run(state: Path, programs: Mapping[str, Sequence[str]] = PROGRAMS, without: Collection[str] = ()) -> int:
     """Start and supervise everything; returns the exit code."""
-    plan = Plan(state.absolute(), tuple(service), frozenset(without))
+    plan = Plan(state.absolute(), programs, frozenset(without))
     try:
         _stop_on_signals()
         with only_instance(plan.state) as announce, ExitStack() as started:
@@ -100,12 +113,14 @@ def _run(plan: Plan, announce: Callable[[str], None], started: ExitStack) -> Non
     announce(_url(settings))
     _say(f"data and development secrets are in {plan.state}")
     servers = _start_servers(plan, environment, started)
-    process = Process("the service", Command(plan.service, environment=environment, folder=CHECKOUT))
-    started.callback(process.end, signal.SIGTERM, settings.graceful_timeout + 5.0)
+    processes = []
+    for name, command in plan.programs.items():
+        processes.append(Process(name, Command(command, environment=environment, folder=CHECKOUT)))
+        started.callback(processes[-1].end, signal.SIGTERM, settings.graceful_timeout + 5.0)
     started.enter_context(publish_environment(plan.state, environment))
-    process.wait_until(lambda: _watch(servers) and _ready(settings), READY_TIMEOUT_S)
+    processes[0].wait_until(lambda: _watch(servers) and _ready(settings), READY_TIMEOUT_S)
     _welcome(settings, time.monotonic() - began)
-    while _watch([*servers, process]):
+    while _watch([*servers, *processes]):
         time.sleep(SUPERVISION_S)
 
 
@@ -116,7 +131,23 @@ def _environment(plan: Plan) -> dict[str, str]:
     if environment.get("WORKER") != "gthread" and ("meinheld" in plan.without or not has_meinheld()):
         _say(MEINHELD)
         environment["WORKER"] = "gthread"
-    return environment | secret_files(plan.state) | {"DATABASE_URL": "postgresql:"}
+    mail = {
+        "MAIL_URL": f"file:{quote(str(plan.state / 'mail'))}",
+        "MAIL_FROM": "jobfinder <jobfinder@localhost>",
+        "ACCOUNT_PAGES_URL": f"http://127.0.0.1:{environment['PORT']}/account",
+    }
+    events = {"REALTIME_PORT": str(_realtime_port(environment["PORT"]))}
+    return mail | events | environment | secret_files(plan.state) | {"DATABASE_URL": "postgresql:"}
+
+
+def _realtime_port(port: str) -> int:
+    """The third port after the service's, as 8003 is after 8000, or any one if that is taken or there is none."""
+    wanted = int(port) + 3 if port.isdecimal() else 0
+    try:
+        with socket.create_server(("127.0.0.1", wanted)) as free:
+            return int(free.getsockname()[1])
+    except (OSError, OverflowError):
+        return free_port()
 
 
 def _start_servers(plan: Plan, environment: dict[str, str], started: ExitStack) -> list[Process]:
@@ -190,6 +221,8 @@ jobfinder answers after {seconds:.1f} s; Ctrl-C stops it.
 
   service        {url}
   documentation  {url}/docs
+  events         {url.rpartition(":")[0]}:{settings.realtime_port}/api/v1/realtime/events
+  mail           {settings.mail_url.removeprefix("file:")}
   first request  curl -i {url}/api/v1/auth/register -H 'Content-Type: application/json' \\
                    -d '{{"email":"ada@example.com","password":"a long walk in the rain","name":"Ada"}}'
   3,000 jobs     .venv/bin/python -m app seed --jobs 3000

@@ -17,6 +17,7 @@ from app.config import Settings
 from app.errors import ConfigError
 from app.infra import cooperative
 from app.infra.machine.workers import slots_of, worker_count
+from app.main import OpenAnswers
 from app.server.bodies import BodyLimit
 from app.server.framing import Application, framed
 from app.server.meinheld.problems import origin_lines
@@ -141,6 +142,15 @@ def worker_class(settings: Settings) -> type[Worker]:
     from app.server.worker import MeinheldWorker  # noqa: PLC0415
 
     return MeinheldWorker
+
+
+def open_answers(settings: Settings) -> OpenAnswers | None:
+    """Makes the answers that the server of a worker keeps; None for a server that keeps none."""
+    if settings.worker == "gthread":
+        return None
+    from app.server.answers import ServerAnswers  # noqa: PLC0415
+
+    return ServerAnswers
 
 
 def assign_slot(arbiter: Arbiter, worker: Worker) -> None:

@@ -1,24 +1,15 @@
 """gunicorn's options, derived from the service's settings."""
 
 import os
-import resource
 import socket
 from pathlib import Path
 from typing import Any
 
 from app.config import Settings
+from app.infra.machine.descriptors import descriptor_limit
 from app.infra.machine.workers import worker_count
 
-DESCRIPTORS_MOST = 1_048_576
 HEARTBEAT_FOLDER = "/dev/shm"  # noqa: S108 - a heartbeat on a disk would wait for the disk
-
-
-def descriptor_limit() -> int:
-    """Raise the soft limit of open descriptors to the hard one and return it."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    limit = DESCRIPTORS_MOST if hard == resource.RLIM_INFINITY else hard
-    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
-    return min(limit, DESCRIPTORS_MOST)
 
 
 def listen_host(settings: Settings) -> str:

@@ -40,6 +40,8 @@ class MeinheldWorker(Worker):  # type: ignore[misc]
     def tick(self) -> None:
         """Called once a second in the loop: sends the heartbeat, which stops when the loop hangs."""
         self.notify()
+        if self.cfg.max_requests > 0:
+            self._replace_after(self.nr + server.answers_stats()["given"])
         if self.ppid != os.getppid():
             self.log.warning("The master is gone; worker %s stops", self.pid)
             self.stop()
@@ -73,11 +75,14 @@ class MeinheldWorker(Worker):  # type: ignore[misc]
 
     def _counted(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         self.nr += 1
-        if self.nr >= self.max_requests and not self.stopping:
-            self.log.info("Worker %s has served its %s requests", self.pid, self.nr)
-            self.stop()
+        self._replace_after(self.nr)
         body: Iterable[bytes] = self.wsgi(environ, start_response)
         return body
+
+    def _replace_after(self, served: int) -> None:
+        if served >= self.max_requests and not self.stopping:
+            self.log.info("Worker %s has served its %s requests", self.pid, served)
+            self.stop()
 
 
 def configure(settings: Settings, descriptors: int) -> None:

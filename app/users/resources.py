@@ -6,12 +6,21 @@ from typing import Any
 import falcon
 
 from app.errors import BadRequest
-from app.users.schemas import Batch, Deletion, Profile, ProfilePatch, PublicUser, User
+from app.users.schemas import (
+    AccountSettings,
+    Batch,
+    Deletion,
+    Profile,
+    ProfilePatch,
+    PublicUser,
+    SettingsPatch,
+    User,
+)
 from app.users.service import UserService
 from app.web.bodies import JSON, MERGE_PATCH, read_one_of
 from app.web.converters import ID_SCHEMA, parse_id
 from app.web.openapi.operations import Operation, Parameter, operation
-from app.web.resource import Resource, headers_of
+from app.web.resource import Resource, answer, headers_of
 
 BATCH_LIMIT = 100
 _CHANGES: dict[str, type[Profile | ProfilePatch]] = {JSON: Profile, MERGE_PATCH: ProfilePatch}
@@ -33,6 +42,7 @@ class Account(Resource):
             {200: User, 304: None},
             errors=(401, 429, 503),
             headers={200: ("ETag",), 304: ("ETag",)},
+            keep="own",
         )
     )
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
@@ -71,6 +81,32 @@ class Account(Resource):
         resp.status = 204
 
 
+class OwnSettings(Resource):
+    """The settings of the user's account."""
+
+    def __init__(self, users: UserService) -> None:
+        self._users = users
+
+    @operation(Operation("Read your settings", {200: AccountSettings}, errors=(401, 429, 503)))
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        answer(resp, self._users.settings(req.context.identity.user_id))
+
+    on_head = on_get
+
+    @operation(
+        Operation(
+            "Change your settings",
+            {200: AccountSettings},
+            body=SettingsPatch,
+            other_bodies={MERGE_PATCH: SettingsPatch},
+            errors=(400, 401, 415, 422, 429, 503),
+        )
+    )
+    def on_patch(self, req: falcon.Request, resp: falcon.Response) -> None:
+        patch = read_one_of(req, {JSON: SettingsPatch, MERGE_PATCH: SettingsPatch})
+        answer(resp, self._users.change_settings(req.context.identity.user_id, patch))
+
+
 class PublicProfile(Resource):
     """The part of a profile that every user may read."""
 
@@ -83,6 +119,7 @@ class PublicProfile(Resource):
             {200: PublicUser},
             errors=(401, 404, 429, 503),
             parameters=(Parameter("user_id", "path", ID_SCHEMA, "", required=True),),
+            keep="public",
         )
     )
     def on_get(self, req: falcon.Request, resp: falcon.Response, user_id: int) -> None:
@@ -117,6 +154,7 @@ class UserBatch(Resource):
                     required=True,
                 ),
             ),
+            keep="public",
         )
     )
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:

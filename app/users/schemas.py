@@ -7,7 +7,9 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from app.mail.texts import Language
 from app.users.email import FORM, LENGTH_MAX, canonical_email
+from app.users.zones import time_zone
 from app.web.converters import GREATEST_ID
 from app.web.texts import people_text
 
@@ -24,12 +26,23 @@ Email = Annotated[
 ]
 Name = Annotated[str, people_text(1, 100, "Ada")]
 Headline = Annotated[str, people_text(0, 200, "Analyst of engines")]
+TimeZone = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=64,
+        description="a name of the IANA time zone database",
+        examples=["Europe/Berlin"],
+        extra_json_schema={"pattern": "^[A-Za-z0-9_+/-]+$"},
+        extra={"parse": time_zone},
+    ),
+]
 AnyPassword = Annotated[str, Meta(min_length=1, max_length=256)]
 Id = Annotated[int, Meta(ge=1, le=GREATEST_ID, extra_json_schema={"format": "int64"})]
 
 
 class User(Struct, frozen=True):
-    """A user as its owner sees it; times are UTC."""
+    """A user as its owner sees it; times are UTC. `verified_at` is null until the address is proven."""
 
     id: Id
     email: str
@@ -38,6 +51,7 @@ class User(Struct, frozen=True):
     created_at: datetime
     updated_at: datetime
     version: int
+    verified_at: datetime | None = None
 
 
 class PublicUser(Struct, frozen=True):
@@ -61,6 +75,22 @@ class ProfilePatch(Struct, forbid_unknown_fields=True):
 
     name: Name | UnsetType = UNSET
     headline: Headline | UnsetType | None = UNSET
+
+
+class AccountSettings(Struct, frozen=True):
+    """Language of mails (null: English), time zone, and whether a login from a new network is told by mail."""
+
+    language: Language | None
+    time_zone: TimeZone
+    device_mails: bool
+
+
+class SettingsPatch(Struct, forbid_unknown_fields=True):
+    """The settings to change; a missing one stays as it is, and null means English."""
+
+    language: Language | UnsetType | None = UNSET
+    time_zone: TimeZone | UnsetType = UNSET
+    device_mails: bool | UnsetType = UNSET
 
 
 class Deletion(Struct, forbid_unknown_fields=True):

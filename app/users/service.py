@@ -6,7 +6,7 @@ import msgspec
 
 from app.coherence import Coherence, FactCache, Kind, Position, user_key
 from app.errors import NotFound, PreconditionFailed
-from app.users.schemas import Profile, User, UserFact
+from app.users.schemas import AccountSettings, Profile, SettingsPatch, User, UserFact
 from app.users.store import UserStore
 from app.web.conditions import entity_tag
 
@@ -45,6 +45,20 @@ class UserService:
         user, xid = changed
         self._coherence.final([user_key(user_id)], xid, security=False)
         return user_fact(user)
+
+    def settings(self, user_id: int) -> AccountSettings:
+        """Read from PostgreSQL; raises NotFound."""
+        return self._known(self._store.find_settings(user_id))
+
+    def change_settings(self, user_id: int, patch: SettingsPatch) -> AccountSettings:
+        """Raises NotFound."""
+        return self._known(self._store.change_settings(user_id, patch))
+
+    @staticmethod
+    def _known(found: AccountSettings | None) -> AccountSettings:
+        if found is None:
+            raise NotFound("there is no such user")
+        return found
 
     def remember(self, user: User, position: Position | None) -> UserFact:
         """Cache a user that was just read; `position` is the position in the log of changes before the read."""

@@ -34,11 +34,8 @@ def read_json(req: falcon.Request, shape: type[Shape]) -> Shape:
 
 def read_one_of(req: falcon.Request, shapes: Mapping[str, type[Shape]]) -> Shape:
     """The JSON body as the shape of its media type; raises what `read_json` does."""
-    shape = shapes[_media_type(req, shapes)]
-    given = _decode(req.bounded_stream.read())
-    if not isinstance(given, dict):
-        raise MalformedJson("a JSON object is expected")
-    return _convert(given, shape)
+    shape = shapes[media_type(req, shapes)]
+    return converted(decoded(req.bounded_stream.read()), shape)
 
 
 def read_form(req: falcon.Request, shape: type[Shape]) -> Shape:
@@ -47,7 +44,7 @@ def read_form(req: falcon.Request, shape: type[Shape]) -> Shape:
     Raises UnsupportedMediaType or BadRequest.
     """
     try:
-        _media_type(req, [FORM])
+        media_type(req, [FORM])
         pairs = parse_qsl(req.bounded_stream.read().decode(), errors="strict", max_num_fields=_FORM_FIELDS_MAX)
     except ValueError:
         raise BadRequest("the body is not a form") from None
@@ -75,14 +72,22 @@ def refuse_coding(req: falcon.Request) -> None:
         raise UnsupportedMediaType("send the body without Content-Encoding", {"Accept-Encoding": "identity"})
 
 
-def _media_type(req: falcon.Request, accepted: Collection[str]) -> str:
+def media_type(req: falcon.Request, accepted: Collection[str]) -> str:
     """The body's media type; else raises UnsupportedMediaType with the accepted ones (RFC 9110, 15.5.16; RFC 5789)."""
-    media_type = (req.content_type or "").partition(";")[0].strip().lower()
-    if media_type not in accepted:
+    given = (req.content_type or "").partition(";")[0].strip().lower()
+    if given not in accepted:
         names = ", ".join(accepted)
         special = {"PATCH": "Accept-Patch", "POST": "Accept-Post"}.get(req.method, "Accept")
         raise UnsupportedMediaType(f"send Content-Type: {names}", {"Accept": names, special: names})
-    return media_type
+    return given
+
+
+def decoded(data: bytes) -> dict[str, Any]:
+    """The JSON object in `data`; raises MalformedJson."""
+    given = _decode(data)
+    if not isinstance(given, dict):
+        raise MalformedJson("a JSON object is expected")
+    return given
 
 
 def _decode(data: bytes) -> Any:
@@ -96,7 +101,28 @@ def _decode(data: bytes) -> Any:
         raise MalformedJson(str(error)) from None
 
 
-def _convert(given: dict[str, Any], shape: type[Shape]) -> Shape:
+def converted(given: dict[str, Any], shape: type[Shape]) -> Shape:
+    """`given` as `shape`; raises Invalid, which names the invalid fields."""
+    found = _valid(given, shape)
+    return _checked(given, shape) if found is None else found
+
+
+def _valid(given: dict[str, Any], shape: type[Shape]) -> Shape | None:
+    """What `_checked` returns for valid fields, in a third of its time; None if it has to tell what is wrong."""
+    if any(type(value) is float for value in given.values()):
+        return None
+    try:
+        whole = msgspec.convert(given, shape)
+        values = {each.name: getattr(whole, each.name) for each, _ in _fields(shape) if each.encode_name in given}
+        for name, parse in _parsers(shape):
+            if values.get(name) is not None:
+                values[name] = parse(values[name])
+    except (msgspec.ValidationError, ValueError):
+        return None
+    return shape(**values) if len(values) == len(given) else None
+
+
+def _checked(given: dict[str, Any], shape: type[Shape]) -> Shape:
     problems: list[FieldError] = []
     values: dict[str, Any] = {}
     known = _fields(shape)
@@ -117,6 +143,11 @@ def _convert(given: dict[str, Any], shape: type[Shape]) -> Shape:
 def _fields(shape: type[Struct]) -> list[tuple[FieldInfo, Parse]]:
     """Each field with its parser, from the `Meta(extra={"parse": ...})` of its type; a parser raises ValueError."""
     return [(each, _parser_of(each.type) or _unchanged) for each in fields(shape)]
+
+
+@functools.cache
+def _parsers(shape: type[Struct]) -> list[tuple[str, Parse]]:
+    return [(each.name, parse) for each, parse in _fields(shape) if parse is not _unchanged]
 
 
 def _unchanged(value: Any) -> Any:

@@ -21,7 +21,7 @@ from msgspec.inspect import (
     VarTupleType,
 )
 
-from app.web.openapi.operations import operations_of
+from app.web.openapi.operations import Operation, operations_of
 
 SMALL_BODY = 3072
 """Least limit in bytes, and the limit of requests without a known route or body shape."""
@@ -42,7 +42,7 @@ _PLAIN: dict[type, int] = {BoolType: 5, DateTimeType: 64, FloatType: 32, IntType
 def body_limits(routes: Iterable[tuple[str, Any]]) -> Callable[[str, str], int]:
     """`limit(method, path)` in bytes; `routes` are (URL template, resource class)."""
     table = [
-        (method.upper(), re.compile(re.sub(r"{.*?}", "[^/]+", path)), largest_body(*op.bodies.values()))
+        (method.upper(), re.compile(re.sub(r"{.*?}", "[^/]+", path)), largest_body_of(op))
         for path, kind in routes
         for method, op in operations_of(kind)
         if op.body is not None
@@ -52,6 +52,11 @@ def body_limits(routes: Iterable[tuple[str, Any]]) -> Callable[[str, str], int]:
         return next((size for taker, form, size in table if taker == method and form.fullmatch(path)), SMALL_BODY)
 
     return limit
+
+
+def largest_body_of(op: Operation) -> int:
+    """Size in bytes of the largest valid body of a request."""
+    return op.body_bytes or largest_body(*op.bodies.values())
 
 
 def largest_body(*shapes: type[msgspec.Struct]) -> int:

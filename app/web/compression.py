@@ -11,7 +11,10 @@ from app.infra.tuning.live_tuning import LiveTuning
 from app.web.conditions import coded_tag
 from app.web.resource import headers_of
 
-_COMPRESSIBLE = ("application/json", "application/problem+json", "text/", "application/javascript", "image/svg+xml")
+_COMPRESSIBLE = (
+    "application/json", "application/problem+json", "application/ld+json", "application/atom+xml",
+    "text/", "application/javascript", "image/svg+xml",
+)  # fmt: skip
 
 
 class Compress:

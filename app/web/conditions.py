@@ -3,6 +3,7 @@
 An entity tag consists of id and version, and of the content coding if the body has one.
 """
 
+import hashlib
 import re
 
 import falcon
@@ -23,6 +24,11 @@ _CODED = re.compile(rf'-(?:{"|".join(CODINGS)})"\Z')
 def entity_tag(identifier: int, version: int) -> str:
     """The strong tag of one version of one resource."""
     return f'"{identifier}-{version}"'
+
+
+def content_tag(content: bytes) -> str:
+    """The strong tag of an answer that has no version: a hash of its content."""
+    return f'"{hashlib.blake2b(content, digest_size=12).hexdigest()}"'
 
 
 def coded_tag(tag: str, coding: str) -> str:
@@ -53,6 +59,7 @@ def after_reading(req: falcon.Request, resp: falcon.Response) -> None:
     if tag is None or req.method not in _READING:
         return
     if _refused(req, tag):
+        headers.pop("content-encoding", None)  # that of the body which the problem takes the place of
         problem(resp, req.context.request_id, PreconditionFailed())
     elif (named := _named(req, tag)) is not None:
         resp.status, resp.data, headers["etag"] = falcon.HTTP_304, None, named

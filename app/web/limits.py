@@ -7,10 +7,12 @@ Without memcached (not configured, down or slow) each worker counts alone: the l
 
 import hashlib
 import time
+from array import array
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Literal
 
+from app.coherence.kept_answers import Cells
 from app.config import Limits
 from app.errors import RateLimited
 from app.infra.addresses import network_of
@@ -22,20 +24,31 @@ TRACKED_KEYS = 20_000
 CLAIM_SECONDS = 1.0
 OPEN = "open"
 
-Key = tuple[Literal["user", "session", "email", "network", "account at network"], int | str]
+Key = tuple[Literal["user", "session", "email", "network", "account at network", "service"], int | str]
 """(kind, identity) that is counted; the same identity of another kind is another key."""
 
 
+LEFT, WINDOW = 0, 1
+
+
 class Allowance:
-    """The requests that this worker may still let pass, for one key in one window."""
+    """The requests that this worker may still let pass, for one key in the present window.
 
-    __slots__ = ("claim", "left", "used_up", "window")
+    `cells` holds what is left and the number of the window. It is the same object in all windows: the server takes
+    requests from it, too, for the answers that it keeps.
+    """
 
-    def __init__(self, window: int) -> None:
-        self.window = window
-        self.left = 0
-        self.used_up = False
+    __slots__ = ("cells", "claim", "used_up")
+
+    def __init__(self) -> None:
+        self.cells = array("q", (0, 0))
+        self.used_up = 0
+        """The limit that has nothing left in this window; another limit, which is live, may have. 0: not known yet."""
         self.claim: Event | None = None
+
+    def open(self, window: int) -> None:
+        """Begin `window`; what was left of the one before is lost."""
+        self.cells[LEFT], self.cells[WINDOW], self.used_up = 0, window, 0
 
 
 class RateLimiter:
@@ -45,29 +58,45 @@ class RateLimiter:
         self._memcache, self._clock = memcache, clock
         self._allowances: OrderedDict[tuple[str, Key], Allowance] = OrderedDict()
 
-    def take(self, policy: str, key: Key, limit: int) -> tuple[int, int] | None:
-        """Count one request; returns (left in this worker's claim, seconds until the window ends), None if no limit."""
+    def take(self, policy: str, key: Key, limit: int, requests: int = 1) -> tuple[int, int] | None:
+        """Count a request, or one that costs as much as several; None if there is no limit.
+
+        Returns (left in this worker's claim, seconds until the window ends).
+        """
         if limit == 0:
             return None
         now = int(self._clock())
         window = now // WINDOW_SECONDS
         resets_in = (window + 1) * WINDOW_SECONDS - now
         allowance = self._allowances.get((policy, key))
-        if allowance is None or allowance.window != window:
+        if allowance is None or allowance.cells[WINDOW] != window:
             allowance = self._open(policy, key, window)
-        while allowance.left <= 0 and not allowance.used_up:
+        cells = allowance.cells
+        while cells[LEFT] < requests and allowance.used_up != limit:
             self._claim(allowance, policy, key, limit)
-        if allowance.left <= 0:
+        if cells[LEFT] < requests:
             raise RateLimited(policy, limit, WINDOW_SECONDS, resets_in)
-        allowance.left -= 1
-        return allowance.left, resets_in
+        left = cells[LEFT] = cells[LEFT] - requests
+        return left, resets_in
 
-    def take_open(self, address: str | None, limits: Limits) -> None:
+    def take_open(self, address: str | None, limits: Limits, requests: int = 1) -> None:
         """Count a request without a session for the network of the client's `address`; raises RateLimited."""
-        self.take(OPEN, ("network", network_of(address, limits.ipv6_prefix)), limits.open_requests_per_address)
+        self.take(OPEN, _network(address, limits), limits.open_requests_per_address, requests)
+
+    def cells(self, policy: str, key: Key, limit: int) -> Cells:
+        """The cells from which `take` took a request; None without a limit."""
+        found = self._allowances.get((policy, key)) if limit else None
+        return None if found is None else found.cells
+
+    def open_cells(self, address: str | None, limits: Limits) -> Cells:
+        """The cells from which `take_open` took a request; None without a limit."""
+        return self.cells(OPEN, _network(address, limits), limits.open_requests_per_address)
 
     def _open(self, policy: str, key: Key, window: int) -> Allowance:
-        allowance = self._allowances[policy, key] = Allowance(window)
+        allowance = self._allowances.get((policy, key))
+        if allowance is None:
+            allowance = self._allowances[policy, key] = Allowance()
+        allowance.open(window)
         self._allowances.move_to_end((policy, key))
         if len(self._allowances) > TRACKED_KEYS:
             self._allowances.popitem(last=False)
@@ -78,11 +107,13 @@ class RateLimiter:
         if (under_way := allowance.claim) is not None:
             under_way.wait(CLAIM_SECONDS)
             return
-        claim = allowance.claim = Event()
+        claim, window = Event(), allowance.cells[WINDOW]
+        allowance.claim = claim
         try:
-            granted, exhausted = self._granted(policy, key, allowance.window, max(1, limit // 20), limit)
-            allowance.left += granted
-            allowance.used_up = exhausted
+            granted, exhausted = self._granted(policy, key, window, max(1, limit // 20), limit)
+            if allowance.cells[WINDOW] == window:  # else the claim was for a window that has ended meanwhile
+                allowance.cells[LEFT] += granted
+                allowance.used_up = limit if exhausted else 0
         finally:
             allowance.claim = None
             claim.set()
@@ -94,6 +125,10 @@ class RateLimiter:
             return limit, True
         granted = max(0, min(batch, limit - (total - batch)))
         return granted, total >= limit
+
+
+def _network(address: str | None, limits: Limits) -> Key:
+    return "network", network_of(address, limits.ipv6_prefix)
 
 
 def counter_name(policy: str, key: Key, window: int) -> str:

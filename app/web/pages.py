@@ -4,26 +4,40 @@ import falcon
 
 from app.errors import BadRequest
 from app.web.converters import ID_SCHEMA, parse_id
+from app.web.cursors import CURSOR_PATTERN
 from app.web.openapi.operations import Parameter
 
 PAGE, PAGE_MAX = 20, 100
-PAGING = (
-    Parameter(
-        "limit",
-        "query",
-        {"type": "integer", "minimum": 1, "maximum": PAGE_MAX, "default": PAGE},
-        "maximum number of entries on a page",
-    ),
-    Parameter("cursor", "query", ID_SCHEMA, "`next` of the previous page"),
+CURSOR_MAX = 500
+_LIMIT = Parameter(
+    "limit",
+    "query",
+    {"type": "integer", "minimum": 1, "maximum": PAGE_MAX, "default": PAGE},
+    "maximum number of entries on a page",
 )
+SEALED_CURSOR = {"type": "string", "pattern": CURSOR_PATTERN, "maxLength": CURSOR_MAX}
+PAGING = (_LIMIT, Parameter("cursor", "query", ID_SCHEMA, "`next` of the previous page"))
+SEALED_PAGING = (_LIMIT, Parameter("cursor", "query", SEALED_CURSOR, "`next` of the previous page"))
 
 
 def page_asked(req: falcon.Request) -> tuple[int | None, int]:
     """(cursor, limit) of a request; raises BadRequest."""
+    return number_asked(req, "cursor"), _limit_asked(req)
+
+
+def sealed_page_asked(req: falcon.Request) -> tuple[str | None, int]:
+    """(cursor, limit) of a request whose cursors are sealed; raises BadRequest."""
+    cursor = req.params.get("cursor")
+    if cursor is not None and (not isinstance(cursor, str) or len(cursor) > CURSOR_MAX):
+        raise BadRequest("cursor must be `next` of the page before")
+    return cursor, _limit_asked(req)
+
+
+def _limit_asked(req: falcon.Request) -> int:
     limit = number_asked(req, "limit") or PAGE
     if limit > PAGE_MAX:
         raise BadRequest(f"limit must be at most {PAGE_MAX}")
-    return number_asked(req, "cursor"), limit
+    return limit
 
 
 def number_asked(req: falcon.Request, name: str) -> int | None:

@@ -6,6 +6,8 @@ from operator import attrgetter
 import falcon
 import msgspec
 
+from app.config import Activity
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -14,12 +16,14 @@ class Resource:
 
     Requests to a public resource count for the client's network, unless the class sets `counted = False`: probes and
     metrics are not counted, and other resources count by themselves. The methods in `open_to_all` need no session
-    either; if the request has a token, it must be valid, and the request counts for its user.
+    either; if the request has a token, it must be valid, and the request counts for its user. Writing requests to a
+    resource with an `activity` may need an account that has proven its address.
     """
 
     public = False
     counted = True
     open_to_all: frozenset[str] = frozenset()
+    activity: Activity | None = None
 
     def tag(self, req: falcon.Request, **params: object) -> str | None:
         """The current entity tag of the resource, for conditional requests; None if it has none."""
@@ -48,6 +52,11 @@ def answer(resp: falcon.Response, body: object, status: int = 200) -> None:
     """Encode `body` as JSON into `resp`."""
     resp.data = _encode(body)
     resp.status = status
+
+
+def given(req: falcon.Request) -> dict[str, list[str]]:
+    """The values of each parameter of the query as a list."""
+    return {name: value if isinstance(value, list) else [value] for name, value in req.params.items()}
 
 
 def locate(req: falcon.Request, resp: falcon.Response, path: str) -> None:

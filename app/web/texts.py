@@ -32,13 +32,16 @@ def people_text(least: int, most: int, *examples: str) -> Meta:
     )
 
 
-def people_lines(most: int, *examples: str) -> Meta:
-    """A text of several lines, possibly empty, of at most `most` characters; checked by `checked_lines`."""
+def people_lines(most: int, *examples: str, least: int = 0) -> Meta:
+    """A text of several lines and of `least` to `most` characters, checked by `checked_lines`."""
+    rule = "no control characters but line feeds; a letter, digit, mark of punctuation or symbol"
+    visible = f"{_LINES}*{_VISIBLE}{_LINES}*"
     return Meta(
+        min_length=least,
         max_length=most,
-        description="empty, or no control characters but line feeds; a letter, digit, mark of punctuation or symbol",
+        description=rule if least else f"empty, or {rule}",
         examples=list(examples),
-        extra_json_schema={"pattern": f"^(?:{_LINES}*{_VISIBLE}{_LINES}*)?$"},
+        extra_json_schema={"pattern": f"^{visible}$" if least else f"^(?:{visible})?$"},
         extra={"parse": checked_lines},
     )
 
@@ -54,6 +57,8 @@ def checked_text(text: str) -> str:
 
     Format characters are allowed because some scripts and emoji need them, but they do not count as visible.
     """
+    if text.isascii() and text.isprintable() and text.strip():
+        return text
     if refused := next((char for char in text if unicodedata.category(char) in _REFUSED), None):
         raise ValueError(f"the character U+{ord(refused):04X} is not allowed")
     if text and not any(map(_shows, text)):

@@ -6,9 +6,9 @@ import shutil
 import subprocess
 import sys
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 
@@ -81,9 +81,43 @@ def earlier(commit: str) -> Checkout:
     return Checkout(folder, folder / ".venv/bin/python")
 
 
+@dataclass(frozen=True)
+class Ground:
+    """The PostgreSQL, PgBouncer and memcached of one checkout, with registered users, for services started anew."""
+
+    checkout: Checkout
+    folder: Path
+    environment: dict[str, str]
+    ids: tuple[int, ...]
+
+    @contextmanager
+    def services(self) -> Iterator[Side]:
+        """New processes; user 1 is logged in."""
+        with self.serving("/api/v1/health/ready", ["-m", "app", "serve"]) as service:
+            servers = self.environment["DATABASE_URL"], self.environment["MEMCACHED_SERVERS"]
+            with self.serving("/hello", ["-m", "loadtest.serving.ours", "{port}", *servers]) as hello:
+                yield Side(service, hello, service.login(_email(1)), self.ids)
+
+    @contextmanager
+    def serving(self, path: str, arguments: list[str]) -> Iterator[Service]:
+        """A Python program of the checkout that answers `path` when it is ready."""
+        port = free_port()
+        given = [str(self.checkout.python), *(each.format(port=port) for each in arguments)]
+        variables = os.environ | {"PYTHONPATH": str(self.checkout.folder), "PORT": str(port)} | self.environment
+        log = self.folder / f"{arguments[1]}.log"
+        command = Command(given, log=log, environment=variables, folder=self.checkout.folder)
+        process = Process(f"{arguments[1]} of {self.checkout.folder.name}", command)
+        service = Service(process, port)
+        try:
+            process.wait_until(lambda: service.ready(path), START_S)
+            yield service
+        finally:
+            process.end()
+
+
 @contextmanager
-def side(checkout: Checkout, folder: Path, users: int) -> Iterator[Side]:
-    """The services of one checkout; each side has its own servers, so neither sees data of the other."""
+def ground(checkout: Checkout, folder: Path, users: int) -> Iterator[Ground]:
+    """Each side has its own servers, so neither sees data of the other."""
     folder.mkdir(mode=0o711)
     with ExitStack() as stack:
         postgres = stack.enter_context(Postgres(folder / "postgres", durable=False))
@@ -104,11 +138,10 @@ def side(checkout: Checkout, folder: Path, users: int) -> Iterator[Side]:
             "TUNING_FILE": str(tuning),
             "ACCESS_TOKEN_SECONDS": "7200",
         }
-        service = stack.enter_context(_serving(checkout, folder, ["-m", "app", "serve"], environment))
-        arguments = ["-m", "loadtest.serving.ours", "{port}", pooler.url, cache.address]
-        hello = stack.enter_context(_serving(checkout, folder, arguments, {}))
-        ids = tuple(_register(service, number) for number in range(1, users + 1))
-        yield Side(service, hello, service.login(_email(1)), ids)
+        empty = Ground(checkout, folder, environment, ())
+        with empty.serving("/api/v1/health/ready", ["-m", "app", "serve"]) as service:
+            ids = tuple(_register(service, number) for number in range(1, users + 1))
+        yield replace(empty, ids=ids)
 
 
 def _register(service: Service, number: int) -> int:
@@ -121,21 +154,3 @@ def _register(service: Service, number: int) -> int:
 
 def _email(number: int) -> str:
     return f"user{number}@example.com"
-
-
-@contextmanager
-def _serving(
-    checkout: Checkout, folder: Path, arguments: list[str], environment: Mapping[str, str]
-) -> Iterator[Service]:
-    port = free_port()
-    path = "/hello" if not environment else "/api/v1/health/ready"
-    given = [str(checkout.python), *(each.format(port=port) for each in arguments)]
-    variables = os.environ | {"PYTHONPATH": str(checkout.folder), "PORT": str(port), **environment}
-    command = Command(given, log=folder / f"{arguments[1]}.log", environment=variables, folder=checkout.folder)
-    process = Process(f"{arguments[1]} of {checkout.folder.name}", command)
-    service = Service(process, port)
-    try:
-        process.wait_until(lambda: service.ready(path), START_S)
-        yield service
-    finally:
-        process.end()

@@ -2,6 +2,7 @@
 
 import random
 
+from app.infra.tuning.fitness import UNLIMITED
 from app.local.process import LocalError
 from loadtest.bed import PASSWORD, Bed, Service
 from loadtest.client import Connection, encoded
@@ -16,6 +17,7 @@ MIXED_PART = 5  # these samples are divided by this, because they take longer
 LIMIT = 4.5
 CROP = 0.9
 WARM_UP = 100
+RECOVERY_GROUP = 3
 
 
 def run(bed: Bed, effort: Effort) -> list[Row]:
@@ -23,9 +25,30 @@ def run(bed: Bed, effort: Effort) -> list[Row]:
     bed.set_bcrypt_cost(CHEAP)
     rows = _compared(bed, (CHEAP, CHEAP), CHEAP, effort.samples)
     rows += _compared(bed, MIXED[:2], MIXED[2], effort.samples // MIXED_PART)
+    rows += _recoveries(bed, effort.samples)
     bed.write_tuning({})
     bed.set_bcrypt_cost()
     return rows
+
+
+def _recoveries(bed: Bed, samples: int) -> list[Row]:
+    """No worker runs, so that both kinds of addresses find the same queue."""
+    mail = {
+        "MAIL_URL": "smtp://127.0.0.1:9?starttls=never",
+        "MAIL_FROM": "bench@bench.example",
+        "ACCOUNT_PAGES_URL": "http://bench.example/account",
+    }
+    with bed.service(ENVIRONMENT="development", **mail) as service:
+        bed.tune(service, {"passwords": {"bcrypt_cost": CHEAP}, "limits": UNLIMITED})
+        _register(service, range(ACCOUNTS), RECOVERY_GROUP)
+        unknown, known = _sample(service, samples, RECOVERY_GROUP, "/api/v1/auth/recover", 202)
+    t = abs(welch_t(*cropped(unknown, known, CROP)))
+    return [
+        Row(
+            f"recovery, unknown : known address, {samples:,} each, without the slowest {1 - CROP:.0%}",
+            f"|t| = {t:.1f}", f"< {LIMIT:g}", t < LIMIT,
+        ),
+    ]  # fmt: skip
 
 
 def _compared(bed: Bed, costs: tuple[int, ...], present: int, samples: int) -> list[Row]:
@@ -55,8 +78,10 @@ def _register(service: Service, numbers: range, group: int) -> None:
             raise LocalError(f"registering was answered with {answer.status}: {answer.body.decode()}")
 
 
-def _sample(service: Service, samples: int, group: int) -> tuple[list[float], list[float]]:
-    """Milliseconds of failed logins: (unknown address, wrong password)."""
+def _sample(
+    service: Service, samples: int, group: int, path: str = "/api/v1/auth/login", expected: int = 401
+) -> tuple[list[float], list[float]]:
+    """Milliseconds of failed logins, or of other requests: (unknown address, known one)."""
     connection = Connection(service.port)
     times: dict[str, list[float]] = {"other": [], "known": []}
     for number in range(WARM_UP + samples):
@@ -64,10 +89,10 @@ def _sample(service: Service, samples: int, group: int) -> tuple[list[float], li
         random.shuffle(kinds)
         for kind in kinds:
             address = _address(kind, group, number % ACCOUNTS)
-            body = {"email": address, "password": "a long walk in the sun!"}
-            answer = connection.exchange(encoded("POST", "/api/v1/auth/login", body=body))
-            if answer.status != 401:
-                raise LocalError(f"a wrong login was answered with {answer.status}: {answer.body.decode()}")
+            body = {"email": address} | ({"password": "a long walk in the sun!"} if expected == 401 else {})
+            answer = connection.exchange(encoded("POST", path, body=body))
+            if answer.status != expected:
+                raise LocalError(f"{path} was answered with {answer.status}: {answer.body.decode()}")
             times[kind].append(answer.seconds * 1000)
     connection.close()
     return times["other"][WARM_UP:], times["known"][WARM_UP:]

@@ -127,9 +127,11 @@ def _binding(resource: Object) -> Iterator[str]:
     if not budget:
         yield "The budget's sums are not known yet."
         return
+    reserved = budget.get("reserved", 0)
+    others = f" + {reserved} of other Deployments, such as task workers," if reserved else ""
     yield (
         f"floor {budget['floor']} x {budget['slots']} pods that may exist + {budget['aboveFloor']} granted above the "
-        f"floors + headroom {budget['headroom']} = {budget['total']} of connectionBudget {budget['budget']}; "
+        f"floors + headroom {budget['headroom']}{others} = {budget['total']} of connectionBudget {budget['budget']}; "
         f"{budget['free']} are free."
     )
     most = (database.get("perPod") or {}).get("max")

@@ -25,6 +25,7 @@ from jobfinder_operator.spec import Target, target_of
 log = logging.getLogger(__name__)
 
 AT_ONCE = 32  # concurrent requests to consoles, pods and memcached servers
+SERVED = ("app", "worker")  # components whose pods use PostgreSQL, each with a PgBouncer of its own
 INSTANCE, COMPONENT, PRODUCT = (f"app.kubernetes.io/{name}" for name in ("instance", "component", "name"))
 
 Answer = TypeVar("Answer")
@@ -36,11 +37,14 @@ class TargetError(Exception):
 
 @dataclass(frozen=True)
 class Sight:
-    """`pods`: the objects by uid. `apps`: metrics by the pod's uid. `servers`: address by name of the memcached pod."""
+    """`pods`: the objects by uid. `followers`: the same, with those of task workers. `apps`: metrics by the pod's uid.
+    `servers`: address by name of the memcached pod.
+    """
 
     observed: Snapshot
     deployment: str
     pods: Mapping[str, Pod] = field(default_factory=dict)
+    followers: Mapping[str, Pod] = field(default_factory=dict)
     apps: Mapping[str, AppMetrics] = field(default_factory=dict)
     servers: Mapping[str, str] = field(default_factory=dict)
 
@@ -78,12 +82,13 @@ class Observer:
                 pods=tuple(each for each, _ in seen),
                 workload=objects.workload(deployment, autoscaler),
                 memcached=tuple(each for each, _ in servers),
-                neighbours=tuple(neighbours),
+                neighbours=tuple(each for each, _ in neighbours),
                 neighbour_floors=await self._neighbour_floors(deployment, autoscalers),
             ),
             deployment=name,
             pods=by_uid,
-            apps={each.uid: app for each, app in seen if app is not None},
+            followers=by_uid | {objects.pod_seen(pod).uid: pod for pod in others},
+            apps={each.uid: app for each, app in (*seen, *neighbours) if app is not None},
             servers={each.name: host for each, host in servers},
         )
 
@@ -107,25 +112,29 @@ class Observer:
         return found
 
     async def _neighbours(self, deployment: Deployment, own: Mapping[str, Pod]) -> list[Pod]:
-        """Pods of other Deployments that use the same database."""
+        """Pods of other Deployments that use the same database: of task workers, and of other releases."""
         database = objects.database(deployment.spec.template.spec)
-        every = await self._cluster.pods({COMPONENT: "app"}) if database else ()
+        every = [pod for each in SERVED for pod in await self._cluster.pods({COMPONENT: each})] if database else []
         return [pod for pod in every if objects.pod_seen(pod).uid not in own and objects.database(pod.spec) == database]
 
-    async def _neighbour(self, pod: Pod, deployment: Deployment) -> PodSeen:
-        """A neighbour; its console can be read only if it belongs to the same release."""
-        seen, host = objects.pod_seen(pod), objects.address(pod)
-        ours = _instance(pod) == _instance(deployment)
+    async def _neighbour(self, pod: Pod, deployment: Deployment) -> tuple[PodSeen, AppMetrics | None]:
+        """A neighbour; it can be asked only if it belongs to the same release."""
+        ours, host = _instance(pod) == _instance(deployment), objects.address(pod)
+        seen = replace(objects.pod_seen(pod), follows=ours and _label(pod, COMPONENT) == "worker")
         if not ours or not host or seen.phase is not Phase.RUNNING:
             self._consoles.drop(seen.uid)
-            return seen
-        return replace(seen, reading=await self._console(seen, host))
+            return seen, None
+        if not seen.follows:
+            return replace(seen, reading=await self._console(seen, host)), None
+        port = self._settings.tasks_port
+        reading, tasks = await asyncio.gather(self._console(seen, host), self._app(seen, host, port))
+        return replace(seen, reading=reading), tasks
 
     async def _neighbour_floors(self, deployment: Deployment, autoscalers: Sequence[HorizontalPodAutoscaler]) -> int:
         database = objects.database(deployment.spec.template.spec)
-        every = await self._cluster.deployments({COMPONENT: "app"}) if database else ()
+        every = [found for each in SERVED for found in await self._cluster.deployments({COMPONENT: each})]
         others = [each for each in every if _name(each) != _name(deployment)]
-        sharing = [each for each in others if objects.database(each.spec.template.spec) == database]
+        sharing = [each for each in others if database and objects.database(each.spec.template.spec) == database]
         loads = [objects.workload(each, objects.autoscaler_of(_name(each), autoscalers)) for each in sharing]
         return sum(load.pods_at_most * (load.born_with or 0) for load in loads)
 
@@ -152,13 +161,13 @@ class Observer:
         return _only(every, "StatefulSet", labels) if every else None
 
     async def _pod(self, pod: Pod) -> tuple[PodSeen, AppMetrics | None]:
-        seen, host = objects.pod_seen(pod), objects.address(pod)
-        if not host or (seen.phase is Phase.TERMINATING and await self._app(seen, host) is None):
+        seen, host, app_port = objects.pod_seen(pod), objects.address(pod), self._settings.app_port
+        if not host or (seen.phase is Phase.TERMINATING and await self._app(seen, host, app_port) is None):
             self._consoles.drop(seen.uid)
             return seen, None
         if seen.phase is Phase.TERMINATING:
             return replace(seen, reading=await self._console(seen, host)), None
-        reading, app = await asyncio.gather(self._console(seen, host), self._app(seen, host))
+        reading, app = await asyncio.gather(self._console(seen, host), self._app(seen, host, app_port))
         return replace(seen, reading=reading), app
 
     async def _console(self, pod: PodSeen, host: str) -> Reading | None:
@@ -172,16 +181,16 @@ class Observer:
             log.info("the console of pod %s: %s", pod.name, str(error) or "no answer in time")
             return None
 
-    async def _app(self, pod: PodSeen, host: str) -> AppMetrics | None:
-        """None if the service does not respond. For a Terminating pod this means that it has ended and PgBouncer is
-        ending, which waits for its clients, so the operator must leave the console (PgBouncer 1.23). The API does not
-        show this: container states are written only when all containers have ended.
+    async def _app(self, pod: PodSeen, host: str, port: int) -> AppMetrics | None:
+        """None if the service, or the task worker, does not respond. For a Terminating pod this means that it has ended
+        and PgBouncer is ending, which waits for its clients, so the operator must leave the console (PgBouncer 1.23).
+        The API does not show this: container states are written only when all containers have ended.
         """
         if pod.phase is Phase.PENDING:
             return None
         timeout_s = self._settings.command_timeout_s
         try:
-            return await self._bounded(lambda: app_metrics.read(host, self._settings.app_port, timeout_s))
+            return await self._bounded(lambda: app_metrics.read(host, port, timeout_s))
         except (AppMetricsError, TimeoutError) as error:
             log.info("the service of pod %s: %s", pod.name, error)
             return None
@@ -226,8 +235,12 @@ def _name(deployment: Deployment) -> str:
 
 
 def _instance(owner: Deployment | Pod) -> str:
+    return _label(owner, INSTANCE)
+
+
+def _label(owner: Deployment | Pod, name: str) -> str:
     labels: Mapping[str, str] = (owner.metadata and owner.metadata.labels) or {}
-    return labels.get(INSTANCE, "")
+    return labels.get(name, "")
 
 
 def _database(resource: Resource) -> Mapping[str, Any]:

@@ -149,7 +149,8 @@ class Player:
         if self._got.startswith(b"HTTP/1.1 408 "):
             return  # this client was too slow
         tally.canaries += 1
-        if not self._got.endswith(b"\r\n\r\n" + (self._case.answer or b"")):
+        wanted = b"\r\n\r\n" + (self._case.answer or b"")
+        if not self._got.endswith(wanted) or self._got.count(wanted) != self._case.times:
             tally.wrong.append(f"case {self._index}: {self._got[-500:]!r} instead of {self._case.answer!r}")
 
 

@@ -12,13 +12,16 @@ from tests.fuzz.corpus import NASTY, NUMBERS, SOUND, TOKENS
 
 Ending = Literal["stay", "close", "reset", "half"]
 LONGEST = 300_000
+KEPT = 16
+"""Pages that the server may keep."""
 
 
 @dataclass(frozen=True)
 class Case:
     """`pieces` are sent `gap_s` seconds apart; the case ends after `patience_s` seconds of silence.
 
-    For `deaf_s` seconds the client does not read. `answer` is the expected response body, if known.
+    For `deaf_s` seconds the client does not read. `answer` is the expected response body, if known; it comes `times`
+    times.
     """
 
     pieces: tuple[bytes, ...]
@@ -27,6 +30,7 @@ class Case:
     ending: Ending
     deaf_s: float = 0.0
     answer: bytes | None = None
+    times: int = 1
 
 
 def case(seed: int, index: int) -> Case:
@@ -34,6 +38,8 @@ def case(seed: int, index: int) -> Case:
     choice = random.Random(f"{seed}:{index}")
     if index % 50 == 0:
         return canary(choice, index)
+    if choice.random() < 0.05:
+        return warm(choice)
     data = aimed(choice, choice.choice(SOUND if choice.random() < 0.8 else NASTY))
     for _ in range(choice.choice((0, 0, 0, 0, 1, 1, 1, 2, 3, 5, 10))):
         data = choice.choice(MUTATIONS)(choice, data)
@@ -64,10 +70,20 @@ def canary(choice: random.Random, index: int) -> Case:
     return Case(tuple(split(choice, data)), 0, 60, "close", answer=answer)
 
 
+def warm(choice: random.Random) -> Case:
+    """Valid requests for a page that the server may have kept; the first and the last go to the application."""
+    path, token = f"/kept/{choice.randrange(KEPT)}", choice.choice(("", "Authorization: a\r\n"))
+    one = f"GET {path} HTTP/1.1\r\nHost: t\r\n{token}"
+    each = [f"{one}\r\n".encode()] * 3 + [f"{one}Connection: close\r\n\r\n".encode()]
+    pieces = each if choice.random() < 0.7 else split(choice, b"".join(each))
+    answer = f"kept {path} {token[15:16]}".encode()
+    return Case(tuple(pieces), choice.choice((0.001, 0.004)), 60, "close", answer=answer, times=len(each))
+
+
 def aimed(choice: random.Random, data: bytes) -> bytes:
-    """`data` with a random target, of the bare or the framed application."""
+    """`data` with a random target, of the bare or the framed application, or of a page that the server may keep."""
     target = b"%s%d" % (choice.choice((b"bare/", b"")), choice.getrandbits(30))
-    return data.replace(b"TARGET", target)
+    return data.replace(b"TARGET", b"kept/%d" % choice.randrange(KEPT) if choice.random() < 0.2 else target)
 
 
 def split(choice: random.Random, data: bytes) -> list[bytes]:

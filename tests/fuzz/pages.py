@@ -1,5 +1,7 @@
-"""A correct application, for the leak checks."""
+"""Correct applications: for the leak checks, and one whose answers the server keeps."""
 
+import random
+from array import array
 from collections.abc import Iterable, Iterator
 
 from app.infra import cooperative
@@ -29,3 +31,35 @@ def stream() -> Iterator[bytes]:
         if number == 25:
             cooperative.sleep(0.001)
         yield bytes(10_000)
+
+
+FAR_US = 1 << 60
+_cells = array("d", [0.0] * 64)
+_chance = random.Random(1)
+
+
+def keep_answers() -> None:
+    """Let the server keep answers from now on, in little memory; called once."""
+    from meinheld import server
+
+    server.answers_configure(_cells, 5, 6, (0.001, 1.0), 0.0, "fuzz")
+    server.answers_bound(200_000)
+    server.answers_looked(1, None, FAR_US, FAR_US)
+
+
+def kept(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    """A page for its token, or for everybody without one, that the server keeps; now and then some of them change."""
+    from meinheld import server
+
+    path, token = environ["PATH_INFO"], environ.get("HTTP_AUTHORIZATION", "")
+    if _chance.random() < 0.05:
+        server.answers_looked(1, _chance.choice(([path], [token], ["/kept/1", "/kept/2"], None)), FAR_US, FAR_US)
+    if "jobfinder.wish" in environ:
+        client = ([token] if token else []), FAR_US, FAR_US, (), None
+        page = [path], FAR_US, FAR_US, ((40, 1),), None
+        parts = ((tuple(keys), *rest) for keys, *rest in (client, page))
+        server.answers_prove(environ["jobfinder.wish"], 1, *parts, 10, not token)
+    body = f"kept {path} {token}".encode("latin-1", "replace")
+    headers = [("X-Request-ID", "made"), ("X-Content-Type-Options", "nosniff"), ("Content-Length", str(len(body)))]
+    start_response("200 OK", headers)
+    return [body]

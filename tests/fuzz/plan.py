@@ -50,6 +50,7 @@ class Plan:
             "seconds": round(time.monotonic() - started),
             "served": after["served"],
             "failures": after["failures"],
+            "given from kept answers": after["answers"]["given"],
         }
 
 

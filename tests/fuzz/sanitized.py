@@ -43,12 +43,37 @@ PARSE_A_COPY = """  char *copy = malloc(r);
 NO_FLAGS = 'extra_compile_args=["-Werror=implicit-function-declaration"],'
 COMPILED = f"extra_compile_args={list(FLAGS)},\n            extra_link_args=['-fsanitize=address,undefined'],"
 
+SCAN_A_COPY = """  if (scan) {
+    char *copy = malloc(length + SCAN_PADDING);
+    memcpy(copy, buf, length + SCAN_PADDING);
+    used = give_answers(client, copy, length, &found);
+    free(copy);
+  }
+"""
+
+SEND_A_PART = """  static size_t part;
+  part = part % 3000 + 1;
+  do sent = send(client->fd, out, part < (size_t)(to - out) ? part : (size_t)(to - out), MSG_NOSIGNAL);
+"""
+
 EDITS = (
     ("setup.py", NO_FLAGS, COMPILED),
     # Pooled objects are not freed, so ASan would not notice a use after free.
     *((f"meinheld/server/{file}", f"#define {name}\n", f"#define {name.split()[0]} 0\n") for file, name in POOLS),
     # The parser reads from a buffer on the stack that is longer than what was received.
     ("meinheld/server/reading.h", "  size_t nread = execute_parse(client, buf, r);\n", PARSE_A_COPY),
+    (
+        "meinheld/server/reading.h",
+        "  if (scan) used = give_answers(client, buf, length, &found);\n",
+        SCAN_A_COPY,
+    ),
+    # Entries collide, and clients take kept answers in parts of every length.
+    ("meinheld/server/answers.h", "#define HASH_MASK (~0ull)", "#define HASH_MASK 7ull"),
+    (
+        "meinheld/server/answers_give.h",
+        "  do sent = send(client->fd, out, (size_t)(to - out), MSG_NOSIGNAL);\n",
+        SEND_A_PART,
+    ),
 )
 
 

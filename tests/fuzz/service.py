@@ -70,6 +70,7 @@ def state(environ: Environ) -> dict[str, Any]:
         "references": references(environ),
         "failures": dict(failures),
         "served": dict(served),
+        "answers": server.answers_stats(),
     }
 
 
@@ -82,8 +83,9 @@ class FuzzedService(Service):
         from meinheld import server
 
         shapes.SHARED.extend((server.Waiter(), *socket.socketpair()))
+        pages.keep_answers()
         whole = super().load()
-        sound = framed(pages.application)
+        sound, kept_page = framed(pages.application), framed(pages.kept)
 
         def call(environ: Environ, start_response: StartResponse) -> Any:
             path = environ["PATH_INFO"]
@@ -93,6 +95,8 @@ class FuzzedService(Service):
                 return [answer]
             if path.startswith("/pages/"):
                 return sound(environ, start_response)
+            if path.startswith("/kept/"):
+                return kept_page(environ, start_response)
             if path.startswith("/wrong/"):
                 return wrong.application(environ, start_response)
             bare = path.startswith("/bare")

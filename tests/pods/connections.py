@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import random
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +11,8 @@ from urllib.parse import urlencode
 ANSWER_TIMEOUT_S = 60.0
 LIVE = "/api/v1/health/live"
 _UNREACHABLE_S = 0.2
+ATTEMPTS, PAUSE_S = 100, 0.1
+"""How often a client tries what cannot be done now, and how long it waits in between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +34,20 @@ class Answer:
     @property
     def code(self) -> str:
         """The stable code of a problem document."""
-        return str(self.body.get("code", "")) if isinstance(self.body, dict) else ""
+        return self._member("code")
+
+    @property
+    def detail(self) -> str:
+        """What a problem document says of this occurrence."""
+        return self._member("detail")
+
+    def _member(self, name: str) -> str:
+        return str(self.body.get(name, "")) if isinstance(self.body, dict) else ""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to send; `body` becomes JSON, or a form."""
+    """What to send; `body` becomes JSON, or a form; bytes are sent as they are, with a type that `headers` name."""
 
     method: str
     path: str
@@ -56,17 +67,17 @@ class Connection:
 
     def send(self, request: Request) -> Answer:
         """Send and return the response; a lost connection gives status 0 and raises nothing."""
-        body = None if request.body is None else _encoded(request)
+        data = None if request.body is None else _encoded(request)
         headers = dict(request.headers)
-        if body is not None:
-            headers["Content-Type"] = f"application/{'x-www-form-urlencoded' if request.form else 'json'}"
+        if data is not None:
+            headers.setdefault("Content-Type", f"application/{'x-www-form-urlencoded' if request.form else 'json'}")
         if request.token:
             headers["Authorization"] = f"Bearer {request.token}"
         start = time.monotonic_ns()
         try:
-            self._http.request(request.method, request.path, body, headers)
+            self._http.request(request.method, request.path, data, headers)
             response = self._http.getresponse()
-            data = response.read()
+            received = response.read()
         except (OSError, http.client.HTTPException) as error:
             self.error = error
             self.close()
@@ -76,7 +87,9 @@ class Connection:
         if response.will_close:
             self.close()
         known = {name.lower(): value for name, value in response.getheaders()}
-        return Answer(start, end, response.status, _decoded(data), known, self.pod, self.worker)
+        lines = known.get("content-type", "").startswith("application/x-ndjson")
+        body = [_decoded(each) for each in received.splitlines()] if lines else _decoded(received)
+        return Answer(start, end, response.status, body, known, self.pod, self.worker)
 
     def close(self) -> None:
         self.broken = True
@@ -103,6 +116,14 @@ class Connections:
             if len(self._open[pod]) < self._workers and time.monotonic() >= self._retry_at[pod]:
                 self._complete(pod)
         return [each for opened in self._open.values() for each in opened]
+
+    def any(self, draw: random.Random) -> Connection:
+        """A random usable connection, once there is one; AssertionError if there is none for some time."""
+        for _ in range(ATTEMPTS):
+            if usable := self.all():
+                return draw.choice(usable)
+            time.sleep(PAUSE_S)
+        raise AssertionError("no pod can be reached")
 
     def close(self) -> None:
         for opened in self._open.values():
@@ -133,6 +154,8 @@ class Connections:
 
 
 def _encoded(request: Request) -> bytes:
+    if isinstance(request.body, bytes):
+        return request.body
     return (urlencode(request.body) if request.form else json.dumps(request.body)).encode()
 
 

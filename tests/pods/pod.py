@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -105,6 +106,10 @@ class Pod:
         pid = self._running().pid
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         return [int(each) for each in children]
+
+    def crashes(self) -> list[str]:
+        """What the master has logged about workers that were ended by a signal which no test sends, as SIGSEGV."""
+        return [line for line in self.log.read_text().splitlines() if re.search(r"was sent SIG(?!KILL|TERM)", line)]
 
     def complete(self) -> bool:
         """Whether there are as many workers as there should be and the service is ready."""

@@ -25,6 +25,8 @@ def test_settings_are_read_from_their_variables() -> None:
             "MEMCACHED_SERVERS": "a:1, unix:/b ,",
             "TRUSTED_PROXIES": "10.0.0.0/8,::1",
             "LOG_REQUESTS": "0.5",
+            "PUBLIC_URL": "https://jobs.example:8443",
+            "JOB_PAGES_URL": "https://www.example/jobs/{id}?from=feed",
         }
     )
     assert (settings.port, settings.worker, settings.prepared_statements) == (9000, "gthread", False)
@@ -32,6 +34,8 @@ def test_settings_are_read_from_their_variables() -> None:
     assert settings.trusted_proxies == (ip_network("10.0.0.0/8"), ip_network("::1"))
     assert settings.keys_dir == Path("/keys")
     assert settings.log_requests == 0.5
+    assert settings.public_url == "https://jobs.example:8443"
+    assert settings.job_pages_url == "https://www.example/jobs/{id}?from=feed"
 
 
 def test_a_setting_can_be_read_from_a_file(tmp_path: Path) -> None:
@@ -52,11 +56,19 @@ def test_a_setting_can_be_read_from_a_file(tmp_path: Path) -> None:
         ("WORKERS", "1.5"),
         ("TRUSTED_PROXIES", "everybody"),
         ("PREPARED_STATEMENTS", "perhaps"),
+        ("APPLICATION_MONTHS", "-1"),
         ("LOG_REQUESTS", "1.1"),
         ("LOG_REQUESTS", "nan"),
         ("PEPPER", "short"),
         ("DATABASE_URL", ""),
         ("KEYS_DIR", ""),
+        ("PATH_PREFIX", "jobs/"),
+        ("PUBLIC_URL", "jobs.example"),
+        ("PUBLIC_URL", "https://jobs.example/"),
+        ("PUBLIC_URL", "javascript://jobs.example"),
+        ("JOB_PAGES_URL", "https://jobs.example/jobs"),
+        ("JOB_PAGES_URL", "https://jobs.example/{id}/{id}"),
+        ("JOB_PAGES_URL", "/jobs/{id}"),
     ],
 )
 def test_error_names_the_invalid_setting(name: str, value: str) -> None:

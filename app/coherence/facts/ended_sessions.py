@@ -6,6 +6,8 @@ from typing import Any
 from app.coherence.clock import S_IN_NS
 from app.coherence.facts.second_chance import SecondChanceCache
 from app.coherence.facts.shared import SharedFacts
+from app.coherence.kept_answers import NO_ANSWERS, KeptAnswers
+from app.coherence.keys import session_key
 from app.config import CacheTuning
 
 
@@ -24,6 +26,7 @@ class EndedSessions:
         self._ended: SecondChanceCache[_Ended] = SecondChanceCache(1)
         self._find = self._ended.find
         self._ttl_s = 0
+        self.answers: KeptAnswers = NO_ANSWERS
 
     def __contains__(self, session_id: int) -> bool:
         ended = self._find(session_id)
@@ -39,6 +42,7 @@ class EndedSessions:
     def add(self, session_id: int) -> None:
         """Remember the end of a session, for this worker and the others."""
         self._ended.put(session_id, _Ended(self._now_ns() + self._ttl_s * S_IN_NS))
+        self.answers.forget([session_key(session_id)])
         self._shared.end(session_id, self._ttl_s)
 
     def apply(self, tuning: CacheTuning) -> None:

@@ -12,6 +12,7 @@ from app.coherence.log.history import Position, State
 from app.coherence.log.lease import Lease
 from app.config import CacheTuning
 from app.infra.metrics.counters import Counters, counter_of
+from app.infra.relying import refuse, relying
 
 V = TypeVar("V")
 
@@ -78,6 +79,8 @@ class FactCache(Generic[V]):
             ):
                 fact.used = True
                 self._counters.cells[self._hits] += 1.0
+                if relying.get() is not None:
+                    self._relied(fact)
                 return fact.value
         return self._load(key, read, state)
 
@@ -99,6 +102,7 @@ class FactCache(Generic[V]):
                 proven = fact.holds(self._lease.state)
                 if proven or usable(fact.value):
                     fact.used = True
+                    self._relied(fact) if proven else refuse()
                     self._count(self._hits)
                     return fact.value, proven
         return self._load(key, read, state), True
@@ -128,6 +132,13 @@ class FactCache(Generic[V]):
         """Keep a value that was read from PostgreSQL, or written, after this worker had reached `position`."""
         self._put_many({key: value}, position)
 
+    def end(self, key: int) -> None:
+        """Replace what is kept here and in the shared cache of something that has ended for ever and finally."""
+        fact = self._find(key)
+        if fact is not None:
+            self._local.discard(key, fact)
+        self._shared.end(key, self._ttl_s)
+
     def _put_many(self, values: Mapping[int, V], position: Position | None) -> None:
         if position is not None:
             facts = {key: SharedFact(value, position, self._expiry(value)) for key, value in values.items()}
@@ -138,6 +149,7 @@ class FactCache(Generic[V]):
     def _load(self, key: int, read: Callable[[int], V | None], state: State | None) -> V | None:
         """Load `key` in a flight of this caller, or take the result of another caller's flight."""
         flight, leads = self._flights.board(key)
+        refuse()
         # A flight that was under way may have read PostgreSQL before this call began, and before a change that was
         # final by then: its value needs proof. The flight after it began later, so a value that it read is good.
         if not leads:
@@ -189,8 +201,11 @@ class FactCache(Generic[V]):
             if fact is not None and fact.holds(state):
                 fact.used = True
                 known[key] = fact.value
+                if relying.get() is not None:
+                    self._relied(fact)
         ended: set[int] = set()
         if len(known) < len(keys):
+            refuse()
             for key, shared in self._shared.get_many([key for key in keys if key not in known]).items():
                 if shared.value is None:
                     ended.add(key)
@@ -231,6 +246,15 @@ class FactCache(Generic[V]):
 
     def _count(self, place: int, n: int = 1) -> None:
         self._counters.cells[place] += n
+
+    def _relied(self, fact: LocalFact[V]) -> None:
+        """The answer under way rests on `fact`, as it is now: a later one of its key may have another position."""
+        part = relying.get()
+        if part is not None:
+            part.rest_on(fact.keys, fact.position, fact.expires_ns)
+            part.count(self._hits)
+            if self._kind.expires_at is not None:
+                part.end_at(self._kind.expires_at(fact.value) - 1.0)
 
     def _hit(self, value: V | None) -> V | None:
         self._count(self._hits)

@@ -2,8 +2,11 @@
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
+from operator import attrgetter
 
 from app.coherence.clock import MS_IN_NS, S_IN_NS, Clock, Signal
+from app.coherence.kept_answers import NO_ANSWERS, KeptAnswers
 from app.coherence.log.agreement import LOG_KEY, Agreement, Terms
 from app.coherence.log.history import NEVER_NS, History, Position, State, ignorance
 from app.coherence.log.look import Finding, look
@@ -12,6 +15,8 @@ from app.infra.memcache.client import CacheUnavailable
 from app.infra.metrics.counters import Counters
 
 LEASE_MAX_MS = 50
+LOOK_AHEAD = 0.5
+"""The part of the lease after which one request makes the next look, while the others go on with the present state."""
 JOIN_LIMIT_S = 1.0
 ABSENCE_NS = 4 * S_IN_NS
 LOOKS = 4
@@ -24,8 +29,14 @@ class Lease:
     was final by then was published, and its publisher has waited LEASE_MAX_MS, before the request asked: the look
     started after the publication and knows of it. How long the look or the request takes does not matter.
 
+    When half of the lease is over, one request looks ahead; the others use the present state until its lease ends, so
+    that under load no other request waits for a look. A look ahead that fails extends nothing, and is not tried again
+    before the lease has ended.
+
     `settle` is called before a look that follows an absence of 4 s from the log. It publishes what was stored while
     nobody could publish (`publisher.py`), and may raise `Unavailable`, which the request that made the look gets.
+
+    The server's kept answers are told of a look before its state is installed, and of nothing when it is not.
 
     A state grants no lease before the database has agreed to the log at a position that the state proves: after each
     new history, and after a change of `LOG_KEY`, the database is asked, and the log looked at once more.
@@ -38,10 +49,12 @@ class Lease:
         "_clock",
         "_counters",
         "_flight",
+        "_fresh_ns",
         "_lease_ns",
         "_mutex",
         "_now_ns",
         "_settle",
+        "answers",
         "state",
     )
 
@@ -52,21 +65,27 @@ class Lease:
         self._agreement, self._clock, self._counters, self._settle = agreement, clock, counters, settle
         self._agreed_at = 0
         self._now_ns = clock.now_ns
-        self._lease_ns = LEASE_MAX_MS * MS_IN_NS
         self._mutex = threading.Lock()
+        self.answers: KeptAnswers = NO_ANSWERS
         self._flight: Signal | None = None
         self._broken = False
         self.state = ignorance()
+        self.apply(LEASE_MAX_MS)
 
     def apply(self, lease_ms: int) -> None:
         """Lower the lease; 0 looks for each call of `current`."""
-        self._lease_ns = min(lease_ms, LEASE_MAX_MS) * MS_IN_NS
+        with self._mutex:
+            self._lease_ns = min(lease_ms, LEASE_MAX_MS) * MS_IN_NS
+            self._fresh_ns = int(self._lease_ns * LOOK_AHEAD)
+            self.answers.lower(self.state.start_ns + self._lease_ns)
 
     def current(self) -> State | None:
         """A state that the caller may rely on, None when the log cannot be read now."""
-        state = self.state
-        oldest_ns = self._now_ns() - self._lease_ns
-        return state if state.start_ns > oldest_ns else self._since(oldest_ns)
+        state, now_ns = self.state, self._now_ns()
+        if now_ns - state.start_ns < self._fresh_ns:
+            return state
+        oldest_ns = now_ns - self._lease_ns
+        return self._ahead(state) if state.start_ns > oldest_ns else self._since(oldest_ns)
 
     def renewed(self) -> State | None:
         """A state whose look starts after this call, None when the log cannot be read now."""
@@ -75,6 +94,16 @@ class Lease:
     def position(self) -> Position | None:
         """This worker's position on the log, None before its first look."""
         return self.state.position or None
+
+    def _ahead(self, state: State) -> State:
+        """Make the next look, unless another request makes it; returns `state`, or a later one that grants a lease."""
+        if self._flight is not None or self._broken:
+            return state
+        flight, leads = self._board()
+        if leads:
+            with suppress(Unavailable):
+                self._fly(flight)
+        return max(state, self.state, key=attrgetter("start_ns"))
 
     def _since(self, oldest_ns: int) -> State | None:
         """A state whose look started at `oldest_ns` or later."""
@@ -155,6 +184,8 @@ class Lease:
             state = State(history, found.last, found.start_ns)
             if not self._agreed(state):
                 state.start_ns = NEVER_NS  # grants no lease
+            changed = None if found.entries is None else list(found.entries.values())
+            self.answers.looked(state.position, changed, state.start_ns, self._lease_ns)
             self.state = state
         if found.entries is None:
             self._counters.add("histories_started")

@@ -42,6 +42,20 @@ GAUGES: Mapping[str, str] = {
     "jobs_cached": "Postings in the in-process cache",
     "searches_cached": "Results of searches in the in-process cache",
     "sessions_ended": "Ended sessions that are remembered in this process",
+    "answers_entries": "Entries of the answers that the server keeps: pages, and tokens that may have them",
+    "answers_bytes": "Memory of the answers that the server keeps",
+    "answers_given": "Requests answered from what the server keeps",
+    "answers_missed": "Requests that the server would have answered if it had kept the answer",
+    "answers_stale": "Reads from clients that the server left to the application because it had no lease",
+    "answers_odd": "Requests in a form that the server never answers by itself",
+    "answers_kept": "Answers that the server has begun to keep",
+    "answers_evicted": "Entries that had to make room for others",
+    "answers_removed": "Entries removed because something had changed",
+    "answers_refused_proof": "Answers not kept because something that they rest on is not proven",
+    "answers_refused_look": "Answers not kept because a look came between",
+    "answers_refused_forgotten": "Answers not kept because settings, keys or a session changed meanwhile",
+    "answers_refused_form": "Answers not kept because of their status, headers or length",
+    "answers_refused_size": "Answers not kept because they are too large for the memory",
 }
 
 FACT_KINDS = ("user", "session", "company", "job", "search")
@@ -60,6 +74,8 @@ _PID, _EVER_USED, _NAMED = 0, 1, 2
 _STATUS_CLASSES = 5
 _SUM = _STATUS_CLASSES
 _FIRST_BUCKET = _SUM + 1
+PLACES = (_SUM, _FIRST_BUCKET)
+"""Of the sum of seconds and of the first bucket, after the place of a route."""
 _WIDTH = _FIRST_BUCKET + len(BUCKETS) + 1
 
 
@@ -116,6 +132,11 @@ class Counters:
         """Count one search of a kind in SEARCH_KINDS; raises KeyError for another one."""
         self.record(self._searches[kind], 200, seconds)
 
+    def places_of_search(self, kind: str) -> tuple[int, int]:
+        """The places in `cells` to which a search of this kind adds 1 if it takes no time."""
+        at = self.place_of_route(self._searches[kind])
+        return at + 1, at + _FIRST_BUCKET
+
     def add(self, name: str, n: int = 1) -> None:
         """Add to one of the counters; raises KeyError for an unknown name."""
         self.cells[self._counters[name]] += n
@@ -127,6 +148,10 @@ class Counters:
     def gauge(self, name: str, value: float) -> None:
         """Set this worker's value of one of the gauges; raises KeyError for an unknown name."""
         self.cells[self._gauges[name]] = value
+
+    def place_of_route(self, route: int) -> int:
+        """The place in `cells` where `record` begins for route number `route`."""
+        return self._routes_at + _WIDTH * route
 
     def snapshot(self) -> Snapshot:
         """The sums over all workers, dead ones included, and the gauges of the living ones."""

@@ -18,6 +18,7 @@ from app.infra.cooperative.pool import Pool, PoolStats
 from app.infra.postgres.connection import Connector, Link
 from app.infra.postgres.errors import FAILURES, connection_lost, fail, unprepared
 from app.infra.postgres.statements import Statement
+from app.infra.relying import refuse
 
 __all__ = ["Database", "PoolStats", "Statement", "Transaction"]
 
@@ -139,6 +140,7 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
         """Commit at the end of the block, roll back when it raises."""
+        refuse()
         started = time.monotonic()
         try:
             link = self._pool.acquire(self._acquire_timeout_s)
@@ -171,6 +173,7 @@ class Database:
         self._pool.close()
 
     def _answer(self, statement: Statement | str, params: Row, take: Take[T]) -> T:
+        refuse()
         started = time.monotonic()
         try:
             try:

@@ -31,7 +31,8 @@ class Place:
 
     def _too_large(self, tuning: Tuning, memory: float) -> list[str]:
         capacities = {name: getattr(tuning.cache, name).capacity for name in ENTRY_KIB}
-        each = WORKER_KIB + sum(capacity * ENTRY_KIB[name] for name, capacity in capacities.items())
+        answers = tuning.cache.answers_bytes / 1024
+        each = WORKER_KIB + answers + sum(capacity * ENTRY_KIB[name] for name, capacity in capacities.items())
         if self.workers * each <= memory:
             return []
         rest = each - capacities["user"] * ENTRY_KIB["user"]
@@ -40,7 +41,9 @@ class Place:
         caches = "".join(
             f" + cache.{name}.capacity {capacity} x {ENTRY_KIB[name]:g} KiB" for name, capacity in capacities.items()
         )
-        worker = f"{self.workers} workers x ({WORKER_KIB // 1024} MiB{caches}) = {self.workers * each / 1024:.0f} MiB"
+        kept = f" + cache.answers_bytes {tuning.cache.answers_bytes}"
+        parts = f"{WORKER_KIB // 1024} MiB{kept}{caches}"
+        worker = f"{self.workers} workers x ({parts}) = {self.workers * each / 1024:.0f} MiB"
         return [f"{worker} are more than the {memory / 1024:.0f} MiB of memory that there are{nearest}"]
 
 

@@ -1,9 +1,15 @@
 """Converts salaries to yearly amounts in one currency, so that they can be compared."""
 
 import functools
-import json
+import math
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
+
+import msgspec
+
+from app.errors import ConfigError
+from app.jobs.codes.vocabulary import currencies
 
 REFERENCE = "EUR"
 HOURS_PER_YEAR = 2080
@@ -25,8 +31,31 @@ class Rates:
         return min(round(amount * PER_YEAR[unit] / self.per_euro[currency]), GREATEST)
 
 
+class _Given(msgspec.Struct):
+    of: date
+    per_euro: dict[str, float]
+
+
 @functools.cache
 def shipped_rates() -> Rates:
     """The rates that are part of the service."""
-    given = json.loads(SHIPPED.read_text())
-    return Rates(given["of"], {REFERENCE: 1.0, **given["per_euro"]})
+    return rates_from(SHIPPED)
+
+
+def rates_in_use(path: Path | None) -> Rates:
+    """Those of the file that the setting names, else the shipped ones. Raises ConfigError."""
+    return rates_from(path) if path else shipped_rates()
+
+
+def rates_from(path: Path) -> Rates:
+    """The rates of a file: `of` is their day, `per_euro` the units of each currency. Raises ConfigError."""
+    try:
+        given = msgspec.json.decode(path.read_bytes(), type=_Given)
+    except (OSError, msgspec.DecodeError) as error:
+        raise ConfigError(f"RATES_FILE: {path}: {error}") from None
+    for currency, rate in given.per_euro.items():
+        if currency not in currencies():
+            raise ConfigError(f"RATES_FILE: {path}: {currency} is no currency of ISO 4217")
+        if not (rate > 0 and math.isfinite(rate)):
+            raise ConfigError(f"RATES_FILE: {path}: the rate of {currency} must be above 0")
+    return Rates(given.of.isoformat(), {**given.per_euro, REFERENCE: 1.0})

@@ -3,6 +3,7 @@
 Only skills, regions and cities need the dictionary of the database: all others are computed from the value itself.
 """
 
+import functools
 import math
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -42,6 +43,9 @@ class Kind(IntEnum):
 ANYWHERE = Kind.ELIGIBLE << KIND_BITS
 """The term of remote postings without eligible countries."""
 
+TERMS_KEPT = 4_096
+"""Values of which the term is remembered; each posting has some of the same."""
+
 _ENUMERATED = {
     Kind.EMPLOYMENT_TYPE: EMPLOYMENT_TYPES,
     Kind.WORKPLACE: WORKPLACES,
@@ -49,6 +53,7 @@ _ENUMERATED = {
 }
 
 
+@functools.lru_cache(TERMS_KEPT)
 def term(kind: Kind, value: str | int) -> int:
     """The number of a value of any kind that needs no dictionary: an enumerated one, a code, an id or a day.
 

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from app.jobs.codes.terms import Kind, cells_around, has_term, term
 from app.jobs.codes.vocabulary import countries
@@ -59,6 +60,7 @@ class Query:
     salary_min: int | None = None
     salary_unknown: str = ""
     within_days: int | None = None
+    since: datetime | None = None
     verified: bool = False
     sort: str = "published"
 

@@ -139,6 +139,21 @@ def listed(name: str, texts: Sequence[str], known: Sequence[str]) -> tuple[list[
     return list(dict.fromkeys(values)), problems
 
 
+def chosen(given: Mapping[str, Sequence[str]], name: str, known: Sequence[str]) -> list[str] | None:
+    """The values of a parameter that `listed` reads, None without it. Raises Invalid."""
+    if name not in given:
+        return None
+    values, problems = listed(name, given[name], known)
+    if problems:
+        raise Invalid(problems)
+    return values
+
+
+def some_of(values: Sequence[str]) -> dict[str, Any]:
+    """The schema of a parameter that `listed` reads."""
+    return {"type": "array", "items": {"type": "string", "enum": list(values)}, "minItems": 1, "maxItems": len(values)}
+
+
 def _value(parameter: Parameter, texts: Sequence[str]) -> Any:
     if parameter.commas:
         texts = [part for text in texts for part in text.split(",")]

@@ -4,6 +4,7 @@ Measured on 1,000,000 postings: a walk to 20 of `n` matches visits `20 * N / n` 
 costs 1.5 a match and 0.08 an entry of the shortest list. Independent words are assumed; a walk is bounded for the rest.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -19,6 +20,9 @@ WALK_MAX = 20_000
 SLICED_FROM = 10_000
 FIRST_SLICES, NEXT_SLICES = 50_000, 300_000
 """Postings at most in the newest period that is looked into, and in the next one."""
+
+FEW = 1_000
+"""Postings that are cheaper to fetch all than to look into slices for."""
 
 TO_SPARE = 3.0
 """Expected matches of a period per wanted row, because the estimate may be too high."""
@@ -43,17 +47,20 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """The number of matches, and of postings that satisfy the rarest condition."""
+    """The number of matches, of postings that satisfy the rarest condition, and of those with the rarest word or term.
+
+    There are no more matches than `most`, however much the words belong together.
+    """
 
     matches: float
     rarest: float
+    most: float = math.inf
 
 
 def estimated(query: Query, counts: Counts) -> Estimate:
     """The estimate for a query; conditions without an index are ignored."""
     total = max(counts.total, 1)
-    shares = [_text_share(query, counts, counts.texts)] if query.words else []
-    shares += [_share(sum(counts.terms.get(number, 0) for number in each.terms), total) for each in query.filters]
+    shares = [_share(sum(counts.terms.get(number, 0) for number in each.terms), total) for each in query.filters]
     shares += [_share(counts.terms.get(number, 0), total) for number in query.need]
     if query.places or query.circle is not None:
         cells = query.circle.cells if query.circle is not None else ()
@@ -61,17 +68,21 @@ def estimated(query: Query, counts: Counts) -> Estimate:
     if query.eligible:
         everywhere = counts.terms.get(ANYWHERE, 0)
         shares.append(_share(everywhere + sum(counts.terms.get(number, 0) for number in query.eligible), total))
-    matches = float(total)
-    for share in shares:
-        matches *= share
-    return Estimate(matches, total * min(shares, default=1.0))
+    filtered = total * min(shares, default=1.0)
+    texts = _text_share(query, counts, counts.texts) if query.words else 1.0
+    return Estimate(
+        total * texts * math.prod(shares),
+        min(filtered, total * texts),
+        min(filtered, _rarest(query, counts.texts)),
+    )
 
 
 def in_titles(query: Query, counts: Counts, whole: Estimate) -> Estimate:
     """The estimate for postings with every word in their title."""
     total = max(counts.total, 1)
     text, title = _text_share(query, counts, counts.texts), _text_share(query, counts, counts.titles)
-    return Estimate(whole.matches * min(title / text, 1.0) if text else 0.0, min(whole.rarest, total * title))
+    matches = whole.matches * min(title / text, 1.0) if text else 0.0
+    return Estimate(matches, min(whole.rarest, total * title), min(whole.most, _rarest(query, counts.titles)))
 
 
 def form_for(estimate: Estimate, counts: Counts, rows: int) -> Form:
@@ -79,7 +90,7 @@ def form_for(estimate: Estimate, counts: Counts, rows: int) -> Form:
     matches = max(estimate.matches, 1e-6)
     if 1.2 * rows * counts.total / matches < min(1.5 * matches + 0.08 * estimate.rarest, WALK_MAX):
         return "walk"
-    return "slices" if counts.total >= SLICED_FROM else "gin"
+    return "slices" if counts.total >= SLICED_FROM and estimate.most > FEW else "gin"
 
 
 def postings_with(rows: int, estimate: Estimate, counts: Counts) -> float:
@@ -133,6 +144,23 @@ def _share(count: int, total: int) -> float:
 def _text_share(query: Query, counts: Counts, found: Mapping[str, int]) -> float:
     total = max(counts.total, 1)
     return min(sum(_alternative_share(each, query, found, total) for each in query.words), 1.0)
+
+
+def _rarest(query: Query, found: Mapping[str, int]) -> float:
+    """Postings with the rarest word of each alternative; each word is one of several lexemes."""
+    if not query.words:
+        return math.inf
+    return sum(
+        min(
+            (
+                sum(found.get(lexeme + "*" * atom.prefix, 0) for lexeme in lexemes)
+                for atom in each.positive
+                for lexemes in choices(atom, query.stems)
+            ),
+            default=math.inf,
+        )
+        for each in query.words
+    )
 
 
 def _alternative_share(each: Alternative, query: Query, found: Mapping[str, int], total: int) -> float:

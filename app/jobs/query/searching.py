@@ -1,8 +1,9 @@
 """Runs a search: looks up its words and names, chooses the plan, and reads the page."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from app.errors import FieldError, Invalid
 from app.jobs.codes.salaries import Rates
@@ -52,7 +53,12 @@ class Searcher:
         self._basis_until = float("-inf")
 
     def prepare(self, wanted: Wanted) -> Prepared:
-        """Raises Invalid for an amount in a currency that has no rate."""
+        """Raises what `compile` does."""
+        query = self.compile(wanted)
+        return Prepared(query, self._store.counts(query, self._counted()))
+
+    def compile(self, wanted: Wanted) -> Query:
+        """The query, without the counts of a plan. Raises Invalid for an amount in a currency that has no rate."""
         stems = self._store.stems(wanted.lang, words_of(wanted.q))
         found = self._store.numbers(names_in(wanted))
         numbers = {
@@ -64,8 +70,7 @@ class Searcher:
             for facet in NAMED
             for text in (*getattr(wanted, facet), *(wanted.skill_all if facet == "skill" else ()))
         }
-        query = compiled(wanted, stems, numbers, self._salary(wanted))
-        return Prepared(query, self._store.counts(query, self._counted()))
+        return compiled(wanted, stems, numbers, self._salary(wanted))
 
     def page(self, prepared: Prepared, rows: int, after: Key | None) -> Page:
         """The first `rows` behind `after`."""
@@ -75,7 +80,20 @@ class Searcher:
 
     def total(self, prepared: Prepared) -> tuple[int, bool, float | None]:
         """How many match, whether that is exact, and the seconds until one of them matches no longer."""
-        return (0, True, None) if prepared.query.impossible else self._store.total(prepared.query)
+        return self._total(prepared.query)
+
+    def held(self, several: Sequence[Wanted], posting_id: int) -> tuple[int, list[bool]] | None:
+        """The posting that is shown for this one, and which of the searches find it; None if none is shown."""
+        queries = [self.compile(wanted) for wanted in several]
+        found = self._store.held([query for query in queries if not query.impossible], posting_id)
+        if found is None:
+            return None
+        shown, held = found[0], iter(found[1])
+        return shown, [not query.impossible and next(held) for query in queries]
+
+    def total_since(self, wanted: Wanted, since: datetime) -> tuple[int, bool]:
+        """How many of the matches were published after `since`, and whether that is exact."""
+        return self._total(replace(self.compile(wanted), since=since))[:2]
 
     def facets(self, prepared: Prepared, names: tuple[str, ...]) -> list[Counted]:
         """In the order of `names`; facets without a filter of their own are counted in one query."""
@@ -96,6 +114,9 @@ class Searcher:
             if prepared.counts.texts.get(word, 0) < CORRECTED_BELOW
         ]
         return self._store.corrections(words)
+
+    def _total(self, query: Query) -> tuple[int, bool, float | None]:
+        return (0, True, None) if query.impossible else self._store.total(query)
 
     def _counts(self, names: list[str], query: Query, counts: Counts) -> dict[str, Counted]:
         if not names:

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
-from app.infra.postgres.database import Database
 from app.jobs.codes.terms import Kind, bounds
 from app.jobs.codes.vocabulary import CONFIGURATIONS
 from app.jobs.query.compiled import Name, Query
-from app.jobs.query.conditions.store import conditions, formed, joined, tiers
+from app.jobs.query.conditions.store import Part, besides_words, conditions, formed, joined, tiers, title_tells
 from app.jobs.query.pages.store import (
     Branch,
     Key,
@@ -17,6 +16,7 @@ from app.jobs.query.pages.store import (
     left_s,
     limited,
     matches,
+    matching,
     newest,
     order_of,
     row_of,
@@ -57,6 +57,13 @@ NUMBERS = """
 SELECT kind, name, id, country FROM term WHERE (kind, name) IN (SELECT * FROM unnest(%s::int[], %s::text[]))
 """
 
+# A near-duplicate that is not shown itself is found as the one of its cluster that is shown.
+HELD = """
+SELECT id, {} FROM posting WHERE shown AND id IN (%s, (
+       SELECT leader.id FROM posting asked JOIN posting leader ON leader.cluster_id = asked.cluster_id
+        WHERE asked.id = %s AND NOT asked.shown AND leader.shown AND NOT leader.strayed))
+"""
+
 CORRECTIONS = """
 SELECT word, (SELECT term FROM lexicon
                WHERE term %% word AND word_df >= GREATEST(1, 100 * COALESCE(own.word_df, 0))
@@ -66,13 +73,14 @@ SELECT word, (SELECT term FROM lexicon
 """Only words of titles are proposed, and only if they are a hundred times as frequent."""
 
 COUNTED_MAX = 4_000
-SAMPLE = 2_000
+SAMPLE, SAMPLE_LEAST = 2_000, 200
 TOTAL_MAX = 10_000
 
 
 class Asked(Protocol):
     """A database, or a transaction of it."""
 
+    def one(self, statement: str, *params: Any) -> tuple[Any, ...] | None: ...
     def all(self, statement: str, *params: Any) -> list[tuple[Any, ...]]: ...
 
 
@@ -88,7 +96,7 @@ def stems_of(database: Asked, lang: str, words: Sequence[str]) -> dict[str, tupl
 class QueryStore:
     """Runs compiled queries; `form` forces one way of running them, for tests."""
 
-    def __init__(self, database: Database, form: Form | None = None) -> None:
+    def __init__(self, database: Asked, form: Form | None = None) -> None:
         self._database, self._forced = database, form
 
     def stems(self, lang: str, words: Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -139,22 +147,40 @@ class QueryStore:
         count, left = row or (0, None)
         return min(count, TOTAL_MAX), count <= TOTAL_MAX, left
 
+    def held(self, queries: Sequence[Query], posting_id: int) -> tuple[int, list[bool]] | None:
+        """The posting that is shown for this one, and which of the queries match it; None if none is shown."""
+        each = joined([matching(query) for query in queries], ", ", "COALESCE({}, false)")
+        row = self._database.one(HELD.format(each.text), *each.params, posting_id, posting_id)
+        return None if row is None else (row[0], [bool(held) for held in row[1:]])
+
     def facet(
         self, query: Query, counts: Counts, kinds: Sequence[Kind], values: int
     ) -> tuple[list[tuple[int, int]], bool, float | None]:
         """(term, count) of the most frequent terms of each kind, whether the counts are exact, and the same seconds.
 
-        Above some thousand matches the newest ones are counted, and their counts raised to the estimated whole.
+        Above some thousand matches the newest ones are counted, and their counts raised to the estimated whole. Where
+        there are far fewer than estimated, such as of words that exclude each other, all are counted.
         """
+        estimate = estimated(query, counts).matches
+        if estimate > COUNTED_MAX:
+            counted, size, ends = self._counted(query, self._sample(query, counts), kinds, values)
+            if size >= SAMPLE_LEAST:
+                return _raised(counted, estimate / size), False, ends
+        counted, size, ends = self._counted(query, matches(query, COUNTED_MAX + 1), kinds, values)
+        if size <= COUNTED_MAX:
+            return counted, True, ends
+        return _raised(counted, estimate / size), False, ends
+
+    def _sample(self, query: Query, counts: Counts) -> Part:
         estimate = estimated(query, counts)
-        exactly = estimate.matches <= COUNTED_MAX
-        most = COUNTED_MAX + 1 if exactly else SAMPLE
-        if exactly:
-            sampled = matches(query, most)
-        elif walks_to(most, estimate, counts):
-            sampled = newest(query, most)
-        else:
-            sampled = matches(query, most, sampled_since(estimate, counts, most))
+        if walks_to(SAMPLE, estimate, counts):
+            return newest(query, SAMPLE)
+        return matches(query, SAMPLE, sampled_since(estimate, counts, SAMPLE))
+
+    def _counted(
+        self, query: Query, sampled: Part, kinds: Sequence[Kind], values: int
+    ) -> tuple[list[tuple[int, int]], int, float | None]:
+        """(term, count) of the most frequent terms of each kind, the number of postings, and the seconds."""
         left = left_s(query)
         sql = f"""
         WITH sample AS MATERIALIZED ({sampled.text}),
@@ -162,15 +188,12 @@ class QueryStore:
                           WHERE number >> 27 = ANY (%s) GROUP BY number),
              ranked AS (SELECT number, many, row_number() OVER (
                           PARTITION BY number >> 27 ORDER BY many DESC, number) AS place FROM counted)
-        SELECT number, many, (SELECT count(*) FROM sample), (SELECT min({left.text}) FROM sample) FROM ranked
-         WHERE place <= %s ORDER BY many DESC, number
+        SELECT number, many, size, ends FROM (SELECT count(*) AS size, min({left.text}) AS ends FROM sample) AS whole
+          LEFT JOIN ranked ON place <= %s ORDER BY many DESC, number
         """
         found = self._database.all(sql, *sampled.params, [int(kind) for kind in kinds], *left.params, values)
-        size, ends = (int(found[0][2]), found[0][3]) if found else (0, None)
-        if exactly and size < most:
-            return [(number, many) for number, many, *_ in found], True, ends
-        scale = max(estimate.matches / size, 1.0)
-        return [(number, round(many * scale)) for number, many, *_ in found], False, ends
+        _, _, size, ends = found[0]
+        return [(number, many) for number, many, *_ in found if number is not None], int(size), ends
 
     def corrections(self, words: Sequence[str]) -> dict[str, str]:
         """For each word that very few postings contain, a much more frequent one with a similar spelling."""
@@ -180,12 +203,15 @@ class QueryStore:
     def _branches(self, query: Query, counts: Counts, rows: int, after: Key | None) -> list[Branch]:
         whole = estimated(query, counts)
         titles = in_titles(query, counts, whole) if query.sort == "relevance" else whole
-        shared = conditions(query)
+        # The nearest postings are found ring by ring, each of which has its own condition of places.
+        shared = conditions(replace(query, places=(), circle=None) if query.sort == "distance" else query)
+        besides = besides_words(query)
+        bare = query.sort == "relevance" and title_tells(query)
         found = [(number, parts) for number, parts in tiers(query) if after is None or number <= after.tier]
         return [
             Branch(
                 number,
-                [*shared, *parts],
+                [*(besides if bare and number & 1 else shared), *parts],
                 self._form(estimate, query, counts, rows),
                 postings_with(rows, estimate, counts),
             )
@@ -206,3 +232,7 @@ class QueryStore:
         union = parts[0] if len(parts) == 1 else limited(joined(parts, "\nUNION ALL\n", "({})"), rows)
         sql = formed(f"SELECT *, {{}} FROM ({{}}) AS found ORDER BY tier DESC, {order_of(query)}", left_s(query), union)
         return [row_of(query, row) for row in self._database.all(sql.text, *sql.params)]
+
+
+def _raised(counted: list[tuple[int, int]], scale: float) -> list[tuple[int, int]]:
+    return [(number, round(many * max(scale, 1.0))) for number, many in counted]

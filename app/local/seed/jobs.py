@@ -10,6 +10,7 @@ from multiprocessing import get_context
 from app.config import DatabaseTuning
 from app.errors import ConfigError
 from app.infra.postgres.database import Database
+from app.jobs.bulk.words.store import WordIndex
 from app.local.seed.cities import COUNTRIES
 from app.local.seed.companies import owner_of
 from app.local.seed.postings import TOGETHER, Catalogue
@@ -54,20 +55,22 @@ def add_jobs(url: str, catalogue: Catalogue, add_owners: Callable[[list[str]], N
             raise AlreadyThere(f"--seed {catalogue.seed}: {AlreadyThere.__doc__}")
         add_owners(list(dict.fromkeys(owners)))
         company_ids = store.add_companies(companies, owners)
-        with store.collecting():
-            xid = _fill(url, store, catalogue, company_ids)
+        with WordIndex(database).collecting() as merge:
+            xid = _fill(url, store, catalogue, company_ids, merge)
         store.analyze()
         return Added(len(companies), owners[0], KEYS, xid)
     finally:
         database.close()
 
 
-def _fill(url: str, store: SeedStore, catalogue: Catalogue, company_ids: Sequence[int]) -> str:
+def _fill(
+    url: str, store: SeedStore, catalogue: Catalogue, company_ids: Sequence[int], merge: Callable[[], None]
+) -> str:  # fmt: skip
     done, xid = 0, ""
     for last, rows in _made(url, store, catalogue, company_ids):
         xid = store.add(rows, KEYS)
         if last // MERGE_EVERY > done // MERGE_EVERY:
-            store.merge()
+            merge()
         done = last
         show(done, catalogue.jobs)
     return xid
@@ -79,9 +82,10 @@ def _made(
     """(number of the last posting, rows) of each thousand."""
     processes = min(len(os.sched_getaffinity(0)), -(-catalogue.jobs // WORTH_A_PROCESS))
     waiting: deque[tuple[int, Future[Rows]]] = deque()
-    with ProcessPoolExecutor(
+    pool = ProcessPoolExecutor(
         processes, get_context("spawn"), initializer=_begin, initargs=(url, catalogue, company_ids)
-    ) as pool:
+    )  # fmt: skip
+    try:
         for first in range(1, catalogue.jobs + 1, TOGETHER):
             last = min(first + TOGETHER - 1, catalogue.jobs)
             many = last - first + 1
@@ -92,6 +96,8 @@ def _made(
                 yield number, future.result()
         for number, future in waiting:
             yield number, future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 _writer: Writer | None = None

@@ -12,7 +12,7 @@ import msgspec
 from app.jobs.codes.salaries import PER_YEAR, shipped_rates
 from app.jobs.content import new_posting
 from app.jobs.schemas import Apply, EmploymentType, NewJob, Place, Posting, Salary, Seniority, Unit
-from app.local.seed.cities import some_city, some_country
+from app.local.seed.cities import region_of, some_city, some_country
 from app.local.seed.companies import Company, made_up_companies, sizes
 from app.local.seed.texts import Occupation, language, occupations
 
@@ -112,7 +112,8 @@ def _places(chance: random.Random, company: Company) -> tuple[Place, ...]:
     for _ in range(chance.choices((1, 2, 3, 5), (90, 6, 3, 1))[0]):
         country = company.country.code if chance.random() < 0.93 else some_country(chance).code
         here = country == company.country.code and chance.random() < 0.4
-        found.append(Place(country, None, company.city if here else some_city(chance, country)))
+        city = company.city if here else some_city(chance, country)
+        found.append(Place(country, region_of(country, city), city))
     return tuple(dict.fromkeys(found))
 
 

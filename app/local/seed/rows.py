@@ -8,12 +8,12 @@ import msgspec
 
 from app.infra.postgres.database import Database
 from app.jobs.codes.salaries import shipped_rates
-from app.jobs.indexing import Indexed, Texts, Unnumbered, fingerprint, indexed, texts_of
+from app.jobs.indexing import Indexed, Texts, Unnumbered, fingerprint_of, indexed, texts_of
 from app.jobs.query.compiled import Name
 from app.jobs.query.store import QueryStore
 from app.jobs.schemas import Posting
 from app.jobs.store import PostingStore
-from app.jobs.texts.words import quoted
+from app.jobs.texts.words import TextLexemes, all_quoted
 from app.local.seed.postings import Catalogue
 
 _NEVER_SHOWN = Indexed(None, "-infinity", [], [], [], "", [])
@@ -56,6 +56,7 @@ class Writer:
         self._queries, self._store = QueryStore(database), PostingStore(database)
         self._words: dict[str, set[str]] = {}
         self._stems: dict[str, dict[str, tuple[str, ...]]] = {}
+        self._lexemes: dict[str, TextLexemes] = {}
         self._numbers: dict[tuple[Name, str], int] = {}
 
     def rows(self, first: int, last: int, ids: Ids) -> Rows:
@@ -65,9 +66,9 @@ class Writer:
         kept, postings, texts = [], [], []
         for number, each in zip(ids.clusters, clusters, strict=False):
             shown = each.shown
-            own = fingerprint(shown.title, shown.description, shown.detail)
+            own = fingerprint_of(each.texts, shown.detail)
             kept.append((str(number), str(shown.company_id), f"\\\\x{own.hex()}"))
-            written = each.unnumbered.complete(self._stems[each.texts.language], self._numbers, shipped_rates())
+            written = each.unnumbered.complete(self._lexemes[each.texts.language], self._numbers, shipped_rates())
             for member in each.members:
                 siblings = len(each.members) - 1 if member is shown else 0
                 indexed_as = written if member is shown else _NEVER_SHOWN
@@ -92,7 +93,9 @@ class Writer:
             asked.setdefault(each.texts.language, set()).update(each.texts.words)
         for language, words in asked.items():
             known = self._words.setdefault(language, set())
-            self._stems.setdefault(language, {}).update(self._queries.stems(language, sorted(words - known)))
+            stems = self._stems.setdefault(language, {})
+            stems.update(self._queries.stems(language, sorted(words - known)))
+            self._lexemes.setdefault(language, TextLexemes(stems))
             known |= words
         named = {(each.name, each.country): each for cluster in clusters for each in cluster.unnumbered.named}
         new = [each for key, each in named.items() if key not in self._numbers]
@@ -129,7 +132,7 @@ def _posting(posting: Posting, cluster_id: int, siblings: int, written: Indexed)
         _array(written.lons),
         _array(written.terms),
         _escaped(written.title_tsv),
-        _escaped(" ".join(map(quoted, written.body_lexemes))),
+        _escaped(all_quoted(written.body_lexemes)),
     )
 
 

@@ -1,7 +1,6 @@
 """SQL that fills a database with made-up companies and postings."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 from app.infra.postgres.database import Database
 from app.local.seed.companies import Company
@@ -37,25 +36,6 @@ COPY posting (id, company_id, cluster_id, state, shown, siblings, version, publi
 
 COPY_TEXTS = "COPY posting_text (posting_id, title, description, detail) FROM STDIN"
 
-# Only its owner can have the index collect new entries, and merge them at times: for others each is put in at once.
-_OWNED = """
-DO $$ BEGIN
-    ALTER INDEX IF EXISTS posting_words SET (fastupdate = {});
-EXCEPTION WHEN insufficient_privilege THEN
-    NULL;
-END $$
-"""
-COLLECT_WORDS, INDEX_AT_ONCE = _OWNED.format("on"), _OWNED.format("off")
-
-MERGE_WORDS = """
-SELECT gin_clean_pending_list(oid)
-  FROM pg_class WHERE oid = to_regclass('posting_words') AND pg_has_role(relowner, 'USAGE')
-"""
-
-MEMORY_TO_MERGE = """
-SELECT set_config('statement_timeout', '60s', true), set_config('maintenance_work_mem', '256MB', true)
-"""
-
 INSERT_KEYS = "INSERT INTO outbox (key) SELECT unnest(%s::text[]) RETURNING pg_current_xact_id()::text"
 
 TIME_TO_ANALYZE = "SELECT set_config('statement_timeout', '600s', true)"
@@ -85,16 +65,6 @@ class SeedStore:
         """Ids for new rows, rising."""
         return sorted(row[0] for row in self._database.all(RESERVE_IDS, table, many))
 
-    @contextmanager
-    def collecting(self) -> Iterator[None]:
-        """The index of words collects new entries meanwhile; `merge` has to be called again and again."""
-        self._database.run(COLLECT_WORDS)
-        try:
-            yield
-        finally:
-            self._database.run(INDEX_AT_ONCE)
-            self.merge()
-
     def add(self, rows: Rows, keys: Sequence[str]) -> str:
         """Returns the transaction's id; `keys` are those of searches that may find one of the postings."""
         with self._database.transaction() as transaction:
@@ -103,12 +73,6 @@ class SeedStore:
             transaction.copy(COPY_POSTINGS, rows.postings)
             transaction.copy(COPY_TEXTS, rows.texts)
             return str(transaction.all(INSERT_KEYS, list(keys))[0][0])
-
-    def merge(self) -> None:
-        """Put what was collected into the index of words."""
-        with self._database.transaction() as transaction:
-            transaction.one(MEMORY_TO_MERGE)
-            transaction.one(MERGE_WORDS)
 
     def analyze(self) -> None:
         with self._database.transaction() as transaction:

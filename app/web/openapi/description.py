@@ -19,7 +19,7 @@ from app.errors import (
     Unavailable,
     UnsupportedMediaType,
 )  # fmt: skip
-from app.web.body_limits import largest_body
+from app.web.body_limits import largest_body_of
 from app.web.converters import shown
 from app.web.errors import PROBLEM_TYPE, Problem, Refusal
 from app.web.openapi.operations import Operation, operations_of
@@ -29,7 +29,7 @@ _ERRORS: tuple[type[ProductError], ...] = (
     BadRequest, Unauthenticated, Forbidden, NotFound, Conflict, Gone, PreconditionFailed, UnsupportedMediaType,
     Invalid, RateLimited, Unavailable,
 )  # fmt: skip
-_MEANINGS = {200: "OK", 201: "Created", 204: "Done", 304: "Not modified", 503: "Not available"}
+_MEANINGS = {200: "OK", 201: "Created", 202: "Accepted", 204: "Done", 304: "Not modified", 503: "Not available"}
 HEADERS = {
     "Accept": "the media types that a body may have",
     "Accept-Encoding": "`identity`, where the body had a content coding",
@@ -102,7 +102,7 @@ def _operation(kind: Any, method: str, op: Operation) -> dict[str, Any]:
     if op.body is not None:
         described_as["requestBody"] = {
             "required": True,
-            "description": f"at most {largest_body(*op.bodies.values())} bytes, without a content coding",
+            "description": f"at most {largest_body_of(op)} bytes, without a content coding",
             "content": {media_type: {"schema": _schema(shape)} for media_type, shape in op.bodies.items()},
         }
     return described_as
@@ -118,7 +118,7 @@ def _schema(shape: Any) -> Any:
 
 
 def _answer(status: int, shape: Any, op: Operation) -> dict[str, Any]:
-    answer: dict[str, Any] = {"description": _MEANINGS[status]}
+    answer: dict[str, Any] = {"description": _MEANINGS.get(status) or _TITLES[status]}
     if shape is not None:
         answer["content"] = {op.media_type: {"schema": _schema(shape)}}
     return answer | _headers(op.headers.get(status, ()))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from app.web.resource import has_tag
 
@@ -31,20 +31,27 @@ class Operation:
     """One method of a resource.
 
     `answers` maps a status to the shape of its body, None without a body; `headers` maps a status to the headers that
-    the response always has. `media_type` is that of responses, `body_type` that of the request body, and `other_bodies`
-    maps further media types to their shapes. `needs_token` is for public resources that check the token themselves.
+    the response always has. `media_type` is that of responses, `body_type` that of the request body, `body_bytes` its
+    greatest size unless the shapes tell it, and `other_bodies` maps further media types to their shapes. `needs_token`
+    is for public resources that check the token themselves.
+
+    `keep` says that the server may keep the answers of a GET: "own" for the same token only, "public" for everybody who
+    may ask. The answer must then depend on nothing but the target, the headers of `answers_scan.h` that are part of the
+    key, the facts that the services use, and settings.
     """
 
     summary: str
     answers: dict[int, Any]
     body: Any = None
     body_type: str = "application/json"
+    body_bytes: int = 0
     other_bodies: Mapping[str, Any] = field(default_factory=dict)
     errors: tuple[int, ...] = ()
     parameters: tuple[Parameter, ...] = ()
     needs_token: bool = False
     media_type: str = "application/json"
     headers: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    keep: Literal["", "own", "public"] = ""
 
     @property
     def bodies(self) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 {{/*
 The arithmetic of connections to PostgreSQL, as JSON: budget, headroom, maxPods, least (pods that a rollout can have at
-once), most (largest number of replicas), surge, floor, perPod, need (floor x maxPods + headroom), share (pool size without
-the operator), start (pool size with which a sidecar starts). Both need and share x maxPods + headroom are <= budget.
+once), most (largest number of replicas), surge, floor, perPod, workers (connections of task workers: those of each x their
+pods, which a rollout can double), need (floor x maxPods + headroom + workers), share (pool size without the operator), start
+(pool size with which a sidecar starts). Both need and share x maxPods + headroom + workers are <= budget.
 */}}
 {{- define "jobfinder.budget" -}}
 {{- $values := .Values -}}
@@ -29,18 +30,20 @@ the operator), start (pool size with which a sidecar starts). Both need and shar
 {{- $fits := max 1 (div (sub $maxPods $surge) 2) -}}
 {{- fail (printf "\n\ndatabase.maxPods is %d, but a rollout can have 2 x %s %d + surge %d = %d pods at once, for those that terminate still hold connections.\nNearest that works: database.maxPods %d%s.\n" $maxPods (default "replicas" $what) $most $surge $least $least (empty $what | ternary "" (printf ", or %s %d" $what $fits))) -}}
 {{- end -}}
-{{- $need := add (mul $floor $maxPods) $headroom | int -}}
+{{- $workers := $values.worker.enabled | ternary (mul 2 $values.worker.replicas $values.worker.connections) 0 | int -}}
+{{- $need := add (mul $floor $maxPods) $headroom $workers | int -}}
 {{- if gt $need $budget -}}
-{{- $fits := div (sub $budget $headroom) $floor | int -}}
+{{- $fits := div (sub $budget (add $headroom $workers)) $floor | int -}}
 {{- $replicas := div (sub $fits $surge) 2 | int -}}
 {{- $other := ge $replicas 1 | ternary (empty $what | ternary (printf ", or database.maxPods %d" $fits) (printf ", or %s %d" $what $replicas)) "" -}}
-{{- fail (printf "\n\npgbouncer.floor %d x database.maxPods %d + database.headroom %d = %d is more than database.connectionBudget %d: scaling out could exhaust PostgreSQL.\nNearest that works: database.connectionBudget %d%s.\n" $floor $maxPods $headroom $need $budget $need $other) -}}
+{{- $also := empty $workers | ternary "" (printf " + 2 x worker.replicas %d x worker.connections %d" (int $values.worker.replicas) (int $values.worker.connections)) -}}
+{{- fail (printf "\n\npgbouncer.floor %d x database.maxPods %d + database.headroom %d%s = %d is more than database.connectionBudget %d: scaling out could exhaust PostgreSQL.\nNearest that works: database.connectionBudget %d%s.\n" $floor $maxPods $headroom $also $need $budget $need $other) -}}
 {{- end -}}
 {{- if lt $perPod $floor -}}
 {{- fail (printf "\n\npgbouncer.maxPerPod %d is less than pgbouncer.floor %d.\nNearest that works: pgbouncer.maxPerPod %d.\n" $perPod $floor $floor) -}}
 {{- end -}}
-{{- $share := min $perPod (div (sub $budget $headroom) $maxPods) | int -}}
-{{- dict "budget" $budget "headroom" $headroom "floor" $floor "perPod" $perPod "maxPods" $maxPods "least" $least "most" $most
+{{- $share := min $perPod (div (sub $budget (add $headroom $workers)) $maxPods) | int -}}
+{{- dict "budget" $budget "headroom" $headroom "workers" $workers "floor" $floor "perPod" $perPod "maxPods" $maxPods "least" $least "most" $most
   "surge" $surge "need" $need "share" $share "start" ($values.operator.enabled | ternary $floor $share) | toJson -}}
 {{- end }}
 

@@ -15,6 +15,7 @@
 {{- define "jobfinder.postgresql.fullname" -}}{{ include "jobfinder.fullname" . }}-postgresql{{- end }}
 {{/* The name in the certificate of every PgBouncer; pods have no DNS name. */}}
 {{- define "jobfinder.pgbouncer.serverName" -}}{{ include "jobfinder.fullname" . }}-pgbouncer{{- end }}
+{{- define "jobfinder.worker.fullname" -}}{{ include "jobfinder.fullname" . }}-worker{{- end }}
 {{- define "jobfinder.operator.fullname" -}}{{ include "jobfinder.fullname" . }}-operator{{- end }}
 
 {{/* Labels that select pods; they never change between versions. */}}

@@ -181,3 +181,45 @@ so they would accept sessions that pods with the new log have ended. Newer pods 
 {{- define "jobfinder.text" -}}
 {{- if and (kindIs "float64" .) (eq (floor .) .) -}}{{ int64 . }}{{- else -}}{{ . }}{{- end -}}
 {{- end }}
+
+{{/* Volumes of the pods of the service and of task workers, for their container and the sidecars of _pgbouncer.tpl. */}}
+{{- define "jobfinder.podVolumes" -}}
+- name: pgbouncer-config
+  emptyDir: {medium: Memory, sizeLimit: 1Mi}
+- name: pgbouncer-socket
+  emptyDir: {medium: Memory, sizeLimit: 1Mi}
+- name: tmp
+  emptyDir: {sizeLimit: 64Mi}
+# The service's container gets the pepper alone, and PgBouncer's the password alone.
+- name: pepper
+  secret:
+    secretName: {{ include "jobfinder.pepper.secretName" . }}
+    defaultMode: {{ include "jobfinder.secretMode" (dict "root" $) }}
+    items: [{key: {{ include "jobfinder.pepper.key" . }}, path: pepper}]
+{{- include "jobfinder.database.volume" (dict "root" . "secret" (include "jobfinder.database.secretName" .)) | nindent 0 }}
+- name: keys
+  secret: {secretName: {{ include "jobfinder.keysSecretName" . }}, defaultMode: {{ include "jobfinder.secretMode" (dict "root" $) }}}
+- name: tuning
+  configMap: {name: {{ include "jobfinder.fullname" . }}-tuning}
+{{- include "jobfinder.mail.volume" . | nindent 0 }}
+{{- if .Values.operator.enabled }}
+- name: operator-password
+  secret:
+    secretName: {{ include "jobfinder.operator.secretName" . }}
+    defaultMode: {{ include "jobfinder.secretMode" (dict "root" $) }}
+    items: [{key: {{ include "jobfinder.operator.passwordKey" . }}, path: pgbouncer-password}]
+- name: pgbouncer-tls
+  secret:
+    secretName: {{ include "jobfinder.operator.tlsSecretName" . }}
+    defaultMode: {{ include "jobfinder.secretMode" (dict "root" $) }}
+    items: [{key: tls.crt, path: tls.crt}, {key: tls.key, path: tls.key}]
+{{- end }}
+{{- if .Values.pgbouncer.exporter.enabled }}
+- name: pgbouncer-exporter
+  emptyDir: {medium: Memory, sizeLimit: 1Mi}
+{{- end }}
+{{- include "jobfinder.database.caVolume" . | nindent 0 }}
+{{- with .Values.extraVolumes }}
+{{- toYaml . | nindent 0 }}
+{{- end }}
+{{- end }}

@@ -89,7 +89,8 @@ allows. If the operator runs before and after, it must already keep floors for a
 {{- $budget := max $new.budget $running.connectionBudget | int -}}
 {{- $pods := max $new.least $running.pods | int -}}
 {{- $size := max $new.start $running.poolSize | int -}}
-{{- $sum := add (mul $size $pods) $new.headroom | int -}}
+{{- $kept := add $new.headroom $new.workers | int -}}
+{{- $sum := add (mul $size $pods) $kept | int -}}
 {{- $patch := printf "kubectl -n %s patch jfc %s --type=merge -p '{\"spec\":{\"database\":%%s}}', and wait until its condition BudgetConverged is True again" .Release.Namespace $name -}}
 {{- if and $running.operator .Values.operator.enabled -}}
 {{- if or (gt (int $new.floor) (int $running.floor)) (gt (int $new.least) (int (max $running.pods $running.maxPods))) -}}
@@ -97,8 +98,8 @@ allows. If the operator runs before and after, it must already keep floors for a
 {{- fail (printf "\n\nFloor %v x %v pods are more than the operator keeps free of what it has granted: floor %v x %v pods. New pods would come before others have given up theirs.\nTake two steps:\n  1. %s\n  2. this upgrade\n" $new.floor $new.least $running.floor (max $running.pods $running.maxPods) (printf $patch $database)) -}}
 {{- end -}}
 {{- else if gt $sum $budget -}}
-{{- $reason := printf "\n\nWhile old and new pods run at the same time, pools of up to %d x %d pods + database.headroom %v = %d are more than database.connectionBudget %d: pods that run have up to %v, new ones %v.\nTake two steps:\n  1. " $size $pods $new.headroom $sum $budget $running.poolSize $new.start -}}
-{{- if and $running.operator (le (int (add (mul $new.start $pods) $new.headroom)) $budget) -}}
+{{- $reason := printf "\n\nWhile old and new pods run at the same time, pools of up to %d x %d pods + database.headroom %v%s = %d are more than database.connectionBudget %d: pods that run have up to %v, new ones %v.\nTake two steps:\n  1. " $size $pods $new.headroom (empty $new.workers | ternary "" (printf " + %v of task workers" $new.workers)) $sum $budget $running.poolSize $new.start -}}
+{{- if and $running.operator (le (int (add (mul $new.start $pods) $kept)) $budget) -}}
 {{- fail (printf "%s%s\n  2. this upgrade\n" $reason (printf $patch (dict "perPod" (dict "max" $new.start) | toJson))) -}}
 {{- end -}}
 {{- fail (printf "%sthis upgrade with --set %sdatabase.maxPods=%v, and wait until the former pods are gone\n  2. this upgrade\n" $reason (empty $what | ternary "" (printf "%s=%v," $what (min $new.most (default $new.most $running.most)))) (max $new.maxPods $running.pods)) -}}

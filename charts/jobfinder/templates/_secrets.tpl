@@ -95,3 +95,31 @@ returns a non-empty object even if the list has no items.
 annotations: {helm.sh/resource-policy: keep}
 {{- end }}
 {{- end }}
+
+{{/* Environment, mount and volume of mail, for containers that send or announce it. */}}
+{{- define "jobfinder.mail.env" -}}
+{{- if .Values.mail.existingSecret }}
+{{- if not .Values.worker.enabled }}
+{{- fail "\n\nmail.existingSecret needs task workers, which send the mail: without them new accounts would wait for links that never come.\nNearest that works: worker.enabled true.\n" }}
+{{- end }}
+- {name: MAIL_URL_FILE, value: /run/secrets/jobfinder-mail/mail-url}
+- {name: MAIL_FROM, value: {{ .Values.mail.from | quote }}}
+- {name: ACCOUNT_PAGES_URL, value: {{ .Values.mail.pagesUrl | quote }}}
+{{- end }}
+{{- end }}
+
+{{- define "jobfinder.mail.mount" -}}
+{{- if .Values.mail.existingSecret }}
+- {name: mail, mountPath: /run/secrets/jobfinder-mail, readOnly: true}
+{{- end }}
+{{- end }}
+
+{{- define "jobfinder.mail.volume" -}}
+{{- if .Values.mail.existingSecret }}
+- name: mail
+  secret:
+    secretName: {{ .Values.mail.existingSecret }}
+    defaultMode: {{ include "jobfinder.secretMode" (dict "root" .) }}
+    items: [{key: {{ .Values.mail.key }}, path: mail-url}]
+{{- end }}
+{{- end }}

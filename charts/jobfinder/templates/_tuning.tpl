@@ -27,6 +27,10 @@ below the minimum for production, and caches that do not fit into the container'
 {{- end -}}
 {{- $terms := list (printf "%d MiB" (div (int $count.workerKiB) 1024)) -}}
 {{- $each := divf $count.workerKiB 1024 -}}
+{{- $name := $operated | ternary "answersBytes" "answers_bytes" -}}
+{{- $answers := dig "cache" $name $count.answersBytes $config | int64 -}}
+{{- $terms = append $terms (printf "%s.cache.%s %d" $where $name $answers) -}}
+{{- $each = addf $each (divf $answers 1048576) -}}
 {{- $users := 0.0 -}}
 {{- range $cache := $count.caches -}}
 {{- $capacity := dig "cache" $cache.name "capacity" $cache.capacity $config | int -}}

@@ -57,7 +57,8 @@ class AppReading:
 class PodSeen:
     """`reachable`: its node is Ready. `process`: containerID of the running sidecar; empty: unknown.
 
-    `born_with`: the pool size that its sidecar starts with (PGBOUNCER_POOL_SIZE); None: unknown.
+    `born_with`: the pool size that its sidecar starts with (PGBOUNCER_POOL_SIZE); None: unknown. `follows`: it reads
+    the resource's tuning.
     """
 
     uid: str
@@ -71,6 +72,7 @@ class PodSeen:
     grace_seconds: float = 30.0
     reading: Reading | None = None
     app: AppReading | None = None
+    follows: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +132,12 @@ class Snapshot:
     neighbours: tuple[PodSeen, ...] = ()
     neighbour_floors: int = 0
     recorded: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def tuned(self) -> list[PodSeen]:
+        """Running and ready pods that should have applied the tuning: those of the service, and of its task workers."""
+        every = self.pods + self.neighbours
+        return [pod for pod in every if pod.follows and pod.phase is Phase.RUNNING and pod.ready]
 
 
 def living(pods: tuple[PodSeen, ...]) -> Iterator[PodSeen]:

@@ -30,7 +30,7 @@ class Round:
 
     @property
     def serving(self) -> list[PodSeen]:
-        """Running and ready pods, which should have applied the tuning."""
+        """Running and ready pods of the service."""
         return [pod for pod in self.observed.pods if pod.phase is Phase.RUNNING and pod.ready]
 
     @property
@@ -145,18 +145,18 @@ def _others(now: Round) -> str:
 
 
 def _tuned(now: Round) -> Verdict:
-    generation, serving = now.tuning.generation, now.serving
+    generation, tuned = now.tuning.generation, now.observed.tuned
     if now.tuning.refused:
         return False, "Refused", f"{now.tuning.refused}."
     if not now.spec.acts:
         return None, _idle(now.spec), "The tuning is not written while not applied."
-    late = [pod for pod in serving if pod.app is None or not confirms(pod, generation)]
-    if not serving:
+    late = [pod for pod in tuned if not confirms(pod, generation)]
+    if not tuned:
         return None, "NoPods", "No pod is ready, so that none can tell what it has applied."
     if late:
-        words = f"{len(serving) - len(late)} of {_pods(len(serving))} have applied generation {generation}"
+        words = f"{len(tuned) - len(late)} of {_pods(len(tuned))} have applied generation {generation}"
         return False, "Applying", f"{words}; {_names(pod.name for pod in late)} not yet."
-    return True, "Applied", f"Every worker of {_pods(len(serving))} has applied generation {generation}."
+    return True, "Applied", f"Every worker of {_pods(len(tuned))} has applied generation {generation}."
 
 
 def confirms(pod: PodSeen, generation: int) -> bool:

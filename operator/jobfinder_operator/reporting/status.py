@@ -189,6 +189,6 @@ def _server(server: MemcachedSeen) -> dict[str, Any]:
 
 
 def _tuning(now: Round) -> dict[str, int]:
-    generation = now.tuning.generation
-    confirmed = sum(confirms(pod, generation) for pod in now.serving)
-    return {"generation": generation, "confirmed": confirmed, "pods": len(now.serving)}
+    generation, tuned = now.tuning.generation, now.observed.tuned
+    confirmed = sum(confirms(pod, generation) for pod in tuned)
+    return {"generation": generation, "confirmed": confirmed, "pods": len(tuned)}

@@ -14,7 +14,7 @@ from lightkube.resources.core_v1 import ConfigMap
 
 from jobfinder_operator.clients.app_metrics import AppMetrics
 from jobfinder_operator.clients.cluster import Cluster, Forbidden, Notice
-from jobfinder_operator.deciding.snapshot import AppReading, Phase, Snapshot
+from jobfinder_operator.deciding.snapshot import AppReading, PodSeen, Snapshot
 from jobfinder_operator.observer import Sight
 from jobfinder_operator.reporting.status import TuningState
 
@@ -106,18 +106,22 @@ def understand(found: ConfigMap | None) -> TuningFile:
 
 
 def with_apps(sight: Sight, refusing: set[str]) -> Snapshot:
-    """The snapshot, with the metrics of the pods' services added."""
-    pods = tuple(
-        replace(pod, app=_reading(sight.apps[pod.uid], pod.uid in refusing)) if pod.uid in sight.apps else pod
-        for pod in sight.observed.pods
-    )
-    return replace(sight.observed, pods=pods)
+    """The snapshot, with the metrics of the pods' services and task workers added."""
+
+    def told(pods: tuple[PodSeen, ...]) -> tuple[PodSeen, ...]:
+        return tuple(
+            replace(pod, app=_reading(sight.apps[pod.uid], pod.uid in refusing)) if pod.uid in sight.apps else pod
+            for pod in pods
+        )
+
+    return replace(sight.observed, pods=told(sight.observed.pods), neighbours=told(sight.observed.neighbours))
 
 
 def plan(file: TuningFile, wanted: Contents, observed: Snapshot) -> TuningPlan:
     """What to write, and the resource's status after that; `wanted` has no generation."""
-    refusing = sorted(pod.name for pod in observed.pods if pod.app is not None and pod.app.refused)
-    seen = [number for pod in observed.pods if pod.app is not None for number in pod.app.generations]
+    told = {pod.name: pod.app for pod in observed.pods + observed.neighbours if pod.app is not None}
+    refusing = sorted(name for name, app in told.items() if app.refused)
+    seen = [number for app in told.values() for number in app.generations]
     following = max([file.generation, *seen]) + 1
     if refusing and file.contents is not None and file.contents != (file.good or {}):
         words = f"generation {file.generation} of the tuning is refused by {_some(refusing)}"
@@ -160,14 +164,14 @@ async def carry_out(cluster: Cluster, file: TuningFile, made: TuningPlan, sight:
 
 async def _nudge(cluster: Cluster, generation: int, sight: Sight) -> None:
     for uid, app in sight.apps.items():
-        pod = sight.pods[uid].metadata
+        pod = sight.followers[uid].metadata
         lags = any(each != generation for each in app.generations.values())
         if lags and pod is not None and pod.name and (pod.annotations or {}).get(SEEN) != str(generation):
             await cluster.annotate_pod(pod.name, {SEEN: str(generation)})
 
 
 def _applied(generation: int, observed: Snapshot) -> bool:
-    pods = [pod for pod in observed.pods if pod.phase is Phase.RUNNING and pod.ready]
+    pods = observed.tuned
     return bool(pods) and all(
         pod.app is not None and bool(pod.app.generations) and set(pod.app.generations) == {generation} for pod in pods
     )

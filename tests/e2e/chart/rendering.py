@@ -28,6 +28,7 @@ EVERYTHING: Values = {
     "database": {**EXTERNAL["database"], "tls": {"mode": "verify-full", "caSecret": "authority"}},
     "global": {"imageRegistry": "images.example", "imagePullSecrets": [{"name": "pull"}]},
     "trustedProxies": ["10.0.0.0/8"],
+    "mail": {"existingSecret": "mail", "from": "no-reply@jobs.example", "pagesUrl": "https://jobs.example/account"},
     "settings": {"REFRESH_TOKEN_SECONDS": 2592000, "PREPARED_STATEMENTS": False, "LOG_REQUESTS": 0.5},
     "podAnnotations": {"a": "b"},
     "podLabels": {"c": "d"},
@@ -44,6 +45,7 @@ EVERYTHING: Values = {
         "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: '{{ .Release.Name }}-text'}",
     ],
     "pgbouncer": {"exporter": {"enabled": True}},
+    "worker": {"enabled": True, "replicas": 2},
     "memcached": {"exporter": {"enabled": True}, "podAnnotations": {"a": "b"}, "nodeSelector": {"disk": "ssd"}},
     "service": {"type": "NodePort", "nodePort": 30080, "annotations": {"a": "b"}},
     "ingress": {

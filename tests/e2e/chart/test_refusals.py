@@ -8,9 +8,24 @@ import pytest
 
 from app.config import Settings, Tuning
 from app.local.readme import documented_settings
-from tests.e2e.chart.rendering import BUNDLED, CHART, EXTERNAL, Values, container, environment, pods, refusal, render
+from tests.e2e.chart.rendering import (
+    BUNDLED,
+    CHART,
+    EVERYTHING,
+    EXTERNAL,
+    Values,
+    container,
+    environment,
+    pods,
+    refusal,
+    render,
+)
 
 INFEASIBLE: dict[str, tuple[Values, str]] = {
+    "mail without the task workers that send it": (
+        {"mail": {"existingSecret": "mail", "from": "a@jobs.example", "pagesUrl": "https://jobs.example/account"}},
+        "Nearest that works: worker.enabled true.",
+    ),
     "floors of all pods above the budget": (
         {"hpa": {"maxReplicas": 40}},
         (
@@ -142,16 +157,32 @@ INFEASIBLE: dict[str, tuple[Values, str]] = {
     "caches above the memory limit": (
         {"tuning": {"cache": {"user": {"capacity": 200000}}}},
         (
-            "2 workers x (64 MiB + tuning.cache.user.capacity 200000 x 3 KiB + tuning.cache.blacklist.capacity 50000 x "
-            "0.25 KiB + tuning.cache.company.capacity 2000 x 3 KiB + tuning.cache.job.capacity 1000 x 10 KiB + "
-            "tuning.cache.search.capacity 500 x 8 KiB) = 1363 MiB are more than "
+            "2 workers x (64 MiB + tuning.cache.answers_bytes 33554432 + tuning.cache.user.capacity 200000 x 3 KiB + "
+            "tuning.cache.blacklist.capacity 50000 x 0.25 KiB + tuning.cache.company.capacity 2000 x 3 KiB + "
+            "tuning.cache.job.capacity 1000 x 10 KiB + "
+            "tuning.cache.search.capacity 500 x 8 KiB) = 1427 MiB are more than "
             "resources.limits.memory 768Mi. Nearest that works: "
-            "tuning.cache.user.capacity 98393, or a limit of 1364Mi."
+            "tuning.cache.user.capacity 87470, or a limit of 1428Mi."
         ),
+    ),
+    "kept answers above the memory limit": (
+        {"tuning": {"cache": {"answers_bytes": 500_000_000}}},
+        "2 workers x (64 MiB + tuning.cache.answers_bytes 500000000 + tuning.cache.user.capacity 10000 x 3 KiB",
+    ),
+    "kept answers above the memory limit, with the operator": (
+        {
+            "operator": {
+                "enabled": True,
+                "existingSecret": "o",
+                "tls": {"existingSecret": "t"},
+                "config": {"cache": {"answersBytes": 500_000_000}},
+            }
+        },
+        "2 workers x (64 MiB + operator.config.cache.answersBytes 500000000 + operator.config.cache.user.capacity",
     ),
     "caches of 8 workers above the memory limit": (
         {"workers": 8, "environment": "development"},
-        "8 workers x (64 MiB + tuning.cache.user.capacity 10000 x 3 KiB",
+        "8 workers x (64 MiB + tuning.cache.answers_bytes 33554432 + tuning.cache.user.capacity 10000 x 3 KiB",
     ),
     "no surge and no unavailable pod": (
         {"strategy": {"maxSurge": 0}},
@@ -180,7 +211,7 @@ FEASIBLE: dict[str, Values] = {
         "environment": "development",
         "tuning": {"limits": {"logins_per_address": 0}, "passwords": {"bcrypt_cost": 4}},
     },
-    "caches that just fit": {"tuning": {"cache": {"user": {"capacity": 98393}}}},
+    "caches that just fit": {"tuning": {"cache": {"user": {"capacity": 87470}}}},
     "no memory limit": {
         "resources": {"limits": {"memory": None}},
         "tuning": {"cache": {"user": {"capacity": 1000000}}},
@@ -286,8 +317,9 @@ def test_postgresql_has_fifteen_connections_beyond_the_budget() -> None:
 
 
 def test_the_schema_knows_every_setting_but_those_that_the_chart_sets() -> None:
-    app = dict(pods(render(EXTERNAL)))["Deployment/jobfinder"]
-    ours = {name.removesuffix("_FILE") for name in environment(container(app, "app"))} | {"TUNING_FILE"}
+    found = dict(pods(render({**EXTERNAL, "worker": {"enabled": True}, "mail": EVERYTHING["mail"]})))
+    made = [container(found["Deployment/jobfinder"], "app"), container(found["Deployment/jobfinder-worker"], "worker")]
+    ours = {name.removesuffix("_FILE") for each in made for name in environment(each)} | {"TUNING_FILE"}
     known = {name for name, _, _ in documented_settings(Settings)}
     assert set(_schema()["properties"]["settings"]["propertyNames"]["enum"]) == known - ours
 

@@ -189,11 +189,47 @@ def _ports(pod: Manifest) -> dict[str, int]:
 def test_each_port_is_open_only_to_its_clients() -> None:
     manifests = render({**EVERYTHING, "postgresql": {"enabled": True}, "database": BUNDLED.get("database", {})})
     assert _who(manifests, "jobfinder", 6432) == {"operator"}
-    assert _who(manifests, "jobfinder-memcached", 11211) == {"app", "operator", "migrate"}
-    assert _who(manifests, "jobfinder-postgresql", 5432) == {"app", "migrate"}
+    assert _who(manifests, "jobfinder-memcached", 11211) == {"app", "operator", "migrate", "worker"}
+    assert _who(manifests, "jobfinder-postgresql", 5432) == {"app", "migrate", "worker"}
+    assert _who(manifests, "jobfinder-worker", 6432) == {"operator"}
+    assert _who(manifests, "jobfinder-worker", 8002) == {"monitoring", "operator"}
     assert _who(manifests, "jobfinder", 8000) == {"ingress", "monitoring", "operator", "test"}
     for name, port in (("", 9127), ("-memcached", 9150), ("-operator", 9090)):
         assert _who(manifests, f"jobfinder{name}", port) == {"monitoring"}
+
+
+def test_whoever_a_component_lets_in_may_go_out_to_it() -> None:
+    manifests = render({**EVERYTHING, "postgresql": {"enabled": True}, "database": BUNDLED.get("database", {})})
+    policies = {_component(each["spec"]["podSelector"]["matchLabels"]): each["spec"] for each in _policies(manifests)}
+    for component, spec in policies.items():
+        for port, client in _admitted(spec):
+            assert (port, component) in _allowed_out(policies[client]), f"{client} to {component}:{port}"
+
+
+def _policies(manifests: list[Manifest]) -> list[Manifest]:
+    return [each for each in manifests if each["kind"] == "NetworkPolicy"]
+
+
+def _admitted(spec: Any) -> set[tuple[int, str]]:
+    """Ports, each with a component of the release that may reach it."""
+    return {
+        (port["port"], _component(peer["podSelector"]["matchLabels"]))
+        for rule in spec["ingress"]
+        for port in rule["ports"]
+        for peer in rule.get("from", ())
+        if "podSelector" in peer
+    }
+
+
+def _allowed_out(spec: Any) -> set[tuple[int, str]]:
+    """Ports, each with a component of the release that may be reached there."""
+    return {
+        (port["port"], _component(peer["podSelector"]["matchLabels"]))
+        for rule in spec["egress"]
+        for port in rule["ports"]
+        for peer in rule.get("to", ())
+        if "podSelector" in peer
+    }
 
 
 def _who(manifests: list[Manifest], name: str, port: int) -> set[str]:

@@ -11,6 +11,8 @@ import pytest
 from tests.api_client import Api
 from tests.e2e.cluster.access import Cluster
 from tests.e2e.monitoring.prometheus_api import Prometheus
+from tests.e2e.platform import mail_server
+from tests.e2e.platform.by_hand import in_one, secret
 from tests.e2e.platform.release import Release, installed
 from tests.e2e.sequence import Share
 from tests.e2e.waiting import wait_until
@@ -18,6 +20,7 @@ from tests.e2e.waiting import wait_until
 HERE = Path(__file__).parent
 FOUND_BY = {"e2e": "monitoring"}
 VALUES = {
+    **mail_server.VALUES,
     "pgbouncer": {"exporter": {"enabled": True}},
     "operator": {"enabled": True},
     "ingress": {
@@ -40,8 +43,12 @@ VALUES = {
 
 @pytest.fixture(scope="session")
 def release(cluster: Cluster, shared: Share) -> Release:
-    """With every monitored part except the memcached exporter, which Debian does not package."""
-    return shared(HERE).enter_context(installed(cluster, "monitoring", VALUES))
+    """With every monitored part except the memcached exporter, which Debian does not package.
+
+    No mail server answers, so that some tasks always wait for their next attempt.
+    """
+    nowhere = in_one([secret("mail", {"mail-url": "smtp://127.0.0.1:9?starttls=never"})])
+    return shared(HERE).enter_context(installed(cluster, "monitoring", VALUES, before=nowhere))
 
 
 @pytest.fixture(scope="session")

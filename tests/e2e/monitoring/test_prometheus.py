@@ -15,13 +15,19 @@ from tests.e2e.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("somebody_at_work")
 
-JOBS = {"": "app", "-pgbouncer": "app", "-operator": "operator"}
-"""Suffix of the release's name in a job name -> component of its pods."""
+JOBS = (
+    ("", "app"),
+    ("-worker", "worker"),
+    ("-pgbouncer", "app"),
+    ("-pgbouncer", "worker"),
+    ("-operator", "operator"),
+)
+"""Suffix of the release's name in a job name, and component of its pods."""
 MEMCACHED = {"JobfinderMemcachedDown", "JobfinderLogServerDown"}
 
 
 def test_every_target_is_up(release: Release, prometheus: Prometheus) -> None:
-    wanted = {(NAME + job, pod.name) for job, component in JOBS.items() for pod in release.pods(component)}
+    wanted = {(NAME + job, pod.name) for job, component in JOBS for pod in release.pods(component)}
     wait_until(
         prometheus.targets,
         lambda found: {each[:2] for each in found} == wanted and all(health == "up" for _, _, health, _ in found),

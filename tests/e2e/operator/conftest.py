@@ -13,7 +13,8 @@ from tests.e2e.sequence import Share, put_in_order
 
 HERE = Path(__file__).parent
 ORDER = ("budget", "edits", "rights", "plugin", "upgrade", "deletion")
-BUDGET, HEADROOM, FEWEST, MOST = 40, 5, 2, 8
+BUDGET, HEADROOM, FEWEST, MOST = 44, 5, 2, 8
+WORKERS = 2 * 1 * 2  # connections of task workers: 1 pod, which a rollout can double, with 2 connections
 QUICK = {"stabilizationWindowSeconds": 5, "policies": [{"type": "Pods", "value": 8, "periodSeconds": 5}]}
 LIMITLESS = {resource_name(name): value for name, value in UNLIMITED.items()}
 CONFIG = {
@@ -42,6 +43,10 @@ VALUES = {
         "behavior": {"scaleUp": {**QUICK, "stabilizationWindowSeconds": 0}, "scaleDown": QUICK},
     },
     "workers": 1,
+    "worker": {
+        "enabled": True,
+        "resources": {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}},
+    },
     "preStopSeconds": 3,
     "memcached": {"replicas": 1, "resources": {"requests": {"cpu": "10m"}, "limits": {"memory": "128Mi"}}},
 }

@@ -1,4 +1,4 @@
-"""The autoscaler goes from 2 to 8 pods and back, and PostgreSQL never has more connections than the budget allows."""
+"""Pods of the service and task workers come and go, and PostgreSQL never has more connections than the budget."""
 
 import json
 import logging
@@ -45,12 +45,12 @@ def convergence(release: Release) -> Convergence:
 
 @contextmanager
 def killed_at_random(release: Release, seed: int) -> Iterator[list[str]]:
-    """Delete the operator's pod every 4 to 12 s, gracefully or by force; yields the names of the deleted pods."""
+    """Delete the operator's pod, or the task workers, every 4 to 12 s, gracefully or by force; yields their names."""
     over, killed, dice = threading.Event(), list[str](), random.Random(seed)
 
     def kill() -> None:
         while not over.wait(dice.uniform(4, 12)):
-            for pod in release.pods("operator"):
+            for pod in release.pods(dice.choice(("operator", "operator", "worker"))):
                 gentle = dice.random() < 0.5
                 how = ("--wait=false",) if gentle else ("--wait=false", "--force", "--grace-period=0")
                 release.kubectl("delete", "pod", pod.name, "--ignore-not-found", *how)
@@ -63,7 +63,8 @@ def killed_at_random(release: Release, seed: int) -> Iterator[list[str]]:
     finally:
         over.set()
         killer.join(timeout=60)
-        release.kubectl("rollout", "status", f"deployment/{NAME}-operator", "--timeout=120s")
+        for name in (f"{NAME}-operator", f"{NAME}-worker"):
+            release.kubectl("rollout", "status", f"deployment/{name}", "--timeout=120s")
 
 
 @pytest.mark.timeout(600)
@@ -101,10 +102,13 @@ def test_operator_killed_at_random_keeps_the_budget(release: Release, config: Co
         greedy(release),
         killed_at_random(release, seed=7) as killed,
     ):
-        with watch.phase(f"from {FEWEST} to {MOST} pods"):
+        with watch.phase(f"from {FEWEST} to {MOST} pods, while task workers are scaled and replaced"):
+            release.kubectl("scale", f"deployment/{NAME}-worker", "--replicas=2")
             scale(release, MOST, MOST)
+            release.kubectl("rollout", "restart", f"deployment/{NAME}-worker")
         with watch.phase(f"from {MOST} to {FEWEST} pods"):
             scale(release, FEWEST, MOST)
+            release.kubectl("scale", f"deployment/{NAME}-worker", "--replicas=1")
         watch.wait_for_calm(300)
     config.wait_for("BudgetConverged", "TuningApplied", timeout_s=90)
     log.info("killed %s times; at most %s in %s samples", len(killed), samples.most, len(samples.numbers))

@@ -10,8 +10,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import urlsplit
 
-import yaml
-
 from app.infra.tuning.fitness import UNLIMITED
 from tests.e2e.cluster.access import Cluster
 from tests.e2e.platform.load.clients import Address
@@ -155,14 +153,25 @@ class Release:
 
     def _helm(self, verb: str, chart: Path, values: Mapping[str, Any]) -> None:
         path = self._folder / f"values-{len(self._values)}.json"  # JSON is YAML
-        known = yaml.safe_load((chart / "values.yaml").read_text())
+        schema = json.loads((chart / "values.schema.json").read_text())
         given_now = {**self._left_out, **values}
-        path.write_text(json.dumps({name: each for name, each in given_now.items() if name in known}))
-        self._left_out = {name: each for name, each in given_now.items() if name not in known}
+        known = _known(given_now, schema, schema["$defs"])
+        path.write_text(json.dumps(known))
+        self._left_out = {name: each for name, each in given_now.items() if known.get(name) != each}
         self._values.append(path)
         given = [word for each in (self.cluster.values, *self._values) for word in ("-f", str(each))]
         wait = ("--wait", "--wait-for-jobs", f"--timeout={PATIENCE_S:g}s")
         self.cluster.helm(verb, NAME, str(chart), "-n", self.namespace, *given, *wait)
+
+
+def _known(values: Any, schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Any:
+    """The part of `values` that a chart's schema has; the chart of an earlier commit lacks newer ones."""
+    if "$ref" in schema:
+        schema = definitions[schema["$ref"].rpartition("/")[2]]
+    if not isinstance(values, Mapping) or schema.get("additionalProperties") is not False:
+        return values
+    fields = schema["properties"]
+    return {name: _known(each, fields[name], definitions) for name, each in values.items() if name in fields}
 
 
 @contextmanager

@@ -2,34 +2,47 @@
 
 import ast
 import json
+import re
 import secrets
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from tests.api_client import Api
 from tests.e2e.cluster.access import Cluster
 from tests.e2e.operator.resource import Config
+from tests.e2e.platform import mail_server
 from tests.e2e.platform.release import NAME, RESTRICTED, Release, installed
 from tests.e2e.waiting import wait_until
 
 APP, CONSOLE, EXPORTER, MEMCACHED, POSTGRESQL, OPERATOR_METRICS = 8000, 6432, 9127, 11211, 5432, 9090
+TASKS, SMTP = 8002, mail_server.PORT
 PORTS = {
     "app": (APP, CONSOLE, EXPORTER),
     "memcached": (MEMCACHED,),
     "postgresql": (POSTGRESQL,),
     "operator": (OPERATOR_METRICS,),
+    "worker": (TASKS, CONSOLE, EXPORTER),
+    "mail-server": (SMTP,),
 }
 VALUES = {
+    **mail_server.VALUES,
     "operator": {"enabled": True},
     "pgbouncer": {"exporter": {"enabled": True}},
     "networkPolicy": {
         "ingressFrom": [{"namespaceSelector": {}, "podSelector": {"matchLabels": {"role": "ingress"}}}],
         "monitoringFrom": [{"namespaceSelector": {}, "podSelector": {"matchLabels": {"role": "monitoring"}}}],
+        "mailPorts": [SMTP],
+        "mailEgress": [{"podSelector": {"matchLabels": mail_server.LABELS}}],
     },
 }
-BY_OUTSIDERS = {"stranger": set(), "ingress": {APP}, "monitoring": {APP, EXPORTER, OPERATOR_METRICS}}
-BY_COMPONENTS = {"app": {MEMCACHED, POSTGRESQL}, "operator": {APP, CONSOLE, MEMCACHED}}
+BY_OUTSIDERS = {"stranger": set(), "ingress": {APP}, "monitoring": {APP, EXPORTER, OPERATOR_METRICS, TASKS}}
+BY_COMPONENTS = {
+    "app": {MEMCACHED, POSTGRESQL},
+    "worker": {MEMCACHED, POSTGRESQL, SMTP},
+    "operator": {APP, CONSOLE, MEMCACHED, TASKS},
+}
 OUTSIDE = """
 apiVersion: v1
 kind: Pod
@@ -60,7 +73,7 @@ print({port for address, port in ADDRESSES if opens((address, port))})
 
 @pytest.fixture(scope="module")
 def release(cluster: Cluster) -> Iterator[Release]:
-    with installed(cluster, "policies", VALUES) as found:
+    with installed(cluster, "policies", VALUES, before=mail_server.manifests()) as found:
         yield found
 
 
@@ -97,6 +110,18 @@ def test_release_works_under_its_policies(release: Release) -> None:
     """The operator's condition shows that it reaches the console of every pod; `helm test` checks the service."""
     release.kubectl("wait", f"jobfinderconfig/{NAME}", "--for=condition=BudgetConverged", "--timeout=60s")
     assert "Succeeded" in release.test()
+
+
+def test_registration_is_proven_by_the_link_in_its_mail(release: Release) -> None:
+    """A task worker sends the mail through its own egress policy; the service cannot reach the mail server."""
+    person = Api(release.address().url, lambda *_: []).person()
+    assert person.get("users/me").json()["verified_at"] is None
+    mails = wait_until(lambda: mail_server.mails_to(person.email, release), bool, "a mail")
+    link = re.compile(rf"{re.escape(mail_server.PAGES)}/verify\?token=([\w-]+)")
+    found = link.search(mails[0])
+    assert found is not None, mails[0]
+    assert person.api.post("auth/verify", {"token": found[1]}).status_code == 204
+    assert person.get("users/me").json()["verified_at"] is not None
 
 
 def test_operator_is_degraded_while_it_reaches_no_console(release: Release) -> None:

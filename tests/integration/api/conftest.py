@@ -44,6 +44,8 @@ def api(
         "TUNING_FILE": str(tuning),
         "DATABASE_URL": pgbouncer.url_of(name),
         "PGBOUNCER_CONSOLE_URL": pgbouncer.console_url,
+        "PUBLIC_URL": "https://jobs.example",
+        "JOB_PAGES_URL": "https://www.example/jobs/{id}",
     }
 
     def query(sql: str, parameters: tuple[Any, ...]) -> list[tuple[Any, ...]]:

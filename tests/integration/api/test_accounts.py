@@ -36,7 +36,7 @@ def test_registering_returns_the_user_without_the_password(api: Api) -> None:
     answer = api.post("auth/register", {"email": email, "password": PASSWORD, "name": "Ada"})
     assert answer.status_code == 201
     user = answer.json()
-    assert set(user) == {"id", "email", "name", "headline", "created_at", "updated_at", "version"}
+    assert set(user) == {"id", "email", "name", "headline", "created_at", "updated_at", "version", "verified_at"}
     assert (user["email"], user["name"], user["headline"]) == (email, "Ada", "")
     assert isinstance(user["id"], int)
     assert user["created_at"].endswith("Z")

@@ -103,7 +103,14 @@ def test_account_owns_at_most_fifty_companies(api: Api) -> None:
                         RETURNING id)
              INSERT INTO company_members (company_id, user_id, role) SELECT id, %s, 'owner' FROM c"""
     api.query(sql, (f"many-{person.id}-", person.id))
-    make_company(person)
+
+    sessions = [person.elsewhere() for _ in range(4)]
+
+    def create(session: Person) -> int:
+        return session.send("POST", "companies", json={"name": "One of many"}).status_code
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(create, sessions)) == [201, 409, 409, 409]
     answer = person.send("POST", "companies", json={"name": "One too many"})
     assert outcome(answer) == (409, "too_many_companies")
 

@@ -24,4 +24,5 @@ def test_the_demo_walks_the_whole_tour(api: Api) -> None:
     demo = subprocess.run(command, cwd=CHECKOUT, check=False, capture_output=True, text=True, timeout=60)
     assert demo.returncode == 0, demo.stderr
     assert "204" in demo.stdout
+    assert [demo.stdout.count(f'"status": "{each}"') for each in ("created", "unchanged")] == [3, 3], demo.stdout
     assert demo.stdout.rstrip().endswith("That was the tour.")

@@ -38,6 +38,7 @@ def services(
         "DATABASE_URL": database.url,
         "PGBOUNCER_CONSOLE_URL": pgbouncer.console_url,
         "MEMCACHED_SERVERS": ",".join(server.address for server in memcached),
+        "PUBLIC_URL": "https://jobs.example",
     }
     with ExitStack() as running:
         yield [running.enter_context(Service(folder, variables | {"WORKER": kind})) for kind in ("meinheld", "gthread")]

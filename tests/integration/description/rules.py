@@ -44,6 +44,7 @@ def _true(_: Sent) -> bool:
 
 
 RULES: dict[tuple[str, str], Callable[[Sent], bool]] = {
+    ("time_zone", "invalid"): _true,
     ("password", "common_password"): _true,
     ("password", "resembles_email"): _true,
     ("new", "common_password"): _true,
@@ -59,6 +60,9 @@ RULES: dict[tuple[str, str], Callable[[Sent], bool]] = {
     ("apply.target", "unknown"): lambda sent: _apply(sent).get("kind", "internal") == "internal",
     ("apply.questions", "unknown"): lambda sent: _apply(sent).get("kind") in ("url", "email"),
     ("valid_through", "in_the_past"): _past,
+    ("cv", "not_a_pdf"): _true,
+    ("answers.0.question", "unknown"): _true,
+    ("answers.0.question", "repeated"): _true,
     ("q", "no_words"): lambda sent: not re.match(r"[a-z0-9]{2}", str(sent["q"])),
     ("near", "invalid"): lambda sent: any(abs(float(part)) > 90 for part in str(sent["near"]).split(",")),
     ("cursor", "invalid"): _true,
@@ -67,12 +71,16 @@ RULES: dict[tuple[str, str], Callable[[Sent], bool]] = {
     ("salary_min", "incomplete"): _lacks("salary_currency"),
     ("salary_currency", "incomplete"): _lacks("salary_min"),
     ("salary_unit", "incomplete"): _lacks("salary_min"),
+    ("query", "invalid"): _true,
+    ("seen_at", "in_the_future"): lambda sent: "seen_at" in sent,
     ("salary_currency", "no_rate"): lambda sent: sent["salary_currency"] not in shipped_rates().per_euro,
 }
 
 
 def unsayable(field: str, code: str, sent: Sent) -> bool:
     """Whether a refusal of valid data is right: it names a rule, and the data break it."""
+    if field.startswith("query."):
+        return True  # the rules of a search's parameters are those of GET /jobs
     broken = RULES.get((re.sub(r"\.[0-9]+", ".0", field), code))
     return broken is not None and broken(sent)
 

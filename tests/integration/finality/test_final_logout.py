@@ -43,7 +43,9 @@ def test_no_ended_session_or_stale_profile_under_faults(
         keep(world, chaos)
         wait_until_published(shared)
         audit(world, shared, {each.name: each.port for each in pods})
+        crashes = [line for each in (*pods, stranger) for line in each.crashes()]
     log.info(summary(world))
+    assert crashes == []
     found = violations(world.journal.operations, chaos.faults)
     assert not found, f"{len(found)} violations; the first ones:\n" + "\n".join(map(str, found[:5]))
     assert len(world.journal) >= OPERATIONS

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.freshness.harness.offers import EPOCH, Content
+from tests.integration.freshness.harness.offers import EPOCH, TWINS, Content
 from tests.integration.freshness.harness.queries import Query
 from tests.integration.freshness.harness.record import FOREVER, Firm, Look, Offer, Page, Record, Timeline, Walk
 from tests.integration.freshness.harness.rules import (
@@ -19,19 +19,20 @@ from tests.integration.freshness.harness.rules import (
     STALE,
     STRANGE,
     UNFIT,
+    VERIFIED,
     violations,
 )
 
 MS = 10_000_000
 FIRM = 7
-BASE = Content(1, 1, ("nurse", "pilot"), ("Sales",), ("Paris",), "onsite", (), 30_000, FOREVER // 2**8, EPOCH)
+BASE = Content(TWINS, 1, ("nurse", "pilot"), ("Sales",), ("Paris",), "onsite", (), 30_000, FOREVER // 2**8, EPOCH)
 EDITED = replace(BASE, version=2, words=("baker", "pilot"))
 NURSES = Query(words=(("nurse",),))
 Written = tuple[Content | None, int, int]
 
 
 class Case:
-    """A record to which writes and pages are added; times are in units of 10 ms, ids are 10 times the numbers."""
+    """A record to which writes and pages are added; times are in units of 10 ms, ids are the numbers."""
 
     def __init__(self) -> None:
         self.record = Record(firms=[Firm(FIRM, None, Timeline("Firm"))])
@@ -40,7 +41,7 @@ class Case:
         """The versions of one posting, each with start and end."""
         first = next(content for content, _, _ in written if content is not None)
         offer = self.record.offers[first.number] = Offer(first.number, FIRM)
-        offer.id, offer.published_us = 10 * first.number, first.number
+        offer.id = offer.published_us = first.number
         for content, start, end in written:
             offer.content.begin(content, start * MS).end = FOREVER if end == FOREVER else end * MS
         return self
@@ -55,7 +56,13 @@ class Case:
 
 
 def item(content: Content, company: str = "Firm", **other: Any) -> dict[str, Any]:
-    return {"id": 10 * content.number, "company": {"id": FIRM, "name": company}, **content.body(), **other}
+    return {
+        "id": content.number,
+        "company": {"id": FIRM, "name": company, "verified": False},
+        "also_at": [],
+        **content.body(),
+        **other,
+    }
 
 
 def page(start: int, end: int, *contents: Content, more: bool = False, total: int | None = None) -> Page:
@@ -64,7 +71,7 @@ def page(start: int, end: int, *contents: Content, more: bool = False, total: in
 
 
 def numbered(number: int) -> Content:
-    return replace(BASE, number=number)
+    return replace(BASE, number=number * TWINS)
 
 
 @pytest.mark.parametrize(
@@ -114,6 +121,19 @@ def test_former_name_of_a_company_is_found() -> None:
     assert case.found() == [RENAMED]
 
 
+def test_former_verification_of_a_company_is_found() -> None:
+    """The pages show a company that is not verified."""
+    of_verified = Query(verified=True)
+    case = Case().wrote((BASE, 0, 1)).walked(page(4, 6, BASE))
+    verified = case.record.firms[0].verified
+    verified.begin(True, 2 * MS).end = 5 * MS
+    assert case.walked(page(4, 6, BASE), query=of_verified).found() == []
+    verified.versions[-1].end = 3 * MS
+    assert case.found() == [VERIFIED, VERIFIED]
+    verified.begin(False, int(3.1 * MS)).end = int(3.2 * MS)
+    assert case.found() == [UNFIT]
+
+
 def three() -> Case:
     """Postings 1, 2 and 3, which a search shows in the order 3, 2, 1."""
     case = Case()
@@ -135,7 +155,7 @@ def test_what_changed_between_two_pages_may_be_missed() -> None:
     """A posting that came to match behind the first page is not looked for, one that stayed on the second page is."""
     changing = numbered(2)
     case = Case().wrote((numbered(3), 0, 1)).wrote((numbered(1), 0, 1))
-    case.wrote((replace(EDITED, number=2), 0, 1), (replace(changing, version=3), 4, 5))
+    case.wrote((replace(EDITED, number=2 * TWINS), 0, 1), (replace(changing, version=3), 4, 5))
     assert case.walked(page(2, 3, numbered(3), more=True), page(6, 7, numbered(1))).found() == []
     early = Case().wrote((numbered(3), 0, 1)).wrote((numbered(2), 0, 5)).wrote((numbered(1), 0, 1))
     assert early.walked(page(2, 3, more=True), page(6, 7, numbered(3), numbered(1))).found() == [MISSED]
@@ -158,9 +178,9 @@ def test_impossible_total_is_found(total: int, broken: list[str]) -> None:
 
 def test_read_of_an_open_posting_finds_it() -> None:
     case = Case().wrote((BASE, 0, 1), (None, 5, 6))
-    case.record.looks.append(Look(page(2, 3), (10,)))
+    case.record.looks.append(Look(page(2, 3), (TWINS,)))
     assert case.found() == [MISSED]
-    case.record.looks[:] = [Look(page(5, 7), (10,)), Look(page(2, 3, BASE), ())]
+    case.record.looks[:] = [Look(page(5, 7), (TWINS,)), Look(page(2, 3, BASE), ())]
     assert case.found() == []
 
 

@@ -14,7 +14,17 @@ from app.local.memcached import Memcached
 from app.local.postgres import Postgres
 from tests.integration.freshness.harness.load import Size, drive, populate
 from tests.integration.freshness.harness.record import Record
-from tests.integration.freshness.harness.rules import CLOSED, MISSED, RENAMED, REPEATED, STALE, UNFIT, violations
+from tests.integration.freshness.harness.rules import (
+    CLOSED,
+    MISFOLDED,
+    MISSED,
+    RENAMED,
+    REPEATED,
+    STALE,
+    UNFIT,
+    UNFOLDED,
+    violations,
+)
 from tests.pods.connections import Connections
 from tests.pods.fixtures import own_database
 from tests.pods.pod import KINDS, Pod, Shared
@@ -38,9 +48,10 @@ BEGINS_WITH_THE_LAST_RESULT = (
 )
 SHOWS_THE_EXPIRED = (
     "import app.jobs.facts, app.jobs.query.store as queries",
-    "every = queries.conditions",
+    "every, besides = queries.conditions, queries.besides_words",
     "always = lambda part: part._replace(text=part.text.replace('valid_through > now()', 'true'))",
     "queries.conditions = lambda query: list(map(always, every(query)))",
+    "queries.besides_words = lambda query: list(map(always, besides(query)))",
     "app.jobs.facts.JobFact.found = property(lambda self: self.posting.state == 'open')",
 )
 SKIPS_RESULTS = (
@@ -48,14 +59,22 @@ SKIPS_RESULTS = (
     "exact = cursors._microseconds",
     "cursors._microseconds = lambda moment: exact(moment) - 1_000_000",
 )
+HIDES_NO_NEAR_DUPLICATE = (
+    "import app.jobs.store as postings",
+    "postings.hide = lambda transaction, posting_ids: None",
+)
+NAMES_FORMER_NEAR_DUPLICATES = (
+    "import app.jobs.store as postings",
+    "postings.ALSO_AT = postings.ALSO_AT.replace(\"AND p.state = 'open' AND NOT p.strayed\", '')",
+)
 BROKEN = {
-    "shows old postings, skips results": (
-        (FORGETS_POSTINGS_AND_COMPANIES, *SKIPS_RESULTS),
-        {STALE, RENAMED, MISSED},
+    "shows old postings and near-duplicates, skips results": (
+        (FORGETS_POSTINGS_AND_COMPANIES, *SKIPS_RESULTS, *HIDES_NO_NEAR_DUPLICATE),
+        {STALE, RENAMED, MISSED, UNFOLDED},
     ),
-    "keeps old results, shows what has expired, repeats results": (
-        (FORGETS_THE_CATALOGUE, *SHOWS_THE_EXPIRED, *BEGINS_WITH_THE_LAST_RESULT),
-        {UNFIT, CLOSED, REPEATED},
+    "keeps old results, shows what has expired, repeats results, names former near-duplicates": (
+        (FORGETS_THE_CATALOGUE, *SHOWS_THE_EXPIRED, *BEGINS_WITH_THE_LAST_RESULT, *NAMES_FORMER_NEAR_DUPLICATES),
+        {UNFIT, CLOSED, REPEATED, MISFOLDED},
     ),
 }
 SERVE_BROKEN = "import sys, app.main, app.__main__\n{}\nsys.exit(app.__main__.main(['serve']))"

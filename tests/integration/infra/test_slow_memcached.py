@@ -145,7 +145,8 @@ def test_each_request_starts_with_the_full_time() -> None:
     server: Any = SlowServer()
     cache = Memcache(("127.0.0.1:1",), 250, lambda: server.now)
     cache._servers = [server]
-    middleware = RequestMiddleware(cast("Any", None), cast("Any", None), cast("Any", None), cast("Any", None))
+    none = cast("Any", None)
+    middleware = RequestMiddleware(none, none, none, none, "", none)
     app = falcon.App(middleware=[middleware], request_type=Request)
     app.add_route("/", Asking(cache))
     client = falcon.testing.TestClient(app)

@@ -7,10 +7,14 @@ from typing import Any
 
 import pytest
 
+from app.config import DatabaseTuning
+from app.infra.postgres.database import Database
 from app.local.memcached import Memcached
 from app.local.pgbouncer import PgBouncer
 from tests.api_client import Api, Person
 from tests.conftest import LocalDatabase
+from tests.integration.jobs.test_keys import MEMBER, OWNER
+from tests.integration.jobs.workers import NEW_COMPANY, Worker, start
 from tests.service import Service
 from tests.sql import ask
 
@@ -75,3 +79,33 @@ def recruiter(api: Api) -> Recruiter:
 @pytest.fixture(scope="module")
 def stranger(api: Api) -> Person:
     return api.person()
+
+
+@pytest.fixture(scope="module")
+def servers() -> Iterator[Memcached]:
+    with Memcached() as memcached:
+        yield memcached
+
+
+@pytest.fixture
+def workers(database: LocalDatabase, servers: Memcached) -> Iterator[list[Worker]]:
+    """Two of them; facts of one test are unknown to the next, as it begins another era of the log."""
+    direct = Database(database.direct_url, DatabaseTuning(), prepared=False)
+    direct.run("TRUNCATE companies, users RESTART IDENTITY CASCADE")
+    direct.run("DELETE FROM outbox")
+    record = direct.one("SELECT identity, counter FROM change_log")
+    direct.run("UPDATE change_log SET identity = NULL")
+    servers.stop()
+    servers.start()
+    (user,), (company,) = direct.one(OWNER) or (0,), direct.one(NEW_COMPANY) or (0,)
+    direct.run(MEMBER, company, user)
+    made = [start(database.direct_url, servers.address) for _ in range(2)]
+    for each in made:
+        each.user, each.company = user, company
+    yield made
+    for each in made:
+        each.database.close()
+    direct.run("TRUNCATE companies, users CASCADE")
+    direct.run("UPDATE change_log SET identity = %s, counter = %s", *(record or (None, "ticket")))
+    direct.run("DELETE FROM outbox")
+    direct.close()

@@ -1,34 +1,17 @@
 """Results of searches are kept while nothing that they depend on has changed, and not a moment longer."""
 
-import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from app.auth.gate import SESSION_KIND
-from app.coherence import Coherence, Kinds
 from app.companies.schemas import CompanyPatch
-from app.companies.service import COMPANY_KIND, CompanyService
-from app.companies.store import CompanyStore
-from app.config import Caches, DatabaseTuning, SearchCache
-from app.infra.memcache.client import Memcache
-from app.infra.metrics.counters import Counters
-from app.infra.postgres.database import Database
-from app.jobs.board import Board, job_board
-from app.jobs.facts import JOB_KIND
-from app.jobs.outcomes import SEARCH_KIND
-from app.jobs.schemas import JobPatch, NewJob, Place
-from app.jobs.service import follow_company
-from app.local.memcached import Memcached
-from app.users.service import USER_KIND
-from tests.conftest import LocalDatabase
+from app.config import SearchCache
+from app.jobs.schemas import Place
 from tests.integration.coherence.workers import eventually
-from tests.integration.jobs.test_keys import ME, MEMBER, OWNER
+from tests.integration.jobs.test_keys import ME
+from tests.integration.jobs.workers import Worker, stock
 
-KINDS = Kinds(USER_KIND, SESSION_KIND, COMPANY_KIND, JOB_KIND, SEARCH_KIND)
 SEARCHES = (
     "q=nurse&total=true&facets=company,city,skill,employment_type",
     "country=DE,AT&limit=1",
@@ -39,111 +22,6 @@ SEARCHES = (
     "q=nothing-like-this&country=FR",
     "skill=Unheard-of",
 )
-
-
-class CountedDatabase(Database):
-    """Counts the statements."""
-
-    statements = 0
-
-    def all(self, *args: Any) -> list[tuple[Any, ...]]:
-        self.statements += 1
-        return super().all(*args)
-
-    def one(self, *args: Any) -> tuple[Any, ...] | None:
-        self.statements += 1
-        return super().one(*args)
-
-
-@dataclass
-class Worker:
-    """The services of one worker, with caches of its own."""
-
-    database: CountedDatabase
-    coherence: Coherence
-    companies: CompanyService
-    board: Board
-    user: int = 0
-    company: int = 0
-
-    def search(self, query: str) -> dict[str, Any]:
-        given: dict[str, list[str]] = {}
-        for part in query.split("&"):
-            name, _, text = part.partition("=")
-            given.setdefault(name, []).append(text)
-        found: dict[str, Any] = json.loads(self.board.searches.search(given, "")[0])
-        return found
-
-    def ids(self, query: str) -> list[int]:
-        return [item["id"] for item in self.search(query)["items"]]
-
-    def cost(self, query: str) -> int:
-        """The statements of a search."""
-        before = self.database.statements
-        self.search(query)
-        return self.database.statements - before
-
-    def offer(self, **said: Any) -> int:
-        made, _ = self.board.jobs.create(self.company, self.user, NewJob("Nurse", "<p>You care.</p>", **said))
-        return made.posting.id
-
-    def patch(self, job_id: int, **said: Any) -> None:
-        self.board.jobs.change(job_id, self.user, JobPatch(**said), None)
-
-
-@pytest.fixture(scope="module")
-def servers() -> Iterator[Memcached]:
-    with Memcached() as memcached:
-        yield memcached
-
-
-@pytest.fixture
-def workers(database: LocalDatabase, servers: Memcached) -> Iterator[list[Worker]]:
-    """Two of them; facts of one test are unknown to the next, as it begins another era of the log."""
-    direct = Database(database.direct_url, DatabaseTuning(), prepared=False)
-    direct.run("TRUNCATE companies, users RESTART IDENTITY CASCADE")
-    direct.run("DELETE FROM outbox")
-    record = direct.one("SELECT identity, counter FROM change_log")
-    direct.run("UPDATE change_log SET identity = NULL")
-    servers.stop()
-    servers.start()
-    (user,), (company,) = direct.one(OWNER) or (0,), direct.one(NEW_COMPANY) or (0,)
-    direct.run(MEMBER, company, user)
-    made = [start(database.direct_url, servers.address) for _ in range(2)]
-    for each in made:
-        each.user, each.company = user, company
-    yield made
-    for each in made:
-        each.database.close()
-    direct.run("TRUNCATE companies, users CASCADE")
-    direct.run("UPDATE change_log SET identity = %s, counter = %s", *(record or (None, "ticket")))
-    direct.run("DELETE FROM outbox")
-    direct.close()
-
-
-NEW_COMPANY = "INSERT INTO companies (slug, name) VALUES ('k', 'K') RETURNING id"
-
-
-def start(url: str, address: str) -> Worker:
-    database = CountedDatabase(url, DatabaseTuning(), prepared=False)
-    counters = Counters.create([], 1)
-    coherence = Coherence(Memcache((address,), 1000), database, counters, Caches(), KINDS)
-    companies = CompanyService(CompanyStore(database), coherence, follow_company)
-    worker = Worker(database, coherence, companies, job_board(database, coherence, companies, b"s" * 32, counters))
-    eventually(coherence.leased)
-    return worker
-
-
-def stock(worker: Worker) -> list[int]:
-    """Postings of all sorts."""
-    said: Sequence[dict[str, Any]] = (
-        {"places": (Place("DE", city="Berlin"),), "skills": ("Care",)},
-        {"places": (Place("AT", city="Wien"),), "employment_type": ("full_time",)},
-        {"places": (Place("FR", city="Paris"),), "openings": 2},
-        {"workplace": "remote", "eligible_countries": ("DE",)},
-        {"workplace": "remote"},
-    )
-    return [worker.offer(**each) for each in said]
 
 
 def test_repeated_search_costs_no_statement_on_any_worker(workers: list[Worker]) -> None:

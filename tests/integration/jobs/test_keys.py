@@ -177,9 +177,9 @@ def test_changes_by_sql_are_noted(board: Board, statement: str, noted: set[str])
 def test_expiry_changes_nothing_that_a_cached_posting_shows(board: Board) -> None:
     job = board.offer(places=(Place("DE"),))
     board.database.run("UPDATE posting SET valid_through = now() - interval '1 s' WHERE id = %s", job)
-    before, company = board.jobs.job(job, board.user)
+    before, company = board.jobs.job(job, lambda: board.user)
     assert Upkeep(board.database, board, shipped_rates()).expire() == 1
-    after, _ = board.jobs.job(job, board.user)
+    after, _ = board.jobs.job(job, lambda: board.user)
     assert after.posting.state == "expired"
     assert (after.json(company), after.tag(company)) == (before.json(company), before.tag(company))
     assert ".expired-" in after.tag(company)

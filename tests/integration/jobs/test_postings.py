@@ -336,3 +336,14 @@ def test_similar_postings_share_words(api: Api, recruiter: Recruiter) -> None:
     jobs = [recruiter.offer(title=title)["id"] for title in ("Organ builder", "Church organ builder", "Organ donor")]
     answer = api.get(f"jobs/{jobs[0]}/similar").json()
     assert [job["id"] for job in answer["jobs"]] == jobs[1:]
+
+
+def test_open_posting_is_described_as_json_ld(api: Api, recruiter: Recruiter) -> None:
+    job = recruiter.offer(places=[{"country": "DE", "city": "Berlin"}])
+    accept = {"Accept": "application/ld+json"}
+    answer = api.send("GET", f"jobs/{job['id']}", headers=accept)
+    assert answer.headers["Content-Type"] == "application/ld+json"
+    assert answer.json()["@type"] == "JobPosting"
+    assert recruiter.patch(job["id"], state="closed").status_code == 200
+    assert api.send("GET", f"jobs/{job['id']}", headers=accept).status_code == 410
+    assert recruiter.person.send("GET", f"jobs/{job['id']}", accept).status_code == 410

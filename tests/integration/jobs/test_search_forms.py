@@ -14,9 +14,10 @@ from app.config import DatabaseTuning
 from app.infra.postgres.database import Database
 from app.jobs.codes.salaries import shipped_rates
 from app.jobs.codes.terms import day_of, value_of
+from app.jobs.query.compiled import Query
 from app.jobs.query.expression import parse
 from app.jobs.query.parameters import FACETS, SORTS, Point, Wanted
-from app.jobs.query.plan import Counts, Form
+from app.jobs.query.plan import Counts, Form, lexemes_of, terms_of
 from app.jobs.query.searching import Searcher
 from app.jobs.query.store import QueryStore
 from app.jobs.store import PostingStore
@@ -133,14 +134,34 @@ def test_every_query_form_finds_what_the_reference_finds(searched: Database, see
     assert hits > 5 * QUERIES
 
 
+class Overestimating(QueryStore):
+    """Reports that this share of a million postings, all of them of tomorrow, has each word and each term."""
+
+    share = 1.0
+
+    def counts(self, query: Query, basis: Counts) -> Counts:
+        total = 1_000_000
+        many = int(self.share * total)
+        lexemes, prefixes = lexemes_of(query)
+        texts = dict.fromkeys([*lexemes, *(f"{each}*" for each in prefixes)], many)
+        return Counts(total, {day_of(NOW) + 1: total}, dict.fromkeys(terms_of(query), many), texts, texts)
+
+
+class Scarce(Overestimating):
+    """So few that a walk would be too long."""
+
+    share = 0.1
+
+
+@pytest.mark.parametrize("kind", [QueryStore, Overestimating, Scarce])
 @pytest.mark.parametrize("seed", range(SEED, SEED + CATALOGUES))
-def test_facets_count_what_the_reference_counts(searched: Database, seed: int) -> None:
+def test_facets_count_what_the_reference_counts(searched: Database, seed: int, kind: type[QueryStore]) -> None:
     chance = random.Random(-seed)
     searched.run("TRUNCATE companies RESTART IDENTITY CASCADE")
     catalogue = Catalogue(searched).fill(chance, SIZE)
     naive, searcher, store = (
         naive_of(catalogue),
-        Searcher(QueryStore(searched), shipped_rates()),
+        Searcher(kind(searched), shipped_rates()),
         PostingStore(searched),
     )
     for _ in range(QUERIES):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import urllib.request
@@ -13,6 +14,7 @@ import pytest
 
 from app.local.postgres import free_port
 from app.local.process import becomes_true
+from tests.tour import documents
 
 ROOT = Path(__file__).parents[3]
 WAIT_S = 120.0
@@ -73,9 +75,25 @@ ADA = {"email": "ada@example.com", "password": "a long walk in the rain", "name"
 def test_sigterm_to_make_leaves_no_process(running: MakeRun) -> None:
     assert "app seed --jobs 3000" in running.text
     assert running.post("auth/register", ADA) == 201
+    assert [each for each in running.family if each.is_running() and each.cmdline()[-1:] == ["worker"]]
     running.process.terminate()
     assert running.everything_ends()
     assert "Traceback" not in running.text
+
+
+def test_mails_of_the_readme_prove_and_recover(running: MakeRun, state: Path) -> None:
+    assert f"mail           {state / 'mail'}" in running.text
+    printed = re.search(r"<!-- mails -->\n```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert printed
+    script = printed[1].replace("127.0.0.1:8000", f"127.0.0.1:{running.port}").replace(".run/mail", str(state / "mail"))
+    shell = ["timeout", str(WAIT_S), "bash", "-euo", "pipefail", "-c", script]
+    output = subprocess.run(shell, check=True, capture_output=True, text=True).stdout
+    registered, tokens = documents(output)
+    assert (registered["verified_at"], tokens["token_type"]) == (None, "Bearer")
+    url, python = f"http://127.0.0.1:{running.port}", ROOT / ".venv" / "bin" / "python"
+    command = [str(python), "-m", "app", "demo", "--url", url, "--state", str(state)]
+    demo = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "Set it by the mail" in demo.stdout
 
 
 def test_accounts_survive_a_restart_and_ctrl_c_leaves_no_process(running: MakeRun) -> None:

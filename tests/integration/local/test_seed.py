@@ -1,6 +1,8 @@
 """`python -m app seed` beside a running service: what it adds is found at once, and refusals say why."""
 
 import json
+import os
+import signal
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
@@ -15,6 +17,7 @@ from app.__main__ import main
 from app.config import DatabaseTuning
 from app.infra.postgres.database import Database
 from app.jobs import store, writing
+from app.jobs.bulk.words.store import WordIndex
 from app.jobs.codes.salaries import shipped_rates
 from app.jobs.indexing import fingerprint
 from app.jobs.store import PostingStore
@@ -37,6 +40,7 @@ SELECT to_jsonb(p) - '{id,cluster_id,first_seen_at,content_changed_at}'::text[],
  WHERE p.shown ORDER BY p.published_at
 """
 HIDDEN = "SELECT salary_rates_of::text, count(*) FROM posting WHERE state = 'open' AND NOT shown GROUP BY 1"
+INDEX_OPTIONS = "SELECT reloptions FROM pg_class WHERE relname = 'posting_words'"
 JOBS = 40
 
 
@@ -58,7 +62,7 @@ def test_seeded_rows_are_those_of_the_services_own_writes(direct: Database) -> N
     catalogue = Catalogue(1, JOBS, Period(NOW - timedelta(days=1), NOW, NOW))
     companies, seeds = emptied(direct, catalogue), SeedStore(direct)
     ids = Ids(seeds.reserve("posting", JOBS), seeds.reserve("posting_cluster", JOBS))
-    with seeds.collecting():
+    with WordIndex(direct).collecting():
         seeds.add(Writer(catalogue, companies, direct).rows(1, JOBS, ids), KEYS)
     seeded = direct.all(SHOWN)
     hidden = direct.one(HIDDEN)
@@ -113,6 +117,10 @@ def test_seeded_postings_are_found_at_once(
         assert sum(1 + len(item["also_at"]) for item in page["items"]) == JOBS
         word = page["items"][0]["title"].split()[0]
         assert asked(service, f"jobs?q={urllib.parse.quote(word)}")["items"]
+        [regions] = asked(service, "jobs?limit=1&facets=region")["facets"]
+        [first, *_] = regions["values"]
+        there = asked(service, f"jobs?limit=100&region={urllib.parse.quote(first['value'])}")["items"]
+        assert len(there) == first["count"] > 0
         for email in ("user1@example.com", "recruiter1-1@example.com"):
             assert asked(service, "auth/login", {"email": email, "password": PASSWORD})["access_token"]
 
@@ -138,3 +146,23 @@ def test_seed_says_why_it_adds_nothing(
         assert asked(service, "jobs?limit=1&total=true")["total"]["value"] == before
         assert main(["seed", "--jobs", "5", "--seed", "3", "--state", str(tmp_path), "--in-production"]) == 0
     assert asked(service, "jobs?limit=1&total=true")["total"]["value"] > before
+
+
+def test_seed_that_is_ended_leaves_the_index_as_it_was(
+    service: Service, direct: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, during = direct.one(INDEX_OPTIONS), []
+
+    def end(*_: object) -> str:
+        during.append(direct.one(INDEX_OPTIONS))
+        os.kill(os.getpid(), signal.SIGTERM)
+        return ""
+
+    monkeypatch.setattr(SeedStore, "add", end)
+    handler = signal.getsignal(signal.SIGTERM)
+    with publish_environment(tmp_path, service.variables), pytest.raises(SystemExit) as ended:
+        main(["seed", "--jobs", "5", "--seed", "4", "--state", str(tmp_path)])
+    assert ended.value.code == 128 + signal.SIGTERM
+    assert (during, before) == ([(["fastupdate=on"],)], (["fastupdate=off"],))
+    assert direct.one(INDEX_OPTIONS) == before
+    assert signal.getsignal(signal.SIGTERM) is handler

@@ -24,7 +24,7 @@ STUB = Path(__file__).with_name("stub_service.py")
 RUN = """
 import json, sys; from pathlib import Path; from app.local.run import run
 state, service, without = json.loads(sys.argv[1])
-sys.exit(run(Path(state), service=service, without=without))
+sys.exit(run(Path(state), {"the service": service}, without))
 """
 START_S = STOP_S = 60.0
 UNSET = ("/usr/bin/env", "--default-signal")  # the parent of the tests may ignore signals, as nohup does

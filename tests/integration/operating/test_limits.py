@@ -16,6 +16,12 @@ from app.local.memcached import Memcached
 from tests.api_client import PASSWORD, Api, Person
 from tests.integration.operating.release import CHEAP, KINDS, WINDOW_S, Release, in_one_window, wait_for
 
+MAIL = {
+    "MAIL_URL": "smtp://127.0.0.1:1",
+    "MAIL_FROM": "no-reply@jobs.example",
+    "ACCOUNT_PAGES_URL": "https://jobs.example/account",
+}
+"""Nobody sends the mail, as no worker runs."""
 _addresses = itertools.count(int(ip_address("10.0.0.1")))
 
 
@@ -23,7 +29,7 @@ _addresses = itertools.count(int(ip_address("10.0.0.1")))
 def api(request: pytest.FixtureRequest, release: Release) -> Iterator[Api]:
     """A service with the production limits that trusts this test as its proxy; only password hashes are cheap."""
     release.tuning.write({**CHEAP, "limits": msgspec.to_builtins(Limits())})
-    with release.pod(request.param, TRUSTED_PROXIES="127.0.0.0/8") as pod:
+    with release.pod(request.param, TRUSTED_PROXIES="127.0.0.0/8", **MAIL) as pod:
         yield release.api(pod)
 
 
@@ -45,6 +51,9 @@ class Somewhere:
 
     def log_in(self, email: str, password: str = PASSWORD) -> requests.Response:
         return self.post("auth/login", {"email": email, "password": password})
+
+    def recover(self, email: str, forged: str = "") -> requests.Response:
+        return self.post("auth/recover", {"email": email}, forged)
 
     def person(self) -> Person:
         """A new account, logged in."""
@@ -251,7 +260,36 @@ def test_address_has_twenty_registrations_despite_forged_headers(api: Api) -> No
     assert other == 201
 
 
-@pytest.mark.parametrize(("path", "limit"), [("auth/register", 20), ("auth/login", 60), ("auth/revoke", 60)])
+def test_address_has_twenty_requests_for_recovery_despite_forged_headers(api: Api) -> None:
+    def count() -> tuple[list[int], requests.Response, int]:
+        here = Somewhere(api)
+        statuses = [here.recover(Api.new_email(), forged=f"192.0.2.{number}").status_code for number in range(20)]
+        return statuses, here.recover(Api.new_email()), Somewhere(api).recover(Api.new_email()).status_code
+
+    statuses, refused, other = in_one_window(count)
+    assert statuses == [202] * 20
+    assert_refused(refused, "mail_requests", 20)
+    assert other == 202
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_e_mail_address_has_three_requests_for_recovery_from_all_addresses(api: Api, known: bool) -> None:
+    def count() -> tuple[list[int], requests.Response, int]:
+        email = Somewhere(api).register().json()["email"] if known else Api.new_email()
+        spellings = (email, email.upper(), f" {email}")
+        statuses = [Somewhere(api.fresh()).recover(each).status_code for each in spellings]
+        here = Somewhere(api.fresh())
+        return statuses, here.recover(email), here.recover(Api.new_email()).status_code
+
+    statuses, refused, other = in_one_window(count)
+    assert statuses == [202] * 3
+    assert_refused(refused, "mail_requests", 3)
+    assert other == 202
+
+
+@pytest.mark.parametrize(
+    ("path", "limit"), [("auth/register", 20), ("auth/login", 60), ("auth/revoke", 60), ("auth/recover", 20)]
+)
 def test_unreadable_body_counts_against_the_limit(api: Api, path: str, limit: int) -> None:
     def count() -> list[int]:
         here = Somewhere(api)
@@ -322,5 +360,23 @@ def test_without_memcached_the_limit_holds_for_each_worker(api: Api, cache: Memc
         statuses = in_one_window(count)
     finally:
         cache.start()
+        # Each worker counts alone until it has tried the server again.
+        wait_for(lambda: all(api.fresh().get("health").json()["status"] == "ok" for _ in range(20)), "memcached in use")
     assert 10 <= statuses.count(401) <= 20
     assert set(statuses) == {401, 429}
+
+
+def test_an_operation_of_graphql_counts_by_its_cost(api: Api) -> None:
+    """What a worker has claimed beyond a multiple of the cost, it uses for cheaper requests."""
+
+    def count() -> list[int]:
+        person = Somewhere(api).person()
+        query = "{" + " ".join(f"a{number}: me {{ id }}" for number in range(20)) + "}"
+        headers = {"Authorization": f"Bearer {person.token}"}
+        url = f"{api.url}/graphql"
+        return [requests.post(url, json={"query": query}, headers=headers, timeout=30).status_code for _ in range(31)]
+
+    statuses = in_one_window(count)
+    passed = statuses.count(200)
+    assert 27 <= passed <= 30
+    assert statuses.count(429) == 31 - passed

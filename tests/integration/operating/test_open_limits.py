@@ -1,18 +1,23 @@
 """Requests without a session are limited per client network; a live session can always be ended."""
 
 import itertools
+import re
 from collections.abc import Iterator
 from ipaddress import ip_address
 
 import pytest
 import requests
 
+from app.routes import ROUTES
 from tests.api_client import Api, Person
 from tests.integration.operating.release import CHEAP, Release, in_one_window, wait_for
 
 LIMIT = 20
 NO_TOKEN = "x"
 ORIGIN = "https://app.example"
+PAGES_FOR_ALL = [re.sub(r"{[^}]*}", "1", path) for path, kind in ROUTES if "GET" in kind.open_to_all]
+"""Paths that need no session."""
+
 _addresses = itertools.count(int(ip_address("10.1.0.1")))
 
 
@@ -63,6 +68,16 @@ def test_open_endpoint_is_limited_per_network(api: Api, method: str, path: str, 
     assert (refused.status_code, refused.headers["RateLimit-Policy"]) == (429, f'"open";q={LIMIT};w=60')
     assert other == status
     assert refused.headers["Access-Control-Allow-Origin"] == ORIGIN
+
+
+@pytest.mark.parametrize("path", PAGES_FOR_ALL)
+def test_every_page_for_all_is_limited_per_network(api: Api, path: str) -> None:
+    def refused(address: str) -> list[bool]:
+        url, headers = f"{api.url}{path}", {"X-Forwarded-For": address}
+        return [session.get(url, headers=headers, timeout=30).status_code == 429 for _ in range(LIMIT + 1)]
+
+    with requests.Session() as session:
+        assert in_one_window(lambda: refused(somewhere())) == [False] * LIMIT + [True]
 
 
 def test_public_reads_count_for_the_network_or_the_token_user(api: Api) -> None:

@@ -1,6 +1,7 @@
 """Starting: invalid settings are refused with a clear message; a missing database is waited for."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -51,6 +52,35 @@ def test_all_wrong_settings_are_named_at_once(release: Release) -> None:
 
 def test_error_messages_hide_secrets(release: Release) -> None:
     assert "hunter2" not in refusal({"PEPPER": "hunter2", "DATABASE_URL": "postgresql://a:hunter2@[/b"})
+
+
+def caught(pid: int) -> int:
+    """The signals for which a process has a handler, a bit for each (proc(5), SigCgt)."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("SigCgt:")).split()[1], 16)
+
+
+def children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may make a namespace")
+def test_first_process_of_a_container_ends_on_sigterm_while_it_starts() -> None:
+    """As that of a container it gets no signal for which it has no handler."""
+    absent = "postgresql://user:password@127.0.0.1:1/jobs"
+    with subprocess.Popen(
+        ["unshare", "--fork", "--pid", sys.executable, "-m", "app", "migrate", "--wait", "600"],
+        cwd=CHECKOUT, env={"PATH": os.environ["PATH"], "DATABASE_DIRECT_URL": absent}, stderr=subprocess.PIPE,
+    ) as waiting:  # fmt: skip
+        wait_for(lambda: bool(children(waiting.pid)), "the process")
+        (first,) = children(waiting.pid)
+        try:
+            wait_for(lambda: bool(caught(first) >> (signal.SIGTERM - 1) & 1), "a handler")
+            os.kill(first, signal.SIGTERM)
+            assert waiting.wait(20) == 128 + signal.SIGTERM
+        finally:
+            if waiting.poll() is None:
+                os.kill(first, signal.SIGKILL)
 
 
 def test_keys_dir_without_a_signing_key_is_refused(release: Release, tmp_path: Path) -> None:

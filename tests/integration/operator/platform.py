@@ -110,6 +110,22 @@ class Platform:
         self._show(name)
         return sidecar
 
+    def add_workers(self, replicas: int, connections: int) -> None:
+        """Add task workers: a Deployment that adds no pods in a rollout, and its pods, whose consoles do not answer."""
+        labels = {**LABELS, "app.kubernetes.io/component": "worker"}
+        pod = {"containers": [], "initContainers": [_config_container(connections)], "nodeName": "node"}
+        strategy = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}
+        spec = {"replicas": replicas, "selector": {"matchLabels": labels}, "strategy": strategy}
+        self.cluster.put(
+            "Deployment", f"{NAME}-worker", metadata={"labels": labels}, spec={**spec, "template": {"spec": pod}}
+        )
+        for number in range(replicas):
+            name, host = f"{NAME}-worker-{number}", f"127.1.0.{number + 1}"
+            self.services[name] = StubService(host, self.mounted, workers=1)
+            ready = {"conditions": [{"type": "Ready", "status": "True"}]}
+            status = {"phase": "Running", "podIP": host, **ready}
+            self.cluster.put("Pod", name, metadata={"labels": labels}, spec=pod, status=status)
+
     def restart_sidecar(self, name: str) -> None:
         self.sidecars[name].kill()
         self.sidecars[name].start()
@@ -145,6 +161,7 @@ class Platform:
             pgbouncer_server_name=sidecars.ACCOUNT.server_name,
             pgbouncer_port=sidecars.PORT,
             app_port=pods.PORT,
+            tasks_port=pods.PORT,
             memcached_port=self.memcached.port or 0,
             command_timeout_s=1.0,
             command_window_s=2.0,
@@ -155,9 +172,11 @@ class Platform:
     def close(self) -> None:
         for name in list(self.sidecars):
             self.remove_pod(name)
+        for service in self.services.values():
+            service.close()
 
     def _config_container(self) -> dict[str, Any]:
-        return {"name": "pgbouncer-config", "env": [{"name": "PGBOUNCER_POOL_SIZE", "value": str(self._floor)}]}
+        return _config_container(self._floor)
 
     def _show(self, name: str) -> None:
         sidecar = self.sidecars[name]
@@ -171,6 +190,11 @@ class Platform:
             "containerStatuses": [{"name": "app", "containerID": "containerd://app", **running}],
         }
         self.cluster.touch("Pod", name)
+
+
+def _config_container(pool_size: int) -> dict[str, Any]:
+    variables = {"PGBOUNCER_POOL_SIZE": str(pool_size), "DATABASE_HOST": "postgresql.example"}
+    return {"name": "pgbouncer-config", "env": [{"name": name, "value": value} for name, value in variables.items()]}
 
 
 class RunningOperator:

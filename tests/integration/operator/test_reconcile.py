@@ -71,6 +71,15 @@ def test_pods_get_the_whole_budget(platform: Platform, operator: RunningOperator
     operator.settle(lambda: converged(platform))
 
 
+def test_connections_of_task_workers_are_part_of_the_budget(platform: Platform, operator: RunningOperator) -> None:
+    operator.settle(lambda: granted(platform) == FREE + 2 * FLOOR)
+    platform.add_workers(replicas=1, connections=2)
+    operator.settle(lambda: granted(platform) == FREE + 2 * FLOOR - 4 and converged(platform))
+    budget = platform.cluster.status(NAME)["budget"]
+    assert (budget["reserved"], budget["total"]) == (4, 20)
+    assert "+ 4 of other Deployments" in platform.cluster.condition(NAME, "BudgetConverged")[1]
+
+
 def test_settled_platform_gets_no_writes(platform: Platform, operator: RunningOperator) -> None:
     operator.settle(lambda: converged(platform) and platform.cluster.condition(NAME, "TuningApplied")[0] == "True")
     writes, notices = platform.cluster.status_writes, len(platform.cluster.notices)
@@ -215,6 +224,22 @@ def test_tuning_is_written_and_confirmed_by_every_worker(platform: Platform, ope
     assert platform.tuning()["generation"] > generation
     notes = platform.cluster.objects["Pod", "pod-a"]["metadata"]["annotations"]
     assert notes["jobfinder.dev/tuning-generation"]
+
+
+def test_task_workers_have_to_confirm_the_tuning_too(platform: Platform, operator: RunningOperator) -> None:
+    platform.add_workers(replicas=1, connections=2)
+    worker = platform.services[f"{NAME}-worker-0"]
+    worker.refuses = lambda contents: contents.get("tasks") is not None
+    operator.settle(lambda: platform.cluster.condition(NAME, "TuningApplied")[0] == "True")
+    assert platform.cluster.status(NAME)["tuning"]["confirmed"] == 3
+    platform.configure(tasks={"concurrency": 8})
+    operator.settle(lambda: "TuningRefused" in [each.reason for each in platform.cluster.notices])
+    assert "tasks" not in platform.tuning()
+    worker.refuses = lambda contents: False
+    platform.configure(tasks={"concurrency": 9})
+    operator.settle(lambda: platform.cluster.condition(NAME, "TuningApplied")[0] == "True")
+    assert set(worker.generations) == {platform.tuning()["generation"]}
+    assert platform.cluster.objects["Pod", f"{NAME}-worker-0"]["metadata"]["annotations"]
 
 
 def test_refused_tuning_is_rolled_back_and_not_retried(platform: Platform, operator: RunningOperator) -> None:

@@ -143,13 +143,15 @@ def connect(address: tuple[str, int]) -> Connection:
 class Server:
     """A running service; `settings` are fields of `Settings`."""
 
+    command: tuple[str, ...] = (str(APPLICATION),)
+
     def __init__(self, worker: str, folder: Path, **settings: Any) -> None:
         self.worker = worker
         self._log = folder / f"server-{time.monotonic_ns()}.log"
         chosen = {"worker": worker, "port": 0, "workers": 1, "graceful_timeout": 20, **settings}
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, str(APPLICATION), json.dumps(chosen)],
+                [sys.executable, *self.command, json.dumps(chosen)],
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, "PYTHONPATH": str(ROOT), **ENVIRONMENT},

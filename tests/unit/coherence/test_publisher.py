@@ -53,6 +53,43 @@ def test_write_retries_during_a_short_outage(room: Room) -> None:
     assert room.run(lambda: room.first.final([session_key(1)], None, security=True), recover) == [None, None]
 
 
+def test_security_write_retries_while_the_database_has_no_connection_to_spare(room: Room) -> None:
+    """The change is committed and published; only the deletion of its outbox row fails for some seconds."""
+    xid = commit(room, session_key(1))
+    room.run(room.first.leased)
+
+    def lose_the_database() -> None:
+        room.database.down = True
+        room.scheduler.sleep(5)
+        room.database.down = False
+
+    began_ms = room.now_ms
+    assert room.run(lambda: room.first.final([session_key(1)], xid, security=True), lose_the_database) == [None, None]
+    assert 5000 <= room.now_ms - began_ms < 6000
+    assert not room.database.outbox
+
+
+def test_security_write_that_the_database_does_not_confirm_is_not_final(room: Room) -> None:
+    xid = commit(room, session_key(1))
+    room.run(room.first.leased)
+    room.database.down = True
+    began_ms = room.now_ms
+    (result,) = room.run(lambda: room.first.final([session_key(1)], xid, security=True))
+    assert isinstance(result, NotFinal)
+    assert 8000 <= room.now_ms - began_ms < 9000
+    assert room.database.outbox
+
+
+def test_other_write_is_answered_at_once_when_its_outbox_row_cannot_be_deleted(room: Room) -> None:
+    xid = commit(room, user_key(1))
+    room.run(room.first.leased)
+    room.database.down = True
+    began_ms = room.now_ms
+    assert room.run(lambda: room.first.final([user_key(1)], xid, security=False)) == [None]
+    assert room.now_ms - began_ms < 100
+    assert room.database.outbox
+
+
 def test_retry_reuses_the_number_that_was_taken(room: Room) -> None:
     """A new number for each retry would leave a gap for every reader."""
     room.run(room.second.leased)

@@ -1,11 +1,14 @@
 """Prometheus metrics of the service's dependencies, also while some of them are down."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, cast
 
+from prometheus_client.core import Metric
+
 from app.errors import Unavailable
-from app.health.collector import DependenciesCollector, PostingsCollector
+from app.health.collector import DependenciesCollector, FeedsCollector, MatchingCollector, PostingsCollector
 from app.health.service import Dependencies
 from app.jobs.upkeep.store import Standing
 
@@ -94,15 +97,34 @@ def test_metrics_are_cached_for_a_second() -> None:
     assert len(console.asked) == len(SHOWN)
 
 
-def test_postings_are_shown_by_state_with_the_lag_of_expiry() -> None:
-    metrics = {each.name: each for each in PostingsCollector(lambda: Standing({"open": 3, "draft": 0}, 2.5)).collect()}
+def _postings() -> Iterable[Metric]:
+    return PostingsCollector(lambda: Standing({"open": 3, "draft": 0}, 2.5), lambda: 7.5).collect()
+
+
+def test_postings_are_shown_by_state_with_the_lags_of_expiry_and_events() -> None:
+    metrics = {each.name: each for each in _postings()}
     postings = {sample.labels["state"]: sample.value for sample in metrics["jobfinder_postings"].samples}
     assert postings == {"open": 3, "draft": 0}
     assert [sample.value for sample in metrics["jobfinder_expiry_behind_seconds"].samples] == [2.5]
+    assert [sample.value for sample in metrics["jobfinder_events_behind_seconds"].samples] == [7.5]
 
 
 def test_without_postgresql_there_are_no_metrics_of_postings() -> None:
     def look() -> Standing:
         raise Unavailable("no")
 
-    assert list(PostingsCollector(look).collect()) == []
+    assert list(PostingsCollector(look, lambda: 0.0).collect()) == []
+
+
+def test_lag_of_matching_is_shown_while_postgresql_answers() -> None:
+    def behind_s() -> float:
+        raise Unavailable("no")
+
+    [metric] = MatchingCollector(lambda: 3.5).collect()
+    assert [sample.value for sample in metric.samples] == [3.5]
+    assert list(MatchingCollector(behind_s).collect()) == []
+
+
+def test_sources_are_shown_by_their_latest_run() -> None:
+    [metric] = FeedsCollector(lambda: {"failing": 1, "committed": 4}).collect()
+    assert {sample.labels["state"]: sample.value for sample in metric.samples} == {"failing": 1, "committed": 4}

@@ -2,11 +2,16 @@
 
 import pytest
 
+from app.jobs.query.compiled import Filter, Query
+from app.jobs.query.expression import parse
 from app.jobs.query.plan import (
+    FEW,
     FIRST_SLICES,
     Counts,
     Estimate,
+    estimated,
     form_for,
+    in_titles,
     periods,
     postings_with,
     sampled_since,
@@ -27,6 +32,24 @@ def sizes(postings: float, last: int = DAYS) -> list[int]:
 )
 def test_form_depends_on_the_number_of_matches(matches: float, form: str) -> None:
     assert form_for(Estimate(matches, 2 * matches), COUNTS, 21) == form
+
+
+def test_few_postings_are_fetched_without_slices() -> None:
+    assert form_for(Estimate(3, 3, FEW), COUNTS, 21) == "gin"
+    assert form_for(Estimate(3, 3, FEW + 1), COUNTS, 21) == "slices"
+
+
+def test_most_matches_are_as_many_as_the_rarest_word_or_filter_has() -> None:
+    texts, titles = {"nurse": 4_000, "night": 90_000, "day": 70_000}, {"nurse": 900, "night": 10, "day": 30}
+    counts = Counts(COUNTS.total, COUNTS.days, {5: 300}, texts, titles)
+    words = Query(words=parse("nurse night"), sort="relevance")
+    assert estimated(words, counts).most == 4_000
+    assert in_titles(words, counts, estimated(words, counts)).most == 10
+    either = Query(words=parse("nurse night OR day -night"), sort="relevance")
+    assert estimated(either, counts).most == 74_000
+    filtered = Query(words=parse("nurse night"), filters=(Filter("skill", (5,)),))
+    assert estimated(filtered, counts).most == 300
+    assert estimated(Query(words=parse("-night")), counts).most >= COUNTS.total
 
 
 def test_small_catalogue_is_not_sliced() -> None:

@@ -63,4 +63,6 @@ def test_postings_are_as_skewed_as_real_ones(made: list[tuple[Company, list[Post
     assert {each.salary.unit for each in details if each.salary} == {"year", "month", "hour", "day"}
     assert len({each.salary.currency for each in details if each.salary}) > 3
     assert {bool(each.eligible_countries) for each in details if each.workplace == "remote"} == {True, False}
+    regions = {(place.country, place.region) for each in postings for place in each.detail.places if place.region}
+    assert {("GB", "England"), ("US", "Texas"), ("AT", "Wien")} < regions
     assert 0.02 < sum(len(several) > 1 for _, several in made) / len(made) < 0.1

@@ -5,8 +5,13 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
+import pytest
+
+from tests.e2e.platform.load import clients, steady
+from tests.e2e.platform.load.clients import Address, ServiceConnection, Tally
 from tests.e2e.platform.load.report import Ask, Plan, Report
 from tests.e2e.platform.load.steady import Clients
+from tests.pods.connections import Request
 
 READ = Ask("GET", "GET /a HTTP/1.1\r\nHost: a\r\n\r\n", 200, "right")
 WRITE = Ask("PATCH", "PATCH /a HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", 200)
@@ -154,6 +159,24 @@ def test_write_is_never_retried() -> None:
         report = after(10, port, WRITE)
     assert (report.answered, report.repeated) == ({"200": 5, "0": 5}, [])
     assert len(report.lost) == 5
+
+
+def test_write_is_not_sent_on_a_connection_that_has_been_idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(steady, "IDLE_MOST_S", 0.0)
+    with server(closing_in_the_second) as port:
+        report = after(10, port, WRITE)
+    assert (report.answered, report.lost) == ({"200": 10}, [])
+
+
+@pytest.mark.parametrize(("idle_most_s", "statuses"), [(60.0, [200, 0]), (0.0, [200, 200])])
+def test_checkers_write_is_not_sent_on_a_connection_that_has_been_idle(
+    monkeypatch: pytest.MonkeyPatch, idle_most_s: float, statuses: list[int]
+) -> None:
+    monkeypatch.setattr(clients, "IDLE_MOST_S", idle_most_s)
+    with server(closing_in_the_second) as port:
+        connection = ServiceConnection(Address("127.0.0.1", port), Tally())
+        assert [connection.send(Request("PATCH", "/")).status for _ in statuses] == statuses
+        connection.close()
 
 
 def test_request_lost_on_a_new_connection_is_not_retried() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from app.config import Settings, Tuning
 from app.routes import ROUTES
-from app.web.body_limits import largest_body
+from app.web.body_limits import largest_body_of
 from app.web.openapi.operations import operations_of
 
 PAGE = (Path(__file__).parents[3] / "app" / "server" / "README.md").read_text()
@@ -29,7 +29,7 @@ def test_times_are_the_defaults() -> None:
 def test_sizes_and_limits_are_the_defaults() -> None:
     assert "`BODY_MEMORY` (16 MiB)" in PAGE
     assert Settings().body_memory == 2**24
-    sizes = [largest_body(op.body) for _, kind in ROUTES for _, op in operations_of(kind) if op.body is not None]
+    sizes = [largest_body_of(op) for _, kind in ROUTES for _, op in operations_of(kind) if op.body is not None]
     largest = math.ceil(max(sizes) / 1000)
     assert f"allow bodies of {largest} kB" in PAGE
     assert f"to {largest} kB (413" in PAGE

@@ -17,9 +17,9 @@ def test_columns_are_the_fields() -> None:
 
 def test_row_may_have_columns_after_the_user() -> None:
     moment = datetime(2026, 1, 2, 3, tzinfo=UTC)
-    row = (7, "ada@example.com", "Ada", "", moment.astimezone(ELSEWHERE), moment, 3, "4711")
+    row = (7, "ada@example.com", "Ada", "", moment.astimezone(ELSEWHERE), moment, 3, moment, "4711")
     user = user_from_row(row)
-    assert user == User(7, "ada@example.com", "Ada", "", moment, moment, 3)
+    assert user == User(7, "ada@example.com", "Ada", "", moment, moment, 3, moment)
     assert user.created_at.tzinfo is UTC
 
 

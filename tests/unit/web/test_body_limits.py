@@ -7,9 +7,13 @@ import msgspec
 import pytest
 from msgspec import Meta, Struct
 
+from app.alerts.schemas import NewSavedSearch, PreviewAsked, SavedSearchPatch
+from app.applications.schemas import ApplicationPatch, NewApplication
 from app.auth.schemas import Registration
 from app.companies.schemas import CompanyPatch, NewCompany
-from app.jobs.schemas import JobPatch, NewJob
+from app.graphql.resources import BODY_MAX
+from app.imports.resources import BYTES_MAX
+from app.jobs.schemas import JobContent, JobPatch, NewJob
 from app.routes import ROUTES
 from app.users.schemas import Profile
 from app.web.body_limits import SMALL_BODY, body_limits, largest_body
@@ -42,20 +46,33 @@ def test_the_largest_valid_body_fits_however_it_is_encoded() -> None:
 
 
 def test_limits_are_close_to_the_largest_valid_body() -> None:
-    """Only descriptions of companies and postings may be several pages long."""
+    """Only descriptions of companies and postings, applications, and queries of searches, may be long."""
     described: dict[tuple[str, str], type[Struct]] = {
         ("/api/v1/companies", "post"): NewCompany,
         ("/api/v1/companies/{company_id:id}", "patch"): CompanyPatch,
         ("/api/v1/companies/{company_id:id}/jobs", "post"): NewJob,
+        ("/api/v1/companies/{company_id:id}/jobs/{source:source}/{external_id:name}", "put"): JobContent,
         ("/api/v1/jobs/{job_id:id}", "patch"): JobPatch,
+        ("/api/v1/saved-searches", "post"): NewSavedSearch,
+        ("/api/v1/saved-searches/preview", "post"): PreviewAsked,
+        ("/api/v1/saved-searches/{search_id:id}", "patch"): SavedSearchPatch,
+        ("/api/v1/jobs/{job_id:id}/applications", "post"): NewApplication,
+        ("/api/v1/applications/{application_id:id}", "patch"): ApplicationPatch,
+    }
+    lines = {
+        "/api/v1/companies/{company_id:id}/jobs/import",
+        "/api/v1/companies/{company_id:id}/feeds/{source:source}/runs/{run_id:id}/lines",
     }
     sizes = {(path, method): LIMIT(method.upper(), path) for path, kind in ROUTES for method, _ in operations_of(kind)}
     assert min(sizes.values()) == SMALL_BODY == 3072
     assert {each: size for each, size in sizes.items() if size >= 8000} == {
         each: largest_body(shape) for each, shape in described.items()
+    } | {(path, "post"): BYTES_MAX for path in lines} | {
+        ("/api/v1/applications/{application_id:id}/cv", "put"): 5 * 1024 * 1024,
+        ("/graphql", "post"): BODY_MAX,
     }
     assert largest_body(NewCompany) < 45_000
-    assert largest_body(NewJob) < 425_000
+    assert largest_body(NewJob) < 425_000 < BODY_MAX
 
 
 def test_the_largest_posting_fits_in_every_script_as_escapes() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from app.errors import RateLimited
 from app.infra.memcache.client import Memcache
-from app.web.limits import Key, RateLimiter
+from app.web.limits import LEFT, Key, RateLimiter
 
 KEY: Key = ("user", 1)
 
@@ -36,6 +36,14 @@ class Clock:
 
 def limiter(memcache: CountingMemcache, clock: Clock) -> RateLimiter:
     return RateLimiter(cast("Memcache", memcache), clock)
+
+
+def test_a_request_may_cost_as_much_as_several() -> None:
+    one = limiter(CountingMemcache(), Clock())
+    assert [one.take("policy", KEY, 100, 30) is not None for _ in range(3)] == [True] * 3
+    with pytest.raises(RateLimited):
+        one.take("policy", KEY, 100, 30)
+    assert passed([one], 100, 20) == 10
 
 
 def passed(limiters: list[RateLimiter], limit: int, attempts: int) -> int:
@@ -69,6 +77,14 @@ def test_the_next_window_opens_the_limit_again() -> None:
     assert passed([worker], 10, 20) == 10
     clock.now += 60
     assert passed([worker], 10, 20) == 10
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_raised_limit_holds_at_once_for_a_user_who_has_used_up_the_former_one(workers: int) -> None:
+    memcache, clock = CountingMemcache(), Clock()
+    limiters = [limiter(memcache, clock) for _ in range(workers)]
+    assert passed(limiters, 10, 40) == 10
+    assert 190 - workers < passed(limiters, 200, 400) <= 190  # each refused claim of one request is lost
 
 
 def test_refusal_has_retry_after() -> None:
@@ -135,3 +151,26 @@ def test_concurrent_requests_claim_one_batch_at_a_time() -> None:
         leave.set()
         assert all(each.result(10) for each in (first, *others))
     assert set(memcache.counts.values()) == {30}
+
+
+def test_each_user_has_cells_of_its_own_in_all_windows() -> None:
+    """The server takes requests from them, too."""
+    memcache, clock, keys = CountingMemcache(), Clock(), (KEY, ("user", 2))
+    limits = limiter(memcache, clock)
+    for key in keys:
+        limits.take("user", cast("Key", key), 100)
+    first, second = (limits.cells("user", cast("Key", key), 100) for key in keys)
+    assert first is not None
+    assert second is not None
+    first[LEFT] = 1
+    assert [limits.take("user", KEY, 100), second[LEFT]] == [(0, 60), 4]
+    clock.now += 60
+    limits.take("user", KEY, 100)
+    assert limits.cells("user", KEY, 100) is first
+    assert list(first) == [4, clock.now // 60]
+
+
+def test_user_without_a_limit_has_no_cells() -> None:
+    limits = limiter(CountingMemcache(), Clock())
+    limits.take("user", KEY, 0)
+    assert limits.cells("user", KEY, 0) is None

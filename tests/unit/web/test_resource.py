@@ -3,11 +3,12 @@
 from pathlib import Path
 
 import app
+from app.accounts.resources import Recoveries
 from app.auth.resources import Logins, Logouts, Registrations, Revocations
 from app.health.resources import Health, Live, PerformanceMetrics, PrometheusMetrics, Ready
 from app.routes import ROUTES
 
-COUNTED_BY_THEMSELVES = {Logins, Logouts, Registrations, Revocations}
+COUNTED_BY_THEMSELVES = {Logins, Logouts, Recoveries, Registrations, Revocations}
 PROBES = {Health, Live, Ready, PerformanceMetrics, PrometheusMetrics}
 
 

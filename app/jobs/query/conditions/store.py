@@ -31,9 +31,13 @@ def formed(template: str, *parts: Part) -> Part:
 
 def conditions(query: Query) -> list[Part]:
     """The conditions of every match, except those that distinguish the tiers."""
+    texts = [_any([_full(each, query) for each in query.words])] if query.words else []
+    return texts + besides_words(query)
+
+
+def besides_words(query: Query) -> list[Part]:
+    """The conditions without those of the words, for titles with every word if `title_tells`."""
     found = [Part("valid_through > now()")]
-    if query.words:
-        found.append(_any([_full(each, query) for each in query.words]))
     needed = list(query.need)
     for each in query.filters:
         if len(each.terms) == 1:
@@ -46,9 +50,11 @@ def conditions(query: Query) -> list[Part]:
         found.append(Part("NOT terms && %s::int[]", (list(query.forbidden),)))
     if query.within_days is not None:
         found.append(Part("published_at > now() - make_interval(days => %s)", (query.within_days,)))
+    if query.since is not None:
+        found.append(Part("published_at > %s", (query.since,)))
     if query.verified:
         found.append(Part("company_id IN (SELECT id FROM companies WHERE verified)"))
-    return found + _places(query) + _salary(query)
+    return found + of_places(query) + _salary(query)
 
 
 def tiers(query: Query) -> list[tuple[int, list[Part]]]:
@@ -65,25 +71,36 @@ def tiers(query: Query) -> list[tuple[int, list[Part]]]:
     return found
 
 
+def title_tells(query: Query) -> bool:
+    """Whether a title with every word is all that the words ask for: texts have the lexemes of their titles."""
+    return bool(query.words) and all(len(each.positive) == len(each.atoms) for each in query.words)
+
+
 def titles(query: Query) -> Part | None:
     """The condition that every word is in the title; None if the search only excludes words."""
     asked = [each for each in query.words if each.positive]
     if not asked:
         return None
-    if all(len(each.positive) == len(each.atoms) for each in asked) and len(asked) == len(query.words):
+    if title_tells(query):
         return Part("title_tsv @@ %s::tsquery", (" | ".join(f"({title_query(each, query.stems)})" for each in asked),))
     return _any([_title(each, query) for each in asked])
 
 
 def metres(circle: Circle) -> Part:
-    """The distance of the nearest place, in whole metres."""
+    """The distance of the nearest place, in whole metres; most postings have one place, which needs no subquery."""
     center = circle.center
     return Part(
-        f"""COALESCE((SELECT round(min({2 * EARTH_METRES} * asin(least(1.0, sqrt(
-              sin(radians(p.lat - %s) / 2) ^ 2
-              + cos(radians(%s)) * cos(radians(p.lat)) * sin(radians(p.lon - %s) / 2) ^ 2)))))::int
-            FROM unnest(lats, lons) AS p (lat, lon)), {NOWHERE_METRES})""",
-        (center.lat, center.lat, center.lon),
+        f"""CASE cardinality(lats) WHEN 1 THEN round({_haversine("lats[1]", "lons[1]")})::int
+            ELSE COALESCE((SELECT round(min({_haversine("p.lat", "p.lon")}))::int
+                             FROM unnest(lats, lons) AS p (lat, lon)), {NOWHERE_METRES}) END""",
+        (center.lat, center.lat, center.lon) * 2,
+    )
+
+
+def _haversine(lat: str, lon: str) -> str:
+    return (
+        f"{2 * EARTH_METRES} * asin(least(1.0, sqrt(sin(radians({lat} - %s) / 2) ^ 2"
+        f" + cos(radians(%s)) * cos(radians({lat})) * sin(radians({lon} - %s) / 2) ^ 2)))"
     )
 
 
@@ -116,7 +133,8 @@ def _any(parts: list[Part]) -> Part:
     return formed("({})", joined(parts, " OR ", "({})"))
 
 
-def _places(query: Query) -> list[Part]:
+def of_places(query: Query) -> list[Part]:
+    """The conditions of the group of places and circle."""
     if query.circle is None:
         return [Part("terms && %s::int[]", (list(query.place_terms),))] if query.places else []
     near = formed("{} <= %s", metres(query.circle))

@@ -7,7 +7,16 @@ from typing import Any, Literal
 
 from app.jobs.codes.terms import DAY_S, cells_around, day_of
 from app.jobs.query.compiled import Circle, Query
-from app.jobs.query.conditions.store import NOWHERE_METRES, Part, conditions, formed, joined, metres, tiers
+from app.jobs.query.conditions.store import (
+    NOWHERE_METRES,
+    Part,
+    conditions,
+    formed,
+    joined,
+    metres,
+    of_places,
+    tiers,
+)
 from app.jobs.query.plan import WALK_MAX, Counts, Form, periods, slice_terms
 
 _ROWS = "id, published_at, salary, siblings, valid_through"
@@ -19,7 +28,8 @@ _ORDERS = {
     "distance": ("metres", "id"),
 }
 Way = Literal["walk", "gin", "slices", "distance", "empty"]
-RINGS = (1 / 8, 1 / 3, 1.0)
+RING_GROWTH, RING_KM = 3.0, 5.0
+"""Each ring is so much wider than the one before; the first has at least this radius, unless the circle is smaller."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +118,10 @@ def _gin(query: Query, tier: int, parts: list[Part], rows: int) -> Part:
 
 
 def _nearest(
-    query: Query, tier: int, parts: list[Part], behind: list[Part], ring: tuple[int, int, Part | None], rows: int
+    query: Query, tier: int, parts: list[Part], behind: list[Part], ring: tuple[int, int, list[Part]], rows: int
 ) -> Part:  # fmt: skip
-    least, most, cells = ring
-    where = joined([Part("shown"), *parts, *([cells] if cells else [])], " AND ")
+    least, most, places = ring
+    where = joined([Part("shown"), *parts, *places], " AND ")
     within = joined([Part("metres > %s AND metres <= %s", (least, most)), *behind], " AND ")
     distance = metres(_circle(query))
     return Part(
@@ -121,17 +131,22 @@ def _nearest(
     )
 
 
-def _rings(query: Query) -> list[tuple[int, int, Part | None]]:
-    """(beyond, up to, cells) in metres; the last ring is for postings that match by country or city only."""
+def _rings(query: Query) -> list[tuple[int, int, list[Part]]]:
+    """(beyond, up to, conditions) in metres; the last ring is for postings that match by country or city only.
+
+    A small ring finds a page where there are many postings, without the distance of each in the whole circle.
+    """
     circle, beyond = _circle(query), -1
     center = circle.center
-    found: list[tuple[int, int, Part | None]] = []
-    for share in RINGS:
-        km = circle.km * share
+    radii = [circle.km]
+    while radii[0] / RING_GROWTH > RING_KM:
+        radii.insert(0, radii[0] / RING_GROWTH)
+    found: list[tuple[int, int, list[Part]]] = []
+    for km in radii:
         cells = Part("terms && %s::int[]", (cells_around(center.lat, center.lon, km),))
-        found.append((beyond, round(km * 1000), cells))
+        found.append((beyond, round(km * 1000), [cells]))
         beyond = round(km * 1000)
-    return [*found, (beyond, NOWHERE_METRES, None)] if query.places else found
+    return [*found, (beyond, NOWHERE_METRES, of_places(query))] if query.places else found
 
 
 def _circle(query: Query) -> Circle:

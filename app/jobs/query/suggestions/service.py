@@ -1,8 +1,11 @@
 """Completions of a typed text: words of titles, skills, places and companies with this beginning."""
 
+from functools import lru_cache
+
 import msgspec
 
 from app.errors import FieldError, Invalid
+from app.infra.relying import period
 from app.jobs.codes.terms import Kind
 from app.jobs.query.parameters import TEXT_MAX, listed, unknown_name
 from app.jobs.query.suggestions.store import SuggestionStore
@@ -10,6 +13,11 @@ from app.jobs.texts.words import folded, spelled
 
 KINDS = ("title", "skill", "company", "place")
 SUGGESTED_MAX = 10
+KEPT_S = 30
+"""A worker keeps completions as long, and so may clients: together no longer than a minute."""
+
+REMEMBERED = 1_000
+"""Completions that a worker keeps, some 1 kB each."""
 
 
 class Suggestion(msgspec.Struct, frozen=True):
@@ -30,12 +38,15 @@ class SuggestionService:
 
     def __init__(self, suggestions: SuggestionStore) -> None:
         self._store = suggestions
+        self._found = lru_cache(REMEMBERED)(self._find)
 
     def suggest(self, text: str, kinds: tuple[str, ...]) -> Suggestions:
-        """At most ten; `kinds` are some of KINDS."""
+        """At most ten, KEPT_S seconds old at most; `kinds` are some of KINDS."""
         words = spelled(text)
-        if not words:
-            return Suggestions([])
+        return self._found(tuple(words), kinds, period(KEPT_S)) if words else Suggestions([])
+
+    def _find(self, spelt: tuple[str, ...], kinds: tuple[str, ...], _period: int) -> Suggestions:
+        words = list(spelt)
         found = self._suggested(words, kinds)
         if not found and (corrected := self._store.correction(folded(words[-1]))):
             found = self._suggested([*words[:-1], corrected], kinds)

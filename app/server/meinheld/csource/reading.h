@@ -5,7 +5,6 @@
 #define ACCEPT_AFTER_YIELD 8
 #define YIELD_US 5000
 
-
 /* Queues an error response after the requests in the queue. */
 static void push_refusal(client_t *client, int status_code) {
   request *req = new_request();
@@ -64,11 +63,38 @@ static int parse_http_request(client_t *client, char *buf, ssize_t r) {
   return queue->size > (client->phase != PHASE_IDLE);
 }
 
-/* 1: at least one request can be served, 0: more is to come, -1: the client is closed. */
-static int read_request(client_t *client) {
-  char buf[READ_BUF_SIZE];
-  ssize_t r = read(client->fd, buf, sizeof(buf));
-  if (r > 0) return parse_http_request(client, buf, r);
+/* The parser's first request is the one that the scan has found something about. */
+static void pass_on(client_t *client, const scan_finding *found) {
+  request *first = client->request_queue->head;
+  if (first == NULL || first->environ == NULL) return;
+  if (found->wish) PyDict_SetItem(first->environ, wish_key, found->wish);
+  if (found->sampled) PyDict_SetItem(first->environ, sampled_key, Py_True);
+  PyErr_Clear();
+  first->wish = found->wish;
+  Py_XINCREF(first->wish);
+}
+
+/* 1: at least one request can be served, 0: more is to come, -1: the client is closed. There is room for SCAN_PADDING
+ * bytes behind those that were read. Without `scan` all of them are the parser's. */
+static int take_bytes(client_t *client, char *buf, size_t length, int scan) {
+  scan_finding found = {NULL, 0};
+  ssize_t used = 0;
+  int finish = 0;
+  memset(buf + length, 0, SCAN_PADDING);
+  if (scan) used = give_answers(client, buf, length, &found);
+  if (used < 0) return -1;
+  if (client->unsent == NULL && (size_t)used < length) {
+    finish = parse_http_request(client, buf + used, (ssize_t)length - used);
+    if (finish == 1) pass_on(client, &found);
+  }
+  Py_XDECREF(found.wish);
+  return finish;
+}
+
+static int read_request(client_t *client, int scan) {
+  static char buf[READ_BUF_SIZE + SCAN_PADDING];
+  ssize_t r = read(client->fd, buf, client->phase == PHASE_BODY ? READ_BUF_SIZE : READ_HEADERS_MOST);
+  if (r > 0) return take_bytes(client, buf, (size_t)r, scan);
   if (r < 0 && (errno == EAGAIN || errno == EINTR)) return 0;
   if (r < 0) client->header_done = 1; /* the client is gone: send no error page */
   return end_reading(client, 400);
@@ -81,15 +107,46 @@ static void limit_reading(client_t *client) {
   picoev_limit(client->fd, client->phase == PHASE_BODY ? body_limit_us : header_limit_us);
 }
 
-static void read_callback(picoev_loop *loop, int fd, int events, void *cb_arg) {
-  client_t *client = (client_t *)cb_arg;
-  int finish = (events & PICOEV_TIMEOUT) ? end_reading(client, 408) : read_request(client);
+static void serve_or_wait(client_t *client, int finish) {
   if (finish == 1) {
-    forget_fd(fd);
+    forget_fd(client->fd);
     serve(client);
   } else if (finish == 0) {
     limit_reading(client);
   }
+}
+
+static void read_callback(picoev_loop *loop, int fd, int events, void *cb_arg) {
+  client_t *client = (client_t *)cb_arg;
+  if ((events & PICOEV_TIMEOUT) == 0)
+    serve_or_wait(client, read_request(client, 1));
+  else if (!still_fresh(client))
+    serve_or_wait(client, end_reading(client, 408));
+}
+
+/* Sends what is left of kept answers; then what the client has sent behind comes next. */
+static void unsent_callback(picoev_loop *loop, int fd, int events, void *cb_arg) {
+  client_t *client = (client_t *)cb_arg;
+  void *arg = client;
+  unsent *u = client->unsent;
+  ssize_t sent = -1;
+  int timed_out = (events & PICOEV_TIMEOUT) != 0, finish = 0;
+  if (!timed_out) sent = send(fd, u->bytes + u->at, u->out_length - u->at, MSG_NOSIGNAL);
+  if (!timed_out && sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) return;
+  if (sent < 0) {
+    give_up(client);
+    return;
+  }
+  picoev_limit(fd, write_limit_us);
+  if ((u->at += (size_t)sent) < u->out_length) return;
+  client->unsent = NULL;
+  client->answered_us = boot_us();
+  picoev_set_callback(loop, fd, read_callback, &arg);
+  picoev_set_events(loop, fd, PICOEV_READ);
+  picoev_limit(fd, stopping ? idle_linger_us : (uint64_t)keep_alive_timeout * MICROSECONDS);
+  if (u->in_length > 0) finish = take_bytes(client, u->bytes + u->out_length, u->in_length, 1);
+  free(u);
+  serve_or_wait(client, finish);
 }
 
 static void describe_peer(struct sockaddr_storage *address, char *name, size_t size, uint32_t *port) {
@@ -115,7 +172,7 @@ static void greet_client(int fd, struct sockaddr_storage *address) {
   if (address->ss_family != AF_UNIX) setup_sock(fd);
   client = new_client_t(fd, name, port);
   init_parser(client, server_name, server_port);
-  finish = read_request(client);
+  finish = read_request(client, 0); /* the loop does not watch it yet */
   if (finish == 1) {
     serve(client);
   } else if (finish == 0) {

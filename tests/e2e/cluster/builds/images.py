@@ -53,6 +53,7 @@ IMAGES = (
     _standin("memcached"),
     _standin("prometheus"),
     _standin("pgbouncer-exporter"),
+    Image("mail-server", "mail-server", HERE / "images/mail-server", suites=(bases.STABLE.suite,)),
     _program("prometheus-operator"),
     _program("prometheus-config-reloader"),
     _program("traefik"),

@@ -9,6 +9,8 @@ from tests.pods.connections import LIVE, Answer, Connection, Connections, Reques
 
 SERVICE = "service"
 LOST_UNSEEN = (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError)
+IDLE_MOST_S = 0.5
+"""A stopping server keeps idle connections for a second: a write on one that idles for less is always answered."""
 LOOK_S = 0.5
 LOOKS = 2
 WORKERS_MOST = 12
@@ -48,16 +50,21 @@ class ServiceConnection(Connection):
         super().__init__(SERVICE, address.port, host=address.host)
         self._tally = tally
         self._answered = False
+        self._used_at = 0.0
 
     def send(self, request: Request) -> Answer:
-        """As in `Connection`; a read that is lost on a reused connection is repeated once on a new one."""
+        """As in `Connection`; a read that is lost on a reused connection is repeated once on a new one.
+
+        A write cannot be repeated, so it uses no connection that the server may be closing (RFC 9112, 9.3.1).
+        """
         if self._tally.pause_s:
             time.sleep(self._tally.pause_s)
-        if self._stale():
+        idle_s = time.monotonic() - self._used_at
+        if self._stale() or (request.method != "GET" and idle_s > IDLE_MOST_S):
             self._renew()
         worker, reused = self.worker, self._answered
         answer = super().send(request)
-        self._answered = answer.answered
+        self._answered, self._used_at = answer.answered, time.monotonic()
         if not answer.answered and request.path == LIVE:
             self._tally.unreachable.append(repr(self.error))
         if answer.answered or not reused or request.method != "GET" or not isinstance(self.error, LOST_UNSEEN):
@@ -65,7 +72,7 @@ class ServiceConnection(Connection):
         self._tally.repeated.append(f"{request.path} lost by {worker}: {self.error!r}")
         self._renew()
         again = super().send(request)
-        self._answered = again.answered
+        self._answered, self._used_at = again.answered, time.monotonic()
         return replace(again, start=answer.start)
 
     def _stale(self) -> bool:

@@ -29,7 +29,7 @@ class Searches:
     def summary(self) -> str:
         """A readable text of several lines."""
         lines = [f"searches: {len(self.violations)} violations in {self.record.summary()}"]
-        return "\n".join((*lines, *map(str, self.violations[:5]), *self.tally.unreachable[:5]))
+        return "\n".join((*lines, *map(str, self.violations[:5]), *self.record.lost[:5], *self.tally.unreachable[:5]))
 
     def assert_nothing_failed(self) -> None:
         """Every request was answered, and no answer was older than an acknowledged change."""

@@ -1,6 +1,7 @@
 """Many keep-alive HTTP/1.1 clients in one process, which behave as good client libraries do and count what users see.
 
-A connection that the server says it closes, or has closed while idle, is replaced before the next request. A request
+A connection that the server says it closes, or has closed while idle, is replaced before the next request, and before
+one that cannot be repeated also a connection that the server may be closing (`clients.IDLE_MOST_S`). A request
 that got no byte of an answer on a reused connection which the server closed is repeated once on a new one where its
 method is idempotent (RFC 9110, 9.2.2), and counted apart. `python -m tests.e2e.platform.load.steady` reads a plan from
 the first line of its standard input, sends until that input ends, and prints its progress and then its report as JSON.
@@ -16,6 +17,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+from tests.e2e.platform.load.clients import IDLE_MOST_S
 from tests.e2e.platform.load.report import NO_ANSWER, Ask, Failure, Plan, Report
 
 ANSWER_TIMEOUT_NS = 30_000_000_000
@@ -32,7 +34,7 @@ class Client:
         self._address = (host, port)
         self.socket: socket.socket | None = None
         self.connecting = self.repeated = False
-        self.served = 0
+        self.served = self.used = 0
         self.worker = ""
         self.received = b""
         self.ask: Ask | None = None
@@ -121,7 +123,7 @@ class Clients:
 
     def _attempt(self, client: Client) -> None:
         client.start = time.monotonic_ns()
-        if client.socket is not None and client.ended():
+        if client.socket is not None and (client.ended() or self._may_be_closing(client)):
             self._drop(client)
         try:
             if client.socket is None:
@@ -133,6 +135,11 @@ class Clients:
                 self._send(client)
         except OSError as error:
             self._lost(client, error)
+
+    def _may_be_closing(self, client: Client) -> bool:
+        """Whether the connection is too old for a request that cannot be repeated."""
+        assert client.ask is not None
+        return client.ask.method not in _IDEMPOTENT and client.start - client.used > IDLE_MOST_S * 1e9
 
     def _send(self, client: Client) -> None:
         assert client.socket is not None
@@ -179,6 +186,7 @@ class Clients:
         client.worker = headers.get("x-request-id", "").partition("-")[0]
         self._answered(client, status, headers, body)
         client.served += 1
+        client.used = time.monotonic_ns()
         if headers.get("connection", "").lower() == "close" or client.served >= self._plan.renewed:
             self._drop(client)
         else:

@@ -139,8 +139,7 @@ class Watch:
         lines.append(f"checker: {len(self.world.journal)} operations, {len(self.violations)} violations")
         lines.append(f"  {len(self.tally.repeated)} reads repeated on a new connection")
         lines.append(f"  {len(self.tally.unreachable)} connections not made")
-        failed = self._unavailable()[:5]
-        lines += [f"  {each.kind.value}: {each.status} {each.code}, worker {each.worker}" for each in failed]
+        lines += [_refusal(each) for each in self._unavailable()[:5]]
         lines += [self._told(*phase) for phase in self._phases]
         return "\n".join((*lines, *map(str, self.violations[:5]), *self.tally.unreachable[:5]))
 
@@ -164,6 +163,11 @@ class Watch:
         assert not self.tally.unreachable, self.summary()
         assert not self._unavailable(), self.summary()
         self.assert_final()
+
+
+def _refusal(operation: Operation) -> str:
+    kind, status, code = operation.kind.value, operation.status, operation.code
+    return f"  {kind}: {status} {code} ({operation.detail}), worker {operation.worker}"
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 
 from tests.integration.finality.harness.history import HEARD_NS, Kind
 from tests.integration.finality.harness.people import Person, Session, World
-from tests.pods.connections import Answer, Connection, Connections, Request
+from tests.pods.connections import ATTEMPTS, PAUSE_S, Answer, Connection, Connections, Request
 
 ME, LOGOUT, REVOKE, SESSIONS, PASSWORD = (
     "/api/v1/users/me",
@@ -24,8 +24,6 @@ BY_HAND = {
     Kind.SQL_DELETE: "DELETE FROM users WHERE id = %s",
 }
 SESSIONS_EACH = 5
-ATTEMPTS = 100
-PAUSE_S = 0.1
 _texts = itertools.count(1)
 
 
@@ -259,11 +257,7 @@ class Actor:
             session.person.forget(session)
 
     def _any(self) -> Connection:
-        for _ in range(ATTEMPTS):
-            if usable := self._connections.all():
-                return self._random.choice(usable)
-            time.sleep(PAUSE_S)
-        raise AssertionError("no pod can be reached")
+        return self._connections.any(self._random)
 
 
 @contextmanager

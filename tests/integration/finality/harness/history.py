@@ -67,6 +67,8 @@ class Operation:
     """The worker process of the connection, if known."""
     code: str = ""
     """The stable code of a refusal."""
+    detail: str = ""
+    """What the refusal says of this occurrence."""
 
     @property
     def answered(self) -> bool:

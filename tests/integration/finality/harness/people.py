@@ -24,7 +24,8 @@ class Journal:
     def note(self, kind: Kind, person: "Person", answer: Answer, **details: object) -> Operation:
         """Record an operation; `details` are fields of `Operation`, with `start` of an earlier attempt if retried."""
         fields: dict[str, object] = {"start": answer.start, "end": answer.end, "status": answer.status}
-        fields |= {"pod": answer.pod, "worker": answer.worker, "user": person.id, "code": answer.code} | details
+        fields |= {"pod": answer.pod, "worker": answer.worker, "code": answer.code, "detail": answer.detail}
+        fields |= {"user": person.id} | details
         operation = Operation(kind=kind, **fields)  # type: ignore[arg-type]
         self.operations.append(operation)
         return operation

@@ -3,7 +3,7 @@
 import itertools
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -22,12 +22,14 @@ ELIGIBLE = ("DE", "FR", "AT")
 SALARIES = (None, 30_000, 40_000, 50_000, 60_000)
 LONG_S, SHORT_S = 86_400.0, (0.5, 3.0)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_numbers = itertools.count(1)
+TWINS = 100
+"""Numbers of near-duplicates differ by less; they share the title, and their `openings` tell them apart."""
+_numbers = itertools.count(TWINS, TWINS)
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """One version of an open posting, whose title is unique and names the posting.
+    """One version of an open posting; `number` names the posting.
 
     `until` is its end by CLOCK_MONOTONIC in ns, `ends` the same as requests say it.
     """
@@ -45,7 +47,12 @@ class Content:
 
     @property
     def title(self) -> str:
-        return " ".join((f"o{self.number} v{self.version}", *self.words))
+        return " ".join((f"o{self.number // TWINS} v{self.version}", *self.words))
+
+    @property
+    def fingerprint(self) -> "Content":
+        """What near-duplicates have in common."""
+        return replace(self, number=self.number // TWINS, cities=(), until=0, ends=EPOCH)
 
     @property
     def countries(self) -> frozenset[str]:
@@ -63,7 +70,8 @@ class Content:
             "description": "<p>A posting of the tests.</p>",
             "language": "en",
             "skills": list(self.skills),
-            "places": [_place(city) for city in self.cities],
+            "places": places_in(self.cities),
+            "openings": self.number % TWINS + 1,
             "workplace": self.workplace,
             "eligible_countries": list(self.eligible),
             "salary": None
@@ -76,7 +84,7 @@ class Content:
         """The fields in which an answer shows something else than this version."""
         said = self.body()
         shown = {**item, "valid_through": datetime.fromisoformat(item["valid_through"]).isoformat()}
-        names = ("title", "skills", "places", "workplace", "eligible_countries", "salary", "valid_through")
+        names = ("title", "skills", "places", "openings", "workplace", "eligible_countries", "salary", "valid_through")
         return [name for name in names if shown[name] != said[name]]
 
 
@@ -85,6 +93,13 @@ def new_content(chance: random.Random, short: bool = False) -> Content:
     seconds = chance.uniform(*SHORT_S) if short else LONG_S
     blank = Content(next(_numbers), 0, (), (), (), "onsite", (), None, 0, EPOCH)
     return moved(edited(lasting(blank, seconds), chance), chance)
+
+
+def twin_of(content: Content, chance: random.Random, short: bool = False) -> Content:
+    """A near-duplicate, which may be elsewhere, and may end at the same time."""
+    number = content.number // TWINS * TWINS + chance.randrange(1, TWINS)
+    twin = relocated(replace(content, number=number), chance)
+    return twin if chance.random() < 0.2 else lasting(twin, chance.uniform(*SHORT_S) if short else LONG_S)
 
 
 def lasting(content: Content, seconds: float = LONG_S) -> Content:
@@ -108,17 +123,36 @@ def moved(content: Content, chance: random.Random) -> Content:
     """The next version elsewhere."""
     workplace = chance.choice(("onsite", "hybrid", "remote", "remote"))
     return replace(
-        content,
+        relocated(content, chance),
         version=content.version + 1,
-        cities=tuple(chance.sample(list(CITIES), chance.choice((0, 1, 1, 2)))),
         workplace=workplace,
         eligible=tuple(sorted(chance.sample(ELIGIBLE, chance.choice((0, 0, 1))))) if workplace == "remote" else (),
     )
 
 
-def number_of(title: str) -> int:
-    """The posting that a title names."""
-    return int(title.split(maxsplit=1)[0].removeprefix("o"))
+def relocated(content: Content, chance: random.Random) -> Content:
+    """The same elsewhere, which is as near a duplicate of others as before."""
+    return replace(content, cities=tuple(chance.sample(list(CITIES), chance.choice((0, 1, 1, 2)))))
+
+
+def restored(content: Content, first: Content) -> Content:
+    """With the words and values of an earlier version, but where and as long as now."""
+    return replace(first, cities=content.cities, until=content.until, ends=content.ends)
+
+
+def number_of(item: Mapping[str, Any]) -> int:
+    """The posting that an answer shows."""
+    return int(item["title"].split(maxsplit=1)[0].removeprefix("o")) * TWINS + int(item["openings"]) - 1
+
+
+def places_in(cities: Iterable[str]) -> list[dict[str, Any]]:
+    """As requests and answers say them."""
+    return [_place(city) for city in cities]
+
+
+def microseconds(moment: datetime) -> int:
+    """Since 1970."""
+    return (moment - EPOCH) // timedelta(microseconds=1)
 
 
 def _place(city: str) -> dict[str, Any]:

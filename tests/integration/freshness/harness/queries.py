@@ -25,6 +25,7 @@ class Query:
     radius_km: int = 0
     eligible_from: str = ""
     salary_min: int = 0
+    verified: bool = False
     sort: str = "published"
 
     def path(self, limit: int, total: bool = False, cursor: str = "") -> str:
@@ -42,6 +43,7 @@ class Query:
             "eligible_from": self.eligible_from,
             "salary_min": self.salary_min,
             "salary_currency": "EUR" if self.salary_min else "",
+            "verified": "true" if self.verified else "",
             "sort": self.sort,
             "limit": limit,
             "total": "true" if total else "",
@@ -50,7 +52,7 @@ class Query:
         return "/api/v1/jobs?" + urlencode({name: value for name, value in given.items() if value})
 
     def matches(self, content: Content, company: int) -> bool:
-        """Whether an open posting is found, wherever on the pages."""
+        """Whether an open posting is found, wherever on the pages, if its company is verified where that is asked."""
         return (
             (not self.words or any(_all(each, content.texts) for each in self.words))
             and self.country in ("", *content.countries)
@@ -115,6 +117,8 @@ def _queries() -> Iterator[Query]:
         yield Query(country=country, workplace="onsite", sort="salary")
     for skill in SKILLS:
         yield Query(skill=skill, salary_min=50_000, sort="salary")
+    yield Query(verified=True)
+    yield Query(verified=True, country="DE", words=(("miner",),), sort="relevance")
     yield Query(near="Berlin", radius_km=10)
     yield Query(near="Berlin", radius_km=100, workplace="remote", sort="distance")
     yield Query(near="Lyon", radius_km=500, skill="German", sort="distance")

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from tests.integration.freshness.harness.clients import Client
 from tests.integration.freshness.harness.offers import Content
 from tests.integration.freshness.harness.queries import Query, company_query, queries
 from tests.integration.freshness.harness.record import Look, Page, Record, Walk
-from tests.integration.freshness.harness.writers import ATTEMPTS, Client
-from tests.pods.connections import Answer, Connection, Connections, Request
+from tests.pods.connections import ATTEMPTS, Answer, Connection, Connections, Request
 
 PAGES_MOST = 60
 REPEATED_NS = 500_000_000

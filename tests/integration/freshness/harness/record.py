@@ -12,7 +12,9 @@ from tests.integration.freshness.harness.queries import Query
 from tests.pods.connections import Answer
 
 FOREVER = 2**63
-READS = ("search", "read", "batch")
+NO_WRITES = ("search", "read", "batch", "import", "begin a run", "end a run")
+"""Requests that change no posting or company; each line of an import is counted by itself."""
+
 Value = TypeVar("Value")
 
 
@@ -72,13 +74,27 @@ class Offer:
         self.id = self.published_us = 0
         self.content: Timeline[Content | None] = Timeline(None)
         self.said: Content | None = None
-        self.draft = self.unsure = False
+        self.draft = self.unsure = self.taken_down = self.imported = False
         self.busy = threading.Lock()
 
     @property
     def opened(self) -> bool:
         """Whether its writers think that it is open now."""
         return self.said is not None and self.said.until > time.monotonic_ns()
+
+    @property
+    def first(self) -> Content | None:
+        """What it said when it was first opened, which its near-duplicates say; None before."""
+        return next((version.value for version in self.content.versions if version.value is not None), None)
+
+    @property
+    def acknowledged(self) -> bool:
+        """Whether its first opening was, so that it is known which cluster it is in."""
+        return next((version.end < FOREVER for version in self.content.versions if version.value is not None), False)
+
+    def strayed(self) -> bool:
+        """Whether its writers think that it says something else now than at first."""
+        return self.said is not None and self.first is not None and self.said.fingerprint != self.first.fingerprint
 
     def open_at(self, start: int, end: int, early: int) -> Content | None:
         """What it certainly said, open, throughout the interval and until `early` ns after it."""
@@ -93,12 +109,16 @@ class Offer:
 
 @dataclass(eq=False)
 class Firm:
-    """A company with its owner's token; `busy` is held by who renames, hands over or closes it, or adds postings."""
+    """A company with its owner's token; `busy` is held by who renames, hands over or closes it, or adds postings.
+
+    `verified` is true or false as administrators say.
+    """
 
     id: int
     owner: Any
     name: Timeline[str]
     offers: list[Offer] = field(default_factory=list)
+    verified: Timeline[bool] = field(default_factory=lambda: Timeline(False))
     closed: bool = False
     busy: threading.Lock = field(default_factory=threading.Lock)
 
@@ -139,28 +159,36 @@ class Look:
 class Record:
     """Everything that happened.
 
-    `probes`: searches around a single write; `strange`: what no correct service answers, whatever was written.
+    `admin` takes postings down and verifies companies, if given; `probes`: searches around a single write; `strange`:
+    what no correct service answers, whatever was written; `lost`: requests without an answer, and why; `seconds`: how
+    long the clients have run.
     """
 
+    admin: Any = None
     firms: list[Firm] = field(default_factory=list)
     offers: dict[int, Offer] = field(default_factory=dict)
     walks: list[Walk] = field(default_factory=list)
     probes: list[Walk] = field(default_factory=list)
     looks: list[Look] = field(default_factory=list)
     strange: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
     answers: Counter[tuple[str, int]] = field(default_factory=Counter)
+    seconds: float = 0.0
 
     @property
     def writes(self) -> int:
         """Acknowledged writes."""
-        return sum(count for (kind, status), count in self.answers.items() if kind not in READS and status // 100 == 2)
+        return sum(
+            count for (kind, status), count in self.answers.items() if kind not in NO_WRITES and status // 100 == 2
+        )
 
     def summary(self) -> str:
         """The number of answers by kind and status."""
         pages = sum(len(walk.pages) for walk in self.walks)
         results = sum(len(page.items) for walk in self.walks for page in walk.pages)
         walked = f"{len(self.walks)} walks with {pages} pages and {results} results"
-        lines = [f"{self.writes} writes to {len(self.offers)} postings, {walked}"]
+        rate = f"{self.writes / self.seconds:.0f} a second" if self.seconds else "in no time"
+        lines = [f"{self.writes} writes ({rate}) to {len(self.offers)} postings, {walked}"]
         for kind in sorted({kind for kind, _ in self.answers}):
             statuses = [f"{status}: {count}" for (name, status), count in sorted(self.answers.items()) if name == kind]
             lines.append(f"  {kind:26} {', '.join(statuses)}")

@@ -8,27 +8,23 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tests.integration.freshness.harness.offers import number_of
+from tests.integration.freshness.harness.folds import CLOCK_NS, EARLY_NS, Folds, Stay
+from tests.integration.freshness.harness.offers import number_of, places_in
 from tests.integration.freshness.harness.queries import Key, Query
-from tests.integration.freshness.harness.record import FOREVER, Firm, Offer, Page, Record, Walk
+from tests.integration.freshness.harness.record import Firm, Offer, Page, Record, Timeline, Walk
 
 CLOSED = "a posting was shown that had been closed or had expired"
 STALE = "a posting was shown in another version than the acknowledged one"
 RENAMED = "a company was shown with a former name"
+VERIFIED = "a company was shown as verified when it was not, or the reverse"
 UNFIT = "a search showed a posting that it does not match"
 MISSED = "a search left out a posting that matches"
 REPEATED = "a walk showed a posting twice"
 MISORDERED = "a page showed postings in the wrong order"
 MISCOUNTED = "a total is impossible"
+UNFOLDED = "a posting was shown beside the near-duplicate that stands for it"
+MISFOLDED = "a result named other near-duplicates than it stood for"
 STRANGE = "an answer is impossible"
-CLOCK_NS = 2_000_000
-"""How far the clocks of the test and of the service may be read apart."""
-EARLY_NS = 1_000_000_000
-"""How long before its end a posting may be left out.
-
-A worker counts the time that is left from before its question to PostgreSQL, so that nothing is shown after its end:
-a question that takes long makes the posting end so much earlier there.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +53,6 @@ def violations(record: Record, staleness_ms: int = 0) -> list[Violation]:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Stay:
-    """A time in ns during which an open posting certainly did not change, and matched a search."""
-
-    start: int
-    end: int
-    key: Key
-    offer: Offer
-
-
 class Judge:
     """A record with the indices that the rules use."""
 
@@ -74,27 +60,60 @@ class Judge:
         self._offers, self._staleness_ns = record.offers, staleness_ns
         self._by_id = {offer.id: offer for offer in record.offers.values() if offer.id}
         self._firms: dict[int, Firm] = {firm.id: firm for firm in record.firms}
-        self._stays: dict[Query, list[Stay]] = {}
+        self._folds = Folds(record.offers.values())
+        self._stays = list(self._folds.stays())
+        self._found: dict[Query, list[tuple[Stay, Key]]] = {}
 
     def shown(self, query: Query | None, page: Page) -> Iterator[Violation]:
         """What each posting of a page shows, and whether it may be there."""
         for item in page.items:
-            offer = self._offers.get(number_of(item["title"]))
+            offer = self._offers.get(number_of(item))
             if offer is None or offer.id not in (0, item["id"]):
                 yield _violation(STRANGE, item, page)
                 continue
             open_then = offer.versions_at(page.start - CLOCK_NS, page.end)
-            said = next((each for each in open_then if each.title == item["title"]), None)
-            if said is None:
-                yield _violation(STALE if open_then else CLOSED, item, page, offer)
-            elif wrong := said.differs(item):
-                yield _violation(f"{STALE}: {wrong}", item, page, offer)
-            elif query is not None and not self._may_match(query, offer, page):
-                yield _violation(f"{UNFIT}: {query}", item, page, offer)
+            wrong = [each.differs(item) for each in open_then]
+            if [] not in wrong:
+                yield _violation(f"{STALE}: {min(wrong, key=len)}" if wrong else CLOSED, item, page, offer)
+            elif query is not None:
+                yield from self._folded(item, page, offer)
+                if not self._may_match(query, offer, page):
+                    yield _violation(f"{UNFIT}: {query}", item, page, offer)
             firm = self._firms.get(item["company"]["id"])
             names = [each.value for each in firm.name.possible(page.start, page.end)] if firm else []
             if firm and item["company"]["name"] not in names:
                 yield _violation(RENAMED, item, page)
+            if firm and item["company"]["verified"] not in _said(firm.verified, page.start, page.end):
+                yield _violation(VERIFIED, item, page)
+
+    def _folded(self, item: Mapping[str, Any], page: Page, offer: Offer) -> Iterator[Violation]:
+        """Whether the result may stand for its near-duplicates, and names each of them that is open."""
+        folds, since = self._folds, self._since(page)
+        said = [each.value for each in offer.content.possible(since, page.end)]
+        others = folds.others(offer)
+        if all(each is None or folds.outranked(offer, each, since, page.end) for each in said):
+            yield _violation(UNFOLDED, item, page, offer, *others)
+        alike = [folds.holds(offer, each) for each in said]
+        named = {each["id"]: each["places"] for each in item["also_at"]}
+        known = {each.id: [each] for each in others if each.id}
+        lost = [each for each in others if not each.id]
+        wrong = [number for number in named if not self._may_name(known.get(number, lost), named[number], page)]
+        if all(alike):
+            sure = folds.surely(offer, since, page.end)
+            wrong += [each.id for each in others if each.number in sure and each.id not in named]
+        if wrong or (named and not any(alike)):
+            yield _violation(f"{MISFOLDED}: {wrong or list(named)}", item, page, offer, *others)
+
+    def _may_name(self, candidates: Iterable[Offer], places: Any, page: Page) -> bool:
+        """Whether one of these may be named with these places; an unknown id is of a creation that got no answer."""
+        return any(
+            places in [places_in(each.cities) for each in other.versions_at(page.start - CLOCK_NS, page.end)]
+            and any(
+                self._folds.holds(other, each.value)
+                for each in other.content.possible(self._since(page) - CLOCK_NS, page.end)
+            )
+            for other in candidates
+        )
 
     def missing(self, page: Page, numbers: Iterable[int]) -> Iterator[Violation]:
         """Postings that were read by their ids and not shown although they were certainly open."""
@@ -108,17 +127,15 @@ class Judge:
         pages = walk.pages
         on_page = [{item["id"] for item in page.items} for page in pages]
         edges = [self._edges(walk.query, page) for page in pages]
-        for stay in self._stays_of(walk.query):
+        for stay, key in self._stays_of(walk.query):
             if stay.end < pages[0].start or stay.start > pages[-1].end:
                 continue
             during = [n for n, page in enumerate(pages) if stay.start < self._since(page) and page.end < stay.end]
             if not during or any(stay.offer.id in on_page[n] for n in during):
                 continue
             first, last = during[0], during[-1]
-            begun = first == 0 or any(low is not None and low < stay.key for low, _ in edges[first : last + 1])
-            over = not pages[last].cursor or any(
-                high is not None and high > stay.key for _, high in edges[first : last + 1]
-            )
+            begun = first == 0 or any(low is not None and low < key for low, _ in edges[first : last + 1])
+            over = not pages[last].cursor or any(high is not None and high > key for _, high in edges[first : last + 1])
             if begun and over:
                 what = f"posting {stay.offer.id} on pages {first} to {last} of {len(pages)} of {walk.query}"
                 yield Violation(MISSED, f"{what}, {_told(pages[first])}, {_versions(stay.offer)}")
@@ -145,8 +162,7 @@ class Judge:
                 continue
             query = walk.query
             most = sum(self._may_match(query, offer, page) for offer in self._offers.values())
-            stays = self._stays_of(query)
-            least = sum(stay.start < self._since(page) and stay.end > page.end for stay in stays)
+            least = sum(stay.start < self._since(page) and stay.end > page.end for stay, _ in self._stays_of(query))
             if not least <= page.total <= most:
                 yield Violation(MISCOUNTED, f"{page.total}, not {least} to {most}, of {query}, {_told(page)}")
 
@@ -155,8 +171,15 @@ class Judge:
         return page.start - self._staleness_ns
 
     def _may_match(self, query: Query, offer: Offer, page: Page) -> bool:
-        versions = offer.versions_at(self._since(page) - CLOCK_NS, page.end)
-        return any(query.matches(each, offer.company) for each in versions)
+        since = self._since(page)
+        firm = self._firms.get(offer.company)
+        if query.verified and firm and True not in _said(firm.verified, since, page.end):
+            return False
+        return any(
+            query.matches(self._folds.spread(offer, each, since - CLOCK_NS, page.end)[1], offer.company)
+            for each in offer.versions_at(since - CLOCK_NS, page.end)
+            if not self._folds.outranked(offer, each, since, page.end)
+        )
 
     def _keys(self, query: Query, page: Page) -> list[Key]:
         """What the postings of a page are sorted by, as far as that is known, in the order in which they are shown."""
@@ -174,29 +197,28 @@ class Judge:
         if offer is None or not offer.published_us:
             return None
         versions = [each.value for each in offer.content.possible(start, end) if each.value is not None]
-        keys = {query.key(content, offer.published_us, offer.id) for content in versions}
+        spread = (each for content in versions for each in self._folds.spread(offer, content, start, end))
+        keys = {query.key(each, offer.published_us, offer.id) for each in spread}
         return keys.pop() if len(keys) == 1 else None
 
-    def _stays_of(self, query: Query) -> list[Stay]:
-        if query not in self._stays:
-            self._stays[query] = list(_stays(query, self._by_id.values()))
-        return self._stays[query]
+    def _stays_of(self, query: Query) -> list[tuple[Stay, Key]]:
+        """When postings certainly were where a search finds them; none of one for verified companies, which change."""
+        if query not in self._found:
+            self._found[query] = [
+                (stay, query.key(stay.content, stay.offer.published_us, stay.offer.id))
+                for stay in self._stays
+                if not query.verified and query.matches(stay.content, stay.offer.company)
+            ]
+        return self._found[query]
 
 
-def _stays(query: Query, offers: Iterable[Offer]) -> Iterator[Stay]:
-    for offer in offers:
-        versions = offer.content.versions
-        for number, version in enumerate(versions):
-            content = version.value
-            if content is not None and version.end < FOREVER and query.matches(content, offer.company):
-                later = versions[number + 1].start if number + 1 < len(versions) else FOREVER
-                end = min(later, content.until - EARLY_NS)
-                yield Stay(version.end, end, query.key(content, offer.published_us, offer.id), offer)
+def _said(timeline: Timeline[bool], start: int, end: int) -> list[bool]:
+    return [each.value for each in timeline.possible(start, end)]
 
 
-def _violation(rule: str, item: Mapping[str, Any], page: Page, offer: Offer | None = None) -> Violation:
+def _violation(rule: str, item: Mapping[str, Any], page: Page, *offers: Offer) -> Violation:
     what = f"{item['id']} {item['title']!r} of {item['company']['name']!r}, {_told(page)}"
-    return Violation(rule, f"{what}, {_versions(offer)}" if offer else what)
+    return Violation(rule, ", ".join((what, *map(_versions, offers))))
 
 
 def _told(page: Page) -> str:
@@ -205,5 +227,8 @@ def _told(page: Page) -> str:
 
 def _versions(offer: Offer) -> str:
     """The last versions of a posting, each with the time of its write."""
-    told = [(v.start, v.end, v.value and (v.value.title, v.value.until)) for v in offer.content.versions[-6:]]
-    return f"written {told}"
+    told = [
+        (v.start, v.end, v.value and (v.value.title, v.value.cities, v.value.until))
+        for v in offer.content.versions[-6:]
+    ]
+    return f"{offer.id} written {told}"

@@ -1,100 +1,50 @@
 """Clients that open, edit, move, close, reopen and expire postings, and rename, hand over and close companies."""
 
 import itertools
-import random
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from datetime import datetime, timedelta
-from typing import TypeVar
+from collections.abc import Callable
+from contextlib import ExitStack
 
 from tests.integration.finality.harness.people import Session
-from tests.integration.freshness.harness.offers import EPOCH, Content, edited, lasting, moved, new_content
-from tests.integration.freshness.harness.record import Firm, Offer, Record, Timeline, Version
-from tests.pods.connections import Answer, Connection, Connections, Request
+from tests.integration.freshness.harness.imports import Importing
+from tests.integration.freshness.harness.offers import edited, lasting, moved, new_content, relocated, restored
+from tests.integration.freshness.harness.record import Firm, Offer, Record, Timeline
+from tests.pods.connections import Connections, Request
 
-ATTEMPTS, PAUSE_S = 100, 0.1
-PERIOD_S, CALM_S, SETTLED_S = 1.2, 0.4, 0.1
-NOTHING: Mapping[str, str] = {}
-Value = TypeVar("Value")
-Busy = TypeVar("Busy", Firm, Offer)
-Around = Callable[[int, Content | None, Content | None], AbstractContextManager[None]]
-"""Entered around a write, with the company and what the posting said and will say."""
 _names = itertools.count(1)
 
 
-class Pace:
-    """Shares `rate` steps a second among several clients; none is due in the last `calm_s` of each period.
-
-    During a calm what is kept of a search can be used, so that it shows whether it is out of date.
-    """
-
-    def __init__(self, rate: float, calm_s: float = 0.0) -> None:
-        self._busy_s, self._due, self._lock = PERIOD_S - calm_s, time.monotonic(), threading.Lock()
-        self._pause_s = self._busy_s / PERIOD_S / rate
-
-    def wait(self) -> None:
-        """Return when the next step is due; a pace that fell behind does not hurry."""
-        with self._lock:
-            now = time.monotonic()
-            due = max(self._due + self._pause_s, now)
-            self._due = due if due % PERIOD_S <= self._busy_s else due + PERIOD_S - due % PERIOD_S
-            pause = self._due - now
-        time.sleep(pause)
-
-    def rests(self) -> bool:
-        """Whether a calm has begun some time ago and is not over."""
-        return time.monotonic() % PERIOD_S > self._busy_s + SETTLED_S
-
-
-class Client:
-    """Sends over connections to all workers, and counts the answers by their status."""
-
-    def __init__(self, record: Record, connections: Connections, seed: int) -> None:
-        self._record, self._connections, self._random = record, connections, random.Random(seed)
-
-    def send(self, kind: str, request: Request, connection: Connection | None = None) -> Answer:
-        """Send to a random worker unless a connection is given."""
-        answer = (connection or self._any()).send(request)
-        self._record.answers[kind, answer.status] += 1
-        if answer.status not in (0, 503) and answer.status >= 500:
-            self._record.strange.append(f"{request.method} {request.path} was answered {answer.status} {answer.body}")
-        return answer
-
-    def _any(self) -> Connection:
-        for _ in range(ATTEMPTS):
-            if usable := self._connections.all():
-                return self._random.choice(usable)
-            time.sleep(PAUSE_S)
-        raise AssertionError("no pod can be reached")
-
-
-class Writer(Client):
-    """Does one random write at a time; no two writers change the same posting or company at the same time."""
+class Writer(Importing):
+    """Does one random write at a time."""
 
     def __init__(self, record: Record, connections: Connections, seed: int, owners: list[Session], size: int) -> None:
-        """`size` is the number of open postings that the writers keep up; `short`: the share that ends in seconds."""
+        """`size` is the number of open postings that the writers keep up."""
         super().__init__(record, connections, seed)
         self._owners, self._size, self._counted = owners, size, -1
-        self.short = 0.3
-        self.around: Around = lambda company, before, after: nullcontext()
         self._actions: dict[Callable[[], None], int] = {
-            self.add: 14,
+            self.add: 8,
+            self.add_twin: 8,
             self.add_draft: 3,
-            self.edit: 40,
-            self.move: 15,
+            self.edit: 30,
+            self.move: 12,
+            self.relocate: 8,
+            self.restore: 4,
             self.close: 16,
             self.reopen: 8,
+            self.put: 8,
+            self.send_lines: 2,
+            self.feed: 1,
             self.rename: 3,
             self.hand_over: 1,
         }
+        if record.admin is not None:
+            self._actions |= {self.take_down: 4, self.verify: 4}
 
     def write(self) -> None:
         opened = self._opened()
         action = self._random.choices(list(self._actions), list(self._actions.values()))[0]
         if opened < 0.6 * self._size:
-            action = self.add
+            action = self._random.choice((self.add, self.add_twin, self.put))
         elif opened > 1.4 * self._size:
             action = self.close if self._random.random() < 0.8 else self.close_company
         action()
@@ -104,6 +54,12 @@ class Writer(Client):
         with self._a_firm() as firm:
             if firm is not None:
                 self._create(firm, new_content(self._random, short=self._random.random() < self.short))
+
+    def add_twin(self) -> None:
+        """Open a near-duplicate of a posting of the same company."""
+        with self._a_firm() as firm:
+            if firm is not None and (twin := self._twin(firm)) is not None:
+                self._create(firm, twin)
 
     def add_draft(self) -> None:
         """Write a draft, which nobody finds; then open or delete it."""
@@ -133,6 +89,18 @@ class Writer(Client):
             if offer is not None and offer.said is not None:
                 self._change("move", firm, offer, moved(offer.said, self._random))
 
+    def relocate(self) -> None:
+        """Move a posting that goes on resembling others."""
+        with self._an_offer(opened=True) as (firm, offer):
+            if offer is not None and offer.said is not None:
+                self._change("relocate", firm, offer, relocated(offer.said, self._random))
+
+    def restore(self) -> None:
+        """Let a posting say again what it said at first, when it resembled others."""
+        with self._an_offer(opened=True, fitting=Offer.strayed) as (firm, offer):
+            if offer is not None and offer.said is not None and (first := offer.first) is not None:
+                self._change("restore", firm, offer, restored(offer.said, first))
+
     def close(self) -> None:
         with self._an_offer(opened=True) as (firm, offer):
             if offer is not None:
@@ -144,6 +112,27 @@ class Writer(Client):
                 before = [each.value for each in offer.content.versions if each.value is not None]
                 again = lasting(edited(before[-1], self._random))
                 self._change("reopen", firm, offer, again, {"state": "open"})
+
+    def take_down(self) -> None:
+        """An administrator closes a posting, which nobody can open again."""
+        with self._an_offer(opened=True) as (_, offer):
+            if offer is not None:
+                offer.taken_down = True
+                version = offer.content.begin(None, time.monotonic_ns())
+                path = f"/api/v1/admin/jobs/{offer.id}/take-down"
+                answer = self._insist("take down", Request("POST", path, {"reason": "spam"}, self._record.admin.token))
+                if self._settle(answer, version, offer.content):
+                    offer.said = None
+
+    def verify(self) -> None:
+        """An administrator verifies a company, or takes that back."""
+        with self._a_firm() as firm:
+            if firm is not None:
+                verified = not firm.verified.latest
+                version = firm.verified.begin(verified, time.monotonic_ns())
+                path = f"/api/v1/admin/companies/{firm.id}/verify"
+                request = Request("POST" if verified else "DELETE", path, token=self._record.admin.token)
+                self._settle(self._insist("verify", request), version, firm.verified)
 
     def rename(self) -> None:
         with self._a_firm() as firm:
@@ -206,98 +195,3 @@ class Writer(Client):
             firms = [firm for firm in self._record.firms if not firm.closed]
             self._counted = sum(offer.opened for firm in firms for offer in list(firm.offers))
         return self._counted
-
-    def _create(self, firm: Firm, content: Content, draft: bool = False) -> Offer | None:
-        """It is not repeated, as the repetition would be another posting; None if it got no answer."""
-        offer = Offer(content.number, firm.id)
-        version = None if draft else offer.content.begin(content, time.monotonic_ns())
-        self._record.offers[content.number] = offer
-        body = content.body() | {"state": "draft" if draft else "open"}
-        request = Request("POST", f"/api/v1/companies/{firm.id}/jobs", body, firm.owner.token)
-        with self.around(firm.id, None, None if draft else content):
-            if version is not None:
-                version.start = time.monotonic_ns()
-            answer = self.send("open", request)
-        if answer.status != 201:
-            if 0 < answer.status < 500 and version is not None:
-                offer.content.refused(version)
-            return None
-        offer.id, offer.draft = answer.body["id"], draft
-        if version is not None:
-            version.end, offer.said = answer.end, content
-            self._notice(offer, content, answer)
-        firm.offers.append(offer)
-        return offer
-
-    def _change(
-        self, kind: str, firm: Firm, offer: Offer, content: Content | None, more: Mapping[str, str] = NOTHING
-    ) -> None:
-        """Write another version, None: close it; repeated until it is acknowledged."""
-        version = offer.content.begin(content, time.monotonic_ns())
-        more = {"state": "open"} if offer.unsure else more
-        body = {"state": "closed"} if content is None else {**content.body(), **more}
-        request = Request("PATCH", f"/api/v1/jobs/{offer.id}", body, firm.owner.token)
-        with self.around(firm.id, offer.said, content):
-            version.start = time.monotonic_ns()
-            answer = self._insist(kind, request)
-        offer.unsure = offer.unsure or answer.status >= 500 or not answer.answered
-        if self._settle(answer, version, offer.content):
-            offer.said, offer.draft, offer.unsure = content, False, False
-            if content is not None:
-                self._notice(offer, content, answer)
-
-    def _notice(self, offer: Offer, content: Content, answer: Answer) -> None:
-        """What the answer to a write says of the posting: the time of its first opening, and what was written."""
-        if wrong := content.differs(answer.body):
-            self._record.strange.append(f"the answer to a write shows other values of {wrong}: {answer.body}")
-        elif not offer.published_us:
-            opened = datetime.fromisoformat(answer.body["published_at"])
-            offer.published_us = (opened - EPOCH) // timedelta(microseconds=1)
-
-    def _insist(self, kind: str, request: Request) -> Answer:
-        """Repeat until it is answered; the status of a refused repetition is 503, as it does not say what happened."""
-        answer = self.send(kind, request)
-        for _ in range(ATTEMPTS):
-            if answer.status not in (0, 503):
-                return answer
-            time.sleep(PAUSE_S)
-            answer = self.send(kind, request)
-            if 400 <= answer.status < 500:
-                return Answer(answer.start, answer.end, 503)
-        return answer
-
-    @staticmethod
-    def _settle(answer: Answer, version: Version[Value], timeline: Timeline[Value]) -> bool:
-        """Note when a version was acknowledged, or that it was refused; returns whether it was acknowledged."""
-        if 200 <= answer.status < 300:
-            version.end = answer.end
-        elif 0 < answer.status < 500:
-            timeline.refused(version)
-        return 200 <= answer.status < 300
-
-    @contextmanager
-    def _a_firm(self) -> Iterator[Firm | None]:
-        """A company that nobody else changes meanwhile; None if all are busy."""
-        firms = [each for each in self._record.firms if not each.closed]
-        with _one_free(self._random.sample(firms, len(firms))) as firm:
-            yield None if firm is None or firm.closed else firm
-
-    @contextmanager
-    def _an_offer(self, *, opened: bool) -> Iterator[tuple[Firm, Offer | None]]:
-        """A posting that nobody else changes meanwhile, with its company; None if there is none at hand."""
-        firm = self._random.choice([each for each in self._record.firms if not each.closed])
-        fitting = [each for each in list(firm.offers) if each.opened == opened and len(each.content.versions) > 1]
-        with _one_free(self._random.sample(fitting, len(fitting))) as offer:
-            stays = offer is not None and not firm.closed and offer.opened == opened
-            yield firm, offer if stays else None
-
-
-@contextmanager
-def _one_free(things: Iterable[Busy]) -> Iterator[Busy | None]:
-    """Hold the first one that nobody holds."""
-    found = next((each for each in things if each.busy.acquire(blocking=False)), None)
-    try:
-        yield found
-    finally:
-        if found is not None:
-            found.busy.release()

@@ -15,14 +15,84 @@ def looks(room: Room) -> int:
     return room.count(room.first, "lease_looks") - 1
 
 
-def test_a_look_serves_all_requests_of_the_next_50_ms(room: Room) -> None:
+def time_of_one(room: Room) -> float:
+    """How long a request waits for its lease, in ms."""
+    began_ms = room.now_ms
+    assert room.first.leased()
+    return room.now_ms - began_ms
+
+
+def times_of(room: Room, requests: int) -> list[float]:
+    """How long each of concurrent requests, all of which get a lease, waits for it, in ms; in ascending order."""
+    began_ms = room.now_ms
+    finished: list[float] = []
+
+    def ask() -> bool:
+        leased = room.first.leased()
+        finished.append(room.now_ms - began_ms)
+        return leased
+
+    assert room.run(*[ask] * requests) == [True] * requests
+    return sorted(finished)
+
+
+def test_a_look_serves_all_requests_of_half_a_lease(room: Room) -> None:
     assert room.run(room.first.leased) == [True]
-    room.pass_ms(49)
+    room.pass_ms(24)
     assert room.run(room.first.leased, room.first.leased) == [True, True]
     assert looks(room) == 1
-    room.pass_ms(2)
-    assert room.run(room.first.leased) == [True]
+
+
+def test_one_request_looks_ahead_while_the_others_use_the_present_state(room: Room) -> None:
+    room.run(room.first.leased)
+    room.pass_ms(26)
+    room.log_server.answers_s = iter((0.02,))
+    assert times_of(room, 10) == [0] * 9 + [20]
     assert looks(room) == 2
+
+
+def test_nobody_waits_while_each_look_is_made_ahead(room: Room) -> None:
+    room.run(room.first.leased)
+    for number in range(2, 6):
+        room.pass_ms(26)
+        assert times_of(room, 2) == [0, 0]
+        assert looks(room) == number
+
+
+def test_the_state_is_not_used_beyond_its_lease_while_a_look_ahead_is_under_way(room: Room) -> None:
+    room.run(room.first.leased)
+    room.pass_ms(26)
+    room.log_server.answers_s = iter((0.1,))
+
+    def late() -> float:
+        room.scheduler.sleep(0.025)
+        return time_of_one(room)
+
+    assert room.run(room.first.leased, late) == [True, 75]
+    assert looks(room) == 2
+
+
+def test_failed_look_ahead_neither_extends_the_lease_nor_ends_it(room: Room) -> None:
+    room.run(room.first.leased)
+    room.pass_ms(26)
+    room.log_server.down = True
+    assert room.run(*[room.first.leased] * 3) == [True] * 3
+    room.pass_ms(23)
+    assert room.run(room.first.leased) == [True]
+    assert room.count(room.first, "lease_failures") == 1
+    room.pass_ms(2)
+    assert room.run(room.first.leased) == [False]
+
+
+def test_look_ahead_that_needs_the_database_in_vain_leaves_the_lease(room: Room) -> None:
+    room.run(room.first.leased)
+    room.log_server.restart()
+    room.database.down = True
+    room.pass_ms(26)
+    assert room.run(room.first.leased, room.first.leased) == [True, True]
+    room.pass_ms(25)
+    (result,) = room.run(room.first.leased)
+    assert isinstance(result, Unavailable)
 
 
 def test_requests_that_need_a_look_at_the_same_time_share_it(room: Room) -> None:

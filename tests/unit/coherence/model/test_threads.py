@@ -44,6 +44,15 @@ def publish_something_else(worker: Coherence) -> None:
     change_log.enter(change_log.take(1), [user_key(2)])
 
 
+def look_ahead_beside_requests(world: World) -> None:
+    """A worker that has not looked since a logout looks ahead, while another request comes."""
+    first, second = world.workers
+    prepare(world, lambda: world.check_session(second), partial(world.scheduler.sleep, 0.03))
+    finish(world, spawn(world, first, world.log_out))
+    for _ in range(2):
+        spawn(world, second, world.check_session)
+
+
 def two_looks_at_once(world: World) -> None:
     """Looks from before and after the logout are answered together; then a request reads the shared cache.
 
@@ -96,7 +105,7 @@ def count_orders(scene: Scene, switches: int = 1) -> tuple[int, str | None]:
             world.start_worker()
         scene(world)
 
-    functions = [*map(partial(getattr, Lease), ("current", "_since", "_board", "_fly", "_look", "_install"))]
+    functions = [*map(partial(getattr, Lease), ("current", "_ahead", "_since", "_board", "_fly", "_look", "_install"))]
     functions += [History.record, State.proves, LocalFact.holds, FactCache._accepts]
     with (
         simulated_locks(lambda: running.scheduler, lease, flights, second_chance),
@@ -179,7 +188,13 @@ def any_look_will_do(self: Lease, oldest_ns: int) -> State | None:
     return self.state
 
 
-SCENES = (requests_after_logout, look_beside_request, two_looks_at_once, late_look_over_edits)
+SCENES = (
+    requests_after_logout,
+    look_ahead_beside_requests,
+    look_beside_request,
+    two_looks_at_once,
+    late_look_over_edits,
+)
 
 
 @pytest.mark.parametrize("looks", [nullcontext, looks_overlap], ids=["one look", "looks at once"])

@@ -281,7 +281,7 @@ def explore(scene: Scene, rules: Rules | None = None, most: int = 1_000_000, dee
     waiting: deque[tuple[State, Any]] = deque([(first, None)])
     while waiting and len(seen) < most:
         state, path = waiting.pop() if deep else waiting.popleft()
-        for move in moves(state):
+        for move in reversed(list(moves(state))) if deep else moves(state):
             following = state.clone()
             _make(following, move)
             here = (move, path)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import httpx2
@@ -62,6 +63,18 @@ def test_file_that_is_not_json_is_rewritten() -> None:
 def test_file_is_good_once_every_worker_has_applied_it() -> None:
     assert plan(config_map(NEW, good=OLD), NEW, seen(4, 3)).annotations is None
     assert plan(config_map(NEW, good=OLD), NEW, seen(4, 4)).annotations == {GOOD: json.dumps(NEW, sort_keys=True)}
+
+
+def test_task_workers_of_the_release_are_waited_for() -> None:
+    for follows, applied in ((True, False), (False, True)):
+        others = (PodSeen("w", "worker", app=AppReading((3,)), follows=follows),)
+        made = plan(config_map(NEW, good=OLD), NEW, replace(seen(4, 4), neighbours=others))
+        assert (made.annotations is not None) == applied
+
+
+def test_file_that_a_task_worker_refuses_is_rolled_back() -> None:
+    others = (PodSeen("w", "worker", app=AppReading((3,), refused=True)),)
+    assert plan(config_map(NEW, good=OLD), NEW, replace(seen(4, 4), neighbours=others)).write == OLD
 
 
 def test_refused_file_is_rolled_back_to_the_last_good_one() -> None:
@@ -125,7 +138,7 @@ def test_pod_that_has_not_read_the_file_has_not_refused_it() -> None:
 
 def carry_out(answer: Callable[[httpx2.Request], httpx2.Response]) -> None:
     """Write NEW to an API server that answers with `answer`; one pod still has the old file."""
-    sight = Sight(seen(4), "x", {"u": Pod(metadata=ObjectMeta(name="pod-a"))}, app(4, 0))
+    sight = Sight(seen(4), "x", followers={"u": Pod(metadata=ObjectMeta(name="pod-a"))}, apps=app(4, 0))
     file = rollout.understand(config_map(OLD, good=OLD))
     made = rollout.plan(file, NEW, sight.observed)
     config = KubeConfig.from_one(cluster=Cluster(server="http://api.test"), user=User(token="t")).get()

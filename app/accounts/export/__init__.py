@@ -1,0 +1,1 @@
+"""Export of everything that is kept about an account."""

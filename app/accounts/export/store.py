@@ -1,0 +1,43 @@
+"""SQL of what is kept about an account: one statement for each part, without secrets and without notes of others."""
+
+from app.infra.postgres.database import Database
+from app.users.store import user_columns
+
+ROWS_MAX = 10_000
+"""Of each part the newest rows; only the audit log can have more."""
+
+# Each selects by one account, which `%s` stands for once.
+PARTS = {
+    "account": f"""SELECT {user_columns("u")}, u.language, u.time_zone, u.device_mails, u.admin, u.disabled_at
+         FROM users u WHERE u.id = %s""",
+    "sessions": """SELECT id, agent, address, created_at, last_seen_at, expires_at, revoked_at FROM sessions
+        WHERE user_id = %s ORDER BY id DESC""",
+    "login_networks": """SELECT network, last_login_at FROM login_networks WHERE user_id = %s
+        ORDER BY last_login_at DESC""",
+    "links": """SELECT purpose, email, company_id, role, created_at, expires_at, used_at FROM account_links
+        WHERE user_id = %s ORDER BY id DESC""",
+    "memberships": """SELECT m.company_id, c.name, c.slug, m.role, m.since
+         FROM company_members m JOIN companies c ON c.id = m.company_id WHERE m.user_id = %s ORDER BY m.company_id""",
+    "applications": """SELECT a.id, a.posting_id AS job_id, t.title, c.name AS company, a.stage, a.letter, a.answers,
+        a.created_at, a.updated_at, v.bytes AS cv_bytes,
+        (SELECT json_agg(json_build_object('stage', s.stage, 'at', s.at) ORDER BY s.id)
+           FROM application_step s WHERE s.application_id = a.id) AS history
+         FROM application a JOIN posting p ON p.id = a.posting_id JOIN posting_text t ON t.posting_id = p.id
+         JOIN companies c ON c.id = p.company_id LEFT JOIN application_cv v ON v.application_id = a.id
+        WHERE a.candidate_id = %s ORDER BY a.id DESC""",
+    "saved_searches": """SELECT id, name, query, seen_at, created_at, updated_at FROM saved_search WHERE user_id = %s
+        ORDER BY id DESC""",
+    "stages_set": """SELECT application_id, stage, at FROM application_step WHERE actor_id = %s ORDER BY id DESC""",
+    "notes_written": """SELECT application_id, text, at FROM application_note WHERE author_id = %s ORDER BY id DESC""",
+    "repeatable_requests": """SELECT key, status, created_at FROM repeatable_request WHERE user_id = %s
+        ORDER BY created_at DESC""",
+    "audit_log": """SELECT at, event, actor_id, company_id, session_id, address, agent, request_id FROM audit_log
+        WHERE user_id = %s ORDER BY at DESC""",
+}
+
+
+def read(database: Database, user_id: int, part: str) -> str:
+    """The rows of a part as a JSON array of objects."""
+    rows = f"SELECT COALESCE(json_agg(part), '[]')::text FROM ({PARTS[part]} LIMIT {ROWS_MAX}) part"
+    (row,) = database.all(rows, user_id)
+    return str(row[0])

@@ -1,0 +1,1 @@
+"""Matching: which queries of saved searches find a posting that was opened or changed."""

@@ -1,0 +1,1 @@
+"""Mails about applications: to the candidate, and to members of the company."""

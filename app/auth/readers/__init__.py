@@ -1,0 +1,1 @@
+"""Who gets the mails about an account."""

@@ -1,0 +1,119 @@
+"""What fields of the schema have in common: who asks, and objects as dictionaries with the names of the REST API."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from app.alerts.service import SavedSearchService
+from app.applications.service import ApplicationService
+from app.auth.schemas import Client
+from app.companies.schemas import CompanyFact
+from app.companies.service import CompanyService
+from app.errors import BadRequest, Unauthenticated
+from app.graphql.asked import Asked
+from app.jobs.board import Board
+from app.jobs.facts import JobFact
+from app.users.schemas import UserFact
+from app.users.service import UserService
+from app.web.converters import parse_id
+
+BATCH_MAX = 100
+BRIEF = frozenset({"id", "slug", "name", "verified", "__typename"})
+"""Fields of a company that every posting and application has at hand."""
+
+Found = dict[str, Any]
+decode: Callable[[bytes], Found] = msgspec.json.Decoder().decode
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The services whose data the schema shows."""
+
+    users: UserService
+    companies: CompanyService
+    board: Board
+    applications: ApplicationService
+    saved: SavedSearchService
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """Who asks; `user` is the profile if the session check has just read it."""
+
+    user_id: int | None
+    user: UserFact | None
+    language: str
+    client: Client
+
+    @property
+    def known(self) -> int:
+        """The account's id; raises Unauthenticated."""
+        if self.user_id is None:
+            raise Unauthenticated
+        return self.user_id
+
+
+class Loading:
+    """Loads what is asked below several objects with one call of a service."""
+
+    def __init__(self, services: Services) -> None:
+        self._companies, self._jobs = services.companies, services.board.jobs
+
+    def open_jobs(self, job_ids: Iterable[int]) -> dict[int, Found]:
+        """The open postings among them, with their companies."""
+        return {each: posting(*shown) for each, shown in self._jobs.open_jobs(list(dict.fromkeys(job_ids))).items()}
+
+    def complete(self, asked: Asked, found: Sequence[Found]) -> None:
+        """Complete the companies of a connection's objects."""
+        self.complete_companies(below(_nodes(asked), "company"), found)
+
+    def complete_companies(self, asked: Iterable[Asked], holders: Sequence[Found]) -> None:
+        """Replace the companies, if more is asked of them than is at hand."""
+        if any(each.plain - BRIEF for each in asked):
+            facts = self._companies.companies_many(list(dict.fromkeys(each["company"]["id"] for each in holders)))
+            for each in holders:
+                if (fact := facts.get(each["company"]["id"])) is not None:
+                    each["company"] = decode(fact.json)
+
+    def complete_jobs(self, asked: Sequence[Asked], jobs: Sequence[Found]) -> None:
+        """Add to the jobs of applications what is asked of their companies and postings."""
+        self.complete_companies(below(asked, "company"), jobs)
+        if below(asked, "posting"):
+            opened = self.open_jobs(job["id"] for job in jobs)
+            for job in jobs:
+                job["posting"] = opened.get(job["id"])
+
+    def complete_applications(self, asked: Asked, found: Sequence[Found]) -> None:
+        """The same for a connection of applications."""
+        self.complete_jobs(below(_nodes(asked), "job"), [each["job"] for each in found])
+
+
+def posting(fact: JobFact, company: CompanyFact) -> Found:
+    """A posting with its whole company."""
+    return decode(fact.json(company)) | {"company": decode(company.json)}
+
+
+def below(asked: Iterable[Asked], name: str) -> list[Asked]:
+    """Everything that is asked as `name` below any of `asked`."""
+    return [found for each in asked for found in each.at(name)]
+
+
+def _nodes(asked: Asked) -> list[Asked]:
+    return [*asked.at("nodes"), *asked.at("edges", "node")]
+
+
+def number(text: str) -> int:
+    """The number of an id; raises BadRequest."""
+    found = parse_id(text)
+    if found is None:
+        raise BadRequest("an id is a whole number above 0")
+    return found
+
+
+def numbers(ids: Sequence[str]) -> list[int]:
+    """The numbers of 1 to BATCH_MAX ids; raises BadRequest."""
+    if not 1 <= len(ids) <= BATCH_MAX:
+        raise BadRequest(f"1 to {BATCH_MAX} ids are needed")
+    return [number(each) for each in ids]

@@ -1,0 +1,1 @@
+"""Many postings of one company written at once, as imports do, with the same result as one change after another."""

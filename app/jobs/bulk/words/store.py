@@ -1,0 +1,48 @@
+"""SQL that lets the index of words collect new entries while many postings are written."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from app.infra.postgres.database import Database
+
+# Only its owner can have the index collect new entries, and merge them at times: for others each is put in at once.
+_OWNED = """
+DO $$ BEGIN
+    ALTER INDEX IF EXISTS posting_words SET (fastupdate = {});
+EXCEPTION WHEN insufficient_privilege THEN
+    NULL;
+END $$
+"""
+COLLECT_WORDS, INDEX_AT_ONCE = _OWNED.format("on"), _OWNED.format("off")
+
+MERGE_WORDS = """
+SELECT gin_clean_pending_list(oid)
+  FROM pg_class WHERE oid = to_regclass('posting_words') AND pg_has_role(relowner, 'USAGE')
+"""
+
+MEMORY_TO_MERGE = """
+SELECT set_config('statement_timeout', '60s', true), set_config('maintenance_work_mem', '256MB', true)
+"""
+
+
+class WordIndex:
+    """The index of words and terms of postings."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @contextmanager
+    def collecting(self) -> Iterator[Callable[[], None]]:
+        """The index collects new entries meanwhile; `merge`, which this gives, has to be called again and again."""
+        self._database.run(COLLECT_WORDS)
+        try:
+            yield self.merge
+        finally:
+            self._database.run(INDEX_AT_ONCE)
+            self.merge()
+
+    def merge(self) -> None:
+        """Put what was collected into the index."""
+        with self._database.transaction() as transaction:
+            transaction.one(MEMORY_TO_MERGE)
+            transaction.one(MERGE_WORDS)

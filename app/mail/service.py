@@ -1,0 +1,66 @@
+"""Sending of one mail: suppression list, rate, texts, delivery."""
+
+import logging
+from collections.abc import Callable
+from email.headerregistry import Address
+from email.message import EmailMessage
+from typing import Protocol
+
+from app.errors import RateLimited
+from app.mail.delivery import Delivery, PermanentFailure, TemporaryFailure
+from app.mail.messages import Mail, compose
+from app.mail.texts import render
+
+log = logging.getLogger(__name__)
+
+LinkOf = Callable[[int], str | None]
+"""The URL of a link by its id; None if it is used, expired or gone, and so not worth a mail."""
+
+
+class Suppressions(Protocol):
+    """The list of addresses that get no mail."""
+
+    def find(self, address: str) -> str | None: ...
+    def suppress(self, address: str, reason: str) -> None: ...
+
+
+class MailService:
+    """`take` counts one mail and raises RateLimited beyond the rate."""
+
+    def __init__(
+        self, delivery: Delivery, sender: Address, suppressions: Suppressions, take: Callable[[], object],
+        link_of: LinkOf,
+    ) -> None:  # fmt: skip
+        self._delivery, self._sender, self._suppressions = delivery, sender, suppressions
+        self._take, self._link_of = take, link_of
+
+    def send(self, mail: Mail) -> bool:
+        """Whether it was sent: not to a suppressed address, and not with a link that no longer works.
+
+        Raises TemporaryFailure (try again) or PermanentFailure (never try again).
+        """
+        if (reason := self._suppressions.find(mail.to)) is not None:
+            log.info("no mail to a suppressed address", extra={"kind": mail.kind, "reason": reason})
+            return False
+        link = "" if mail.link is None else self._link_of(mail.link)
+        if link is None:
+            log.info("no mail: its link no longer works", extra={"kind": mail.kind})
+            return False
+        try:
+            message = compose(mail, render(mail.kind, mail.language, mail.values, link), self._sender)
+        except ValueError as error:
+            raise PermanentFailure(f"the mail cannot be composed: {error}") from None
+        self._deliver(message, mail)
+        return True
+
+    def _deliver(self, message: EmailMessage, mail: Mail) -> None:
+        try:
+            self._take()
+        except RateLimited as error:
+            raise TemporaryFailure("the rate of mails is reached", error.resets_in) from None
+        try:
+            self._delivery.deliver(message, self._sender.addr_spec, mail.to)
+        except PermanentFailure as error:
+            if error.unknown_mailbox:
+                self._suppressions.suppress(mail.to, str(error))
+            raise

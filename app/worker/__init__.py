@@ -1,0 +1,1 @@
+"""`python -m app worker`: takes tasks from the queue and does them. Only this package imports procrastinate."""

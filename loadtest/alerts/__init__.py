@@ -1,0 +1,1 @@
+"""Matching of saved searches: what one posting costs, batches, and adding a search."""

@@ -1,0 +1,1 @@
+"""Other stacks that do the same work on the same database, measured in turn with the service."""
