@@ -33,6 +33,15 @@ def changed_keys(transaction: Transaction) -> tuple[str | None, list[str]]:
     return (rows[0][0] if rows else None), [row[1] for row in rows]
 
 
+# The inner query runs once. As a join it may be planned as a nested loop, and a large import leaves many rows.
+CHANGED_WITH = "SELECT DISTINCT key FROM outbox WHERE xid = ANY (ARRAY(SELECT DISTINCT xid FROM outbox WHERE key = %s))"
+
+
+def unpublished_with(database: Database, key: str) -> list[str]:
+    """Keys of all transactions that changed `key` and may not be published yet."""
+    return [row[0] for row in database.all(CHANGED_WITH, key)]
+
+
 class Outbox:
     """Triggers of the domains' tables insert the rows, for every change of these tables.
 

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from app.coherence import company_key
+from app.coherence.store import unpublished_with
 from app.imports.schemas import Run
 from app.infra.postgres.database import Database, Transaction
 from app.users.store import utc
@@ -37,10 +39,6 @@ UPDATE_ORIGINS = """
 UPDATE posting_origin o SET hash = r.hash, dated = r.dated
   FROM unnest(%s::bigint[], %s::bytea[], %s::boolean[]) AS r (posting_id, hash, dated) WHERE o.posting_id = r.posting_id
 """
-
-UNPUBLISHED = (
-    "SELECT DISTINCT key FROM outbox WHERE xid IN (SELECT xid FROM outbox WHERE key = 'company:' || %s::bigint)"
-)
 
 _RUN = """id, source, state, started_at, active_at, ended_at, created, changed, unchanged, refused, unnamed, closed"""
 
@@ -142,7 +140,7 @@ class ImportStore:
 
     def unpublished(self, company_id: int) -> list[str]:
         """Keys of committed imports of the company that may not be final yet."""
-        return [row[0] for row in self._database.all(UNPUBLISHED, company_id)]
+        return unpublished_with(self._database, company_key(company_id))
 
     def start(self, company_id: int, source: str) -> Run | None:
         """A new run; None if one is under way. Two statements: first an abandoned one ends."""

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from app.coherence import job_key
-from app.coherence.store import changed_keys
+from app.coherence.store import changed_keys, unpublished_with
 from app.infra.postgres.database import Database, Statement, Transaction
 from app.jobs.codes.terms import KIND_BITS, Kind
 from app.jobs.indexing import Indexed, NamedValue
@@ -104,8 +104,6 @@ DELETE FROM posting WHERE id = %s AND state = 'draft' AND version = COALESCE(%s:
 RETURNING pg_current_xact_id()::text
 """
 
-UNPUBLISHED = "SELECT DISTINCT key FROM outbox WHERE xid IN (SELECT xid FROM outbox WHERE key = %s)"
-
 CATALOGUE_OF = "SELECT DISTINCT catalogue_keys(terms) FROM posting WHERE company_id = %s AND shown"
 
 ALSO_AT = """
@@ -195,7 +193,7 @@ class PostingStore:
 
     def unpublished(self, posting_id: int) -> list[str]:
         """Every key of the committed changes of a posting that may not be final yet."""
-        return [row[0] for row in self._database.all(UNPUBLISHED, job_key(posting_id))]
+        return unpublished_with(self._database, job_key(posting_id))
 
     def delete_draft(self, posting_id: int, version: int | None) -> str | None:
         """The transaction's id; None if it is not a draft or not in that version."""

@@ -331,7 +331,7 @@ def test_matchers_share_the_events_and_a_failure_loses_none(
     monkeypatch.setattr(positions, "move", dies)
     several = [alerts.another() for _ in range(3)]
     with ThreadPoolExecutor(3) as threads:
-        while alerts.matcher.step() or alerts.database.one(LEFT) != (False,):
+        while alerts.database.one(LEFT) != (False,):
             list(threads.map(Matcher.tick, several))
     assert alerts.matched() == {(query, alerts.cluster(number)) for number in numbers}
     matches = alerts.database.one("SELECT count(*), count(DISTINCT event_id) FROM query_match")
