@@ -44,11 +44,11 @@ async def stop(memo: kopf.Memo, **_: Any) -> None:
 
 
 @kopf.on.event("jobfinder.dev", "v1alpha1", "jobfinderconfigs")
-async def resource_changed(memo: kopf.Memo, name: str, meta: kopf.Meta, event: kopf.RawEvent, **_: Any) -> None:
+async def resource_changed(memo: kopf.Memo, name: str, body: kopf.Body, event: kopf.RawEvent, **_: Any) -> None:
     if event["type"] == "DELETED":
         await memo.operator.gone(name)
     else:
-        memo.operator.changed(name, meta.get("generation"))
+        memo.operator.changed(dict(body))
 
 
 @kopf.on.event("v1", "pods", labels={COMPONENT: "app"})

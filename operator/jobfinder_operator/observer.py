@@ -111,6 +111,18 @@ class Observer:
             )
         return found
 
+    async def left(self, resource: Resource, target: Target) -> dict[str, Pod]:
+        """Pods, by uid, that a deleted resource has left to nobody: none if another one claims its Deployment, or the
+        Deployment belongs to another release. Raises TargetError, ClusterError.
+        """
+        deployment, ours = await self._deployment(resource, target), self._settings.release
+        claims = await self.claims()
+        if ours and _instance(deployment) not in ("", ours):
+            return {}
+        if any(each.things & _things(deployment) for each in claims.values()):
+            return {}
+        return {objects.pod_seen(pod).uid: pod for pod in await self._cluster.pods(objects.selector(deployment))}
+
     async def _neighbours(self, deployment: Deployment, own: Mapping[str, Pod]) -> list[Pod]:
         """Pods of other Deployments that use the same database: of task workers, and of other releases."""
         database = objects.database(deployment.spec.template.spec)

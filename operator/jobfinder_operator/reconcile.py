@@ -1,6 +1,5 @@
-"""One round of reconciling (read everything, decide, write the status, act), and the loop that repeats it."""
+"""One round of reconciling: read everything, decide, write the status, act; and the last one of a deleted resource."""
 
-import asyncio
 import datetime as dt
 import logging
 import time
@@ -109,16 +108,24 @@ class Reconciler:
         changed = await self._act(view, until) if view.spec.acts else False
         return self._pause(view, changed)
 
-    async def farewell(self) -> None:
-        """After the resource was deleted: shrink its reachable pods to the floor."""
+    async def farewell(self, resource: Resource) -> None:
+        """After the deletion of `resource`: shrink its reachable pods to the floor.
+
+        An operator that has just started has run no round of it, and its predecessor may still hold the Lease.
+        """
         last, around = self._last, self._around
-        if last is not None and last.spec.acts and around.leadership.holds:
-            hosts = {uid: host for uid, pod in last.sight.pods.items() if (host := address(pod))}
+        try:
+            spec = last.spec if last else read_spec(resource)
+            if not spec.acts or not await around.leadership.soon_holds():
+                return
+            pods = last.sight.pods if last else await self._observer.left(resource, spec.target)
+            hosts = {uid: host for uid, pod in pods.items() if (host := address(pod))}
             now = around.clock()
             until = Until(now + around.settings.command_window_s, around.settings.command_timeout_s, around.clock)
-            await act.shrink_to_floor(self._consoles, hosts, last.spec.database.floor, until)
-            log.info("%s is gone: %d pods are back at %d", self._name, len(hosts), last.spec.database.floor)
-        self.close()
+            await act.shrink_to_floor(self._consoles, hosts, spec.database.floor, until)
+            log.info("%s is gone: %d pods are back at %d", self._name, len(hosts), spec.database.floor)
+        except (ClusterError, SpecError, TargetError) as error:
+            log.warning("%s is gone, and its pods keep their pools: %s", self._name, error)
 
     def close(self) -> None:
         self._consoles.close()
@@ -255,57 +262,3 @@ class Reconciler:
 
 def _now() -> str:
     return dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-class Loop:
-    """Runs rounds one after another: on a change, while steps are pending, and at intervals."""
-
-    def __init__(self, name: str, around: Surroundings, beat: Callable[[str, float], object]) -> None:
-        self._name, self._around, self._beat = name, around, beat
-        self._reconciler = Reconciler(name, around)
-        self._woken = asyncio.Event()
-        self._task = asyncio.create_task(self._run(), name=f"reconcile {name}")
-
-    def wake(self) -> None:
-        self._woken.set()
-
-    async def stop(self, *, gone: bool) -> None:
-        """`gone`: the resource was deleted; otherwise the operator stops."""
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
-        if gone:
-            await self._reconciler.farewell()
-        self._reconciler.close()
-
-    async def _run(self) -> None:
-        while True:
-            if self._around.leadership.holds:
-                pause = await self._once()
-            else:
-                pause = self._around.settings.interval_s
-                self._around.metrics.forget(self._name)
-            self._beat(f"loop of {self._name}", pause + 60)
-            started = self._around.clock()
-            try:
-                async with asyncio.timeout(pause):
-                    await self._woken.wait()
-            except TimeoutError:
-                pass
-            await asyncio.sleep(max(0.0, SOON_S - (self._around.clock() - started)))
-            self._woken.clear()
-
-    async def _once(self) -> float:
-        metrics, started = self._around.metrics, self._around.clock()
-        try:
-            async with asyncio.timeout(45):
-                pause = await self._reconciler.round()
-            metrics.last_reconcile.set_to_current_time()
-            return pause
-        except (ClusterError, TimeoutError) as error:
-            log.warning("%s: the round ended early: %s", self._name, str(error) or type(error).__name__)
-        except Exception:
-            log.exception("%s: the round failed", self._name)
-        finally:
-            metrics.reconcile_seconds.observe(self._around.clock() - started)
-        metrics.reconcile_errors.inc()
-        return self._around.settings.interval_s

@@ -8,10 +8,11 @@ from typing import Any, cast
 from lightkube.resources.core_v1 import Pod
 
 from jobfinder_operator.clients import objects
-from jobfinder_operator.clients.cluster import ClusterError, KubernetesCluster
+from jobfinder_operator.clients.cluster import ClusterError, KubernetesCluster, Resource
 from jobfinder_operator.clients.lease import Leadership
 from jobfinder_operator.config import Settings
-from jobfinder_operator.reconcile import Loop, Surroundings
+from jobfinder_operator.loop import Loop
+from jobfinder_operator.reconcile import Surroundings
 from jobfinder_operator.reporting.health import HealthServer, Pulse
 from jobfinder_operator.reporting.metrics import Metrics
 
@@ -31,7 +32,7 @@ class Operator:
         )
         self._around = Surroundings(self._cluster, self._leadership, settings, self._metrics)
         self._loops: dict[str, Loop] = {}
-        self._generations: dict[str, int | None] = {}
+        self._resources: dict[str, Resource] = {}
         self._health: HealthServer | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -48,25 +49,26 @@ class Operator:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.gather(*(loop.stop(gone=False) for loop in self._loops.values()))
+        await asyncio.gather(*(loop.stop() for loop in self._loops.values()))
         await self._leadership.release()
         await self._cluster.close()
         if self._health is not None:
             self._health.close()
 
-    def changed(self, name: str, generation: int | None) -> None:
+    def changed(self, resource: Resource) -> None:
         """The resource exists. Start its loop, or wake it if the spec has changed, not the status alone."""
+        name = resource["metadata"]["name"]
         if name not in self._loops:
             self._loops[name] = Loop(name, self._around, self._pulse.beat)
-        elif self._generations.get(name) != generation:
+        elif _generation(self._resources[name]) != _generation(resource):
             self._loops[name].wake()
-        self._generations[name] = generation
+        self._resources[name] = resource
 
     async def gone(self, name: str) -> None:
         """The resource was deleted: stop its loop."""
         loop = self._loops.pop(name, None)
         if loop is not None:
-            await loop.stop(gone=True)
+            await loop.stop(gone=self._resources.pop(name))
             self._pulse.forget(f"loop of {name}")
 
     def pod_deleted(self, body: Mapping[str, Any]) -> None:
@@ -84,12 +86,11 @@ class Operator:
         """List the resources regularly, in case the handlers missed an event."""
         while True:
             try:
-                every = [each["metadata"] for each in await self._cluster.resources()]
-                found = {each["name"]: int(each.get("generation", 0)) for each in every}
+                found = {each["metadata"]["name"]: each for each in await self._cluster.resources()}
                 for name in self._loops.keys() - found:
                     await self.gone(name)
-                for name, generation in found.items():
-                    self.changed(name, generation)
+                for each in found.values():
+                    self.changed(each)
             except ClusterError as error:
                 log.warning("the resources could not be listed: %s", error)
             self._pulse.beat("the list of resources", 4 * LOOK_S)
@@ -98,3 +99,7 @@ class Operator:
     def _lead(self, leads: bool) -> None:
         self._metrics.leader.set(leads)
         self.wake()
+
+
+def _generation(resource: Resource) -> int:
+    return int(resource["metadata"].get("generation", 0))

@@ -6,6 +6,7 @@ process has seen no change of it for its whole duration. Our own expires one dur
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable
@@ -59,6 +60,7 @@ class Leadership:
         self._duration_s, self._clock = duration_s, clock
         self._held_until = 0.0
         self._seen: tuple[str, float] | None = None
+        self._taken = asyncio.Event()
 
     @property
     def remaining_s(self) -> float:
@@ -67,6 +69,13 @@ class Leadership:
     @property
     def holds(self) -> bool:
         return self.remaining_s > 0
+
+    async def soon_holds(self) -> bool:
+        """Whether this process holds the Lease, or takes it within the time for which a predecessor may keep it."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(1.5 * self._duration_s):
+                await self._taken.wait()
+        return self.holds
 
     async def keep(self, changed: Callable[[bool], object], beat: Callable[[], object] = lambda: None) -> None:
         """Acquire and renew until cancelled; calls `changed(holds)` on each change and `beat()` after each attempt."""
@@ -94,18 +103,19 @@ class Leadership:
             elif found.holder in ("", self._identity) or self._has_run_out(found):
                 await self._store.replace_lease(self._name, self._renewed(found))
             else:
-                self._held_until = 0.0
+                self._lose()
                 return
         except LeaseConflict:
-            self._held_until = 0.0
+            self._lose()
             return
         self._held_until = started + self._duration_s
+        self._taken.set()
 
     async def release(self) -> None:
         """Give up the Lease, so that another operator can take it at once; best effort."""
         if not self.holds:
             return
-        self._held_until = 0.0
+        self._lose()
         try:
             async with asyncio.timeout(2):
                 found = await self._store.read_lease(self._name)
@@ -114,6 +124,10 @@ class Leadership:
                     await self._store.replace_lease(self._name, record)
         except Exception as error:  # noqa: BLE001 - it expires by itself
             log.warning("the Lease %s could not be released: %s", self._name, error)
+
+    def _lose(self) -> None:
+        self._held_until = 0.0
+        self._taken.clear()
 
     def _renewed(self, found: LeaseRecord) -> LeaseRecord:
         if found.holder == self._identity:

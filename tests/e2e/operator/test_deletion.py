@@ -19,7 +19,7 @@ def test_deleting_the_resource_lowers_pools_to_the_floor(release: Release, confi
     pods = [each.name for each in release.pods()]
     with watched(release.address(), LOAD) as watch:
         release.kubectl("delete", "jfc", NAME, "--timeout=10s")
-        wait_for(lambda: {console_setting(release, *each) for each in product(pods, BOUNDS)} == {1}, "the floors", 15)
+        wait_for(lambda: {console_setting(release, *each) for each in product(pods, BOUNDS)} == {1}, "the floors", 30)
         watch.wait_for_calm(300)
     watch.assert_nothing_failed()
     release.upgrade()

@@ -36,8 +36,9 @@ class FakeCluster:
     def touch(self, kind: str, name: str) -> None:
         self.objects[kind, name]["metadata"]["resourceVersion"] = str(next(self._versions))
 
-    def delete(self, kind: str, name: str) -> None:
-        del self.objects[kind, name]
+    def delete(self, kind: str, name: str) -> Object:
+        """The object as it last was."""
+        return self.objects.pop((kind, name))
 
     def status(self, name: str) -> Object:
         return dict(self.objects["JobFinderConfig", name].get("status") or {})

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from app.local.memcached import Memcached
@@ -222,8 +222,9 @@ class RunningOperator:
             seen = json.dumps(self.platform.cluster.status(self._name), indent=1)
             raise AssertionError(f"the condition does not hold; notices {self.platform.cluster.notices}; status {seen}")
 
-    def farewell(self) -> None:
-        self._runner.run(self._reconciler.farewell())
+    def farewell(self, resource: Mapping[str, Any]) -> None:
+        """After the deletion of the resource, which was last as given."""
+        self._runner.run(self._reconciler.farewell(resource))
 
     def crash(self) -> None:
         self._reconciler.close()

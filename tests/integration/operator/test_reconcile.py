@@ -263,9 +263,28 @@ def test_refused_tuning_is_rolled_back_and_not_retried(platform: Platform, opera
 
 def test_deleting_the_resource_returns_pods_to_their_floors(platform: Platform, operator: RunningOperator) -> None:
     operator.settle(lambda: granted(platform) == FREE + 2 * FLOOR)
-    platform.cluster.delete("JobFinderConfig", NAME)
-    operator.farewell()
+    operator.farewell(platform.cluster.delete("JobFinderConfig", NAME))
     assert sizes(platform) == {"pod-a": FLOOR, "pod-b": FLOOR}
+
+
+def test_operator_that_has_just_started_returns_pods_to_their_floors(
+    platform: Platform, operator: RunningOperator
+) -> None:  # fmt: skip
+    operator.settle(lambda: granted(platform) == FREE + 2 * FLOOR)
+    successor = platform.operator()
+    successor.farewell(platform.cluster.delete("JobFinderConfig", NAME))
+    assert sizes(platform) == {"pod-a": FLOOR, "pod-b": FLOOR}
+    successor.crash()
+
+
+def test_pods_that_another_resource_claims_keep_their_pools(platform: Platform, operator: RunningOperator) -> None:
+    operator.settle(lambda: granted(platform) == FREE + 2 * FLOOR)
+    before = sizes(platform)
+    platform.add_rival("second", database=DATABASE)
+    successor = platform.operator("second")
+    successor.farewell(platform.cluster.delete("JobFinderConfig", "second"))
+    assert sizes(platform) == before
+    successor.crash()
 
 
 def test_younger_resource_of_the_same_target_waits_for_the_older(platform: Platform, operator: RunningOperator) -> None:

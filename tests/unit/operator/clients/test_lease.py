@@ -128,6 +128,22 @@ def test_a_release_lets_the_next_one_begin_at_once(store: Store) -> None:
     assert (first.holds, second.holds) == (False, True)
 
 
+def test_successor_waits_until_it_holds_the_lease(store: Store) -> None:
+    first, second = candidate(store, "first"), candidate(store, "second")
+
+    async def hand_over() -> bool:
+        await first.attempt()
+        await second.attempt()
+        soon = asyncio.create_task(second.soon_holds())
+        await asyncio.sleep(0)
+        assert not soon.done()
+        await first.release()
+        await second.attempt()
+        return await soon
+
+    assert asyncio.run(hand_over())
+
+
 def test_keep_reports_every_change_and_survives_api_failures(store: Store, clock: Clock) -> None:
     told: list[bool] = []
 
