@@ -304,7 +304,7 @@ def _resources(parts: Parts) -> list[Resource]:
         jobs.JobSuggestions(parts.board.suggestions),
         *alerts.all_resources(parts.saved),
         *applications.all_resources(parts.applications),
-        graphql.endpoint(shown, parts.settings, parts.limiter, parts.tuning),
+        graphql.endpoint(shown, parts.settings, graphql.Edge(parts.limiter, parts.tuning, parts.counters)),
         *admin.all_resources(administration),
         health.Health(checks),
         health.Live(checks),

@@ -1,5 +1,7 @@
 """The HTTP resource of GraphQL, after the specification of GraphQL over HTTP."""
 
+import time
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import falcon
@@ -13,6 +15,7 @@ from app.errors import BadRequest, ProductError, rate_limit
 from app.graphql.bounds import CHARACTERS_MAX
 from app.graphql.loading import Services, Viewer
 from app.graphql.service import GraphQLService, Ready, Wanted
+from app.infra.metrics.counters import REFUSED, Counters
 from app.infra.tuning.live_tuning import LiveTuning
 from app.web.bodies import decoded, read_json
 from app.web.client import client_address
@@ -53,13 +56,23 @@ class ByPostOnly(BadRequest):
     code, title = "by_post_only", "Mutations need POST"
 
 
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """What requests are limited by and counted with."""
+
+    limiter: RateLimiter
+    tuning: LiveTuning
+    counters: Counters
+
+
 class GraphQL(Resource):
     """Queries and mutations; without a token for what everybody may read."""
 
     open_to_all = frozenset(("GET", "HEAD", "POST"))
 
-    def __init__(self, service: GraphQLService, limiter: RateLimiter, tuning: LiveTuning) -> None:
-        self._service, self._limiter, self._tuning = service, limiter, tuning
+    def __init__(self, service: GraphQLService, edge: Edge) -> None:
+        self._service, self._limiter, self._tuning = service, edge.limiter, edge.tuning
+        self._counters = edge.counters
 
     @operation(
         Operation(
@@ -111,13 +124,15 @@ class GraphQL(Resource):
         language = req.env.get("HTTP_ACCEPT_LANGUAGE", "")[:500]
         user_id, user = (None, None) if identity is None else (identity.user_id, identity.user)
         viewer = Viewer(user_id, user, language, client_of(req))
-        resp.data = self._service.run(ready, viewer, req.context.request_id)
+        resp.data, status = self._service.run(ready, viewer, req.context.request_id)
+        self._counters.operated(ready.operation.name, status, time.perf_counter() - req.context.started)
         resp.content_type = _media_type(req)
         headers_of(resp)["vary"] = "Accept"
 
     def _refuse(self, req: falcon.Request, resp: falcon.Response, error: ProductError) -> None:
         """200 in JSON, as the specification wants it for clients of old, else the error's own status."""
         resp.data = self._service.refuse(error)
+        self._counters.operated(REFUSED, error.status, time.perf_counter() - req.context.started)
         resp.content_type = _media_type(req)
         if resp.content_type == GRAPHQL_JSON:
             resp.status = error.status
@@ -134,11 +149,11 @@ class GraphQL(Resource):
             headers_of(resp)["ratelimit"] = rate_limit("user", *left)
 
 
-def endpoint(services: Services, settings: Settings, limiter: RateLimiter, tuning: LiveTuning) -> GraphQL:
+def endpoint(services: Services, settings: Settings, edge: Edge) -> GraphQL:
     """The resource; the schema may be asked for in development, elsewhere by a setting."""
     introspection = settings.development or settings.graphql_introspection
     may_do = address_proof(settings, services.users).require
-    return GraphQL(GraphQLService(services, may_do, introspection=introspection), limiter, tuning)
+    return GraphQL(GraphQLService(services, may_do, introspection=introspection), edge)
 
 
 def _media_type(req: falcon.Request) -> str:

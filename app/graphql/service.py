@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from graphql import GraphQLResolveInfo, execute_sync
@@ -41,6 +41,13 @@ class Ready:
     cost: Cost
 
 
+class Answer(NamedTuple):
+    """The JSON of an answer, and the highest status of its errors, 200 without errors."""
+
+    body: bytes
+    status: int
+
+
 @dataclass(frozen=True, slots=True)
 class _Running:
     viewer: Viewer
@@ -63,8 +70,7 @@ class GraphQLService:
         operation = document.operation(wanted.operation_name)
         return Ready(document, operation, variables, cost_of(operation.fields.values(), variables))
 
-    def run(self, ready: Ready, viewer: Viewer, request_id: str) -> bytes:
-        """The JSON of the answer."""
+    def run(self, ready: Ready, viewer: Viewer, request_id: str) -> Answer:
         result = execute_sync(
             self._schema,
             ready.document.node,
@@ -73,10 +79,12 @@ class GraphQLService:
             operation_name=ready.operation.name,
         )
         answer: dict[str, Any] = {"data": result.data}
+        status = 200
         if result.errors:
-            answer["errors"] = [failed(each, request_id) for each in result.errors]
+            answer["errors"] = errors = [failed(each, request_id) for each in result.errors]
+            status = max(each["extensions"]["status"] for each in errors)
         answer["extensions"] = {"cost": {"objects": ready.cost.objects, "requests": ready.cost.requests}}
-        return _encode(answer)
+        return Answer(_encode(answer), status)
 
     @staticmethod
     def refuse(error: ProductError) -> bytes:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Self
 
+from app.infra.metrics.names import SharedNames
 from app.infra.metrics.statistics import BUCKETS, RouteStatistics, Snapshot
 
 COUNTERS: Mapping[str, str] = {
@@ -70,6 +71,10 @@ SEARCH_KINDS = ("cached", "stale", "walk", "gin", "slices", "distance", "counted
 """How a search was answered: from a result that holds, or may be used longer; by one of the plans of a page; with its
 totals or facets counted; or without asking the index, because no posting can match."""
 
+REFUSED, UNNAMED = "none", "unnamed"
+OPERATIONS_MAX = 30
+"""Names of GraphQL's operations that are counted by themselves, beside the fixed ones."""
+
 _PID, _EVER_USED, _NAMED = 0, 1, 2
 _STATUS_CLASSES = 5
 _SUM = _STATUS_CLASSES
@@ -94,7 +99,9 @@ class Counters:
         self._gauges = {name: _NAMED + len(self._counters) + number for number, name in enumerate(gauges)}
         self._routes_at = _NAMED + len(self._counters) + len(gauges)
         self._searches = {kind: number for number, kind in enumerate(SEARCH_KINDS, len(self.routes))}
-        self._length = self._routes_at + _WIDTH * (len(self.routes) + len(SEARCH_KINDS))
+        self._operations = SharedNames((REFUSED, UNNAMED, "other"), OPERATIONS_MAX)
+        self._operations_from = len(self.routes) + len(SEARCH_KINDS)
+        self._length = self._routes_at + _WIDTH * (self._operations_from + len(self._operations))
         self._file = os.memfd_create("counters", os.MFD_CLOEXEC)
         os.ftruncate(self._file, 8 * self._length * slots)
         self._all = memoryview(mmap.mmap(self._file, 8 * self._length * slots)).cast("d")
@@ -132,6 +139,13 @@ class Counters:
         """Count one search of a kind in SEARCH_KINDS; raises KeyError for another one."""
         self.record(self._searches[kind], 200, seconds)
 
+    def operated(self, name: str | None, status: int, seconds: float) -> None:
+        """Count one operation of GraphQL; `name` is the client's, or REFUSED for a request that is not run.
+
+        `status` is the highest one of its errors, 200 without errors.
+        """
+        self.record(self._operations_from + self._operations.number(name or UNNAMED), status, seconds)
+
     def places_of_search(self, kind: str) -> tuple[int, int]:
         """The places in `cells` to which a search of this kind adds 1 if it takes no time."""
         at = self.place_of_route(self._searches[kind])
@@ -165,7 +179,9 @@ class Counters:
             if name in counters:
                 counters[name] += sum(counters[counter_of(kinds, kind)] for kind in FACT_KINDS)
         searches = [self._distribution(("", kind), number, sums) for kind, number in self._searches.items()]
-        return Snapshot(routes, counters, gauges, time.time() - self.started_at, searches)
+        named = enumerate(self._operations.all(), self._operations_from)
+        operations = [self._distribution(("", name), number, sums) for number, name in named if name]
+        return Snapshot(routes, counters, gauges, time.time() - self.started_at, searches, operations)
 
     def _distribution(self, named: tuple[str, str], number: int, sums: Sequence[float]) -> RouteStatistics:
         at = self._routes_at + _WIDTH * number

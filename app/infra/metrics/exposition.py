@@ -26,6 +26,9 @@ class CountersCollector(Collector):
         yield _requests(used)
         yield _durations(used)
         yield _searches(snapshot.searches)
+        operated = [each for each in snapshot.operations if each.count]
+        yield _operations(operated)
+        yield _operation_durations(operated)
         for name, total in snapshot.counters.items():
             if ":" not in name:
                 yield CounterMetricFamily(f"jobfinder_{name}", COUNTERS.get(name, name), value=total)
@@ -65,6 +68,24 @@ def _searches(kinds: Iterable[RouteStatistics]) -> Metric:
         "jobfinder_search_duration_seconds", "Time of a search, by how it was answered", labels=["kind"]
     )  # fmt: skip
     for each in kinds:
+        family.add_metric([each.template], _buckets(each), each.seconds)
+    return family
+
+
+def _operations(operations: Iterable[RouteStatistics]) -> Metric:
+    meaning = "Operations of GraphQL, by the highest status of their errors"
+    family = CounterMetricFamily("jobfinder_graphql_operations", meaning, labels=["operation", "status"])
+    for each in operations:
+        for number, count in enumerate(each.statuses, 1):
+            if count or number == _FAILURES:
+                family.add_metric([each.template, f"{number}xx"], count)
+    return family
+
+
+def _operation_durations(operations: Iterable[RouteStatistics]) -> Metric:
+    name, meaning = "jobfinder_graphql_operation_duration_seconds", "Time to answer an operation of GraphQL"
+    family = HistogramMetricFamily(name, meaning, labels=["operation"])
+    for each in operations:
         family.add_metric([each.template], _buckets(each), each.seconds)
     return family
 

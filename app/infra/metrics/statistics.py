@@ -64,13 +64,17 @@ class RouteStatistics:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """`gauges` maps a name to the value of each living worker's slot; `searches` have their kind as the template."""
+    """`gauges` maps a name to the value of each living worker's slot.
+
+    `searches` have their kind as the template, `operations` of GraphQL their name.
+    """
 
     routes: Sequence[RouteStatistics]
     counters: Mapping[str, int]
     gauges: Mapping[str, Mapping[int, float]]
     uptime_seconds: float
     searches: Sequence[RouteStatistics] = ()
+    operations: Sequence[RouteStatistics] = ()
 
     @property
     def total(self) -> RouteStatistics:

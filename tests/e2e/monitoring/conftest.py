@@ -68,7 +68,7 @@ def _running_prometheus(cluster: Cluster) -> Iterator[Prometheus]:
 
 @pytest.fixture(scope="session")
 def somebody_at_work(release: Release, shared: Share) -> None:
-    """Runs a client that registers, logs in, reads, searches and logs out in a loop."""
+    """Runs a client that registers, logs in, reads, searches, sends GraphQL and logs out in a loop."""
     shared(HERE).enter_context(_visits(release))
 
 
@@ -97,6 +97,7 @@ def _one_visit(api: Api) -> None:
         for _ in range(20):
             api.get("users/me", person.token)
             api.get("jobs?q=nurse&limit=1", person.token)
+            api.root("/graphql?query=query Latest { search(first: 1) { nodes { id } } }")
         api.send("POST", "auth/logout", headers={"Authorization": f"Bearer {person.token}"})
     except (OSError, AssertionError):
         return

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import requests
 from graphql import build_schema
+from prometheus_client.parser import text_string_to_metric_families
 
 from app.graphql.resources import GRAPHQL_JSON
 from app.graphql.schema import schema_text
@@ -212,6 +213,22 @@ def test_only_json_is_read(api: Api) -> None:
 def test_an_answer_says_what_it_cost(api: Api, person: Person) -> None:
     answer = ask(api, COSTLY, person)
     assert answer.json()["extensions"]["cost"] == {"objects": 103, "requests": 3}
+
+
+def test_operations_are_counted_by_name_and_status(api: Api, person: Person) -> None:
+    data(api, "query OwnName { me { name } }", person)
+    ask(api, "query OwnName { me { name } }")
+    ask(api, "query OwnName { me { password } }", person)
+    families = text_string_to_metric_families(api.root("/metrics").text)
+    samples = [each for family in families for each in family.samples if "operation" in each.labels]
+    counted = {
+        (each.labels["operation"], each.labels["status"]): each.value
+        for each in samples
+        if each.name == "jobfinder_graphql_operations_total"
+    }
+    assert (counted["OwnName", "2xx"], counted["OwnName", "4xx"], counted["OwnName", "5xx"]) == (1, 1, 0)
+    assert counted["none", "4xx"] >= 1
+    assert sum(each.value for each in samples if each.name.endswith("seconds_count")) == sum(counted.values())
 
 
 def test_a_get_reads(api: Api, person: Person) -> None:

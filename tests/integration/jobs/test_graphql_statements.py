@@ -96,7 +96,8 @@ class Counted:
             query = re.sub(rf"\b{name}\b", str(value), query)
         viewer = Viewer(self.user, None, "", Client(None, "", ""))
         before = self.database.statements
-        answer = msgspec.json.decode(self.graphql.run(self.graphql.prepare(Wanted(f"{{ {query} }}")), viewer, ""))
+        ready = self.graphql.prepare(Wanted(f"{{ {query} }}"))
+        answer = msgspec.json.decode(self.graphql.run(ready, viewer, "").body)
         assert "errors" not in answer, answer
         return self.database.statements - before
 

@@ -15,7 +15,7 @@ NOBODY: Any = MagicMock(spec=Viewer, user_id=None)
 
 
 def _answer(service: GraphQLService, text: str, **variables: Any) -> dict[str, Any]:
-    answer: dict[str, Any] = json.loads(service.run(service.prepare(Wanted(text, variables)), NOBODY, "request"))
+    answer: dict[str, Any] = json.loads(service.run(service.prepare(Wanted(text, variables)), NOBODY, "request").body)
     return answer
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from app.infra.metrics.counters import Counters
+from app.infra.metrics.counters import OPERATIONS_MAX, REFUSED, Counters
 from app.infra.metrics.exposition import CountersCollector
 
 ROUTES = [("", ""), ("GET", "/api/v1/users/me"), ("POST", "/api/v1/auth/login")]
@@ -102,6 +102,34 @@ def test_a_slot_can_be_claimed_by_number(counters: Counters) -> None:
     assert counters.snapshot().gauges["resident_bytes"] == {5: 42.0}
 
 
+def test_operations_are_counted_by_name_in_all_workers(counters: Counters) -> None:
+    counters.operated("Search", 200, 0.001)
+
+    def work() -> None:
+        counters.claim(1)
+        counters.operated("Apply", 503, 0.001)
+        counters.operated("Search", 404, 0.1)
+
+    in_child(work)
+    counters.operated("Apply", 200, 0.001)
+    counters.operated(None, 200, 0.001)
+    counters.operated(REFUSED, 400, 0.001)
+    found = {each.template: tuple(each.statuses[1:]) for each in counters.snapshot().operations if each.count}
+    assert found == {
+        "Search": (1, 0, 1, 0), "Apply": (1, 0, 0, 1), "unnamed": (1, 0, 0, 0), "none": (0, 0, 1, 0),
+    }  # fmt: skip
+
+
+def test_further_and_long_names_of_operations_are_counted_as_other(counters: Counters) -> None:
+    for number in range(OPERATIONS_MAX + 5):
+        counters.operated(f"Op{number}", 200, 0.001)
+        counters.operated("X" * (64 + number), 200, 0.001)
+    found = {each.template: each.count for each in counters.snapshot().operations}
+    assert len(found) == OPERATIONS_MAX + 3
+    assert found["other"] == 5 + OPERATIONS_MAX + 5
+    assert found["Op0"] == found[f"Op{OPERATIONS_MAX - 1}"] == 1
+
+
 def test_unknown_name_raises_key_error(counters: Counters) -> None:
     with pytest.raises(KeyError):
         counters.add("no such counter")
@@ -118,6 +146,7 @@ def test_prometheus_reads_sums_and_gauges_of_each_worker(counters: Counters) -> 
     counters.add("fact_hits:user", 3)
     counters.add("fact_hits:job", 2)
     counters.searched("walk", 0.0011)
+    counters.operated("Search", 404, 0.0011)
     counters.gauge("tuning_generation", 2)
     registry = CollectorRegistry()
     registry.register(CountersCollector(counters))
@@ -138,6 +167,9 @@ def test_prometheus_reads_sums_and_gauges_of_each_worker(counters: Counters) -> 
         'jobfinder_fact_hits_total{kind="search"} 0.0',
         'jobfinder_search_duration_seconds_bucket{kind="walk",le="0.0016"} 1.0',
         'jobfinder_search_duration_seconds_count{kind="cached"} 0.0',
+        'jobfinder_graphql_operations_total{operation="Search",status="4xx"} 1.0',
+        'jobfinder_graphql_operations_total{operation="Search",status="5xx"} 0.0',
+        'jobfinder_graphql_operation_duration_seconds_bucket{le="0.0016",operation="Search"} 1.0',
         'jobfinder_tuning_generation{worker="3"} 2.0',
     ):
         assert line in lines
