@@ -275,6 +275,7 @@ def _resources(parts: Parts) -> list[Resource]:
     tasks, sources = collectors.TasksCollector(parts.database), collectors.FeedsCollector(parts.imports.store.standing)
     matching = collectors.MatchingCollector(MatchingStore(parts.database).behind_s)
     others = collectors.DependenciesCollector(needs, parts.keys), postings, tasks, sources, matching
+    may_write = parts.coherence.agreement.require
     shown = Services(parts.users, parts.companies, parts.board, parts.applications.service, parts.saved)
     performance = PerformanceService(parts.counters, parts.gauge, *others)
     return [
@@ -304,7 +305,7 @@ def _resources(parts: Parts) -> list[Resource]:
         jobs.JobSuggestions(parts.board.suggestions),
         *alerts.all_resources(parts.saved),
         *applications.all_resources(parts.applications),
-        graphql.endpoint(shown, parts.settings, graphql.Edge(parts.limiter, parts.tuning, parts.counters)),
+        graphql.endpoint(shown, parts.settings, graphql.Edge(parts.limiter, parts.tuning, parts.counters, may_write)),
         *admin.all_resources(administration),
         health.Health(checks),
         health.Live(checks),

@@ -1,15 +1,21 @@
 """HTTP resources of applications."""
 
-import re
 from typing import cast, get_args
 
 import falcon
 
 from app.applications.board import ApplicationBoard
 from app.applications.cvs.pdf import BYTES_MAX
-from app.applications.schemas import Application, ApplicationPatch, Applications, NewApplication, Pdf, Stage
+from app.applications.schemas import (
+    KEY_PATTERN,
+    Application,
+    ApplicationPatch,
+    Applications,
+    NewApplication,
+    Pdf,
+    Stage,
+)
 from app.applications.service import ApplicationService
-from app.errors import BadRequest
 from app.jobs.query.parameters import chosen, some_of
 from app.web.bodies import JSON, MERGE_PATCH, media_type, read_json, read_one_of
 from app.web.conditions import entity_tag
@@ -19,8 +25,6 @@ from app.web.pages import SEALED_PAGING, sealed_page_asked
 from app.web.resource import Resource, answer, given, headers_of, locate
 
 PDF = "application/pdf"
-KEY_PATTERN = "^[!-~]{1,100}$"
-_KEY = re.compile(KEY_PATTERN.replace("$", r"\Z"))
 _STAGES: tuple[Stage, ...] = get_args(Stage)
 _JOB = Parameter("job_id", "path", ID_SCHEMA, "", required=True)
 _APPLICATION = Parameter("application_id", "path", ID_SCHEMA, "", required=True)
@@ -78,7 +82,7 @@ class JobApplications(_ApplicationResource):
         )
     )
     def on_post(self, req: falcon.Request, resp: falcon.Response, job_id: int) -> None:
-        user_id, key = req.context.identity.user_id, _key(req)
+        user_id, key = req.context.identity.user_id, req.get_header("Idempotency-Key")
         shown, status = self._applications.apply(job_id, user_id, read_json(req, NewApplication), key)
         _show(resp, shown, status)
         if status == 201:
@@ -201,10 +205,3 @@ def all_resources(board: ApplicationBoard) -> list[Resource]:
     """Every resource of this module."""
     kinds = (JobApplications, OwnApplications, OneApplication, Cvs, Withdrawals)
     return [kind(board.service) for kind in kinds]
-
-
-def _key(req: falcon.Request) -> str | None:
-    key = req.get_header("Idempotency-Key")
-    if key is not None and not _KEY.match(key):
-        raise BadRequest("Idempotency-Key must be 1 to 100 visible characters of ASCII")
-    return key

@@ -10,6 +10,9 @@ from app.jobs.schemas import QUESTIONS_MAX
 from app.users.schemas import Id
 from app.web.texts import people_lines, people_text
 
+KEY_PATTERN = "^[!-~]{1,100}$"
+"""Of an Idempotency-Key."""
+
 LETTER_MAX, ANSWER_MAX, NOTE_MAX = 10_000, 2_000, 2_000
 
 Stage = Literal[

@@ -1,7 +1,8 @@
 """Rules of applications: one for each candidate and job, seen by the candidate and by members of the company."""
 
 import hashlib
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 
 import msgspec
 from msgspec import UNSET
@@ -15,6 +16,7 @@ from app.applications.questions import checked
 from app.applications.repeats import store as repeats
 from app.applications.repeats.store import Repeatable
 from app.applications.schemas import (
+    KEY_PATTERN,
     Answer,
     Application,
     ApplicationBrief,
@@ -25,13 +27,17 @@ from app.applications.schemas import (
 )
 from app.applications.store import ApplicationStore, Stored
 from app.companies.service import CompanyService, NotAMember
-from app.errors import Conflict, Forbidden, Gone, NotFound, PreconditionFailed, RateLimited
+from app.errors import BadRequest, Conflict, Forbidden, Gone, NotFound, PreconditionFailed, RateLimited
 from app.infra.postgres.database import Database, Transaction
 from app.jobs.service import JobService
 
 DAY_MAX = 100
 """New applications of one account within a day; each may have a CV of 5 MiB."""
 
+PARTS = frozenset({"history", "cv", "notes"})
+"""What an application has beside its own row; each is read by a statement."""
+
+_KEY = re.compile(KEY_PATTERN.replace("$", r"\Z"))
 ENDS: tuple[Stage, ...] = ("hired", "rejected")
 _decode = msgspec.json.Decoder(Application).decode
 
@@ -74,8 +80,10 @@ class ApplicationService:
         """(the candidate's only application for the job, 201 if it is new, else 200).
 
         With the key of an earlier request the answer is that of then. Raises NotFound, NotOpen, AppliesElsewhere,
-        Invalid, RateLimited, or KeyReused.
+        Invalid, RateLimited, KeyReused, or BadRequest for a key that does not fit KEY_PATTERN.
         """
+        if key is not None and not _KEY.match(key):
+            raise BadRequest("an Idempotency-Key has 1 to 100 visible characters of ASCII")
         before = self._store.find_id(job_id, user_id)
         answers: tuple[Answer, ...] = ()
         if before is None:
@@ -96,10 +104,13 @@ class ApplicationService:
                 repeats.keep(transaction, repeatable, status, msgspec.json.encode(shown).decode())
         return shown, status
 
-    def read(self, application_id: int, user_id: int) -> Application:
-        """For the candidate, or for a member with notes; raises NotFound for all others."""
+    def read(self, application_id: int, user_id: int, parts: Collection[str] = PARTS) -> Application:
+        """For the candidate, or for a member with notes; raises NotFound for all others.
+
+        Parts that are not asked for are empty.
+        """
         stored, member = self._may_see(application_id, user_id)
-        return self._shown(self._store.database, stored, member=member)
+        return self._shown(self._store.database, stored, member=member, parts=parts)
 
     def own(self, user_id: int, cursor: str | None, limit: int) -> Applications:
         """A page of the candidate's applications; raises Invalid for a wrong cursor."""
@@ -210,15 +221,17 @@ class ApplicationService:
         return Applications(page, self._cursors.seal(listed, page[-1].id) if len(found) > limit else None)
 
     @staticmethod
-    def _shown(database: Database | Transaction, stored: Stored, *, member: bool = False) -> Application:
+    def _shown(
+        database: Database | Transaction, stored: Stored, *, member: bool = False, parts: Collection[str] = PARTS
+    ) -> Application:  # fmt: skip
         application_id = stored.brief.id
         return Application(
             **msgspec.structs.asdict(stored.brief),
             letter=stored.letter,
             answers=stored.answers,
-            history=store.steps(database, application_id, actors=member),
-            cv=cvs.describe(database, application_id),
-            notes=store.notes(database, application_id) if member else UNSET,
+            history=store.steps(database, application_id, actors=member) if "history" in parts else [],
+            cv=cvs.describe(database, application_id) if "cv" in parts else None,
+            notes=UNSET if not member else store.notes(database, application_id) if "notes" in parts else [],
         )
 
 

@@ -36,9 +36,11 @@ class Mutations:
         profile = Profile(given.name, "" if given.headline is None else given.headline)
         return decode(self._users.change(user_id, profile, expected_version).private_json)
 
-    def apply(self, viewer: Viewer, asked: Asked, job_id: str, input: Given) -> Found:  # noqa: A002
-        user_id = self._may(viewer, "applying")
-        shown, _ = self._applications.apply(number(job_id), user_id, converted(input, NewApplication), None)
+    def apply(
+        self, viewer: Viewer, asked: Asked, job_id: str, input: Given, idempotency_key: str | None = None  # noqa: A002
+    ) -> Found:  # fmt: skip
+        user_id, new = self._may(viewer, "applying"), converted(input, NewApplication)
+        shown, _ = self._applications.apply(number(job_id), user_id, new, idempotency_key)
         return self._applied(asked, shown)
 
     def withdraw_application(self, viewer: Viewer, asked: Asked, id: str) -> Found:  # noqa: A002

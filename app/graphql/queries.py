@@ -6,6 +6,7 @@ from typing import Any, cast
 import msgspec
 
 from app.applications.schemas import Applications, Stage
+from app.applications.service import PARTS
 from app.errors import BadRequest
 from app.graphql.asked import Asked
 from app.graphql.loading import Found, Loading, Services, Viewer, decode, number, numbers, posting
@@ -84,6 +85,12 @@ class Queries:
     def applications(self, viewer: Viewer, asked: Asked, first: int | None = None, after: str | None = None) -> Found:
         page = self._applications.own(viewer.known, _sealed(after), _limit(first))
         return self._applied(asked, page)
+
+    def application(self, viewer: Viewer, asked: Asked, id: str) -> Found:  # noqa: A002
+        parts = [each for each in PARTS if asked.asks(each)]
+        found: Found = msgspec.to_builtins(self._applications.read(number(id), viewer.known, parts))
+        self._loading.complete_jobs([*asked.at("job")], [found["job"]])
+        return found
 
     def job_applications(
         self, viewer: Viewer, asked: Asked, job_id: str, stage: list[Stage] | None = None,

@@ -20,6 +20,7 @@ from app.infra.tuning.live_tuning import LiveTuning
 from app.web.bodies import decoded, read_json
 from app.web.client import client_address
 from app.web.limits import RateLimiter
+from app.web.middleware import MayWrite
 from app.web.openapi.operations import Operation, Parameter, operation
 from app.web.resource import Resource, headers_of
 
@@ -58,21 +59,23 @@ class ByPostOnly(BadRequest):
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """What requests are limited by and counted with."""
+    """What requests are limited by and counted with, and what refuses changes while the process may not write."""
 
     limiter: RateLimiter
     tuning: LiveTuning
     counters: Counters
+    may_write: MayWrite
 
 
 class GraphQL(Resource):
     """Queries and mutations; without a token for what everybody may read."""
 
     open_to_all = frozenset(("GET", "HEAD", "POST"))
+    requires_writing = False
 
     def __init__(self, service: GraphQLService, edge: Edge) -> None:
         self._service, self._limiter, self._tuning = service, edge.limiter, edge.tuning
-        self._counters = edge.counters
+        self._counters, self._may_write = edge.counters, edge.may_write
 
     @operation(
         Operation(
@@ -116,6 +119,8 @@ class GraphQL(Resource):
         except BadRequest as error:
             self._refuse(req, resp, error)
         else:
+            if ready.operation.writes:
+                self._may_write()
             self._run(req, resp, ready)
 
     def _run(self, req: falcon.Request, resp: falcon.Response, ready: Ready) -> None:

@@ -9,8 +9,14 @@ from graphql import GraphQLInputObjectType, GraphQLObjectType, GraphQLSchema, bu
 
 Resolve = Callable[..., Any]
 _FILE = Path(__file__).with_name("schema.graphql")
-_OTHER_NAMES = {"company_not": "company.not", "skill_all": "skill.all", "first": "limit", "after": "cursor"}
-"""Arguments of lists and searches that the REST API names otherwise."""
+_OTHER_NAMES = {
+    "company_not": "company.not",
+    "skill_all": "skill.all",
+    "first": "limit",
+    "after": "cursor",
+    "idempotency_key": "Idempotency-Key",
+}
+"""Arguments that the REST API names otherwise."""
 
 
 def schema_text() -> str:

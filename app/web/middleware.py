@@ -128,9 +128,7 @@ class RequestMiddleware:
         """
         method, env = req.method, req.env
         if method not in _READS:
-            if method not in _KNOWN_METHODS:
-                raise falcon.HTTPMethodNotAllowed(allowed_methods(resource))
-            self._may_write()
+            self._may_change(method, resource)
         if method == "OPTIONS":
             self._limiter.take_open(client_address(req), self._tuning.current.limits)
         elif not resource.public and (method not in resource.open_to_all or AUTHORIZATION in env):
@@ -156,6 +154,12 @@ class RequestMiddleware:
         if IF_MATCH in env or IF_NONE_MATCH in env:
             req.context.conditional = True
             before_writing(req, resource, params)
+
+    def _may_change(self, method: str, resource: Any) -> None:
+        if method not in _KNOWN_METHODS:
+            raise falcon.HTTPMethodNotAllowed(allowed_methods(resource))
+        if resource.requires_writing:
+            self._may_write()
 
     def process_response(self, req: falcon.Request, resp: falcon.Response, resource: Any, succeeded: bool) -> None:
         """Set the headers of every response, and evaluate the conditions of a read."""

@@ -17,13 +17,15 @@ class Resource:
     Requests to a public resource count for the client's network, unless the class sets `counted = False`: probes and
     metrics are not counted, and other resources count by themselves. The methods in `open_to_all` need no session
     either; if the request has a token, it must be valid, and the request counts for its user. Writing requests to a
-    resource with an `activity` may need an account that has proven its address.
+    resource with an `activity` may need an account that has proven its address. While the process may not write, they
+    are refused, unless the class sets `requires_writing = False` and itself refuses those that do write.
     """
 
     public = False
     counted = True
     open_to_all: frozenset[str] = frozenset()
     activity: Activity | None = None
+    requires_writing = True
 
     def tag(self, req: falcon.Request, **params: object) -> str | None:
         """The current entity tag of the resource, for conditional requests; None if it has none."""

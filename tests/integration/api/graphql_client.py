@@ -21,6 +21,7 @@ validThrough firstSeenAt contentChangedAt source externalId version places { cou
 salary { currency unit min max } apply { kind target questions { text required } } takenDown { at reason }
 company { id slug name verified }
 """
+ID_FIELDS = ("id", "actorId", "authorId")
 COMPANY = "id slug name verified description website country createdAt updatedAt version"
 
 
@@ -48,7 +49,7 @@ def as_rest(value: Any) -> Any:
         return [as_rest(each) for each in value]
     if isinstance(value, dict):
         return {
-            _snake(name): int(each) if name == "id" and each.isdigit() else as_rest(each)
+            _snake(name): int(each) if name in ID_FIELDS and str(each).isdigit() else as_rest(each)
             for name, each in value.items()
         }
     return value

@@ -123,6 +123,26 @@ def test_nested_companies_and_postings_are_complete(api: Api, company: TestCompa
     }
 
 
+WHOLE = """
+letter answers { question answer } history { stage at by actorId } cv { bytes at } notes { text at authorId }
+"""
+
+
+def test_a_whole_application_is_that_of_the_rest_api(api: Api, company: TestCompany, job: dict[str, Any]) -> None:
+    candidate = api.person()
+    said = {"letter": "I care.", "answers": [{"question": "When?", "answer": "Now"}]}
+    number = candidate.send("POST", f"jobs/{job['id']}/applications", json=said).json()["id"]
+    path, query = f"applications/{number}", f"{{ application(id: {number}) {{ {APPLICATION} {WHOLE} }} }}"
+    cv = candidate.send("PUT", f"{path}/cv", {"Content-Type": "application/pdf"}, data=b"%PDF-1.7\n%%EOF\n")
+    assert cv.status_code == 200, cv.text
+    moved = company.recruiter.send("PATCH", path, json={"stage": "interview", "note": "Call her."})
+    assert moved.status_code == 200, moved.text
+    shown = candidate.get(path).json()
+    own = as_rest(data(api, query, candidate))["application"]
+    assert own == shown | {"notes": None, "history": [{**step, "actor_id": None} for step in shown["history"]]}
+    assert as_rest(data(api, query, company.recruiter))["application"] == company.recruiter.get(path).json()
+
+
 FIELDS = {
     "me": ("me { id }", "unauthenticated", "", "", ""),
     "user": ("user(id: 1) { id }", "unauthenticated", "not_found", "not_found", "not_found"),
@@ -137,6 +157,7 @@ FIELDS = {
     "jobApplications": (
         "jobApplications(jobId: DRAFT) { nodes { id } }", "unauthenticated", "not_found", "", "",
     ),
+    "application": ("application(id: APPLICATION) { id }", "unauthenticated", "not_found", "", ""),
     "savedSearches": ("savedSearches { id }", "unauthenticated", "", "", ""),
 }  # fmt: skip
 """Each field of the query, and the code for nobody, somebody, a recruiter and the owner; empty: no error."""
@@ -149,9 +170,14 @@ def test_every_field_of_the_query_has_a_row() -> None:
 
 
 @pytest.mark.parametrize("name", FIELDS)
-def test_each_caller_gets_the_code_of_the_row(api: Api, company: TestCompany, name: str) -> None:
+def test_each_caller_gets_the_code_of_the_row(
+    api: Api, company: TestCompany, job: dict[str, Any], name: str
+) -> None:  # fmt: skip
     draft = company.owner.send("POST", f"companies/{company.id}/jobs", json=DRAFT).json()["id"]
     query, *expected = FIELDS[name]
+    if name == "application":
+        applied = api.person().send("POST", f"jobs/{job['id']}/applications", json={})
+        query = query.replace("APPLICATION", str(applied.json()["id"]))
     query = query.replace("COMPANY", f'"{company.id}"').replace("DRAFT", f'"{draft}"').replace("1)", '"4000000000")')
     callers = (None, api.person(), company.recruiter, company.owner)
     answers = [ask(api, f"{{ {query} }}", caller).json() for caller in callers]

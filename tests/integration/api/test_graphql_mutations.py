@@ -160,6 +160,25 @@ def test_an_application_is_sent_and_withdrawn(api: Api, company: TestCompany, pe
     assert data(api, withdraw, person) == {"withdrawApplication": {"stage": "withdrawn"}}
 
 
+def test_an_application_is_repeated_by_its_key_in_either_api(api: Api, company: TestCompany, person: Person) -> None:
+    job = offer(company, OFFER | {"title": f"Nurse of {api.new_email()}"})
+    apply = """mutation($job: ID!, $letter: String, $key: String) {
+      apply(jobId: $job, input: {letter: $letter}, idempotencyKey: $key) { id stage letter version }
+    }"""
+    given = {"job": job, "letter": "Hello", "key": "first"}
+    sent = data(api, apply, person, variables=given)["apply"]
+    data(api, f"mutation {{ withdrawApplication(id: {sent['id']}) {{ stage }} }}", person)
+    assert data(api, apply, person, variables=given)["apply"] == sent
+    headers = {"Idempotency-Key": "first"}
+    repeated = person.send("POST", f"jobs/{job}/applications", headers, json={"letter": "Hello"})
+    assert (repeated.status_code, repeated.json()["stage"]) == (201, "submitted")
+    assert data(api, apply, person, variables=given | {"key": None})["apply"]["stage"] == "withdrawn"
+    (other,) = ask(api, apply, person, variables=given | {"letter": "Bye"}).json()["errors"]
+    assert other["extensions"]["code"] == "idempotency_key_reused"
+    assert [each["field"] for each in other["extensions"]["fields"]] == ["idempotencyKey"]
+    assert codes(ask(api, apply, person, variables=given | {"key": "no spaces"})) == ["bad_request"]
+
+
 def test_a_get_changes_nothing(api: Api, person: Person) -> None:
     params = {"query": 'mutation { updateProfile(input: {name: "Eve"}) { name } }'}
     headers = {"Authorization": f"Bearer {person.token}"}

@@ -33,6 +33,7 @@ from tests.integration.jobs.test_keys import MEMBER, OWNER
 from tests.integration.jobs.workers import KINDS, CountedDatabase, Worker, stock
 
 COMPANY = "company { id name description website }"
+WHOLE_JOB = f"{COMPANY} posting {{ title {COMPANY} }}"
 STATEMENTS = {
     "me": ("me { email }", 1),
     "user": ("user(id: USER) { name }", 1),
@@ -50,6 +51,10 @@ STATEMENTS = {
     "jobApplications": (
         f"jobApplications(jobId: JOB) {{ nodes {{ stage job {{ {COMPANY} posting {{ title {COMPANY} }} }} }} }}",
         1 + 1 + (1 + 1 + 1 + 1),
+    ),
+    "application": (
+        f"application(id: APPLICATION) {{ history {{ at }} cv {{ at }} notes {{ text }} job {{ {WHOLE_JOB} }} }}",
+        1 + 1 + (1 + 1 + 1) + (1 + 1 + 1),
     ),
     "savedSearches": ("savedSearches { name }", 1),
 }
@@ -79,8 +84,8 @@ class Counted:
         users = UserService(UserStore(database), coherence)
         self.worker = Worker(database, coherence, companies, board, self.user, self.company)
         self.jobs = stock(self.worker)
-        for job in self.jobs:
-            applications.apply(job, self.user, NewApplication(), None)
+        sent = [applications.apply(job, self.user, NewApplication(), None)[0].id for job in self.jobs]
+        self.application = sent[0]
         saved.create(self.user, NewSavedSearch("Mine", "q=nurse"), "en")
         self.worker.search("limit=1")  # the first search reads what later ones remember
         services = Services(users, companies, board, applications, saved)
@@ -90,7 +95,7 @@ class Counted:
         """The statements of a query for one object or for more."""
         names = {
             "USER": self.user, "OTHER": self.other, "COMPANY": self.company, "JOBS": self.jobs[:objects],
-            "JOB": self.jobs[0], "FIRST": objects,
+            "JOB": self.jobs[0], "FIRST": objects, "APPLICATION": self.application,
         }  # fmt: skip
         for name, value in names.items():
             query = re.sub(rf"\b{name}\b", str(value), query)
@@ -132,4 +137,5 @@ def test_each_level_costs_one_statement_whatever_the_number_of_objects(
 def test_what_nobody_asks_for_costs_nothing(counted: Counted) -> None:
     assert counted.cost("companies { nodes { role company { id slug name verified } } }", 4) == 1
     assert counted.cost("applications { nodes { job { title company { name } } } }", 4) == 1
+    assert counted.cost("application(id: APPLICATION) { stage letter answers { answer } }", 1) == 1 + 1
     assert counted.cost("a: me { id } b: me { id }", 1) == 2
