@@ -315,5 +315,5 @@ def _resources(parts: Parts) -> list[Resource]:
         health.OpenApi(description),
         health.Start(),
         health.Documentation(description),
-        health.DocumentationFile(),
+        health.DocumentationFile(graphql.explorer_files(parts.settings)),
     ]

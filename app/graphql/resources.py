@@ -12,6 +12,7 @@ from app.auth.proof import address_proof
 from app.auth.resources import client_of
 from app.config import Settings
 from app.errors import BadRequest, ProductError, rate_limit
+from app.graphql import explorer
 from app.graphql.bounds import CHARACTERS_MAX
 from app.graphql.loading import Services, Viewer
 from app.graphql.service import GraphQLService, Ready, Wanted
@@ -73,9 +74,11 @@ class GraphQL(Resource):
     open_to_all = frozenset(("GET", "HEAD", "POST"))
     requires_writing = False
 
-    def __init__(self, service: GraphQLService, edge: Edge) -> None:
+    def __init__(self, service: GraphQLService, edge: Edge, *, explorable: bool) -> None:
+        """With `explorable`, browsers that open the URL get GraphiQL."""
         self._service, self._limiter, self._tuning = service, edge.limiter, edge.tuning
         self._counters, self._may_write = edge.counters, edge.may_write
+        self._explorable = explorable
 
     @operation(
         Operation(
@@ -91,6 +94,9 @@ class GraphQL(Resource):
         )
     )
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        if self._explorable and _opened_by_browser(req):
+            _explore(resp)
+            return
         given = _wanted(_asked(req))
         try:
             ready = self._service.prepare(given)
@@ -158,7 +164,25 @@ def endpoint(services: Services, settings: Settings, edge: Edge) -> GraphQL:
     """The resource; the schema may be asked for in development, elsewhere by a setting."""
     introspection = settings.development or settings.graphql_introspection
     may_do = address_proof(settings, services.users).require
-    return GraphQL(GraphQLService(services, may_do, introspection=introspection), edge)
+    return GraphQL(
+        GraphQLService(services, may_do, introspection=introspection), edge, explorable=bool(explorer_files(settings))
+    )
+
+
+def explorer_files(settings: Settings) -> dict[str, bytes]:
+    """What the page for browsers loads, packed by gzip; only in development."""
+    return explorer.files() if settings.development else {}
+
+
+def _opened_by_browser(req: falcon.Request) -> bool:
+    return not req.query_string and "text/html" in req.env.get("HTTP_ACCEPT", "")
+
+
+def _explore(resp: falcon.Response) -> None:
+    resp.data, resp.content_type = explorer.PAGE, falcon.MEDIA_HTML
+    headers = headers_of(resp)
+    headers["content-security-policy"] = explorer.POLICY
+    headers["vary"] = "Accept"
 
 
 def _media_type(req: falcon.Request) -> str:

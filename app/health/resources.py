@@ -1,6 +1,7 @@
 """HTTP resources of health, metrics and documentation."""
 
 import gzip
+from collections.abc import Mapping
 from typing import Any
 
 import falcon
@@ -13,7 +14,15 @@ from app.health.schemas import Alive, Links, Metrics, Report
 from app.health.service import HealthService
 from app.web.compression import preferred
 from app.web.openapi.operations import Operation, Parameter, operation
-from app.web.openapi.page import START_POLICY, VIEWER_FILES, VIEWER_POLICY, packed_files, page, start_page
+from app.web.openapi.page import (
+    START_POLICY,
+    VIEWER_FILES,
+    VIEWER_POLICY,
+    media_type,
+    packed_files,
+    page,
+    start_page,
+)
 from app.web.resource import Resource, answer
 
 
@@ -145,12 +154,12 @@ class Documentation(Resource):
 
 
 class DocumentationFile(Resource):
-    """A file of the documentation page."""
+    """A file of the documentation page, or one of `further`, which are packed by gzip."""
 
     public = True
 
-    def __init__(self) -> None:
-        self._packed = packed_files()
+    def __init__(self, further: Mapping[str, bytes]) -> None:
+        self._packed = {**packed_files(), **further}
 
     @operation(
         Operation(
@@ -165,7 +174,7 @@ class DocumentationFile(Resource):
     def on_get(self, req: falcon.Request, resp: falcon.Response, file: str) -> None:
         if file not in self._packed:
             raise NotFound
-        resp.content_type = VIEWER_FILES[file]
+        resp.content_type = media_type(file)
         resp.set_header("Cache-Control", "public, max-age=3600")
         resp.append_header("Vary", "Accept-Encoding")
         if preferred(req.env.get("HTTP_ACCEPT_ENCODING", ""), ("gzip",)):

@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from app.config import VERSION
 from app.routes import ROUTES
 from app.web.openapi.description import document
-from app.web.openapi.page import VIEWER_FILES, packed_files
+from app.web.openapi.page import VIEWER_FILES, media_type, packed_files
 from tests.api_client import Api, Person
 
 
@@ -114,7 +114,7 @@ def test_docs_files_are_gzipped_if_the_client_accepts_it(
     answer = requests.get(f"{api.url}/docs/{name}", headers={"Accept-Encoding": accepted}, stream=True, timeout=30)
     assert (answer.status_code, answer.headers.get("Content-Encoding")) == (200, coding)
     assert "Accept-Encoding" in answer.headers["Vary"]
-    assert answer.headers["Content-Type"] == VIEWER_FILES[name]
+    assert answer.headers["Content-Type"] == media_type(name)
     sent = answer.raw.read(decode_content=False)
     body = gzip.decompress(sent) if coding else sent
     assert body == gzip.decompress(packed_files()[name])

@@ -1,4 +1,4 @@
-"""The documentation page in a real browser: log in, call endpoints, and load nothing from other hosts."""
+"""The documentation page and GraphiQL in a real browser: call endpoints, and load nothing from other hosts."""
 
 import json
 from collections.abc import Iterator
@@ -18,6 +18,18 @@ if (field === null) return false;
 Object.getOwnPropertyDescriptor(HTMLTextAreaElement.prototype, "value").set.call(field, arguments[1]);
 field.dispatchEvent(new Event("input", { bubbles: true }));
 return true;
+"""
+WRITE = """
+const editor = document.querySelector(".graphiql-query-editor .CodeMirror");
+if (editor === null) return false;
+editor.CodeMirror.setValue(arguments[0]);
+return true;
+"""
+HINTS = """
+const editor = document.querySelector(".graphiql-query-editor .CodeMirror").CodeMirror;
+editor.setCursor({ line: 0, ch: arguments[0] });
+editor.execCommand("autocomplete");
+return [...document.querySelectorAll(".CodeMirror-hint")].some((each) => each.innerText.startsWith(arguments[1]));
 """
 LOADED = "return performance.getEntriesByType('resource').map(each => each.name)"
 
@@ -65,3 +77,17 @@ def test_login_and_calls_work_and_nothing_loads_from_other_hosts(browser: Browse
         api.url.split("/")[2]
     }
     assert [each for each in browser.complaints() if "401" not in each] == []
+
+
+def test_graphiql_reads_the_schema_and_runs_a_query(browser: Browser, api: Api) -> None:
+    browser.open(f"{api.url}/graphql")
+    text = "query Explored { sea"
+    browser.wait(WRITE, text)
+    browser.wait(HINTS, len(text), "search")
+    browser.wait(WRITE, "query Explored { search(first: 1) { pageInfo { hasNextPage } } }")
+    browser.wait(CLICK, "button.graphiql-execute-button")
+    browser.wait(f"return (() => {{ {TEXT} }})()?.includes(arguments[1])", ".result-window", "hasNextPage")
+    assert {each.split("/")[2] for each in browser.run(LOADED) if not each.startswith("data:")} == {
+        api.url.split("/")[2]
+    }
+    assert browser.complaints() == []
