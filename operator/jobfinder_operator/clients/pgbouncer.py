@@ -12,6 +12,7 @@ from psycopg2.extensions import POLL_OK, POLL_READ, POLL_WRITE
 
 from jobfinder_operator.deciding.snapshot import Reading
 
+LOGIN_POLL_S = 0.02
 CONSOLE = "pgbouncer"  # the console's own database; it has a pool in SHOW POOLS too
 
 # Two settings bound a pool, and both are set to the same value. The first alone is not a hard limit: after a RECONNECT,
@@ -127,8 +128,18 @@ class Console:
         return len(_without_console(await self.rows("SHOW SERVERS", timeout_s)))
 
     async def recycle(self, timeout_s: float | None = None) -> None:
-        """Close each connection to PostgreSQL when its transaction ends; new ones keep to the limit."""
-        await self.rows("RECONNECT", timeout_s)
+        """Close each connection to PostgreSQL when its transaction ends; new ones keep to the limit.
+
+        RECONNECT also drops a connection that is still logging in. PgBouncer takes that for a failed login, and refuses
+        clients until another one has succeeded. So wait until none is logging in, for up to half of the time; below a
+        smaller limit, which has been set before, none begins.
+        """
+        limit_s, started = self._limit_s(timeout_s), time.monotonic()
+        while any(int(row["sv_login"]) for row in await self.rows("SHOW POOLS", limit_s / 2)):
+            if time.monotonic() - started > limit_s / 2:
+                break
+            await asyncio.sleep(LOGIN_POLL_S)
+        await self.rows("RECONNECT", limit_s - (time.monotonic() - started))
 
     async def _config(self, timeout_s: float | None = None) -> Mapping[str, str]:
         return {str(row["key"]): str(row["value"]) for row in await self.rows("SHOW CONFIG", timeout_s)}

@@ -1,8 +1,11 @@
 """The console client against real PgBouncers."""
 
 import asyncio
+import signal
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 
 import psycopg2
@@ -10,11 +13,12 @@ import pytest
 
 from app.local.postgres import Postgres
 from app.local.process import becomes_true
-from jobfinder_operator.clients.pgbouncer import Console, ConsoleError, Consoles, connect
+from jobfinder_operator.clients.pgbouncer import MOST, Console, ConsoleError, Consoles, connect
 from jobfinder_operator.deciding.snapshot import Reading
 from tests.conftest import LocalDatabase
 from tests.integration.operator.load import saturated, transactions
 from tests.integration.operator.sidecars import ACCOUNT, TIMEOUT_S, Sidecar, on_console, read, setting
+from tests.pods.pod import wait_for
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +73,43 @@ def test_pool_resizes_under_load_without_failed_transactions(sidecar: Sidecar) -
     assert load.failures == []
     assert shrunk.wait_seconds > grown.wait_seconds > 0
     assert shrunk.busy_seconds > grown.busy_seconds > 0
+
+
+@contextmanager
+def logins_held(postgres: Postgres) -> Iterator[None]:
+    """PostgreSQL starts no backend; those that it has go on."""
+    assert postgres.process is not None
+    postgres.process.send(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        postgres.process.send(signal.SIGCONT)
+
+
+def logging_in(sidecar: Sidecar) -> bool:
+    rows = on_console(sidecar, lambda console: console.rows("SHOW POOLS"))
+    return any(int(row["sv_login"]) for row in rows)
+
+
+def test_recycling_while_a_connection_logs_in_fails_no_transaction(sidecar: Sidecar, postgres: Postgres) -> None:
+    """PgBouncer takes a login that RECONNECT ends for a failed one, and refuses clients that come next."""
+    resize(sidecar, 2, recycle=True)
+    with (
+        saturated([sidecar.url], clients=12, statement="SELECT pg_sleep(0.005)") as load,
+        ThreadPoolExecutor(1) as beside,
+    ):
+        until(lambda seen: seen.servers_active == 2, sidecar)
+        with logins_held(postgres):
+            resize(sidecar, 10)
+            wait_for(lambda: logging_in(sidecar), "a login that is not answered")
+            recycling = beside.submit(resize, sidecar, 3, recycle=True)
+            wait_for(lambda: setting(sidecar, MOST) == "3", "the smaller limit")
+            done = load.done
+            wait_for(lambda: load.done > done + 20 or bool(load.failures), "transactions while none logs in")
+        recycling.result()
+        done = load.done
+        until(lambda seen: seen.servers <= 3 and load.done > done + 50, sidecar)
+    assert load.failures == []
 
 
 def test_smaller_pool_without_recycle_keeps_busy_connections(sidecar: Sidecar) -> None:
