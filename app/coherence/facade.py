@@ -9,6 +9,7 @@ from app.coherence.clock import SYSTEM_CLOCK, Clock
 from app.coherence.facts.derived import DerivedCache
 from app.coherence.facts.ended_sessions import EndedSessions
 from app.coherence.facts.fact_cache import FactCache
+from app.coherence.facts.replicas import ReplicaReads
 from app.coherence.facts.shared import Kind, SharedFacts
 from app.coherence.kept_answers import NO_ANSWERS, KeptAnswers
 from app.coherence.log.agreement import Agreement
@@ -23,6 +24,7 @@ from app.errors import Unavailable
 from app.infra.memcache.client import CacheUnavailable, Memcache
 from app.infra.metrics.counters import Counters
 from app.infra.postgres.database import Database
+from app.infra.postgres.replica import Primary, Replica
 from app.infra.relying import Part
 
 log = logging.getLogger(__name__)
@@ -58,6 +60,7 @@ class Coherence:
         self, memcache: Memcache, database: Database, counters: Counters, tuning: Caches, kinds: Kinds,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:  # fmt: skip
+        self._clock, self._counters = clock, counters
         change_log = ChangeLog(memcache.primary) if memcache.configured else None
         own = memcache.primary.name if memcache.configured else NO_LOG
         self.agreement = agreement = Agreement(own, change_log, LogRecord(database))
@@ -77,11 +80,21 @@ class Coherence:
         self.sessions = FactCache(kinds.sessions, shared_sessions, lease, clock, counters)
         self.ended_sessions = EndedSessions(shared_sessions, clock.now_ns)
         self.answers: KeptAnswers = NO_ANSWERS
+        self.replicas: ReplicaReads | None = None
         self.apply(tuning)
 
     def keep_answers(self, answers: KeptAnswers) -> None:
         """Tell `answers` what they need to know from now on; before the first request."""
         self.answers = self._lease.answers = self.ended_sessions.answers = answers
+
+    def use_replicas(self, replicas: Sequence[Replica], primary: Primary) -> ReplicaReads:
+        """Read facts other than sessions on `replicas` where that is proven; before the first request."""
+        if self.agreement.log is not None:
+            self.agreement.log.with_places = True
+        self._publisher.place = primary.place
+        self.replicas = ReplicaReads(replicas, primary, self._lease, self._clock, self._counters)
+        self.users.replicas = self.companies.replicas = self.jobs.replicas = self.searches.replicas = self.replicas
+        return self.replicas
 
     def show(self, gauge: Callable[[str, float], None]) -> None:
         """Set this worker's gauges of its caches and of the log."""
@@ -93,6 +106,8 @@ class Coherence:
         gauge("jobs_cached", len(self.jobs))
         gauge("searches_cached", len(self.searches))
         gauge("sessions_ended", len(self.ended_sessions))
+        if self.replicas is not None:
+            self.replicas.show(gauge)
 
     def proven(self, *parts: Part) -> Position | None:
         """The position of the state that proves all of `parts`; None when it does not prove them or has no log.

@@ -27,6 +27,7 @@ from app.coherence.log.lease import LEASE_MAX_MS
 from app.errors import NotFinal, Unavailable, WrongLog
 from app.infra.memcache.client import CacheUnavailable
 from app.infra.metrics.counters import Counters
+from app.infra.postgres.replica import Place
 
 CLOCK_RATE_ERROR = 0.09  # chrony's largest slew is 1/12 (maxslewrate in chrony.conf(5)); a crystal adds some 0.01 %
 MARGIN_MS = 1
@@ -53,11 +54,19 @@ class LeftOvers(Protocol):
     def delete_of(self, xid: str | None, counter: str) -> bool: ...
 
 
+def no_place() -> None:
+    """Without replicas nobody needs the place of a change in the WAL."""
+
+
 class Publisher:
     """Writes of this worker, and outbox rows left over by writers that died or publish nothing, as SQL by hand does.
 
     What is left over is final within LEFT_OVER_S, DRAIN_EVERY_S and a publication after its commit: 5 s at most.
+
+    With replicas, `place` asks the primary for its present place in the WAL; what it cannot tell is published without.
     """
+
+    place: Callable[[], Place | None] = staticmethod(no_place)
 
     def __init__(
         self, agreement: Agreement, outbox: LeftOvers, clock: Clock, counters: Counters
@@ -129,16 +138,25 @@ class Publisher:
         if len(keys) > NAMED_MAX:
             change_log.forget_everything()
         elif keys:
-            change_log.enter(change_log.take(len(keys)), keys)
+            place = self._place()
+            change_log.enter(change_log.take(len(keys)), keys, place)
 
     def _insist(self, keys: Sequence[str], change_log: ChangeLog, deadline_ns: float) -> None:
         """Publish `keys`, each of the two steps tried until the deadline. Raises CacheUnavailable."""
         if len(keys) > NAMED_MAX:
             self._until(deadline_ns, change_log.forget_everything)
         elif keys:
+            place = self._place()
             first = self._until(deadline_ns, change_log.take, len(keys))
-            self._until(deadline_ns, change_log.enter, first, keys)
+            self._until(deadline_ns, change_log.enter, first, keys, place)
         self._counters.add("changes_published", len(keys))
+
+    def _place(self) -> Place | None:
+        """A place behind the commit of what is published; asked for before a number is taken, so that no gap waits."""
+        try:
+            return self.place()
+        except Unavailable:
+            return None
 
     def _until(self, deadline_ns: float, step: Callable[P, R], *args: P.args, **named: P.kwargs) -> R:
         """Retry `step` until it succeeds. Raises CacheUnavailable or Unavailable if it still fails at the deadline.

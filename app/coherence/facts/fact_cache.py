@@ -1,10 +1,12 @@
 """The cache of one kind of facts: local, then memcached, then PostgreSQL, with one load for concurrent callers."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Generic, TypeVar
 
 from app.coherence.clock import S_IN_NS, Clock
 from app.coherence.facts.flights import Flight, Flights
+from app.coherence.facts.replicas import ReplicaReads
 from app.coherence.facts.second_chance import SecondChanceCache
 from app.coherence.facts.shared import Kind, SharedFact, SharedFacts
 from app.coherence.log.change_log import REACH
@@ -12,9 +14,15 @@ from app.coherence.log.history import Position, State
 from app.coherence.log.lease import Lease
 from app.config import CacheTuning
 from app.infra.metrics.counters import Counters, counter_of
+from app.infra.postgres.replica import from_primary
 from app.infra.relying import refuse, relying
 
 V = TypeVar("V")
+
+
+def _one_of(read: Callable[[int], V | None], keys: list[int]) -> Mapping[int, V]:
+    value = read(keys[0])
+    return {} if value is None else {keys[0]: value}
 
 
 class LocalFact(Generic[V]):
@@ -52,6 +60,9 @@ class FactCache(Generic[V]):
         self._find = self._local.find
         self._flights: Flights[V] = Flights(clock.signal)
         self._ttl_s = 0
+
+    replicas: ReplicaReads | None = None
+    """Where values are read if the rule can prove them; None: only on the primary."""
 
     def __len__(self) -> int:
         """How many facts are in this process."""
@@ -112,9 +123,12 @@ class FactCache(Generic[V]):
         wanted = list(dict.fromkeys(keys))
         known, ended = self._known(wanted)
         missing = [key for key in wanted if key not in known and key not in ended]
+        if missing and self.replicas is not None:
+            known |= self._from_replica(missing, read, self.replicas)[1]
+            missing = [key for key in missing if key not in known]
         if missing:
             position = self._lease.position()
-            found = read(missing)
+            found = read(missing) if self.replicas is None else from_primary(partial(read, missing))
             self._count(self._misses, len(missing))
             self._put_many(found, position)
             known |= found
@@ -169,7 +183,7 @@ class FactCache(Generic[V]):
         return flight.value
 
     def _fill(self, key: int, read: Callable[[int], V | None], state: State | None, flight: Flight[V]) -> None:
-        """Set the outcome of `flight`: a proven fact of a cache, else the value read from PostgreSQL."""
+        """Set the outcome of `flight`: a proven fact of a cache or a replica, else what the primary has."""
         if state is not None:
             fact = self._find(key)
             if fact is not None and fact.holds(self._lease.state):
@@ -179,6 +193,11 @@ class FactCache(Generic[V]):
             if shared is not None and self._accepts(key, shared):
                 self._hit(flight.land(shared.value, shared.position, fresh=shared.value is None))
                 return
+            if self.replicas is not None:
+                position, found = self._from_replica([key], partial(_one_of, read), self.replicas)
+                if found:
+                    flight.land(found[key], position, fresh=False)
+                    return
         position, value = self._read(key, read)
         self._count(self._misses)
         if value is not None and position is not None:
@@ -188,7 +207,21 @@ class FactCache(Generic[V]):
     def _read(self, key: int, read: Callable[[int], V | None]) -> tuple[Position | None, V | None]:
         """(position, value) from PostgreSQL; the position is taken *before* the read, so that later changes count."""
         position = self._lease.position()
-        return position, read(key)
+        return position, read(key) if self.replicas is None else from_primary(partial(read, key))
+
+    def _from_replica(
+        self, keys: list[int], read: Callable[[list[int]], Mapping[int, V]], replicas: ReplicaReads
+    ) -> tuple[Position | None, Mapping[int, V]]:  # fmt: skip
+        """Those of the values that a replica has and the rule proves under the caller's lease, and their position."""
+        answer = replicas.read(partial(read, keys)) if self._current() is not None else None
+        if answer is None:
+            return None, {}
+        proven = {key: value for key, value in answer.value.items() if answer.proves(self._kind.keys(key, value))}
+        self._count(self._misses, len(proven))
+        position = answer.state.position
+        self._put_many(proven, position)
+        replicas.count(answer, whole=len(proven) == len(keys))
+        return position, proven
 
     def _known(self, keys: list[int]) -> tuple[dict[int, V], set[int]]:
         """What is known without PostgreSQL: values by key, and the keys that have ended for ever."""

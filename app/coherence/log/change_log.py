@@ -14,14 +14,18 @@ loss does:
   any more once the writer has waited (`publisher.py`).
 - *An acknowledgement lost.* The step is repeated; a number that is never entered is a gap, an entry set twice is
   the same entry. Entries of which the server has stored only some are repeated together.
+
+With replicas, an entry comes with a place in the primary's WAL (`replay.py`), in an item of its own that is stored
+before the entry: who finds the entry finds the place, unless it was published without one or the item was lost.
 """
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from app.coherence.log.history import Position
 from app.infra.memcache.client import CacheUnavailable
+from app.infra.postgres.replica import Place
 
 TICKET = "ticket"
 ENTRY_TTL_S = 3600
@@ -44,6 +48,9 @@ class LogServer(Protocol):
 class ChangeLog:
     """Readers follow the log over at most `REACH` entries; a worker further behind starts a new history instead."""
 
+    with_places = False
+    """Whether readers need the places of changes."""
+
     def __init__(self, server: LogServer, random_bits: Callable[[int], int] = secrets.randbits) -> None:
         self._server, self._random_bits = server, random_bits
         self._counter = TICKET
@@ -51,16 +58,24 @@ class ChangeLog:
     def counted_by(self, counter: str) -> "ChangeLog":
         """The log with that counter on the same server, independent of logs with other counters."""
         made = ChangeLog(self._server, self._random_bits)
-        made._counter = counter
+        made._counter, made.with_places = counter, self.with_places
         return made
 
     def take(self, numbers: int) -> Position:
         """First step of a publication: the next `numbers`, of which the first is returned. Raises CacheUnavailable."""
         return self._advance(numbers) - numbers + 1
 
-    def enter(self, first: Position, keys: Sequence[str]) -> None:
-        """Second step: what has changed, one key at each number from `first` on. Raises CacheUnavailable."""
-        self._server.set_all({_entry(number): (key.encode(), ENTRY_TTL_S) for number, key in enumerate(keys, first)})
+    def enter(self, first: Position, keys: Sequence[str], place: Place | None = None) -> None:
+        """Second step: what has changed, one key at each number from `first` on. Raises CacheUnavailable.
+
+        `place` was asked for after the commit, and before the first step.
+        """
+        items: dict[str, tuple[bytes, int]] = {}
+        if place is not None:
+            told = f"{place.lsn} {place.line}".encode()
+            items = {_place(number): (told, ENTRY_TTL_S) for number in range(first, first + len(keys))}
+        items |= {_entry(number): (key.encode(), ENTRY_TTL_S) for number, key in enumerate(keys, first)}
+        self._server.set_all(items)
 
     def forget_everything(self) -> None:
         """Publish a change of all keys: after a jump beyond REACH readers begin anew. Raises CacheUnavailable."""
@@ -77,12 +92,18 @@ class ChangeLog:
 
     def entries(self, after: Position, last: Position) -> dict[Position, str]:
         """What changed after `after` up to `last`, without the entries that are missing. Raises CacheUnavailable."""
-        found: dict[Position, str] = {}
+        return {number: value.decode(errors="replace") for number, value in self._items(_entry, after, last)}
+
+    def places(self, after: Position, last: Position) -> dict[Position, Place]:
+        """Those of the entries after `after` up to `last` that came with one. Raises CacheUnavailable."""
+        read = ((number, _read_place(value)) for number, value in self._items(_place, after, last))
+        return {number: place for number, place in read if place is not None}
+
+    def _items(self, named: Callable[[Position], str], after: Position, last: Position) -> Iterator[tuple[int, bytes]]:
         for first in range(after + 1, last + 1, CHUNK):
-            asked = {_entry(number): number for number in range(first, min(first + CHUNK, last + 1))}
+            asked = {named(number): number for number in range(first, min(first + CHUNK, last + 1))}
             for name, value in self._server.get_many(list(asked)).items():
-                found[asked[name]] = value.decode(errors="replace")
-        return found
+                yield asked[name], value
 
     def _advance(self, by: int) -> Position:
         for _ in range(ATTEMPTS):
@@ -95,6 +116,15 @@ class ChangeLog:
 
 def _entry(position: Position) -> str:
     return f"e:{position}"
+
+
+def _place(position: Position) -> str:
+    return f"l:{position}"
+
+
+def _read_place(value: bytes) -> Place | None:
+    lsn, _, line = value.decode(errors="replace").partition(" ")
+    return Place(line, int(lsn)) if lsn.isdecimal() else None
 
 
 def _number(value: bytes) -> Position:

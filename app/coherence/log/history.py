@@ -3,6 +3,9 @@
 from collections import OrderedDict
 from collections.abc import Mapping
 
+from app.coherence.log.replay import Marks
+from app.infra.postgres.replica import Place
+
 HISTORY_KEYS = 100_000
 NEVER_NS = -(1 << 62)
 
@@ -16,12 +19,13 @@ class History:
     from `changes` only after `begin` has reached its position, and each operation on `changes` is atomic.
     """
 
-    __slots__ = ("begin", "changes", "limit")
+    __slots__ = ("begin", "changes", "limit", "marks")
 
     def __init__(self, begin: Position, limit: int = HISTORY_KEYS) -> None:
         self.begin = begin
         self.changes: OrderedDict[str, Position] = OrderedDict()
         self.limit = limit
+        self.marks = Marks(begin)
 
     def record(self, entries: Mapping[Position, str]) -> None:
         """Add changes that are all later than those recorded before."""
@@ -59,6 +63,11 @@ class State:
             if changed is not None and changed > position:
                 return False
         return self.history.begin <= position <= self.position
+
+    def replayed(self, place: Place) -> Position | None:
+        """A position at which what a replica shows held, if it had replayed up to `place` before; None if unknown."""
+        position = self.history.marks.position_at(place)
+        return None if position is None else min(position, self.position)
 
 
 def ignorance() -> State:

@@ -13,6 +13,7 @@ from app.coherence.log.look import Finding, look
 from app.errors import Unavailable, WrongLog
 from app.infra.memcache.client import CacheUnavailable
 from app.infra.metrics.counters import Counters
+from app.infra.postgres.replica import Place
 
 LEASE_MAX_MS = 50
 LOOK_AHEAD = 0.5
@@ -94,6 +95,11 @@ class Lease:
     def position(self) -> Position | None:
         """This worker's position on the log, None before its first look."""
         return self.state.position or None
+
+    def anchor(self, state: State, place: Place) -> None:
+        """Note that the primary was at `place` when it was asked after `state` had been installed."""
+        with self._mutex:
+            state.history.marks.anchor(state.position, place)
 
     def _ahead(self, state: State) -> State:
         """Make the next look, unless another request makes it; returns `state`, or a later one that grants a lease."""
@@ -181,6 +187,8 @@ class Lease:
             else:
                 history = seen.history
                 history.record(found.entries)
+                if found.entries:
+                    history.marks.follow(found.last, found.places, len(found.entries))
             state = State(history, found.last, found.start_ns)
             if not self._agreed(state):
                 state.start_ns = NEVER_NS  # grants no lease

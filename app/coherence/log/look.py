@@ -1,11 +1,13 @@
 """The look: what has been published since a state was installed."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from app.coherence.clock import Clock
 from app.coherence.log.change_log import REACH, ChangeLog
 from app.coherence.log.history import Position, State
 from app.infra.memcache.client import CacheUnavailable
+from app.infra.postgres.replica import Place
 
 GAP_TRIES = 5
 GAP_PAUSE_S = 0.002
@@ -13,11 +15,15 @@ GAP_PAUSE_S = 0.002
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`entries` are all changes from the state to `last`; None when some are missing and a new history must begin."""
+    """`entries` are all changes from the state to `last`; None when some are missing and a new history must begin.
+
+    `places` has those of the entries that came with one.
+    """
 
     last: Position
     entries: dict[Position, str] | None
     start_ns: int
+    places: Mapping[Position, Place] = field(default_factory=dict)
 
 
 def look(log: ChangeLog, seen: State, clock: Clock) -> Finding:
@@ -29,7 +35,9 @@ def look(log: ChangeLog, seen: State, clock: Clock) -> Finding:
         start_ns = clock.now_ns()
         last = log.last()
         if last is not None:
-            return Finding(last, _entries(log, seen.position, last, clock), start_ns)
+            entries = _entries(log, seen.position, last, clock)
+            places = log.places(seen.position, last) if entries and log.with_places else {}
+            return Finding(last, entries, start_ns, places)
         log.begin_era()
     raise CacheUnavailable("the counter disappears as soon as it is created")
 

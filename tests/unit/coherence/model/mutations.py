@@ -163,4 +163,4 @@ def a_posting_does_not_publish_itself() -> Any:
 
 def entries_are_not_written() -> Any:
     """Breaks no rule: every reader finds a gap and starts a new history."""
-    return patch.object(ChangeLog, "enter", lambda self, first, keys: None)
+    return patch.object(ChangeLog, "enter", lambda self, first, keys, place=None: None)

@@ -14,9 +14,11 @@ from app.coherence.replace_log import replace_log
 from app.config import Caches, CacheTuning
 from app.errors import NotFinal, Unavailable
 from app.infra.memcache.client import CacheUnavailable
+from app.infra.postgres import replica as places
 from tests.counters import Counts
 from tests.unit.coherence.model.record import SimChange, SimRecord
 from tests.unit.coherence.model.scheduler import Scheduler
+from tests.unit.coherence.model.wal import Seen, Wal
 
 R = TypeVar("R")
 LIVE = "live"
@@ -179,22 +181,28 @@ class SimDatabase:
         self.down = False
         self.record = SimRecord(scheduler)
         self._last_id = 0
+        self.wal = Wal(self.present)
+        self.places_s: Iterator[float] = iter(())
+
+    def present(self) -> Seen:
+        """What is committed now."""
+        return Seen(self.live, self.version, self.company_version, self.posting)
 
     def read_session(self, session_id: int) -> str | None:
-        return self._read(lambda: LIVE if self.live else None)
+        return self._read(lambda seen: LIVE if seen.live else None)
 
     def read_user(self, user_id: int) -> str | None:
-        return self._read(lambda: str(self.version))
+        return self._read(lambda seen: str(seen.version) if seen.version else None)
 
     def read_company(self, company_id: int) -> str | None:
-        return self._read(lambda: str(self.company_version))
+        return self._read(lambda seen: str(seen.company_version))
 
     def read_job(self, job_id: int) -> str | None:
-        return self._read(lambda: self.posting)
+        return self._read(lambda seen: seen.posting)
 
     def read_result(self, number: int) -> str | None:
         """The ids that a search finds: an empty text where posting 1 is not open."""
-        return self._read(lambda: "1" if self.posting == OPEN else NOTHING)
+        return self._read(lambda seen: "1" if seen.posting == OPEN else NOTHING)
 
     def read_users(self, user_ids: Sequence[int]) -> dict[int, str]:
         value = self.read_user(1)
@@ -204,6 +212,7 @@ class SimDatabase:
         """Commit `change` with its outbox row; return the transaction id."""
         self.scheduler.pause()
         change()
+        self.wal.write()
         self._last_id += 1
         self.outbox[self._last_id] = (key, self.scheduler.now_ns)
         self.scheduler.pause()
@@ -212,12 +221,17 @@ class SimDatabase:
     def all(self, statement: str, *params: Any) -> list[tuple[int, str]]:
         assert statement == store.LIST_OLDER_THAN
         counter, seconds, limit = params
-        return self._read(lambda: self._older_than(counter, self.scheduler.now_ns - seconds * 1e9)[:limit])
+        return self._read(lambda _: self._older_than(counter, self.scheduler.now_ns - seconds * 1e9)[:limit])
 
     def one(self, statement: str, *params: Any) -> tuple[Any, ...]:
         self._call()
         if statement in (store.DELETE, store.DELETE_OF):
             return self._delete(*params)
+        if statement in (places.FIND_PLACE, places.SET_LINE):
+            answer = self.wal.ask(statement, params)
+            if late_s := next(self.places_s, 0.0):
+                self.scheduler.sleep(late_s)
+            return answer
         found = self.record.ask(statement, params)
         if statement == log_record.CONFIRM:
             self.scheduler.pause()
@@ -245,10 +259,13 @@ class SimDatabase:
             return []
         return [(row_id, key) for row_id, (key, created_ns) in self.outbox.items() if created_ns < time_ns]
 
-    def _read(self, see: Callable[[], R]) -> R:
+    def _read(self, see: Callable[[Seen], R]) -> R:
+        on_replica = places.reading.get()
+        if on_replica is not None:
+            return see(on_replica.one("")[0])  # type: ignore[index]
         self._call()
         self.reads += 1
-        seen = see()
+        seen = see(self.present())
         for _ in range(1 + self._slowness()):
             self.scheduler.pause()
         if self.answer_s:
