@@ -1,6 +1,7 @@
 """Metrics and probes of the realtime gateway, on its own port."""
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -14,8 +15,10 @@ TOTALS = {
     "sent": "Events handed to connections",
     "resumed": "Connections that resumed after an event",
     "resynced": "Connections that could not resume",
-    "refused": "Requests refused",
 }
+ENDS = (0, 1008, 1012, 1013, 4401)
+REFUSALS = (401, 429, 503)
+"""These are shown before they happen, so that rates see the first one."""
 
 
 class Exposition(Collector):
@@ -39,18 +42,24 @@ class Exposition(Collector):
     def collect(self) -> Iterator[Metric]:
         """The state of this process now."""
         desk = self._desk()
+        hub = desk.hub
         for name, meaning, value in (
-            ("realtime_connections", "Connections that are open", float(desk.open)),
-            ("realtime_streams", "Connections that get events", float(len(desk.hub.channels))),
-            ("realtime_connections_most", "The most connections of this process", float(desk.most)),
-            ("realtime_adrift", "Whether PostgreSQL is asked before each sending", float(desk.hub.leash.adrift)),
+            ("connections", "Connections that are open", desk.open),
+            ("streams", "Connections that get events", len(hub.channels)),
+            ("connections_most", "The most connections of this process", desk.most),
+            ("adrift", "Whether PostgreSQL is asked before each sending", hub.leash.adrift and bool(hub.channels)),
+            ("behind_seconds", "Time since events were last read", time.monotonic() - hub.read_at),
         ):
-            yield GaugeMetricFamily(f"jobfinder_{name}", meaning, value=value)
+            yield GaugeMetricFamily(f"jobfinder_realtime_{name}", meaning, value=float(value))
         for name, meaning in TOTALS.items():
-            yield CounterMetricFamily(f"jobfinder_realtime_{name}", meaning, value=desk.hub.counts[name])
-        meaning = "Connections that ended, by close code; 0: by the client"
-        ends = CounterMetricFamily("jobfinder_realtime_ends", meaning, labels=["code"])
-        for code, number in sorted(desk.hub.ends.items()):
-            ends.add_metric([str(code)], number)
-        yield ends
+            yield CounterMetricFamily(f"jobfinder_realtime_{name}", meaning, value=hub.counts[name])
+        yield _by_code("ends", "Connections that ended, by close code; 0: by the client", ENDS, hub.ends)
+        yield _by_code("refused", "Requests and clients refused, by HTTP status", REFUSALS, hub.refusals)
         yield from process_metrics(self._parts.tuning, self._parts.database)
+
+
+def _by_code(name: str, meaning: str, expected: Iterable[int], numbers: Mapping[int, int]) -> Metric:
+    family = CounterMetricFamily(f"jobfinder_realtime_{name}", meaning, labels=["code"])
+    for code in sorted({*expected, *numbers}):
+        family.add_metric([str(code)], numbers.get(code, 0))
+    return family

@@ -31,6 +31,7 @@ UNANNOUNCED_S = 10.0
 UNTAKEN_MS = 60_000
 """The kernel ends a connection whose peer has acknowledged nothing for so long (tcp(7)); a `ping` goes every 25 s."""
 TRY_LATER = 1013
+_CLOSE = {InvalidToken.status: UNAUTHENTICATED, RateLimited.status: POLICY, Unavailable.status: TRY_LATER}
 
 
 @dataclass(slots=True)
@@ -166,12 +167,10 @@ class Connection(asyncio.Protocol):
     def _introduce(self, wire: WebSocket, message: Authenticate) -> None:
         try:
             self._keep(wire, self._desk.hub.admit(wire, message.token, message.resume))
-        except InvalidToken as error:
-            wire.close(UNAUTHENTICATED, error.detail)
-        except RateLimited:
-            wire.close(POLICY, "too many connections of this account")
-        except Unavailable as error:
-            wire.close(TRY_LATER, error.detail)
+        except (InvalidToken, RateLimited, Unavailable) as error:
+            self._desk.hub.refusals[error.status] += 1
+            limited = isinstance(error, RateLimited)
+            wire.close(_CLOSE[error.status], "too many connections of this account" if limited else error.detail)
 
     def _check_origin(self, request: Request) -> None:
         origins = self._desk.settings.cors_origins
@@ -195,7 +194,7 @@ class Connection(asyncio.Protocol):
         document = {"detail": error.detail} if error.detail else {}
         problem = Refusal(f"urn:jobfinder:problem:{error.code}", error.title, error.status, error.code)
         body = msgspec.json.encode(msgspec.to_builtins(problem) | document)
-        self._desk.hub.counts["refused"] += 1
+        self._desk.hub.refusals[error.status] += 1
         self._answer(error.status, PROBLEM_TYPE, body, {**(headers or {}), **error.headers()})
 
     def _answer(self, status: int, kind: str, body: bytes, headers: Mapping[str, str]) -> None:

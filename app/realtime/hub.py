@@ -48,7 +48,8 @@ class Sources:
 class Hub:
     """Belongs to the event loop.
 
-    Totals since the start: `counts` by name, and `ends` by close code, where 0 is an end by the client.
+    Totals since the start: `counts` by name, `ends` by close code, where 0 is an end by the client, and `refusals` by
+    HTTP status, also of clients that were refused by a close code.
     """
 
     def __init__(self, sources: Sources, run: Run, most: Callable[[], int], *, logged: bool) -> None:
@@ -63,8 +64,10 @@ class Hub:
         self._held: set[Channel] = set()
         self._tasks: set[asyncio.Future[None]] = set()
         self.position: Position | None = None
+        self.read_at = time.monotonic()
         self.ends: Counter[int] = Counter()
-        self.counts = {"sent": 0, "resumed": 0, "resynced": 0, "refused": 0}
+        self.refusals: Counter[int] = Counter()
+        self.counts = {"sent": 0, "resumed": 0, "resynced": 0}
 
     def admit(self, wire: Wire, token: str, resume: str) -> Channel:
         """A channel for a valid token; it gets `ready` first, once its session is known to live.
@@ -163,7 +166,7 @@ class Hub:
         events, position = await self._run(self._events.read, self.position)
         for event in events:
             self._hand_on(event, position.era)
-        self.position = position
+        self.position, self.read_at = position, time.monotonic()
         return len(events) == BATCH
 
     def _hand_on(self, event: StreamEvent, era: str) -> None:

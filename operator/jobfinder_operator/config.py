@@ -36,6 +36,7 @@ class Settings:
     pgbouncer_port: int = 6432
     app_port: int = 8000
     tasks_port: int = 8002
+    realtime_port: int = 8003
     memcached_port: int = 11211
     metrics_port: int = 9090
     health_port: int = 8080
@@ -72,6 +73,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         pgbouncer_port=_number(source, "PGBOUNCER_PORT", Settings.pgbouncer_port),
         app_port=_number(source, "APP_PORT", Settings.app_port),
         tasks_port=_number(source, "TASKS_PORT", Settings.tasks_port),
+        realtime_port=_number(source, "REALTIME_PORT", Settings.realtime_port),
         memcached_port=_number(source, "MEMCACHED_PORT", Settings.memcached_port),
         metrics_port=_number(source, "METRICS_PORT", Settings.metrics_port),
         health_port=_number(source, "HEALTH_PORT", Settings.health_port),

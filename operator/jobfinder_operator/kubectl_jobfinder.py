@@ -128,7 +128,7 @@ def _binding(resource: Object) -> Iterator[str]:
         yield "The budget's sums are not known yet."
         return
     reserved = budget.get("reserved", 0)
-    others = f" + {reserved} of other Deployments, such as task workers," if reserved else ""
+    others = f" + {reserved} of other Deployments, such as task workers and realtime," if reserved else ""
     yield (
         f"floor {budget['floor']} x {budget['slots']} pods that may exist + {budget['aboveFloor']} granted above the "
         f"floors + headroom {budget['headroom']}{others} = {budget['total']} of connectionBudget {budget['budget']}; "

@@ -25,7 +25,7 @@ from jobfinder_operator.spec import Target, target_of
 log = logging.getLogger(__name__)
 
 AT_ONCE = 32  # concurrent requests to consoles, pods and memcached servers
-SERVED = ("app", "worker")  # components whose pods use PostgreSQL, each with a PgBouncer of its own
+SERVED = ("app", "worker", "realtime")  # components whose pods use PostgreSQL, each with a PgBouncer of its own
 INSTANCE, COMPONENT, PRODUCT = (f"app.kubernetes.io/{name}" for name in ("instance", "component", "name"))
 
 Answer = TypeVar("Answer")
@@ -37,8 +37,8 @@ class TargetError(Exception):
 
 @dataclass(frozen=True)
 class Sight:
-    """`pods`: the objects by uid. `followers`: the same, with those of task workers. `apps`: metrics by the pod's uid.
-    `servers`: address by name of the memcached pod.
+    """`pods`: the objects by uid. `followers`: the same, with those of other components. `apps`: metrics by the pod's
+    uid. `servers`: address by name of the memcached pod.
     """
 
     observed: Snapshot
@@ -124,7 +124,7 @@ class Observer:
         return {objects.pod_seen(pod).uid: pod for pod in await self._cluster.pods(objects.selector(deployment))}
 
     async def _neighbours(self, deployment: Deployment, own: Mapping[str, Pod]) -> list[Pod]:
-        """Pods of other Deployments that use the same database: of task workers, and of other releases."""
+        """Pods of other Deployments that use the same database: of other components, and of other releases."""
         database = objects.database(deployment.spec.template.spec)
         every = [pod for each in SERVED for pod in await self._cluster.pods({COMPONENT: each})] if database else []
         return [pod for pod in every if objects.pod_seen(pod).uid not in own and objects.database(pod.spec) == database]
@@ -132,15 +132,17 @@ class Observer:
     async def _neighbour(self, pod: Pod, deployment: Deployment) -> tuple[PodSeen, AppMetrics | None]:
         """A neighbour; it can be asked only if it belongs to the same release."""
         ours, host = _instance(pod) == _instance(deployment), objects.address(pod)
-        seen = replace(objects.pod_seen(pod), follows=ours and _label(pod, COMPONENT) == "worker")
+        port = {"worker": self._settings.tasks_port, "realtime": self._settings.realtime_port}.get(
+            _label(pod, COMPONENT), 0
+        )
+        seen = replace(objects.pod_seen(pod), follows=ours and port > 0)
         if not ours or not host or seen.phase is not Phase.RUNNING:
             self._consoles.drop(seen.uid)
             return seen, None
         if not seen.follows:
             return replace(seen, reading=await self._console(seen, host)), None
-        port = self._settings.tasks_port
-        reading, tasks = await asyncio.gather(self._console(seen, host), self._app(seen, host, port))
-        return replace(seen, reading=reading), tasks
+        reading, metrics = await asyncio.gather(self._console(seen, host), self._app(seen, host, port))
+        return replace(seen, reading=reading), metrics
 
     async def _neighbour_floors(self, deployment: Deployment, autoscalers: Sequence[HorizontalPodAutoscaler]) -> int:
         database = objects.database(deployment.spec.template.spec)
@@ -194,7 +196,7 @@ class Observer:
             return None
 
     async def _app(self, pod: PodSeen, host: str, port: int) -> AppMetrics | None:
-        """None if the service, or the task worker, does not respond. For a Terminating pod this means that it has ended
+        """None if the pod's own process does not respond. For a Terminating pod this means that it has ended
         and PgBouncer is ending, which waits for its clients, so the operator must leave the console (PgBouncer 1.23).
         The API does not show this: container states are written only when all containers have ended.
         """

@@ -1,8 +1,8 @@
 {{/*
 The arithmetic of connections to PostgreSQL, as JSON: budget, headroom, maxPods, least (pods that a rollout can have at
-once), most (largest number of replicas), surge, floor, perPod, workers (connections of task workers: those of each x their
-pods, which a rollout can double), need (floor x maxPods + headroom + workers), share (pool size without the operator), start
-(pool size with which a sidecar starts). Both need and share x maxPods + headroom + workers are <= budget.
+once), most (largest number of replicas), surge, floor, perPod, others (connections of task workers and of the realtime
+gateway), need (floor x maxPods + headroom + others), share (pool size without the operator), start (pool size with which a
+sidecar starts). Both need and share x maxPods + headroom + others are <= budget.
 */}}
 {{- define "jobfinder.budget" -}}
 {{- $values := .Values -}}
@@ -30,21 +30,44 @@ pods, which a rollout can double), need (floor x maxPods + headroom + workers), 
 {{- $fits := max 1 (div (sub $maxPods $surge) 2) -}}
 {{- fail (printf "\n\ndatabase.maxPods is %d, but a rollout can have 2 x %s %d + surge %d = %d pods at once, for those that terminate still hold connections.\nNearest that works: database.maxPods %d%s.\n" $maxPods (default "replicas" $what) $most $surge $least $least (empty $what | ternary "" (printf ", or %s %d" $what $fits))) -}}
 {{- end -}}
-{{- $workers := $values.worker.enabled | ternary (mul 2 $values.worker.replicas $values.worker.connections) 0 | int -}}
-{{- $need := add (mul $floor $maxPods) $headroom $workers | int -}}
+{{- $shown := include "jobfinder.others" . | fromJson -}}
+{{- $others := add $shown.worker $shown.realtime | int -}}
+{{- $need := add (mul $floor $maxPods) $headroom $others | int -}}
 {{- if gt $need $budget -}}
-{{- $fits := div (sub $budget (add $headroom $workers)) $floor | int -}}
+{{- $fits := div (sub $budget (add $headroom $others)) $floor | int -}}
 {{- $replicas := div (sub $fits $surge) 2 | int -}}
 {{- $other := ge $replicas 1 | ternary (empty $what | ternary (printf ", or database.maxPods %d" $fits) (printf ", or %s %d" $what $replicas)) "" -}}
-{{- $also := empty $workers | ternary "" (printf " + 2 x worker.replicas %d x worker.connections %d" (int $values.worker.replicas) (int $values.worker.connections)) -}}
-{{- fail (printf "\n\npgbouncer.floor %d x database.maxPods %d + database.headroom %d%s = %d is more than database.connectionBudget %d: scaling out could exhaust PostgreSQL.\nNearest that works: database.connectionBudget %d%s.\n" $floor $maxPods $headroom $also $need $budget $need $other) -}}
+{{- fail (printf "\n\npgbouncer.floor %d x database.maxPods %d + database.headroom %d%s = %d is more than database.connectionBudget %d: scaling out could exhaust PostgreSQL.\nNearest that works: database.connectionBudget %d%s.\n" $floor $maxPods $headroom $shown.words $need $budget $need $other) -}}
 {{- end -}}
 {{- if lt $perPod $floor -}}
 {{- fail (printf "\n\npgbouncer.maxPerPod %d is less than pgbouncer.floor %d.\nNearest that works: pgbouncer.maxPerPod %d.\n" $perPod $floor $floor) -}}
 {{- end -}}
-{{- $share := min $perPod (div (sub $budget (add $headroom $workers)) $maxPods) | int -}}
-{{- dict "budget" $budget "headroom" $headroom "workers" $workers "floor" $floor "perPod" $perPod "maxPods" $maxPods "least" $least "most" $most
+{{- $share := min $perPod (div (sub $budget (add $headroom $others)) $maxPods) | int -}}
+{{- dict "budget" $budget "headroom" $headroom "others" $others "floor" $floor "perPod" $perPod "maxPods" $maxPods "least" $least "most" $most
   "surge" $surge "need" $need "share" $share "start" ($values.operator.enabled | ternary $floor $share) | toJson -}}
+{{- end }}
+
+{{/*
+Connections of components whose pools keep their size, as JSON: worker, realtime (pods that a rollout can have at once x
+those of each) and words (the sum as an error text shows it). Rollouts of workers have no surge, those of realtime one pod.
+*/}}
+{{- define "jobfinder.others" -}}
+{{- $words := "" -}}
+{{- $worker := 0 -}}
+{{- with .Values.worker -}}{{- if .enabled -}}
+{{- $worker = mul 2 .replicas .connections -}}
+{{- $words = printf " + 2 x worker.replicas %d x worker.connections %d" (int .replicas) (int .connections) -}}
+{{- end -}}{{- end -}}
+{{- $realtime := 0 -}}
+{{- with .Values.realtime -}}{{- if .enabled -}}
+{{- if and .hpa.enabled (gt (int .hpa.minReplicas) (int .hpa.maxReplicas)) -}}
+{{- fail (printf "\n\nrealtime.hpa.minReplicas %d is more than realtime.hpa.maxReplicas %d.\nNearest that works: realtime.hpa.maxReplicas %d.\n" (int .hpa.minReplicas) (int .hpa.maxReplicas) (int .hpa.minReplicas)) -}}
+{{- end -}}
+{{- $most := .hpa.enabled | ternary .hpa.maxReplicas .replicas | int -}}
+{{- $realtime = mul (add1 (mul 2 $most)) .connections -}}
+{{- $words = printf "%s + (2 x realtime.%s %d + 1) x realtime.connections %d" $words (.hpa.enabled | ternary "hpa.maxReplicas" "replicas") $most (int .connections) -}}
+{{- end -}}{{- end -}}
+{{- dict "worker" $worker "realtime" $realtime "words" $words | toJson -}}
 {{- end }}
 
 {{/* Name of the value that limits the replicas; empty if another autoscaler sets them. */}}

@@ -16,6 +16,7 @@
 {{/* The name in the certificate of every PgBouncer; pods have no DNS name. */}}
 {{- define "jobfinder.pgbouncer.serverName" -}}{{ include "jobfinder.fullname" . }}-pgbouncer{{- end }}
 {{- define "jobfinder.worker.fullname" -}}{{ include "jobfinder.fullname" . }}-worker{{- end }}
+{{- define "jobfinder.realtime.fullname" -}}{{ include "jobfinder.fullname" . }}-realtime{{- end }}
 {{- define "jobfinder.operator.fullname" -}}{{ include "jobfinder.fullname" . }}-operator{{- end }}
 
 {{/* Labels that select pods; they never change between versions. */}}

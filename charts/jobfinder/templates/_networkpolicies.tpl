@@ -46,3 +46,38 @@ from:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
+
+{{/* Who may reach a port that clients use, besides these components of the release: (dict "root" $ "components" (list "test")). */}}
+{{- define "jobfinder.networkPolicy.clients" -}}
+{{- $root := .root -}}
+{{- with $root.Values.networkPolicy.ingressFrom }}
+from:
+  {{- toYaml . | nindent 2 }}
+  {{- with $root.Values.networkPolicy.monitoringFrom }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+  {{- range $.components }}
+  - {{- include "jobfinder.networkPolicy.peer" (dict "root" $root "component" .) | nindent 4 }}
+  {{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Egress of every component that reads and writes data. */}}
+{{- define "jobfinder.networkPolicy.sources" -}}
+{{- include "jobfinder.networkPolicy.dns" . }}
+{{ include "jobfinder.networkPolicy.database" . }}
+{{- if .Values.memcached.enabled }}
+- ports:
+    - {port: 11211}
+  to:
+    - {{- include "jobfinder.networkPolicy.peer" (dict "root" . "component" "memcached") | nindent 6 }}
+{{- end }}
+{{- end }}
+
+{{/* The enabled components besides the service that have a PgBouncer of their own, as JSON. */}}
+{{- define "jobfinder.components" -}}
+{{- $components := list -}}
+{{- if .Values.worker.enabled }}{{ $components = append $components "worker" }}{{ end -}}
+{{- if .Values.realtime.enabled }}{{ $components = append $components "realtime" }}{{ end -}}
+{{- toJson $components -}}
+{{- end }}

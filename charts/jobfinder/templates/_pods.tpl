@@ -182,7 +182,7 @@ so they would accept sessions that pods with the new log have ended. Newer pods 
 {{- if and (kindIs "float64" .) (eq (floor .) .) -}}{{ int64 . }}{{- else -}}{{ . }}{{- end -}}
 {{- end }}
 
-{{/* Volumes of the pods of the service and of task workers, for their container and the sidecars of _pgbouncer.tpl. */}}
+{{/* Volumes of the pods of the service, of task workers and of the realtime gateway, for their container and the sidecars of _pgbouncer.tpl. */}}
 {{- define "jobfinder.podVolumes" -}}
 - name: pgbouncer-config
   emptyDir: {medium: Memory, sizeLimit: 1Mi}

@@ -64,6 +64,26 @@ cluster, or from database.running without one. An autoscaler is found by its tar
 {{- toJson $found -}}
 {{- end }}
 
+{{/* Connections that task workers and the realtime gateway can have during an upgrade: for each the larger of old and new. */}}
+{{- define "jobfinder.running.others" -}}
+{{- $new := include "jobfinder.others" . | fromJson -}}
+{{- $total := 0 -}}
+{{- range $component := list "worker" "realtime" -}}
+{{- $name := include (printf "jobfinder.%s.fullname" $component) $ -}}
+{{- $old := 0 -}}
+{{- with lookup "apps/v1" "Deployment" $.Release.Namespace $name -}}
+{{- $most := dig "replicas" 1 .spec | int -}}
+{{- with lookup "autoscaling/v2" "HorizontalPodAutoscaler" $.Release.Namespace $name -}}
+{{- $most = max $most .spec.maxReplicas | int -}}
+{{- end -}}
+{{- $surge := include "jobfinder.surge" (dict "value" (dig "strategy" "rollingUpdate" "maxSurge" "25%" .spec) "replicas" $most) | int -}}
+{{- $old = mul (add (mul 2 $most) $surge) (include "jobfinder.poolSize" .spec.template.spec | int) -}}
+{{- end -}}
+{{- $total = add $total (max $old (get $new $component | int)) -}}
+{{- end -}}
+{{- $total -}}
+{{- end }}
+
 {{/* The pool size in the environment of a pod spec's containers; 0 if there is none. */}}
 {{- define "jobfinder.poolSize" -}}
 {{- $size := 0 -}}
@@ -89,7 +109,8 @@ allows. If the operator runs before and after, it must already keep floors for a
 {{- $budget := max $new.budget $running.connectionBudget | int -}}
 {{- $pods := max $new.least $running.pods | int -}}
 {{- $size := max $new.start $running.poolSize | int -}}
-{{- $kept := add $new.headroom $new.workers | int -}}
+{{- $others := include "jobfinder.running.others" . | int -}}
+{{- $kept := add $new.headroom $others | int -}}
 {{- $sum := add (mul $size $pods) $kept | int -}}
 {{- $patch := printf "kubectl -n %s patch jfc %s --type=merge -p '{\"spec\":{\"database\":%%s}}', and wait until its condition BudgetConverged is True again" .Release.Namespace $name -}}
 {{- if and $running.operator .Values.operator.enabled -}}
@@ -98,7 +119,7 @@ allows. If the operator runs before and after, it must already keep floors for a
 {{- fail (printf "\n\nFloor %v x %v pods are more than the operator keeps free of what it has granted: floor %v x %v pods. New pods would come before others have given up theirs.\nTake two steps:\n  1. %s\n  2. this upgrade\n" $new.floor $new.least $running.floor (max $running.pods $running.maxPods) (printf $patch $database)) -}}
 {{- end -}}
 {{- else if gt $sum $budget -}}
-{{- $reason := printf "\n\nWhile old and new pods run at the same time, pools of up to %d x %d pods + database.headroom %v%s = %d are more than database.connectionBudget %d: pods that run have up to %v, new ones %v.\nTake two steps:\n  1. " $size $pods $new.headroom (empty $new.workers | ternary "" (printf " + %v of task workers" $new.workers)) $sum $budget $running.poolSize $new.start -}}
+{{- $reason := printf "\n\nWhile old and new pods run at the same time, pools of up to %d x %d pods + database.headroom %v%s = %d are more than database.connectionBudget %d: pods that run have up to %v, new ones %v.\nTake two steps:\n  1. " $size $pods $new.headroom (empty $others | ternary "" (printf " + %d of task workers and realtime" $others)) $sum $budget $running.poolSize $new.start -}}
 {{- if and $running.operator (le (int (add (mul $new.start $pods) $kept)) $budget) -}}
 {{- fail (printf "%s%s\n  2. this upgrade\n" $reason (printf $patch (dict "perPod" (dict "max" $new.start) | toJson))) -}}
 {{- end -}}

@@ -135,7 +135,7 @@ class Snapshot:
 
     @property
     def tuned(self) -> list[PodSeen]:
-        """Running and ready pods that should have applied the tuning: those of the service, and of its task workers."""
+        """Running and ready pods that should have applied the tuning: those of every component of the release."""
         every = self.pods + self.neighbours
         return [pod for pod in every if pod.follows and pod.phase is Phase.RUNNING and pod.ready]
 

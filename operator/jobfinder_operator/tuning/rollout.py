@@ -106,7 +106,7 @@ def understand(found: ConfigMap | None) -> TuningFile:
 
 
 def with_apps(sight: Sight, refusing: set[str]) -> Snapshot:
-    """The snapshot, with the metrics of the pods' services and task workers added."""
+    """The snapshot, with the metrics of the pods' own processes added."""
 
     def told(pods: tuple[PodSeen, ...]) -> tuple[PodSeen, ...]:
         return tuple(

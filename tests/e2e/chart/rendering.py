@@ -46,6 +46,7 @@ EVERYTHING: Values = {
     ],
     "pgbouncer": {"exporter": {"enabled": True}},
     "worker": {"enabled": True, "replicas": 2},
+    "realtime": {"enabled": True, "hpa": {"targetConnections": 8000}},
     "memcached": {"exporter": {"enabled": True}, "podAnnotations": {"a": "b"}, "nodeSelector": {"disk": "ssd"}},
     "service": {"type": "NodePort", "nodePort": 30080, "annotations": {"a": "b"}},
     "ingress": {

@@ -175,10 +175,11 @@ def test_routes_and_the_service_have_the_same_prefix() -> None:
     for prefix in ("", "/shared/jobs"):
         manifests = render({**EVERYTHING, "pathPrefix": prefix, "corsOrigins": origins, "publicPaths": public})
         (rule,) = named(manifests, "Ingress", "jobfinder")["spec"]["rules"]
-        (route,) = named(manifests, "HTTPRoute", "jobfinder")["spec"]["rules"]
+        routes = named(manifests, "HTTPRoute", "jobfinder")["spec"]["rules"]
         paths = {each["path"] for each in rule["http"]["paths"]}
-        assert paths == {each["path"]["value"] for each in route["matches"]}
-        assert paths == {prefix + each["path"] for each in public}
+        assert paths == {each["path"]["value"] for route in routes for each in route["matches"]}
+        realtime = {f"{prefix}/api/v1/realtime", f"{prefix}/api/v1/realtime/events"}
+        assert paths == realtime | {prefix + each["path"] for each in public}
         app = container(named(manifests, "Deployment", "jobfinder")["spec"]["template"], "app")
         assert environment(app)["PATH_PREFIX"] == prefix
         assert environment(app)["CORS_ORIGINS"] == "https://a.example,http://b:3000"

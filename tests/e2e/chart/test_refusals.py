@@ -317,8 +317,9 @@ def test_postgresql_has_fifteen_connections_beyond_the_budget() -> None:
 
 
 def test_the_schema_knows_every_setting_but_those_that_the_chart_sets() -> None:
-    found = dict(pods(render({**EXTERNAL, "worker": {"enabled": True}, "mail": EVERYTHING["mail"]})))
-    made = [container(found["Deployment/jobfinder"], "app"), container(found["Deployment/jobfinder-worker"], "worker")]
+    found = dict(pods(render({**EVERYTHING, "settings": {}, "extraEnv": []})))
+    parts = (("", "app"), ("-worker", "worker"), ("-realtime", "realtime"))
+    made = [container(found[f"Deployment/jobfinder{suffix}"], name) for suffix, name in parts]
     ours = {name.removesuffix("_FILE") for each in made for name in environment(each)} | {"TUNING_FILE"}
     known = {name for name, _, _ in documented_settings(Settings)}
     assert set(_schema()["properties"]["settings"]["propertyNames"]["enum"]) == known - ours

@@ -189,12 +189,14 @@ def _ports(pod: Manifest) -> dict[str, int]:
 def test_each_port_is_open_only_to_its_clients() -> None:
     manifests = render({**EVERYTHING, "postgresql": {"enabled": True}, "database": BUNDLED.get("database", {})})
     assert _who(manifests, "jobfinder", 6432) == {"operator"}
-    assert _who(manifests, "jobfinder-memcached", 11211) == {"app", "operator", "migrate", "worker"}
-    assert _who(manifests, "jobfinder-postgresql", 5432) == {"app", "migrate", "worker"}
+    assert _who(manifests, "jobfinder-memcached", 11211) == {"app", "operator", "migrate", "worker", "realtime"}
+    assert _who(manifests, "jobfinder-postgresql", 5432) == {"app", "migrate", "worker", "realtime"}
     assert _who(manifests, "jobfinder-worker", 6432) == {"operator"}
     assert _who(manifests, "jobfinder-worker", 8002) == {"monitoring", "operator"}
+    assert _who(manifests, "jobfinder-realtime", 6432) == {"operator"}
+    assert _who(manifests, "jobfinder-realtime", 8003) == {"ingress", "monitoring", "operator"}
     assert _who(manifests, "jobfinder", 8000) == {"ingress", "monitoring", "operator", "test"}
-    for name, port in (("", 9127), ("-memcached", 9150), ("-operator", 9090)):
+    for name, port in (("", 9127), ("-realtime", 9127), ("-memcached", 9150), ("-operator", 9090)):
         assert _who(manifests, f"jobfinder{name}", port) == {"monitoring"}
 
 

@@ -14,6 +14,7 @@ EVERYTHING = {
     "secrets": {"existingSecret": "shop", "existingKeysSecret": "shop-keys"},
     "database": {"host": "postgres.example.com"},
     "operator": {"enabled": True, "existingSecret": "shop-operator", "tls": {"existingSecret": "shop-tls"}},
+    "realtime": {"enabled": True},
     "memcached": {"exporter": {"enabled": True}},
     "pgbouncer": {"exporter": {"enabled": True}},
     "ingress": {

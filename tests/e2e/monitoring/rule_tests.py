@@ -1,6 +1,6 @@
 """The files of rules/, one for each file of the chart's alerts/: promtool test groups with placeholders.
 
-`<app>` and `<operator>` stand for the namespace and job labels; each expected alert gets its runbook_url.
+`<app>`, `<operator>` and `<realtime>` stand for the namespace and job labels; each expected alert gets its runbook_url.
 """
 
 import json
@@ -34,8 +34,8 @@ class Case:
 def read(path: Path, fullname: str = FULLNAME) -> list[Group]:
     """Return the test groups of one file for the release `fullname`."""
     text = path.read_text()
-    for word, job in (("<app>", fullname), ("<operator>", f"{fullname}-operator")):
-        text = text.replace(word, f'namespace="{NAMESPACE}",job="{job}"')
+    for word, job in (("<app>", ""), ("<operator>", "-operator"), ("<realtime>", "-realtime")):
+        text = text.replace(word, f'namespace="{NAMESPACE}",job="{fullname}{job}"')
     found: list[Group] = yaml.safe_load(text)
     for test in (test for group in found for test in group.get("alert_rule_test", ())):
         for alert in test.get("exp_alerts", ()):

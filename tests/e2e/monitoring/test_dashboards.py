@@ -93,10 +93,11 @@ def test_each_dashboard_is_in_a_labelled_config_map() -> None:
         assert json.loads(data[f"jobfinder-{path.stem}.json"]) == _read(path)
 
 
-def test_values_set_labels_and_annotations_and_omit_the_operator() -> None:
+def test_values_set_labels_and_annotations_and_omit_disabled_parts() -> None:
     dressed = {"enabled": True, "labels": {"grafana_dashboard": "yes"}, "annotations": {"folder": "Jobs"}}
-    objects = render({"monitoring": {"dashboards": dressed}, "operator": {"enabled": False}})
+    disabled = {part: {"enabled": False} for part in ("operator", "realtime")}
+    objects = render({"monitoring": {"dashboards": dressed}, **disabled})
     found = [each["metadata"] for each in objects if "-dashboard-" in each["metadata"]["name"]]
-    assert len(found) == len(dashboards.FILES) - 1
+    assert len(found) == len(dashboards.FILES) - 2
     assert all(each["labels"]["grafana_dashboard"] == "yes" for each in found)
     assert all(each["annotations"] == {"folder": "Jobs"} for each in found)

@@ -124,8 +124,11 @@ def test_values_change_and_disable_single_alerts() -> None:
 
 
 def test_disabled_parts_have_no_alerts() -> None:
-    objects = render({"operator": {"enabled": False}, "hpa": {"enabled": False}, "ingress": {"enabled": False}})
+    parts = ("operator", "hpa", "ingress", "realtime")
+    objects = render({part: {"enabled": False} for part in parts})
     names = {rule.get("alert") for group in groups(objects) for rule in group["rules"]}
-    gone = {"JobfinderOperatorDown", "JobfinderAutoscalerAtMax", "JobfinderCertificateExpiry"}
+    gone = {"JobfinderOperatorDown", "JobfinderAutoscalerAtMax", "JobfinderCertificateExpiry", "JobfinderRealtimeDown"}
     assert not gone & names
     assert {rule["alert"] for rule in alerts()} >= gone
+    without_log = groups(render({"memcached": {"enabled": False}}))
+    assert "JobfinderRealtimeAdrift" not in {rule.get("alert") for group in without_log for rule in group["rules"]}

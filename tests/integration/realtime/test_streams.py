@@ -1,5 +1,6 @@
 """Events over WebSocket and SSE: what is sent to whom, resuming, and the end of sessions."""
 
+import re
 import signal
 
 import pytest
@@ -207,3 +208,16 @@ def test_metrics_and_probes_are_answered(gateway: Gateway, person: Person) -> No
         assert "jobfinder_realtime_streams 1.0" in gateway.metrics()
     assert requests.get(f"{gateway.url}/health/live", timeout=5).status_code == 200
     assert requests.get(f"{gateway.url}/elsewhere", timeout=5).status_code == 404
+
+
+def test_refusals_are_counted_by_status(gateway: Gateway) -> None:
+    def refused() -> float:
+        [number] = re.findall(r'^jobfinder_realtime_refused_total{code="401"} (\S+)', gateway.metrics(), re.MULTILINE)
+        return float(number)
+
+    before = refused()
+    assert requests.get(f"{gateway.url}/api/v1/realtime/events", timeout=5).status_code == 401
+    with gateway.socket() as unknown:
+        unknown.connection.send('{"type": "authenticate", "token": "wrong"}')
+        assert unknown.rest()[1] == 4401
+    assert refused() == before + 2

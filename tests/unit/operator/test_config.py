@@ -30,6 +30,7 @@ def test_the_password_may_come_from_a_file(tmp_path: Path) -> None:
         ({"PGBOUNCER_CA_FILE": ""}, "PGBOUNCER_CA_FILE"),
         ({"APP_PORT": "http"}, "APP_PORT: 'http' is no number"),
         ({"TASKS_PORT": "http"}, "TASKS_PORT: 'http' is no number"),
+        ({"REALTIME_PORT": "http"}, "REALTIME_PORT: 'http' is no number"),
     ],
 )
 def test_invalid_setting_is_named(changes: dict[str, str], words: str) -> None:

@@ -78,7 +78,8 @@ def test_explain_says_that_the_budget_binds(tmp_path: Path) -> None:
 
 def test_explain_counts_connections_of_task_workers(tmp_path: Path) -> None:
     shown = run(tmp_path, resource(reserved=4, total=44), "explain").stdout
-    assert "+ headroom 5 + 4 of other Deployments, such as task workers, = 44 of connectionBudget 40" in shown
+    others = "4 of other Deployments, such as task workers and realtime,"
+    assert f"+ headroom 5 + {others} = 44 of connectionBudget 40" in shown
 
 
 def test_explain_says_that_the_largest_pool_of_a_pod_binds(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@
   "app" $app
   "traffic" (printf "%s,route!~\"/metrics|/api/v1/health.*\"" $app)
   "operator" (printf "namespace=%q,job=%q" .Release.Namespace (include "jobfinder.operator.fullname" .))
+  "realtime" (printf "namespace=%q,job=%q" .Release.Namespace (include "jobfinder.realtime.fullname" .))
   "logServer" (printf "%s-0[.:].*" (include "jobfinder.memcached.fullname" .))
   "hosts" (join "|" (uniq $hosts) | replace "." "[.]" | replace "*" "[^.]+")
   "certificates" (join "|" (uniq $certificates))
@@ -33,6 +34,8 @@
 operator: {{ .Values.operator.enabled }}
 migrations: {{ .Values.migrations.enabled }}
 autoscaler: {{ .Values.hpa.enabled }}
+realtime: {{ .Values.realtime.enabled }}
+followed: {{ and .Values.realtime.enabled .Values.memcached.enabled }}
 hosts: {{ ne "" (include "jobfinder.rules.words" . | fromYaml).hosts }}
 {{- end }}
 
