@@ -15,9 +15,9 @@ from app.admin import resources as admin
 from app.admin.service import AdminService
 from app.admin.store import AdminStore
 from app.alerts import resources as alerts
+from app.alerts.board import saved_searches
+from app.alerts.digests.store import DigestStore
 from app.alerts.matching.store import MatchingStore
-from app.alerts.service import SavedSearchService
-from app.alerts.store import SavedSearchStore
 from app.applications import resources as applications
 from app.applications.board import ApplicationBoard
 from app.auth import resources as auth
@@ -141,7 +141,7 @@ class Parts:
         self.feeds = feeds_of(self.events, self.board, settings)
         self.board.searches.apply(tuning.cache.search)
         self.applications = ApplicationBoard(self.database, self.board.jobs, self.companies, settings)
-        self.saved = SavedSearchService(SavedSearchStore(self.database), self.board)
+        self.saved = saved_searches(self.database, self.board, settings)
         self.afterwards = Afterwards()
         life = auth_store.SessionLife(settings.refresh_token_seconds, settings.session_seconds)
         self.accounts = auth_store.AuthStore(self.database, self.afterwards, life)
@@ -273,7 +273,8 @@ def _resources(parts: Parts) -> list[Resource]:
     checks, administration, by_mail = HealthService(needs), parts.admin(), parts.by_mail()
     postings = collectors.PostingsCollector(parts.board.upkeep.standing, parts.events.behind_s)
     tasks, sources = collectors.TasksCollector(parts.database), collectors.FeedsCollector(parts.imports.store.standing)
-    matching = collectors.MatchingCollector(MatchingStore(parts.database).behind_s)
+    standing = DigestStore(parts.database).standing
+    matching = collectors.AlertsCollector(MatchingStore(parts.database).behind_s, standing)
     others = collectors.DependenciesCollector(needs, parts.keys), postings, tasks, sources, matching
     may_write = parts.coherence.agreement.require
     shown = Services(parts.users, parts.companies, parts.board, parts.applications.service, parts.saved)
@@ -288,7 +289,7 @@ def _resources(parts: Parts) -> list[Resource]:
         auth.OwnSession(service),
         auth.Password(service),
         auth.SigningKeys(parts.keys),
-        *accounts.all_resources(by_mail, service.may_ask_for_mail),
+        *accounts.all_resources(by_mail, service.may_ask_for_mail, parts.saved.unsubscribe),
         users.OwnSettings(parts.users),
         OwnExport(parts.database),
         users.Account(parts.users, auth.AccountDeletion(service)),

@@ -14,6 +14,7 @@ from app.accounts.resources import (
     PasswordResets,
     Recoveries,
     RecoverPage,
+    UnsubscribePage,
     Verifications,
     VerifyPage,
 )
@@ -33,6 +34,7 @@ from app.alerts.resources import (
     SearchExplanation,
     SearchMatches,
     SearchPreview,
+    Unsubscriptions,
 )
 from app.applications.resources import Cvs, JobApplications, OneApplication, OwnApplications, Withdrawals
 from app.auth.resources import (
@@ -129,6 +131,7 @@ ROUTES: tuple[tuple[str, type[Resource]], ...] = (
     ("/api/v1/jobs/{job_id:id}/similar", SimilarJobs),
     ("/api/v1/saved-searches", SavedSearchList),
     ("/api/v1/saved-searches/preview", SearchPreview),
+    ("/api/v1/saved-searches/unsubscribe", Unsubscriptions),
     ("/api/v1/saved-searches/{search_id:id}", OneSavedSearch),
     ("/api/v1/saved-searches/{search_id:id}/matches", SearchMatches),
     ("/api/v1/saved-searches/{search_id:id}/explain", SearchExplanation),
@@ -159,6 +162,7 @@ ROUTES: tuple[tuple[str, type[Resource]], ...] = (
     ("/account/change", ChangePage),
     ("/account/recover", RecoverPage),
     ("/account/invite", InvitePage),
+    ("/account/unsubscribe", UnsubscribePage),
     ("/.well-known/jwks.json", SigningKeys),
 )
 

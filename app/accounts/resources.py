@@ -12,7 +12,16 @@ from app.accounts.service import AccountsService
 from app.auth.links.tokens import Purpose
 from app.auth.resources import client_of
 from app.auth.schemas import Client
-from app.errors import BadRequest, FieldError, Invalid, ProductError, RateLimited, Unavailable, UnsupportedMediaType
+from app.errors import (
+    BadRequest,
+    FieldError,
+    Invalid,
+    NotFound,
+    ProductError,
+    RateLimited,
+    Unavailable,
+    UnsupportedMediaType,
+)
 from app.web.bodies import FORM, read_form, read_json
 from app.web.openapi.operations import Operation, Parameter, operation
 from app.web.resource import Resource, headers_of
@@ -149,6 +158,20 @@ _USED = Operation(
 )
 
 
+def _token(req: falcon.Request) -> str:
+    token = req.params.get("token", "")
+    if not isinstance(token, str):
+        raise BadRequest("token must be given once")
+    return token
+
+
+def _show(resp: falcon.Response, page: bytes, status: int = 200) -> None:
+    resp.data, resp.status, resp.content_type = page, status, falcon.MEDIA_HTML
+    headers = headers_of(resp)
+    headers["content-security-policy"] = PAGE_POLICY
+    headers["referrer-policy"] = "no-referrer"
+
+
 class _Page(_AccountsResource):
     """A page without scripts; nothing happens until its form is sent, for programs follow links in mails, too."""
 
@@ -157,18 +180,9 @@ class _Page(_AccountsResource):
     def _act(self, form: PageForm, client: Client) -> None:
         raise NotImplementedError
 
-    def _show(self, resp: falcon.Response, page: bytes, status: int = 200) -> None:
-        resp.data, resp.status, resp.content_type = page, status, falcon.MEDIA_HTML
-        headers = headers_of(resp)
-        headers["content-security-policy"] = PAGE_POLICY
-        headers["referrer-policy"] = "no-referrer"
-
     @operation(_SHOWN)
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        token = req.params.get("token", "")
-        if not isinstance(token, str):
-            raise BadRequest("token must be given once")
-        self._show(resp, form_page(self.purpose, _language(req), token))
+        _show(resp, form_page(self.purpose, _language(req), _token(req)))
 
     on_head = on_get
 
@@ -181,9 +195,9 @@ class _Page(_AccountsResource):
         except (RateLimited, Unavailable, UnsupportedMediaType):
             raise
         except ProductError as error:
-            self._show(resp, form_page(self.purpose, _language(req), form.token, error.code), error.status)
+            _show(resp, form_page(self.purpose, _language(req), form.token, error.code), error.status)
         else:
-            self._show(resp, done_page(self.purpose, _language(req)))
+            _show(resp, done_page(self.purpose, _language(req)))
 
 
 class VerifyPage(_Page):
@@ -227,10 +241,48 @@ class InvitePage(_Page):
         self._accounts.accept_invitation(form.token, client)
 
 
-def all_resources(accounts: AccountsService, may_ask: Callable[[Client], object]) -> list[Resource]:
-    """Every resource of this module; `may_ask` counts a request for a mail and raises RateLimited."""
+class UnsubscribePage(Resource):
+    """Ends alerts: for people, and with one request for mail programs (RFC 8058), which send the token in the URL."""
+
+    public = True
+
+    def __init__(self, unsubscribe: Callable[[str], object]) -> None:
+        self._unsubscribe = unsubscribe
+
+    @operation(_SHOWN)
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        _show(resp, form_page("unsubscribe", _language(req), _token(req)))
+
+    on_head = on_get
+
+    @operation(
+        Operation(
+            "End the alerts that a digest's link ends; the body does not matter",
+            {200: str, 404: str},
+            errors=(400, 429, 503),
+            parameters=(_TOKEN,),
+            media_type=falcon.MEDIA_HTML,
+        )
+    )
+    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+        token = _token(req)
+        try:
+            self._unsubscribe(token)
+        except NotFound as error:
+            _show(resp, form_page("unsubscribe", _language(req), token, error.code), error.status)
+        else:
+            _show(resp, done_page("unsubscribe", _language(req)))
+
+
+def all_resources(
+    accounts: AccountsService, may_ask: Callable[[Client], object], unsubscribe: Callable[[str], object]
+) -> list[Resource]:
+    """Every resource of this module; `may_ask` counts a request for a mail and raises RateLimited.
+
+    `unsubscribe` ends alerts by a token.
+    """
     kinds = (
         Verifications, PasswordResets, AddressChanges, Acceptances, OwnVerification, OwnAddress,
         VerifyPage, ChangePage, RecoverPage, InvitePage,
     )  # fmt: skip
-    return [Recoveries(accounts, may_ask), *(kind(accounts) for kind in kinds)]
+    return [Recoveries(accounts, may_ask), UnsubscribePage(unsubscribe), *(kind(accounts) for kind in kinds)]

@@ -11,6 +11,7 @@ from app.alerts.schemas import (
     SavedSearch,
     SavedSearches,
     SavedSearchPatch,
+    Unsubscription,
 )
 from app.alerts.service import SavedSearchService, tag_of
 from app.errors import BadRequest
@@ -167,11 +168,28 @@ class SearchPreview(_SearchResource):
         resp.data = self._searches.preview(read_json(req, PreviewAsked).query, _language(req))
 
 
+class Unsubscriptions(_SearchResource):
+    """Ends alerts."""
+
+    public = True
+
+    @operation(
+        Operation(
+            "End the alerts of a search, or all, by the token of a digest's link; it works any number of times",
+            {204: None},
+            body=Unsubscription,
+            errors=(400, 404, 415, 422, 429, 503),
+        )
+    )
+    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+        self._searches.unsubscribe(read_json(req, Unsubscription).token)
+        resp.status = 204
+
+
 def all_resources(searches: SavedSearchService) -> list[Resource]:
     """Every resource of this module."""
-    return [
-        kind(searches) for kind in (SavedSearchList, OneSavedSearch, SearchMatches, SearchExplanation, SearchPreview)
-    ]
+    kinds = (SavedSearchList, OneSavedSearch, SearchMatches, SearchExplanation, SearchPreview, Unsubscriptions)
+    return [kind(searches) for kind in kinds]
 
 
 def _language(req: falcon.Request) -> str:

@@ -1,7 +1,7 @@
 """Shapes of saved searches in requests and responses."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -11,6 +11,9 @@ from app.users.schemas import Id
 from app.web.texts import people_text
 
 QUERY_MAX = 2_000
+
+Frequency = Literal["instant", "daily", "weekly", "off"]
+Outcome = Literal["sent", "sending", "dropped", "due", "off", "no_match", "earlier", "not_found"]
 
 SearchName = Annotated[str, people_text(1, 120, "Nurse in Berlin")]
 Query = Annotated[
@@ -30,6 +33,7 @@ class SavedSearch(Struct, frozen=True):
     id: Id
     name: str
     query: str
+    frequency: Frequency
     seen_at: datetime
     created_at: datetime
     updated_at: datetime
@@ -43,10 +47,11 @@ class SavedSearches(Struct, frozen=True):
 
 
 class NewSavedSearch(Struct, forbid_unknown_fields=True):
-    """The body of a new saved search."""
+    """The body of a new saved search; `frequency` is that of mails about new matches."""
 
     name: SearchName
     query: Query
+    frequency: Frequency = "off"
 
 
 class SavedSearchPatch(Struct, forbid_unknown_fields=True):
@@ -54,6 +59,7 @@ class SavedSearchPatch(Struct, forbid_unknown_fields=True):
 
     name: SearchName | UnsetType = UNSET
     query: Query | UnsetType = UNSET
+    frequency: Frequency | UnsetType = UNSET
     seen_at: Moment | UnsetType = UNSET
 
 
@@ -84,6 +90,29 @@ class Clause(Struct, frozen=True):
     holds: bool
 
 
+class Alert(Struct, frozen=True):
+    """What became of the alert about a posting, or about near-duplicates of it.
+
+    `sent`: by the digest. `sending`: the digest is made, its mail is not sent yet. `dropped`: the digest is not sent,
+    for `reason`. `due`: it comes with the next digest, if it is still found then. `off`: the search alerts nobody.
+    `no_match`: it was not opened, and did not begin to match. `earlier`: it matched before the search was changed or
+    began to alert. `not_found`: when the digest was made, it was closed or the search did not find it.
+    """
+
+    outcome: Outcome
+    matched_at: datetime | None
+    digest_id: Id | None
+    digest_at: datetime | None
+    sent_at: datetime | None
+    reason: str | None
+
+
+class Unsubscription(Struct, forbid_unknown_fields=True):
+    """The token of the link that a digest brought."""
+
+    token: Annotated[str, Meta(min_length=1, max_length=100)]
+
+
 class Explanation(Struct, frozen=True):
     """Why a saved search finds a posting, or does not.
 
@@ -94,3 +123,4 @@ class Explanation(Struct, frozen=True):
     shown_as: Id | None
     found: bool
     clauses: list[Clause]
+    alert: Alert

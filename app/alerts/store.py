@@ -5,11 +5,12 @@ from datetime import datetime
 from typing import Any
 
 from app.alerts.queries import matched_form
-from app.alerts.schemas import SavedSearch
+from app.alerts.schemas import Alert, Frequency, Outcome, SavedSearch
 from app.infra.postgres.database import Database, Transaction
 from app.users.store import lock, utc
 
-_COLUMNS = "id, name, query, seen_at, created_at, updated_at, version"
+_COLUMNS = "id, name, query, frequency, seen_at, created_at, updated_at, version"
+_OFF = "never"  # as the column has what the API calls `off`
 
 COUNT = "SELECT count(*) FROM saved_search WHERE user_id = %s"
 
@@ -20,14 +21,16 @@ WITH kept AS (INSERT INTO alert_query (query) VALUES (%s)
 """
 
 INSERT = f"""
-{_KEPT} INSERT INTO saved_search (query_id, user_id, name, query) SELECT id, %s, %s, %s FROM kept RETURNING {_COLUMNS}
+{_KEPT}
+INSERT INTO saved_search (query_id, user_id, name, query, frequency) SELECT id, %s, %s, %s, %s FROM kept
+RETURNING {_COLUMNS}
 """
 
 FIND = f"SELECT {_COLUMNS} FROM saved_search WHERE user_id = %s AND id = %s"
 
 LIST = f"SELECT {_COLUMNS} FROM saved_search WHERE user_id = %s ORDER BY id"
 
-CHANGEABLE = ("name", "query", "seen_at")
+CHANGEABLE = ("name", "query", "frequency", "seen_at")
 
 CHANGE = f"""
 {{}} UPDATE saved_search SET {{}}, version = version + 1, updated_at = now()
@@ -57,6 +60,17 @@ DELETE FROM query_match WHERE (query_id, cluster_id) IN (
        SELECT query_id, cluster_id FROM query_match WHERE at < now() - make_interval(days => %s) LIMIT 1000)
 """
 
+ALERT_OF = """
+SELECT s.frequency, m.at, (m.era, m.xid) > (s.since_era, s.since_xid),
+       (m.era, m.xid, m.event_id) > (s.served_era, s.served_xid, s.served_id),
+       x.digest_id, d.created_at, d.sent_at, d.dropped
+  FROM saved_search s JOIN posting p ON p.id = %s
+  LEFT JOIN query_match m ON m.query_id = s.query_id AND m.cluster_id = p.cluster_id
+  LEFT JOIN alert_sent x ON x.saved_search_id = s.id AND x.cluster_id = p.cluster_id
+  LEFT JOIN digest d ON d.id = x.digest_id
+ WHERE s.user_id = %s AND s.id = %s
+"""
+
 DELETE = "DELETE FROM saved_search WHERE user_id = %s AND id = %s AND version = COALESCE(%s::int, version)"
 
 
@@ -79,12 +93,18 @@ class SavedSearchStore:
     ) -> SavedSearch | None:
         """None if there is no such search or it has another version."""
         setters = [f"{name} = %s" for name in values]
-        kept, params = "", [*values.values(), user_id, search_id, version]
+        given = [_OFF if value == "off" and name == "frequency" else value for name, value in values.items()]
+        kept, params = "", [*given, user_id, search_id, version]
         if "query" in values:
             kept, params = _KEPT, [matched_form(str(values["query"])), *params]
             setters.append(_OTHER_QUERY)
         row = self._database.one(CHANGE.format(kept, ", ".join(setters)), *params)
         return None if row is None else _search(row)
+
+    def alert_of(self, user_id: int, search_id: int, job_id: int) -> Alert | None:
+        """What became of the alert about a posting; None if either does not exist."""
+        row = self._database.one(ALERT_OF, job_id, user_id, search_id)
+        return None if row is None else _alert(*row)
 
     def delete(self, user_id: int, search_id: int, version: int | None) -> bool:
         """Whether there was such a search with this version."""
@@ -99,9 +119,12 @@ def count(transaction: Transaction, user_id: int) -> int | None:
     return None if row is None else int(row[0])
 
 
-def insert(transaction: Transaction, user_id: int, name: str, query: str) -> SavedSearch:
+def insert(
+    transaction: Transaction, user_id: int, name: str, query: str, frequency: Frequency = "off"
+) -> SavedSearch:  # fmt: skip
     """Save a search."""
-    (row,) = transaction.all(INSERT, matched_form(query), user_id, name, query)
+    stored = _OFF if frequency == "off" else frequency
+    (row,) = transaction.all(INSERT, matched_form(query), user_id, name, query, stored)
     return _search(row)
 
 
@@ -125,5 +148,23 @@ def delete_matches(transaction: Transaction, days: int) -> int:
 
 
 def _search(row: tuple[Any, ...]) -> SavedSearch:
-    number, name, query, seen_at, created_at, updated_at, version = row
-    return SavedSearch(number, name, query, utc(seen_at), utc(created_at), utc(updated_at), version)
+    number, name, query, stored, seen_at, created_at, updated_at, version = row
+    frequency: Frequency = "off" if stored == _OFF else stored
+    return SavedSearch(number, name, query, frequency, utc(seen_at), utc(created_at), utc(updated_at), version)
+
+
+def _alert(
+    frequency: str, matched_at: datetime | None, counts: bool | None, unserved: bool | None, digest_id: int | None,
+    digest_at: datetime | None, sent_at: datetime | None, dropped: str | None,
+) -> Alert:  # fmt: skip
+    outcome: Outcome
+    if digest_id is not None:  # a digest that is no longer kept was sent
+        outcome = "dropped" if dropped else "sent" if sent_at or digest_at is None else "sending"
+    elif frequency == _OFF:
+        outcome = "off"
+    elif matched_at is None:
+        outcome = "no_match"
+    else:
+        outcome = "earlier" if not counts else "due" if unserved else "not_found"
+    times = [each and utc(each) for each in (matched_at, digest_at, sent_at)]
+    return Alert(outcome, times[0], digest_id, times[1], times[2], dropped)

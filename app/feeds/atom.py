@@ -11,9 +11,9 @@ import msgspec
 
 from app.companies.schemas import CompanyBrief
 from app.errors import FieldError, Invalid
-from app.feeds.links import Links
 from app.feeds.markup import DECLARATION, element
 from app.feeds.openings import in_one_line
+from app.jobs.links import Links
 from app.jobs.schemas import Place
 from app.jobs.searches import SearchService
 from app.web.conditions import content_tag

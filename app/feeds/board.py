@@ -7,12 +7,12 @@ from app.events.service import EventLog
 from app.feeds.atom import AtomFeeds
 from app.feeds.changes import ChangeFeed
 from app.feeds.cursors import ChangeCursors
-from app.feeds.links import Links
 from app.feeds.openings import Openings
 from app.feeds.polling import Tail
 from app.feeds.sitemaps import Sitemaps
 from app.jobs.board import Board
 from app.jobs.exports.service import Exporter
+from app.jobs.links import links_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Feeds:
 def feeds_of(events: EventLog, board: Board, settings: Settings) -> Feeds:
     """The pepper authenticates cursors; it is the same for all workers."""
     secret = settings.pepper.encode()
-    links = Links(settings.public_url + settings.path_prefix, settings.job_pages_url)
+    links = links_of(settings)
     return Feeds(
         change_feed(events, board.exports, secret),
         AtomFeeds(board.searches, links, secret),

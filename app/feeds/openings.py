@@ -7,8 +7,8 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from app.errors import NotFound
-from app.feeds.links import Links
 from app.jobs.exports.service import Exported, Exporter
+from app.jobs.links import Links
 from app.jobs.schemas import Place
 from app.users.schemas import Id
 from app.web.conditions import content_tag

@@ -5,10 +5,10 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from app.errors import NotFound
-from app.feeds.links import Links
 from app.feeds.markup import DECLARATION, element
 from app.infra.relying import period
 from app.jobs.exports.service import Exporter
+from app.jobs.links import Links
 from app.web.conditions import content_tag
 
 URLS_MAX = 50_000

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from app.alerts.digests.store import Standing as DigestStanding
 from app.config import VERSION
 from app.errors import Unavailable
 from app.health.service import Dependencies
@@ -143,23 +144,28 @@ class TasksCollector(Collector):
             return []
 
 
-class MatchingCollector(Collector):
-    """A collector of the matching of saved searches, the same for all pods; `behind_s` raises Unavailable."""
+class AlertsCollector(Collector):
+    """A collector of the alerts of saved searches, the same for all pods; both functions raise Unavailable."""
 
-    def __init__(self, behind_s: Callable[[], float]) -> None:
-        self._behind_s = behind_s
-        self._shared: Shared[float | None] = Shared(self._found, None)
+    def __init__(self, matching_behind_s: Callable[[], float], digests: Callable[[], DigestStanding]) -> None:
+        self._matching_behind_s, self._digests = matching_behind_s, digests
+        self._shared: Shared[tuple[float, DigestStanding] | None] = Shared(self._found, None)
 
     def collect(self) -> Iterator[Metric]:
-        """How far matching is behind; nothing while PostgreSQL does not answer."""
-        seconds = self._shared.value()
-        if seconds is not None:
+        """How far matching and digests are behind; nothing while PostgreSQL does not answer."""
+        found = self._shared.value()
+        if found is not None:
+            matching_s, digests = found
             meaning = "For how long the change has been waiting that is matched next, if saved searches alert anybody"
-            yield GaugeMetricFamily("jobfinder_matching_behind_seconds", meaning, value=seconds)
+            yield GaugeMetricFamily("jobfinder_matching_behind_seconds", meaning, value=matching_s)
+            meaning = "For how long the account has been due whose digest is made next"
+            yield GaugeMetricFamily("jobfinder_digests_behind_seconds", meaning, value=digests.due_s)
+            meaning = "The age of the oldest digest that is not sent yet"
+            yield GaugeMetricFamily("jobfinder_digests_unsent_seconds", meaning, value=digests.unsent_s)
 
-    def _found(self) -> float | None:
+    def _found(self) -> tuple[float, DigestStanding] | None:
         try:
-            return self._behind_s()
+            return self._matching_behind_s(), self._digests()
         except Unavailable:
             return None
 

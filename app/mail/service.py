@@ -8,7 +8,7 @@ from typing import Protocol
 
 from app.errors import RateLimited
 from app.mail.delivery import Delivery, PermanentFailure, TemporaryFailure
-from app.mail.messages import Mail, compose
+from app.mail.messages import Listed, Mail, compose
 from app.mail.texts import render
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ class MailService:
         self._delivery, self._sender, self._suppressions = delivery, sender, suppressions
         self._take, self._link_of = take, link_of
 
-    def send(self, mail: Mail) -> bool:
+    def send(self, mail: Mail, listed: Listed | None = None) -> bool:
         """Whether it was sent: not to a suppressed address, and not with a link that no longer works.
 
         Raises TemporaryFailure (try again) or PermanentFailure (never try again).
@@ -42,12 +42,14 @@ class MailService:
         if (reason := self._suppressions.find(mail.to)) is not None:
             log.info("no mail to a suppressed address", extra={"kind": mail.kind, "reason": reason})
             return False
-        link = "" if mail.link is None else self._link_of(mail.link)
+        link = listed.stop if listed else "" if mail.link is None else self._link_of(mail.link)
         if link is None:
             log.info("no mail: its link no longer works", extra={"kind": mail.kind})
             return False
         try:
-            message = compose(mail, render(mail.kind, mail.language, mail.values, link), self._sender)
+            sections = listed.sections if listed else ()
+            rendered = render(mail.kind, mail.language, mail.values, link, sections)
+            message = compose(mail, rendered, self._sender, listed)
         except ValueError as error:
             raise PermanentFailure(f"the mail cannot be composed: {error}") from None
         self._deliver(message, mail)

@@ -37,6 +37,7 @@ TimeZone = Annotated[
         extra={"parse": time_zone},
     ),
 ]
+Hour = Annotated[int, Meta(ge=0, le=23)]
 AnyPassword = Annotated[str, Meta(min_length=1, max_length=256)]
 Id = Annotated[int, Meta(ge=1, le=GREATEST_ID, extra_json_schema={"format": "int64"})]
 
@@ -78,11 +79,15 @@ class ProfilePatch(Struct, forbid_unknown_fields=True):
 
 
 class AccountSettings(Struct, frozen=True):
-    """Language of mails (null: English), time zone, and whether a login from a new network is told by mail."""
+    """Language of mails (null: English), time zone, and whether a login from a new network is told by mail.
+
+    Daily and weekly alerts are due at `alert_hour` o'clock in the time zone.
+    """
 
     language: Language | None
     time_zone: TimeZone
     device_mails: bool
+    alert_hour: Hour
 
 
 class SettingsPatch(Struct, forbid_unknown_fields=True):
@@ -91,6 +96,7 @@ class SettingsPatch(Struct, forbid_unknown_fields=True):
     language: Language | UnsetType | None = UNSET
     time_zone: TimeZone | UnsetType = UNSET
     device_mails: bool | UnsetType = UNSET
+    alert_hour: Hour | UnsetType = UNSET
 
 
 class Deletion(Struct, forbid_unknown_fields=True):

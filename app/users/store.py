@@ -36,13 +36,13 @@ UPDATE users
 RETURNING {user_columns()}, pg_current_xact_id()::text
 """
 
-_SETTINGS = "language, time_zone, device_mails"
+_SETTINGS = "language, time_zone, device_mails, alert_hour"
 
 FIND_SETTINGS = f"SELECT {_SETTINGS} FROM users WHERE id = %s"
 
 CHANGE_SETTINGS = f"""
 UPDATE users SET language = CASE WHEN %s THEN %s::text ELSE language END, time_zone = COALESCE(%s::text, time_zone),
-       device_mails = COALESCE(%s::boolean, device_mails)
+       device_mails = COALESCE(%s::boolean, device_mails), alert_hour = COALESCE(%s::smallint, alert_hour)
  WHERE id = %s RETURNING {_SETTINGS}
 """
 
@@ -84,7 +84,7 @@ class UserStore:
         given = {name: None if (value := getattr(patch, name)) is UNSET else value for name in patch.__struct_fields__}
         row = self._database.one(
             CHANGE_SETTINGS, patch.language is not UNSET, given["language"], given["time_zone"],
-            given["device_mails"], user_id,
+            given["device_mails"], given["alert_hour"], user_id,
         )  # fmt: skip
         return None if row is None else AccountSettings(*row)
 

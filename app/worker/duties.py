@@ -1,5 +1,9 @@
 """The composition root of a worker: which tasks it knows, with the services that their handlers use."""
 
+from app.alerts.digests.content import DigestMails
+from app.alerts.digests.duties import DigestDuties
+from app.alerts.digests.service import DigestMaker
+from app.alerts.digests.store import DigestStore
 from app.alerts.duties import AlertUpkeep
 from app.alerts.matching.service import Matcher
 from app.alerts.matching.store import MatchingStore
@@ -37,6 +41,7 @@ class Parts:
         self.upkeep = Upkeep(self.database, self.store, settings.tasks_silent_seconds)
         rates = rates_in_use(settings.rates_file)
         self.matcher = Matcher(EventLog(EventStore(self.database)), MatchingStore(self.database), rates)
+        self.digests = DigestMaker(DigestStore(self.database), rates)
         self.memcache = Memcache(settings.memcached_servers, settings.memcached_timeout_ms)
         self.letters = letters_of(settings, self.database)
         self.mail = mail_service(settings, self.database, RateLimiter(self.memcache), self.tuning, self.letters)
@@ -48,7 +53,8 @@ class Parts:
         if self.mail is None:
             return always
         mails = MailDuties(self.database, self.letters, self.mail)
-        return [*always, *mails.duties(), *ApplicationDuties(self.database).duties()]
+        digests = DigestDuties(self.database, DigestMails(self.settings), self.mail)
+        return [*always, *mails.duties(), *digests.duties(), *ApplicationDuties(self.database).duties()]
 
     def close(self) -> None:
         self.database.close()

@@ -16,7 +16,8 @@ from procrastinate.exceptions import JobAborted
 from procrastinate.jobs import Job
 from procrastinate.worker import Worker
 
-from app.alerts.matching.service import TICK_S
+from app.alerts.digests import service as digests
+from app.alerts.matching import service as matching
 from app.config import CONCURRENCY_MOST
 from app.infra.background.ticker import Ticker
 from app.infra.cooperative import install
@@ -72,7 +73,7 @@ class WorkerProcess:
         settings = self._parts.settings
         if settings.tasks_port:
             self._probes.serve(settings.host, settings.tasks_port)
-        tickers = [self._ticker(), self._matching()]
+        tickers = [self._ticker(), *self._alerting()]
         for ticker in tickers:
             ticker.start()
         try:
@@ -115,6 +116,7 @@ class WorkerProcess:
         log.info("stopping once %d tasks are done", len(self._queue.running))
         self._queue.stop()
         self._parts.matcher.stop()
+        self._parts.digests.stop()
         self._worker.stop()  # type: ignore[no-untyped-call]
         grace_s = max(self._parts.settings.graceful_timeout - DRAINED_BEFORE_S, 0.0)
         timer = threading.Timer(grace_s, _give_up, [self._queue])
@@ -129,11 +131,13 @@ class WorkerProcess:
         ticker.every(silent_s / BEATS, parts.upkeep.take_over, "abandoned tasks")
         return ticker
 
-    def _matching(self) -> Ticker:
-        """In a thread of its own, as it may have much to do while other work is due."""
-        ticker = Ticker()
-        ticker.every(TICK_S, self._parts.matcher.tick, "matching of saved searches")
-        return ticker
+    def _alerting(self) -> list[Ticker]:
+        """Each in a thread of its own, as it may have much to do while other work is due."""
+        parts, matcher, maker = self._parts, Ticker(), Ticker()
+        matcher.every(matching.TICK_S, parts.matcher.tick, "matching of saved searches")
+        if parts.mail is not None:
+            maker.every(digests.TICK_S, parts.digests.tick, "digests of saved searches")
+        return [matcher, maker]
 
     def _of(self, duties: Sequence[Duty]) -> Worker:
         app = App(connector=self._queue.connector)

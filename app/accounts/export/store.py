@@ -8,8 +8,9 @@ ROWS_MAX = 10_000
 
 # Each selects by one account, which `%s` stands for once.
 PARTS = {
-    "account": f"""SELECT {user_columns("u")}, u.language, u.time_zone, u.device_mails, u.admin, u.disabled_at
-         FROM users u WHERE u.id = %s""",
+    "account": f"""SELECT {user_columns("u")}, u.language, u.time_zone, u.device_mails, u.alert_hour,
+        u.admin, u.disabled_at, n.mailed_at AS last_digest_at
+         FROM users u LEFT JOIN alert_account n ON n.user_id = u.id WHERE u.id = %s""",
     "sessions": """SELECT id, agent, address, created_at, last_seen_at, expires_at, revoked_at FROM sessions
         WHERE user_id = %s ORDER BY id DESC""",
     "login_networks": """SELECT network, last_login_at FROM login_networks WHERE user_id = %s
@@ -25,8 +26,9 @@ PARTS = {
          FROM application a JOIN posting p ON p.id = a.posting_id JOIN posting_text t ON t.posting_id = p.id
          JOIN companies c ON c.id = p.company_id LEFT JOIN application_cv v ON v.application_id = a.id
         WHERE a.candidate_id = %s ORDER BY a.id DESC""",
-    "saved_searches": """SELECT id, name, query, seen_at, created_at, updated_at FROM saved_search WHERE user_id = %s
-        ORDER BY id DESC""",
+    "saved_searches": """SELECT id, name, query, frequency, seen_at, created_at, updated_at FROM saved_search
+        WHERE user_id = %s ORDER BY id DESC""",
+    "digests": """SELECT id, created_at, sent_at, dropped, content FROM digest WHERE user_id = %s ORDER BY id DESC""",
     "stages_set": """SELECT application_id, stage, at FROM application_step WHERE actor_id = %s ORDER BY id DESC""",
     "notes_written": """SELECT application_id, text, at FROM application_note WHERE author_id = %s ORDER BY id DESC""",
     "repeatable_requests": """SELECT key, status, created_at FROM repeatable_request WHERE user_id = %s

@@ -4,6 +4,7 @@ import logging
 import threading
 from collections.abc import Sequence
 
+from app.alerts.digests.store import mark_due
 from app.alerts.matching import store
 from app.alerts.matching.anchors import anchors_of
 from app.alerts.matching.branches import Branch, branches
@@ -85,8 +86,10 @@ class Matcher:
             store.note_numbers(transaction, numbers)
             more = self._compile(transaction)
             if not store.new_left(transaction):
-                store.match(transaction, occasions)
+                matched = store.match(transaction, occasions)
                 store.move(transaction, after.era, place, posting)
+                if matched:
+                    mark_due(transaction, matched)
         return more or bool(events)
 
     def _occasions(

@@ -91,6 +91,11 @@ class Searcher:
         shown, held = found[0], iter(found[1])
         return shown, [not query.impossible and next(held) for query in queries]
 
+    def holding(self, wanted: Wanted, clusters: Sequence[int]) -> dict[int, int]:
+        """A posting that is shown and that the search finds, for each of these clusters that has one."""
+        query = self.compile(wanted)
+        return {} if query.impossible else self._store.holding(query, clusters)
+
     def total_since(self, wanted: Wanted, since: datetime) -> tuple[int, bool]:
         """How many of the matches were published after `since`, and whether that is exact."""
         return self._total(replace(self.compile(wanted), since=since))[:2]

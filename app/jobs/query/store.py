@@ -64,6 +64,13 @@ SELECT id, {} FROM posting WHERE shown AND id IN (%s, (
         WHERE asked.id = %s AND NOT asked.shown AND leader.shown AND NOT leader.strayed))
 """
 
+# A cluster shows one posting, and each one that has become another by an edit. OFFSET 0: the clusters are few.
+HOLDING = """
+SELECT DISTINCT ON (cluster_id) cluster_id, id FROM (
+       SELECT * FROM posting WHERE state = 'open' AND shown AND cluster_id = ANY (%s) OFFSET 0) AS p
+ WHERE {} ORDER BY cluster_id, id
+"""
+
 CORRECTIONS = """
 SELECT word, (SELECT term FROM lexicon
                WHERE term %% word AND word_df >= GREATEST(1, 100 * COALESCE(own.word_df, 0))
@@ -152,6 +159,11 @@ class QueryStore:
         each = joined([matching(query) for query in queries], ", ", "COALESCE({}, false)")
         row = self._database.one(HELD.format(each.text), *each.params, posting_id, posting_id)
         return None if row is None else (row[0], [bool(held) for held in row[1:]])
+
+    def holding(self, query: Query, clusters: Sequence[int]) -> dict[int, int]:
+        """A shown posting that the query matches, for each of these clusters that has one."""
+        condition = matching(query)
+        return dict(self._database.all(HOLDING.format(condition.text), list(clusters), *condition.params))
 
     def facet(
         self, query: Query, counts: Counts, kinds: Sequence[Kind], values: int

@@ -216,11 +216,19 @@ def test_password_change_is_told(mailed: Mailed) -> None:
 
 def test_settings_are_read_and_changed(mailed: Mailed) -> None:
     person = mailed.api.person()
-    assert person.get("users/me/settings").json() == {"language": None, "time_zone": "UTC", "device_mails": True}
-    changed = {"language": "es", "time_zone": "America/Lima", "device_mails": False}
+    assert person.get("users/me/settings").json() == {
+        "language": None, "time_zone": "UTC", "device_mails": True, "alert_hour": 8
+    }  # fmt: skip
+    changed = {"language": "es", "time_zone": "America/Lima", "device_mails": False, "alert_hour": 23}
     assert person.send("PATCH", "users/me/settings", json=changed).json() == changed
     assert person.send("PATCH", "users/me/settings", json={"language": None}).json() == changed | {"language": None}
-    for wrong in ({"time_zone": "Mars/Olympus"}, {"time_zone": "../etc/passwd"}, {"language": "tlh"}, {"mail": 1}):
+    for wrong in (
+        {"time_zone": "Mars/Olympus"},
+        {"time_zone": "../etc/passwd"},
+        {"language": "tlh"},
+        {"mail": 1},
+        {"alert_hour": 24},
+    ):
         assert person.send("PATCH", "users/me/settings", json=wrong).status_code == 422
 
 

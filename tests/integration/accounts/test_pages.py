@@ -56,7 +56,7 @@ def test_password_is_recovered_by_keyboard(browser: Browser, mailed: Mailed) -> 
     assert [each for each in browser.complaints() if "Content Security Policy" in each] == []
 
 
-@pytest.mark.parametrize("purpose", ["verify", "change", "recover", "invite"])
+@pytest.mark.parametrize("purpose", ["verify", "change", "recover", "invite", "unsubscribe"])
 def test_page_of_a_wrong_link_says_so_in_the_language_of_the_browser(mailed: Mailed, purpose: str) -> None:
     url, german = page(mailed, purpose, "wrong"), {"Accept-Language": "de-AT, en;q=0.5"}
     assert '<html lang="de">' in requests.get(url, headers=german, timeout=30).text
@@ -66,7 +66,7 @@ def test_page_of_a_wrong_link_says_so_in_the_language_of_the_browser(mailed: Mai
     assert "<script>" not in answer.text
 
 
-@pytest.mark.parametrize("purpose", ["verify", "change", "recover", "invite"])
+@pytest.mark.parametrize("purpose", ["verify", "change", "recover", "invite", "unsubscribe"])
 def test_pages_allow_no_scripts_frames_or_referrers_and_are_not_kept(mailed: Mailed, purpose: str) -> None:
     answer = requests.get(page(mailed, purpose, "<b>"), timeout=30)
     policy = answer.headers["Content-Security-Policy"]

@@ -93,7 +93,7 @@ def test_lists_of_an_account_are_those_of_the_rest_api(api: Api, company: TestCo
     assert candidate.send("POST", "saved-searches", json={"name": "Mine", "query": "q=nurse"}).status_code == 201
     own = f"""{{
       applications(first: 5) {{ nodes {{ {APPLICATION} }} pageInfo {{ endCursor }} }}
-      savedSearches {{ id name query seenAt createdAt updatedAt version }}
+      savedSearches {{ id name query frequency seenAt createdAt updatedAt version }}
     }}"""
     found = as_rest(data(api, own, candidate))
     listed = candidate.get("applications").json()

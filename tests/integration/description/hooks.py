@@ -361,7 +361,9 @@ def _read_jobs(case: Case[Any]) -> None:
 
 
 def _save(case: Case[Any]) -> None:
+    """Without mail no search alerts."""
     case.body = _object(case) | {"query": SAVED}
+    case.body.pop("frequency", None)
 
 
 def _name_search(case: Case[Any]) -> None:
@@ -381,7 +383,8 @@ def _explain(case: Case[Any]) -> None:
 def _change_search(case: Case[Any]) -> None:
     _name_search(case)
     body = _object(case)
-    body.pop("seen_at", None)
+    for name in ("seen_at", "frequency"):
+        body.pop(name, None)
     case.body = body | ({"query": SAVED} if "query" in body else {})
 
 

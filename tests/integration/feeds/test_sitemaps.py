@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from app.errors import NotFound
-from app.feeds.links import Links
 from app.feeds.sitemaps import Sitemaps
+from app.jobs.links import Links
 from tests.conftest import LocalDatabase
 from tests.integration.imports.office import Office, line, office_at
 

@@ -7,9 +7,8 @@ import msgspec
 import pytest
 from graphql import build_schema
 
+from app.alerts.board import saved_searches
 from app.alerts.schemas import NewSavedSearch
-from app.alerts.service import SavedSearchService
-from app.alerts.store import SavedSearchStore
 from app.applications.board import ApplicationBoard
 from app.applications.schemas import NewApplication
 from app.auth.schemas import Client
@@ -80,7 +79,7 @@ class Counted:
         companies = CompanyService(CompanyStore(database), coherence, follow_company)
         board = job_board(database, coherence, companies, Common(secret.encode(), shipped_rates()), counters)
         applications = ApplicationBoard(database, board.jobs, companies, Settings(pepper=secret)).service
-        saved = SavedSearchService(SavedSearchStore(database), board)
+        saved = saved_searches(database, board, Settings(pepper=secret))
         users = UserService(UserStore(database), coherence)
         self.worker = Worker(database, coherence, companies, board, self.user, self.company)
         self.jobs = stock(self.worker)

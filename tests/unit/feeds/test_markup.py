@@ -3,8 +3,8 @@
 import pytest
 from lxml import etree
 
-from app.feeds.links import Links
 from app.feeds.markup import element
+from app.jobs.links import Links
 
 
 @pytest.mark.parametrize("text", ["a < b & c > d", 'say "hi"', "emoji \U0001f600", "\ufffd"])

@@ -15,7 +15,7 @@ from graphql import (
     validate,
 )
 
-from app.alerts.schemas import NewSavedSearch, SavedSearch, SavedSearchPatch
+from app.alerts.schemas import Frequency, NewSavedSearch, SavedSearch, SavedSearchPatch
 from app.applications.schemas import Answer, ApplicationBrief, Candidate, NewApplication, Stage
 from app.companies.schemas import Company, CompanyPatch, NewCompany, Role
 from app.graphql.schema import camel, schema_text, snake
@@ -88,6 +88,7 @@ def test_inputs_have_the_fields_of_the_rest_api(name: str, shape: type) -> None:
         ("EmploymentType", get_args(EmploymentType)), ("Workplace", get_args(Workplace)),
         ("Seniority", get_args(Seniority)), ("JobState", get_args(State)), ("SalaryUnit", get_args(Unit)),
         ("Stage", get_args(Stage)), ("Role", get_args(Role)), ("FacetName", FACETS), ("SearchSort", SORTS),
+        ("Frequency", get_args(Frequency)),
     ],
 )  # fmt: skip
 def test_enumerations_have_the_values_of_the_rest_api(name: str, values: tuple[str, ...]) -> None:

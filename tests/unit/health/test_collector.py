@@ -7,8 +7,9 @@ from typing import Any, cast
 
 from prometheus_client.core import Metric
 
+from app.alerts.digests.store import Standing as DigestStanding
 from app.errors import Unavailable
-from app.health.collector import DependenciesCollector, FeedsCollector, MatchingCollector, PostingsCollector
+from app.health.collector import AlertsCollector, DependenciesCollector, FeedsCollector, PostingsCollector
 from app.health.service import Dependencies
 from app.jobs.upkeep.store import Standing
 
@@ -116,13 +117,17 @@ def test_without_postgresql_there_are_no_metrics_of_postings() -> None:
     assert list(PostingsCollector(look, lambda: 0.0).collect()) == []
 
 
-def test_lag_of_matching_is_shown_while_postgresql_answers() -> None:
-    def behind_s() -> float:
+def test_lag_of_alerts_is_shown_while_postgresql_answers() -> None:
+    def fails() -> DigestStanding:
         raise Unavailable("no")
 
-    [metric] = MatchingCollector(lambda: 3.5).collect()
-    assert [sample.value for sample in metric.samples] == [3.5]
-    assert list(MatchingCollector(behind_s).collect()) == []
+    found = list(AlertsCollector(lambda: 3.5, lambda: DigestStanding(2.0, 7.0)).collect())
+    assert {metric.name: [sample.value for sample in metric.samples] for metric in found} == {
+        "jobfinder_matching_behind_seconds": [3.5],
+        "jobfinder_digests_behind_seconds": [2.0],
+        "jobfinder_digests_unsent_seconds": [7.0],
+    }
+    assert list(AlertsCollector(lambda: 3.5, fails).collect()) == []
 
 
 def test_sources_are_shown_by_their_latest_run() -> None:

@@ -8,9 +8,9 @@ from typing import Any, cast
 
 import pytest
 
-from app.feeds.links import Links
 from app.feeds.sitemaps import Sitemaps
 from app.infra.relying import Part, period, relying
+from app.jobs.links import Links
 from app.jobs.query.suggestions.service import SuggestionService
 
 S_IN_NS = 1_000_000_000

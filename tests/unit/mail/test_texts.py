@@ -1,20 +1,23 @@
 """Texts of mails: every language has every mail, values are escaped in HTML, and nothing adds headers."""
 
 import re
+from datetime import UTC, datetime
 from email import message_from_bytes
 from email.policy import SMTP
+from pathlib import Path
 from string import ascii_lowercase
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.mail.messages import Mail, compose, message_id
+from app.mail.delivery import Folder
+from app.mail.messages import Listed, Mail, compose, message_id
 from app.mail.server import sender_address
-from app.mail.texts import DEFAULT_LANGUAGE, KINDS, LANGUAGES, render, texts_of
+from app.mail.texts import DEFAULT_LANGUAGE, KINDS, LANGUAGES, Section, render, texts_of
 
 SENDER = sender_address("Jobs <no-reply@jobs.example>")
-NAMES = ("name", "address", "time", "agent", "company", "inviter", "role", "job", "stage")
+NAMES = ("name", "address", "time", "agent", "company", "inviter", "role", "job", "stage", "search")
 VALUES = {name: f"the {name}" for name in NAMES}
 
 
@@ -87,3 +90,24 @@ def test_address_is_one_recipient_or_refused(local: str) -> None:
 def test_message_id_follows_from_the_key() -> None:
     assert message_id("a", SENDER) == message_id("a", SENDER) != message_id("b", SENDER)
     assert re.fullmatch(r"<[0-9a-f]{40}@jobs\.example>", message_id("a", SENDER))
+
+
+def test_mail_of_a_list_is_the_same_each_time_and_has_its_url_in_one_piece(tmp_path: Path) -> None:
+    url = f"https://api.jobs.example/account/unsubscribe?token={'A' * 150}"
+    sections = [Section("Mine <b>", [("Nurse", "https://jobs.example/1"), ("Cook", "")], 3, "https://jobs.example/s")]
+    listed = Listed(datetime(2026, 11, 29, 8, tzinfo=UTC), url, url, sections)
+    mail = Mail("digest 7", "alerts", "ada@example.com", "en", VALUES)
+
+    def sent() -> bytes:
+        rendered = render(mail.kind, mail.language, mail.values, listed.stop, listed.sections)
+        Folder(tmp_path).deliver(compose(mail, rendered, SENDER, listed), SENDER.addr_spec, mail.to)
+        (path,) = tmp_path.iterdir()
+        return path.read_bytes()
+
+    first = sent()
+    assert f"\nList-Unsubscribe: <{url}>\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\n".encode() in first
+    assert b"Date: Sun, 29 Nov 2026 08:00:00 +0000" in first
+    assert sent() == first
+    html = render("alerts", "en", VALUES, url, sections).html
+    assert "<h2>Mine &lt;b&gt;</h2>" in html
+    assert '<li><a href="https://jobs.example/1">Nurse</a></li>\n<li>Cook</li>' in html

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from app.config import Settings
+
 
 @dataclass(frozen=True, slots=True)
 class Links:
@@ -31,3 +33,8 @@ class Links:
     def page(self, job_id: int) -> str:
         """The posting's page, as `pages` has it."""
         return self.pages.replace("{id}", str(job_id))
+
+
+def links_of(settings: Settings) -> Links:
+    """The links of this service."""
+    return Links(settings.public_url + settings.path_prefix, settings.job_pages_url)

@@ -1,0 +1,1 @@
+"""Digests: one mail to an account about what its saved searches newly match."""

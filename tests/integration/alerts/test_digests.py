@@ -1,0 +1,217 @@
+"""Digests: what is alerted when, to whom, and only once."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from app.alerts import store as searches
+from app.alerts.digests import service
+from app.alerts.digests.schedule import next_due
+from app.alerts.digests.service import DigestMaker
+from app.alerts.digests.store import DigestStore
+from app.alerts.schemas import Frequency
+from app.infra.postgres.database import Database
+from app.jobs.codes.salaries import shipped_rates
+from tests.integration.alerts.test_matching import BERLIN, PARIS, Alerts, direct
+
+__all__ = ["direct"]
+
+PERSON = "INSERT INTO users (email, name, password_hash) VALUES (%s, 'Ada', '') RETURNING id"
+HURRY = """
+WITH searches AS (UPDATE saved_search SET due_at = now() WHERE due_at IS NOT NULL)
+UPDATE alert_account SET due_at = now(), mailed_at = NULL
+"""
+ALERTED = "SELECT saved_search_id, cluster_id, digest_id FROM alert_sent WHERE digest_id > %s"
+NEWEST = "SELECT COALESCE(max(id), 0) FROM digest"
+
+
+class Digests(Alerts):
+    """The same with accounts whose searches alert, and the digests that workers make."""
+
+    def __init__(self, direct: Database) -> None:
+        super().__init__(direct)
+        self.store = DigestStore(direct)
+        self.maker = self.another_maker()
+
+    def another_maker(self) -> DigestMaker:
+        return DigestMaker(self.store, shipped_rates())
+
+    def person(self, name: str) -> int:
+        (number,) = self.database.one(f"/* */ {PERSON}", f"{name}@alerts.example") or (0,)
+        return int(number)
+
+    def alert(self, query: str, frequency: Frequency = "instant", user: int | None = None) -> int:
+        """Save a search that alerts; its id."""
+        with self.database.transaction() as transaction:
+            saved = searches.insert(transaction, user or self.user, f"Search {query}", query, frequency)
+        self.maker.tick()
+        return saved.id
+
+    def hurry(self) -> None:
+        """Let every pause and every wait for an hour be over."""
+        self.database.run(HURRY)
+
+    def made(self, *, hurry: bool = True) -> set[tuple[int, int]]:
+        """Match what has happened, and make what is due; the (search, cluster) of new digests."""
+        (last,) = self.database.one(NEWEST) or (0,)
+        self.matcher.tick()
+        if hurry:
+            self.hurry()
+        self.maker.tick()
+        return {(row[0], row[1]) for row in self.database.all(ALERTED, last)}
+
+    def contents(self) -> list[dict[str, Any]]:
+        """What each digest says."""
+        return [json.loads(row[0]) for row in self.database.all("SELECT content::text FROM digest ORDER BY id")]
+
+    def due(self, search: int) -> datetime | None:
+        (found,) = self.database.one("SELECT due_at FROM saved_search WHERE id = %s", search) or (None,)
+        return found  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def digests(direct: Database) -> Digests:
+    return Digests(direct)
+
+
+def test_instant_search_alerts_at_once_and_then_pauses(digests: Digests) -> None:
+    search = digests.alert("q=welder&lang=en")
+    first = digests.cluster(digests.offer("Welder"))
+    assert digests.made(hurry=False) == {(search, first)}
+    second = digests.cluster(digests.offer("Welder again"))
+    assert digests.made(hurry=False) == set()
+    due = "SELECT due_at = mailed_at + interval '5 minutes' FROM alert_account"
+    assert digests.database.one(due) == (True,)
+    assert digests.made() == {(search, second)}
+    assert digests.made() == set()
+
+
+def test_daily_and_weekly_searches_wait_for_the_hour_of_the_account(digests: Digests) -> None:
+    database = digests.database
+    database.run("UPDATE users SET time_zone = 'Asia/Tokyo', alert_hour = 5")
+    daily, weekly = digests.alert("q=welder&lang=en", "daily"), digests.alert("q=welder", "weekly")
+    for search, frequency in ((daily, "daily"), (weekly, "weekly")):
+        assert digests.due(search) == next_due(frequency, datetime.now(UTC), "Asia/Tokyo", 5)  # type: ignore[arg-type]
+    database.run("UPDATE users SET time_zone = 'America/Lima'")
+    digests.maker.tick()
+    assert digests.due(daily) == next_due("daily", datetime.now(UTC), "America/Lima", 5)
+    cluster = digests.cluster(digests.offer("Welder"))
+    assert digests.made(hurry=False) == set()
+    database.run("UPDATE saved_search SET due_at = now() WHERE id = %s", daily)
+    database.run("UPDATE alert_account SET due_at = now()")
+    assert digests.made(hurry=False) == {(daily, cluster)}
+    assert digests.due(daily) == next_due("daily", datetime.now(UTC), "America/Lima", 5)
+    assert digests.made() == {(weekly, cluster)}
+
+
+def test_digest_verifies_what_is_there_now(digests: Digests) -> None:
+    welder, berlin = digests.alert("q=welder&lang=en"), digests.alert("q=welder&lang=en&city=Berlin")
+    closed, edited, kept = (digests.offer(f"Welder {number}") for number in range(3))
+    folded = digests.offer("Welder folded", places=(PARIS,))
+    digests.matcher.tick()
+    digests.change(closed, state="closed")
+    digests.change(edited, title="Painter")
+    twin = digests.offer("Welder folded", places=(BERLIN,))
+    assert digests.cluster(twin) == digests.cluster(folded)
+    expected = {(welder, digests.cluster(kept)), (welder, digests.cluster(folded)), (berlin, digests.cluster(folded))}
+    assert digests.made() == expected
+    digests.change(closed, state="open")
+    digests.change(edited, title="Welder once more")
+    digests.change(kept, state="closed")
+    digests.change(kept, state="open")
+    assert digests.made() == {(welder, digests.cluster(closed)), (welder, digests.cluster(edited))}
+
+
+def test_search_counts_what_comes_after_its_last_change(digests: Digests) -> None:
+    search = digests.alert("q=welder&lang=en")
+    digests.offer("Painter")
+    digests.offer("Welder")
+    digests.matcher.tick()
+    store = searches.SavedSearchStore(digests.database)
+    assert store.change(digests.user, search, {"query": "q=painter&lang=en"}, None)
+    assert digests.made() == set()
+    later = digests.cluster(digests.offer("Painter again"))
+    assert digests.made() == {(search, later)}
+    assert store.change(digests.user, search, {"frequency": "off"}, None)
+    digests.offer("Painter while nobody is told")
+    assert digests.made() == set()
+    assert store.change(digests.user, search, {"frequency": "instant"}, None)
+    assert digests.made() == set()
+    last = digests.cluster(digests.offer("Painter at last"))
+    assert digests.made() == {(search, last)}
+
+
+def test_account_that_gets_no_mail_gets_no_digest_until_it_does(digests: Digests) -> None:
+    search = digests.alert("q=welder&lang=en")
+    cluster = digests.cluster(digests.offer("Welder"))
+    for wrong, right in (
+        ("UPDATE users SET verified_at = NULL", "UPDATE users SET verified_at = now()"),
+        ("UPDATE users SET disabled_at = now()", "UPDATE users SET disabled_at = NULL"),
+        ("INSERT INTO mail_suppression SELECT email::text, 'asked' FROM users", "DELETE FROM mail_suppression"),
+    ):
+        digests.database.run(wrong)
+        assert digests.made() == set(), wrong
+        digests.database.run(right)
+    assert digests.made() == {(search, cluster)}
+
+
+def test_many_matches_are_told_in_parts_and_all_are_counted(
+    digests: Digests, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    monkeypatch.setattr(service, "CONSIDERED", 5)
+    monkeypatch.setattr(service, "TOLD", 2)
+    search = digests.alert("q=welder&lang=en", "daily")
+    clusters = [digests.cluster(digests.offer(f"Welder {number}")) for number in range(12)]
+    found = [digests.made() for _ in range(4)]
+    assert found == [{(search, each) for each in part} for part in (clusters[:5], clusters[5:10], clusters[10:], [])]
+    assert [(part["total"], len(part["items"])) for each in digests.contents() for part in each["parts"]] == [
+        (5, 2), (5, 2), (2, 2)
+    ]  # fmt: skip
+
+
+def test_workers_share_the_accounts_and_serve_none_twice_before_others(
+    digests: Digests, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    monkeypatch.setattr(service, "CONSIDERED", 2)
+    people = [digests.person(f"p{number}") for number in range(12)]
+    for person in people:
+        digests.alert("q=welder&lang=en", user=person)
+    for number in range(5):
+        digests.offer(f"Welder {number}")
+    digests.matcher.tick()
+    makers = [digests.another_maker() for _ in range(3)]
+    for _ in range(3):
+        digests.hurry()
+        with ThreadPoolExecutor(3) as threads:
+            list(threads.map(DigestMaker.tick, makers))
+    served = [row[0] for row in digests.database.all("SELECT user_id FROM digest ORDER BY id")]
+    assert [sorted(served[start : start + 12]) for start in (0, 12, 24)] == [people] * 3
+    sent = digests.database.one("SELECT count(*), count(DISTINCT (saved_search_id, cluster_id)) FROM alert_sent")
+    assert sent == (60, 60)
+
+
+def test_deleted_search_and_account_leave_nothing(digests: Digests) -> None:
+    person = digests.person("gone")
+    search, other = digests.alert("q=welder&lang=en"), digests.alert("q=welder&lang=en", user=person)
+    digests.offer("Welder")
+    assert len(digests.made()) == 2
+    digests.database.run("DELETE FROM saved_search WHERE id = %s", search)
+    digests.database.run("DELETE FROM users WHERE id = %s", person)
+    left = "SELECT (SELECT count(*) FROM alert_sent), (SELECT count(*) FROM digest WHERE user_id = %s)"
+    assert digests.database.one(left, person) == (0, 0)
+    assert other != search
+    assert digests.made() == set()
+
+
+def test_deadline_of_a_search_passes_with_nothing_to_say(digests: Digests) -> None:
+    search = digests.alert("q=welder&lang=en", "daily")
+    digests.database.run("UPDATE saved_search SET due_at = now() - interval '3 days'")
+    digests.database.run("UPDATE alert_account SET due_at = now()")
+    assert digests.made(hurry=False) == set()
+    due = digests.due(search)
+    assert due is not None
+    assert datetime.now(UTC) < due <= datetime.now(UTC) + timedelta(days=1)
+    assert digests.contents() == []
