@@ -4,6 +4,7 @@ from typing import Any
 
 import requests
 
+from app.graphql.schema import camel
 from tests.api_client import Api, Person
 
 DRAFT = {"title": "Nurse", "description": "<p>You care.</p>", "language": "en", "state": "draft"}
@@ -23,6 +24,12 @@ company { id slug name verified }
 """
 ID_FIELDS = ("id", "actorId", "authorId")
 COMPANY = "id slug name verified description website country createdAt updatedAt version"
+APPLICATION = """
+id stage createdAt updatedAt version candidate { id name email } job { id title company { id slug name verified } }
+"""
+WHOLE = """
+letter answers { question answer } history { stage at by actorId } cv { bytes at } notes { text at authorId }
+"""
 
 
 def ask(api: Api, query: str, person: Person | None = None, **more: Any) -> requests.Response:
@@ -53,6 +60,13 @@ def as_rest(value: Any) -> Any:
             for name, each in value.items()
         }
     return value
+
+
+def as_graphql(value: Any) -> Any:
+    """A body of the REST API with the names of GraphQL."""
+    if isinstance(value, list):
+        return [as_graphql(each) for each in value]
+    return {camel(name): as_graphql(each) for name, each in value.items()} if isinstance(value, dict) else value
 
 
 def _snake(name: str) -> str:

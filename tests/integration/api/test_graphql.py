@@ -12,12 +12,20 @@ from app.graphql.resources import GRAPHQL_JSON
 from app.graphql.schema import schema_text
 from tests.api_client import Api, Person
 from tests.integration.api.companies import TestCompany, staffed_company
-from tests.integration.api.graphql_client import COMPANY, DRAFT, JOB, OFFER, as_rest, ask, codes, data
+from tests.integration.api.graphql_client import (
+    APPLICATION,
+    COMPANY,
+    DRAFT,
+    JOB,
+    OFFER,
+    WHOLE,
+    as_rest,
+    ask,
+    codes,
+    data,
+)
 
 COSTLY = "{ a: me { id } b: me { id } search(first: 100) { nodes { id } } }"
-APPLICATION = """
-id stage createdAt updatedAt version candidate { id name email } job { id title company { id slug name verified } }
-"""
 
 
 @pytest.fixture(scope="module")
@@ -121,11 +129,6 @@ def test_nested_companies_and_postings_are_complete(api: Api, company: TestCompa
         "posting": api.get(f"jobs/{job['id']}").json(),
         "company": api.get(f"companies/{company.id}").json(),
     }
-
-
-WHOLE = """
-letter answers { question answer } history { stage at by actorId } cv { bytes at } notes { text at authorId }
-"""
 
 
 def test_a_whole_application_is_that_of_the_rest_api(api: Api, company: TestCompany, job: dict[str, Any]) -> None:
