@@ -6,6 +6,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from app.auth.live.store import LiveSession, LiveSessions
@@ -61,7 +62,7 @@ class Hub:
         self._by_user: defaultdict[int, set[Channel]] = defaultdict(set)
         self._doubted: set[Channel] = set()
         self._asking: asyncio.Task[None] | None = None
-        self._held: set[Channel] = set()
+        self._held: dict[Channel, None] = {}  # as a set, in the order in which they have to wait
         self._tasks: set[asyncio.Future[None]] = set()
         self.position: Position | None = None
         self.read_at = time.monotonic()
@@ -234,19 +235,25 @@ class Hub:
             return True
         if self.leash.adrift and not channel.doubted:
             self.doubt([channel])
-        self._held.add(channel)
+        self._held[channel] = None
         return False
 
     def _flush(self) -> None:
-        held, self._held = self._held, set()
-        for channel in held:
+        """Send what had to wait, as far as one lease goes: of thousands the next one takes the others."""
+        left, self._held = self._held, {}
+        visited = 0
+        for channel in left:
+            if not self.leash.leased:
+                break
             channel.flush()
+            visited += 1
+        self._held = dict(islice(left.items(), visited, None)) | self._held
 
     def _forget(self, channel: Channel, code: int) -> None:
         self.ends[code] += 1
         self.channels.discard(channel)
         self._doubted.discard(channel)
-        self._held.discard(channel)
+        self._held.pop(channel, None)
         self.leash.remove(channel)
         mine = self._by_user[channel.claims.user_id]
         mine.discard(channel)

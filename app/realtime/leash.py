@@ -44,6 +44,11 @@ class Leash:
         """Whether there has been no lease for a while."""
         return now_ns() - self._until_ns > ADRIFT_NS
 
+    @property
+    def leased(self) -> bool:
+        """Whether the lease holds now."""
+        return now_ns() < self._until_ns
+
     def add(self, channel: Channel) -> None:
         for key in channel.keys:
             self._by_key[key].add(channel)
@@ -59,8 +64,8 @@ class Leash:
         if min(channel.ends_at, channel.claims.expires_at) <= time.time():
             return False
         now = now_ns()
-        leased = not channel.doubted and now < self._until_ns
-        return leased or now < channel.checked_ns + self._checked_for_ns
+        followed = not channel.doubted and now < self._until_ns
+        return followed or now < channel.checked_ns + self._checked_for_ns
 
     def looked(self, position: int, keys: Sequence[str] | None, start_ns: int, lease_ns: int) -> None:
         """Called by the thread that looks, before the lease begins."""
@@ -84,7 +89,8 @@ class Leash:
             self._doubt(found)
         if until_ns:
             self._until_ns = until_ns
-            self._renewed()
+            if self.leased:  # otherwise the loop was busy for too long, and a later look is on its way
+                self._renewed()
 
     def _lower(self, until_ns: int) -> None:
         self._until_ns = min(self._until_ns, until_ns)

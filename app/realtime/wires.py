@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import lru_cache
 
 from websockets.exceptions import WebSocketException
 from websockets.frames import Frame, Opcode
@@ -16,6 +17,12 @@ MESSAGE_BYTES = 16_384
 FRAMES_PER_S = 20
 CLOSING_S = 3.0
 UNREADABLE, UNSUPPORTED = 1007, 1003
+
+
+@lru_cache(maxsize=16)
+def _framed(text: bytes) -> bytes:
+    """The frame of a text, which often goes to many clients at once."""
+    return Frame(Opcode.TEXT, text).serialize(mask=False)
 
 
 class _Wire:
@@ -83,7 +90,7 @@ class WebSocket(_Wire):
         self._budget, self._refilled_at = float(FRAMES_PER_S), time.monotonic()
 
     def frame(self, event: Event, text: bytes) -> bytes:
-        return Frame(Opcode.TEXT, text).serialize(mask=False)
+        return _framed(text)
 
     def close(self, code: int, reason: str) -> None:
         """Send the close frame; the client is given a moment to answer it."""

@@ -14,6 +14,7 @@ from app.events.service import Position
 from app.events.store import Place
 from app.events.streams.store import StreamEvent
 from app.realtime import hub, leash
+from app.realtime.channel import Channel
 from app.realtime.hub import Hub, Sources
 from app.realtime.messages import Event
 
@@ -126,6 +127,39 @@ def test_lease_lets_send_and_ends(world: Callable[[], World]) -> None:
         await made.look()
         assert len(made.wire.types) == 2
         assert made.asked == []
+
+    run(body)
+
+
+def test_lease_that_ends_while_events_are_sent(world: Callable[[], World]) -> None:
+    """With many channels, sending takes longer than a lease: the next one goes on, and an old one is not tried."""
+
+    async def body() -> None:
+        made = world()
+        for _ in range(3):
+            await admitted(made)
+        await made.look()
+        made.now_ns += 60 * MS_IN_NS
+        await made.happen(1)
+        write, may_send, asked = made.wire.write, made.hub.leash.may_send, list[Channel]()
+
+        def slow_write(frames: bytes) -> None:
+            made.now_ns += 30 * MS_IN_NS
+            write(frames)
+
+        def counted(channel: Channel) -> bool:
+            asked.append(channel)
+            return may_send(channel)
+
+        made.wire.write = slow_write  # type: ignore[method-assign]
+        made.hub.leash.may_send = counted  # type: ignore[method-assign]
+        await made.look()
+        assert (len(made.wire.types), len(asked)) == (2, 2)
+        made.hub.leash.looked(1, [], made.now_ns - 50 * MS_IN_NS, 50 * MS_IN_NS)
+        await settle()
+        assert (len(made.wire.types), len(asked)) == (2, 2)
+        await made.look()
+        assert (len(made.wire.types), len(set(asked))) == (3, 3)
 
     run(body)
 
