@@ -13,6 +13,7 @@ from app.alerts.digests.schedule import GLANCE, PAUSE, next_due
 from app.alerts.digests.store import Candidate, DigestStore, Due, Search
 from app.alerts.queries import parsed
 from app.errors import Invalid, Unavailable
+from app.events.streams.store import write
 from app.infra.postgres.database import Transaction
 from app.jobs.codes.salaries import Rates
 from app.jobs.query.parameters import read
@@ -28,7 +29,7 @@ CONSIDERED = 500
 """Matches of one search that one digest deals with at most."""
 
 TOLD = 20
-"""Postings of one search that a mail names; the others are counted."""
+"""Postings of one search that a mail, and the event beside it, name; the others are counted."""
 
 AGAIN_SOON, UNREACHED = timedelta(seconds=2), timedelta(days=1)
 
@@ -116,6 +117,9 @@ class DigestMaker:
         sent = [(number, cluster) for number, holding in shown.items() for cluster in holding]
         digest_id = store.insert(transaction, due.user_id, Content(due.language, parts), sent)
         enqueue(transaction, SEND, {"digest": digest_id}, unique_key=str(digest_id))
+        for each in searches:
+            said = {"saved_search_id": each.id, "matches": len(shown[each.id]), "job_ids": told[each.id]}
+            write(transaction, [due.user_id], "alerts.matched", said)
 
 
 def _is_due(search: Search, now: datetime) -> bool:

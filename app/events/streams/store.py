@@ -64,7 +64,7 @@ class StreamStore:
 
 
 def write(transaction: Transaction, user_ids: Sequence[int], kind: str, data: Mapping[str, Any]) -> None:
-    """Write an event of type `kind`, such as `alerts.match`, for each account; it is sent after the commit.
+    """Write an event of type `kind`, such as `alerts.matched`, for each account; it is sent after the commit.
 
     `data` holds ids and numbers only: clients ask the API for the rest, which knows what they may see.
     """

@@ -89,6 +89,28 @@ def test_instant_search_alerts_at_once_and_then_pauses(digests: Digests) -> None
     assert digests.made() == set()
 
 
+def test_digest_is_told_to_realtime_clients_in_its_transaction(digests: Digests, monkeypatch: Any) -> None:
+    monkeypatch.setattr(service, "TOLD", 2)
+    other = digests.person("other")
+    one, two = digests.alert("q=welder&lang=en"), digests.alert("q=welder&lang=en&city=Berlin", user=other)
+    jobs = [digests.offer(f"Welder {number}", places=(BERLIN if number == 1 else PARIS,)) for number in range(3)]
+    (last,) = digests.database.one("SELECT COALESCE(max(id), 0) FROM stream_event") or (0,)
+
+    def events() -> dict[tuple[int, str], Any]:
+        rows = digests.database.all("SELECT user_id, type, data::text FROM stream_event WHERE id > %s", last)
+        return {(user, kind): json.loads(data) for user, kind, data in rows}
+
+    digests.made()
+    expected = {
+        (digests.user, "alerts.matched"): {"saved_search_id": one, "matches": 3, "job_ids": jobs[:2]},
+        (other, "alerts.matched"): {"saved_search_id": two, "matches": 1, "job_ids": [jobs[1]]},
+    }
+    assert events() == expected
+    (last,) = digests.database.one("SELECT max(id) FROM stream_event") or (0,)
+    digests.made()
+    assert events() == {}
+
+
 def test_daily_and_weekly_searches_wait_for_the_hour_of_the_account(digests: Digests) -> None:
     database = digests.database
     database.run("UPDATE users SET time_zone = 'Asia/Tokyo', alert_hour = 5")
