@@ -15,6 +15,7 @@ from loadtest.scenarios import (
     Scenario,
     allocators,
     batch,
+    graphql,
     login_flood,
     login_timing,
     memory,
@@ -32,6 +33,7 @@ SCENARIOS: dict[str, Scenario] = {
     "flood": login_flood.run,
     "tasks": task_rate.run,
     "peers": peers.run,
+    "graphql": graphql.run,
 }
 ON_REQUEST: dict[str, Scenario] = {"allocators": allocators.run}
 

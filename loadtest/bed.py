@@ -140,11 +140,17 @@ class Bed:
     @contextmanager
     def reference(self, token: str, *options: str) -> Iterator[Service]:
         """The reference service; it is ready when it accepts `token`."""
+        with self.peer("loadtest.reference", ME, token, *options) as service:
+            yield service
+
+    @contextmanager
+    def peer(self, module: str, path: str, token: str, *options: str) -> Iterator[Service]:
+        """A service of this module that takes our tokens; it is ready when it answers `path` with 200."""
         port = free_port()
-        arguments = ["-m", "loadtest.reference", "--port", str(port), "--database", self.postgres.direct_url]
+        arguments = ["-m", module, "--port", str(port), "--database", self.postgres.direct_url]
         arguments += ["--public-key", str(self._public_key()), *options]
-        with self.running("the reference", arguments, port) as service:
-            service.process.wait_until(lambda: service.ready(ME, token), START_S)
+        with self.running(f"the peer {module.rpartition('.')[2]}", arguments, port) as service:
+            service.process.wait_until(lambda: service.ready(path, token), START_S)
             yield service
 
     def write_tuning(self, tuning: Mapping[str, Any]) -> int:

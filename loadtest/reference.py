@@ -40,7 +40,7 @@ class Profile(BaseModel):
     version: int
 
 
-async def _keep(connection: Any) -> None:
+async def keep(connection: Any) -> None:
     """Replaces asyncpg's reset of a connection that returns to the pool, which costs a round trip."""
 
 
@@ -80,7 +80,7 @@ def create_app(database_url: str, verify: Verify) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with asyncpg.create_pool(database_url, reset=_keep) as pool:
+        async with asyncpg.create_pool(database_url, reset=keep) as pool:
             app.state.pool = pool
             yield
 

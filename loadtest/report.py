@@ -10,7 +10,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-_PACKAGES = ("meinheld", "falcon", "gunicorn", "psycopg2-binary", "fastapi", "uvicorn", "uvloop", "asyncpg", "pydantic")
+_PACKAGES = (
+    "meinheld", "falcon", "gunicorn", "psycopg2-binary", "graphql-core", "fastapi", "uvicorn", "uvloop", "asyncpg",
+    "pydantic", "strawberry-graphql",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

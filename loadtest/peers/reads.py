@@ -49,8 +49,8 @@ class Work:
 
 def works(bed: Bed, ours: Side) -> list[Work]:
     """Adds postings to the database first."""
-    searches = _add_postings(bed)
-    pages = _open_pages(ours)
+    searches = add_postings(bed)
+    pages = open_pages(ours)
     tokens, chance = len(ours.tokens), random.Random(_SEED)
     profiles = [f"/api/v1/users/{number}" for number in chance.sample(range(1, USERS + 1), PAGES)]
     batches = [",".join(map(str, chance.sample(range(1, USERS + 1), BATCH))) for _ in range(BATCHES)]
@@ -111,13 +111,14 @@ def _warm_up(work: Work, side: Side) -> None:
         measure(replace(work.load(side, 1), seconds=min(WARM_UP_S, 1.2 * missing / done.per_second + 1)))
 
 
-def _open_pages(ours: Side) -> list[str]:
+def open_pages(ours: Side) -> list[str]:
+    """The paths of the newest postings."""
     found = ours.service.ask("GET", f"/api/v1/jobs?limit={PAGES}&fields=title").json()["items"]
     return [f"/api/v1/jobs/{each['id']}" for each in found]
 
 
-def _add_postings(bed: Bed) -> list[str]:
-    """The paths of searches in a small new catalogue."""
+def add_postings(bed: Bed) -> list[str]:
+    """The paths of searches in a small new catalogue, which is added."""
     url, now = bed.postgres.direct_url, datetime.now(UTC)
     database = Database(url, Tuning().database, prepared=False)
     nobody = b"$2b$%02d$" % Passwords().bcrypt_cost + b"x" * 53

@@ -35,7 +35,7 @@ class Side:
 def opened(bed: Bed, rust: Path | None) -> Iterator[list[Side]]:
     """Our service with one worker, the Rust peer if it could be built, and FastAPI with remembered tokens."""
     sessions = insert_sessions(bed.postgres.direct_url, TOKENS)
-    own_tokens = _issued(bed, sessions)
+    own_tokens = issued(bed, sessions)
     with ExitStack() as stack:
         ours = stack.enter_context(bed.service())
         sides = [Side(OURS, ours, own_tokens)]
@@ -73,7 +73,8 @@ def _signed(secret: str, user_id: int, session_id: int) -> str:
     return jwt.encode(claims | {"exp": int(time.time()) + _LIFE_S}, secret, "HS256")
 
 
-def _issued(bed: Bed, sessions: Sequence[tuple[int, int]]) -> list[str]:
+def issued(bed: Bed, sessions: Sequence[tuple[int, int]]) -> list[str]:
+    """Access tokens of these (user, session) for our service and for FastAPI."""
     settings = bed.settings
     assert settings.keys_dir is not None, "required by load_settings"  # noqa: S101
     tokens = AccessTokens(KeyRing(settings.keys_dir, settings.jwt_algorithm, settings.signing_kid), settings)
