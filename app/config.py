@@ -61,6 +61,7 @@ class Settings:
         "", "page of a posting, such as `https://jobs.example/jobs/{id}`; empty: its JSON"
     )
     database_url: str = setting("", "PostgreSQL through the local PgBouncer, a libpq connection string")
+    database_replica_urls: tuple[str, ...] = setting((), "the same for each replica, one server each, comma-separated")
     pgbouncer_console_url: str = setting("", "console of that PgBouncer; empty: connect to PostgreSQL directly")
     prepared_statements: bool = setting(True, "use the statements that PgBouncer's `connect_query` prepares")
     memcached_servers: tuple[str, ...] = setting(

@@ -37,7 +37,7 @@ from app.coherence.keeping import Answers, Keeper
 from app.companies import resources as companies
 from app.companies import store as companies_store
 from app.companies.service import COMPANY_KIND, CompanyService
-from app.config import DatabaseTuning, Settings, Tuning, default_tuning
+from app.config import Settings, Tuning, default_tuning
 from app.errors import ConfigError
 from app.events.service import EventLog
 from app.events.store import EventStore
@@ -58,8 +58,9 @@ from app.infra.machine.memory import memory_limit, resident_bytes
 from app.infra.machine.workers import worker_count
 from app.infra.memcache.client import Memcache
 from app.infra.metrics.counters import Counters
-from app.infra.postgres.database import Database
+from app.infra.postgres.replica import Primary
 from app.infra.postgres.schema import current_version, newest_version
+from app.infra.postgres.servers import Replicas, open_console, open_primary
 from app.infra.postgres.statements import Preparation
 from app.infra.secrets.binding import check_secrets
 from app.infra.secrets.key_ring import KeyRing
@@ -85,7 +86,6 @@ from app.web.middleware import MeasureMiddleware, Request, RequestMiddleware, Re
 from app.web.openapi.description import document
 from app.web.resource import Resource
 
-_ONE_CONNECTION = DatabaseTuning(pool_min=1, pool_max=1, acquire_timeout_ms=1000)
 OpenAnswers = Callable[[Counters, float, str], Answers]
 """Makes the answers that the server keeps: by the worker's counters, the share of requests to log, how ids begin."""
 
@@ -116,15 +116,14 @@ class Parts:
         self.tuning = LiveTuning(settings.tuning_file, default_tuning(settings), place.unfit)
         tuning = self.tuning.current
         self.memcache = Memcache(settings.memcached_servers, settings.memcached_timeout_ms)
-        console = settings.pgbouncer_console_url
-        self.database = Database(
-            settings.database_url, tuning.database, prepared=settings.prepared_statements, direct=not console
-        )
-        self.pooler = Database(console, _ONE_CONNECTION, prepared=False) if console else None
+        self.database = open_primary(settings, tuning.database)
+        self.replicas = Replicas(settings, tuning.database)
+        self.pooler = open_console(settings)
         self.keys = KeyRing(settings.keys_dir or Path(), settings.jwt_algorithm, settings.signing_kid)
         self.hasher = PasswordHasher(settings.pepper.encode(), tuning.passwords, workers)
         kinds = Kinds(USER_KIND, SESSION_KIND, COMPANY_KIND, JOB_KIND, SEARCH_KIND)
         self.coherence = Coherence(self.memcache, self.database, counters, tuning.cache, kinds)
+        self.coherence.use_replicas(self.replicas.servers, Primary(self.database))
         self.events = EventLog(EventStore(self.database))
         if answers is not None:
             self.coherence.keep_answers(answers)
@@ -164,7 +163,8 @@ class Parts:
         return AdminService(AdminStore(self.database), self.coherence, self.auth(), self.companies, self.board.jobs)
 
     def stands_on(self) -> Dependencies:
-        return Dependencies(self.database, self.pooler, self.memcache, self.confirm, self.coherence.agreement.objection)
+        objection, used = self.coherence.agreement.objection, self.coherence.replicas_used
+        return Dependencies(self.database, self.pooler, self.memcache, self.confirm, objection, used)
 
     def confirm(self) -> None:
         """Raise ConfigError if the schema is older than this version needs, or the database belongs to another pepper.
@@ -180,15 +180,11 @@ class Parts:
 
     def gauge(self) -> None:
         """Update this worker's gauges."""
-        gauge, pool = self.counters.gauge, self.database.stats()
+        gauge = self.counters.gauge
         gauge("tuning_generation", self.tuning.generation)
         gauge("tuning_refused", self.tuning.refused)
         gauge("resident_bytes", resident_bytes())
-        gauge("database_connections_in_use", pool.in_use)
-        gauge("database_connections_idle", pool.idle)
-        gauge("database_waiting", pool.waiting)
-        gauge("database_waited_seconds", pool.waited_ms_total / 1000)
-        gauge("database_timeouts", pool.timeouts)
+        self.database.show(gauge)
         self.coherence.show(gauge)
         for name, value in self.answers.stats().items() if self.answers is not None else ():
             gauge(f"answers_{name}", value)
@@ -216,10 +212,12 @@ class Parts:
         self.ticker.every(10.0, self.upkeep.prune_audit_log, "audit log")
         self.gauge()
         self.ticker.start()
+        self.replicas.start(self.coherence.replicas)
 
     def close(self) -> None:
         self.ticker.stop()
         self.memcache.close()
+        self.replicas.close()
         self.database.close()
         if self.pooler is not None:
             self.pooler.close()
@@ -235,6 +233,7 @@ class Parts:
 
     def _apply(self, tuning: Tuning) -> None:
         self.database.apply(tuning.database)
+        self.replicas.apply(tuning.database)
         self.hasher.apply(tuning.passwords)
         self.coherence.apply(tuning.cache)
         self.board.searches.apply(tuning.cache.search)

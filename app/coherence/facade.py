@@ -87,14 +87,14 @@ class Coherence:
         """Tell `answers` what they need to know from now on; before the first request."""
         self.answers = self._lease.answers = self.ended_sessions.answers = answers
 
-    def use_replicas(self, replicas: Sequence[Replica], primary: Primary) -> ReplicaReads:
+    def use_replicas(self, replicas: Sequence[Replica], primary: Primary) -> None:
         """Read facts other than sessions on `replicas` where that is proven; before the first request."""
-        if self.agreement.log is not None:
-            self.agreement.log.with_places = True
+        if self.agreement.log is None or not replicas:
+            return
+        self.agreement.log.with_places = True
         self._publisher.place = primary.place
         self.replicas = ReplicaReads(replicas, primary, self._lease, self._clock, self._counters)
         self.users.replicas = self.companies.replicas = self.jobs.replicas = self.searches.replicas = self.replicas
-        return self.replicas
 
     def show(self, gauge: Callable[[str, float], None]) -> None:
         """Set this worker's gauges of its caches and of the log."""
@@ -131,6 +131,11 @@ class Coherence:
         self.searches.apply(tuning.search)
         self.pages.apply(tuning.search)
         self.ended_sessions.apply(tuning.blacklist)
+
+    def replicas_used(self) -> tuple[int, int]:
+        """How many replicas there are in the settings, and how many are read from."""
+        standings = () if self.replicas is None else self.replicas.standings
+        return len(standings), sum(each.asked for each in standings)
 
     def leased(self) -> bool:
         """Whether this worker knows every change that is final at the time of the call; reads the log if necessary."""

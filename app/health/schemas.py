@@ -21,7 +21,7 @@ class Check(Struct, omit_defaults=True):
 
 
 class Report(Struct, frozen=True):
-    """`degraded` means that the cache is down, `unavailable` that the database or the pooler is."""
+    """`degraded` means that the cache or a replica is away, `unavailable` that the database or the pooler is."""
 
     status: Literal["ok", "degraded", "unavailable"]
     checks: dict[str, Check]

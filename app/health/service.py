@@ -20,7 +20,7 @@ class Dependencies:
     """`pooler` is PgBouncer's console, None without a pooler.
 
     `confirm` raises ConfigError or Unavailable if the service cannot work with the database; `objection` returns why
-    it no longer can, or "", without a query.
+    it no longer can, or "", without a query. `replicas` gives the numbers of replicas in the settings and in use.
     """
 
     database: Database
@@ -28,6 +28,7 @@ class Dependencies:
     memcache: Memcache
     confirm: Callable[[], None]
     objection: Callable[[], str]
+    replicas: Callable[[], tuple[int, int]] = lambda: (0, 0)
 
 
 class HealthService:
@@ -40,7 +41,10 @@ class HealthService:
         self._pooler_problem: Shared[str | None] = Shared(self._ask_pooler, None, clock)
 
     def report(self) -> dict[str, Any]:
-        """`status` is ok, degraded (no cache) or unavailable (no database), with every check and its latency in ms."""
+        """`status` is ok, degraded (no cache, or a replica is away) or unavailable (no database).
+
+        Every check comes with its latency in ms.
+        """
         return self._report.value()
 
     def readiness(self) -> str | None:
@@ -73,6 +77,7 @@ class HealthService:
             "database": _timed(self._needs.database),
             "pooler": {"status": "absent"} if self._needs.pooler is None else _timed(self._needs.pooler),
             "cache": self._cache(),
+            **self._replicas(),
         }
         down = {name for name, check in checks.items() if check["status"] == "down"}
         status = "unavailable" if down & {"database", "pooler"} else "degraded" if down else "ok"
@@ -87,6 +92,12 @@ class HealthService:
         if answered:
             check["latency_ms"] = round(max(answered), 3)
         return check | {"servers": len(servers), "servers_up": len(answered)}
+
+    def _replicas(self) -> dict[str, Any]:
+        named, used = self._needs.replicas()
+        if not named:
+            return {}
+        return {"replicas": {"status": "up" if used == named else "down", "servers": named, "servers_up": used}}
 
 
 def _timed(database: Database) -> dict[str, Any]:

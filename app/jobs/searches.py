@@ -15,6 +15,7 @@ from app.coherence import DerivedCache, FactCache, Position, catalogue_key, comp
 from app.companies.schemas import CompanyFact
 from app.config import SearchCache
 from app.infra.metrics.counters import Counters
+from app.infra.postgres.replica import asked_since
 from app.infra.relying import relying
 from app.jobs.codes.salaries import HOURS_PER_YEAR, Rates
 from app.jobs.codes.terms import Kind, value_of
@@ -131,7 +132,7 @@ class SearchService:
         found = self._jobs.open_jobs([hit.id for hit in outcome.hits])
         age = None if holds else max(int(time.time() - outcome.as_of.timestamp()), 0)
         page = self._page(outcome, found, asked.shown, age)
-        kind = kinds[0] if kinds else "cached" if holds else "stale"
+        kind = kinds[-1] if kinds else "cached" if holds else "stale"
         if kind == "cached" and not any(facet.id == "company" for facet in outcome.facets):
             keys = (*outcome.keys, *(job_key(hit.id) for hit in outcome.hits))
             self._keep(asked.page, Made(page, keys, list(found.values()), outcome.ends_at), position)
@@ -194,7 +195,7 @@ class SearchService:
 
     def _read(self, asked: Asked) -> tuple[Outcome, str]:
         """The result from PostgreSQL, and the kind of search for the metrics. Raises Invalid."""
-        wanted, asked_at = asked.wanted, time.time()
+        wanted, asked_at = asked.wanted, asked_since()
         prepared = self._searcher.prepare(wanted)
         found = self._searcher.page(prepared, wanted.limit + 1, asked.after)
         rows, page = found.rows, found.rows[: wanted.limit]

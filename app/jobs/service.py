@@ -1,6 +1,5 @@
 """Rules of postings: members of the company write them, open ones are public, and each change is final."""
 
-import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
@@ -13,6 +12,7 @@ from app.companies.schemas import CompanyFact
 from app.companies.service import CompanyService
 from app.errors import Conflict, Gone, NotFound, PreconditionFailed
 from app.infra.postgres.database import Transaction
+from app.infra.postgres.replica import asked_since
 from app.jobs import store, writing
 from app.jobs.codes.salaries import Rates
 from app.jobs.content import changed_posting, late, new_posting, refuse
@@ -206,12 +206,12 @@ class JobService:
         return fact, self._companies.company(fact.posting.company_id)
 
     def _read(self, job_id: int) -> JobFact | None:
-        asked_at = time.time()
+        asked_at = asked_since()
         found = self._store.find(job_id)
         return None if found is None else job_fact(*found, asked_at)
 
     def _read_many(self, job_ids: Sequence[int]) -> dict[int, JobFact]:
-        asked_at = time.time()
+        asked_at = asked_since()
         return {job_id: job_fact(*found, asked_at) for job_id, found in self._store.list_by_ids(job_ids).items()}
 
 

@@ -7,7 +7,7 @@ import shutil
 import signal
 import socket
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import psycopg2
@@ -22,7 +22,7 @@ SHUTDOWN_S = 10.0
 _ELSEWHERE = Path("/var/lib/jobfinder")
 
 # Only the socket's private folder protects the superuser; over TCP only the service's own role gets in.
-_ACCESS = f"local all all trust\nhost all {ROLE} 127.0.0.1/32 trust\n"
+_ACCESS = f"local all all trust\nlocal replication postgres trust\nhost all {ROLE} 127.0.0.1/32 trust\n"
 _SAFE = {
     "shared_buffers": "64MB",
     "client_connection_check_interval": "1s",
@@ -70,11 +70,10 @@ class Postgres(Server):
     ) -> None:  # fmt: skip
         super().__init__()
         self._account = server_account()
-        self._settings = dict(
-            _SAFE, max_connections=str(max_connections), **({} if durable else _THROWAWAY), **(settings or {})
-        )
+        own = {"max_connections": str(max_connections)}
+        self._settings = {**_SAFE, **own, **({} if durable else _THROWAWAY), **(settings or {})}
         self._programs = postgres_programs(self._account)
-        self._durable, self._tcp = durable, tcp
+        self.durable, self._tcp = durable, tcp
         self.port = PORT
         self.data = _data_folder(folder) if self._account else folder
         self.log = folder.parent / f"{folder.name}.log"
@@ -107,6 +106,7 @@ class Postgres(Server):
         """Create the cluster when there is none, start it and wait until it answers."""
         if not (self.data / "PG_VERSION").exists():
             self._create()
+        (self.data / "pg_hba.conf").write_text(_ACCESS)
         hand_over(self.data, self._account)
         if self._tcp and self.process is None:
             self.port = free_port()
@@ -124,6 +124,15 @@ class Postgres(Server):
     def drop_database(self, name: str) -> None:
         """End its sessions and drop it."""
         self._admin("dropdb", "--force", "--if-exists", name)
+
+    def execute(self, statement: str) -> object:
+        """Run one statement as the superuser; returns the first column of its first row, None without one."""
+        with closing(psycopg2.connect(self.url("postgres", "postgres"), connect_timeout=10)) as connection:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute(statement)
+                row = cursor.fetchone() if cursor.description else None
+        return row[0] if row else None
 
     def backends(self) -> list[int]:
         """Process ids of the server's own children, sessions among them."""
@@ -152,12 +161,7 @@ class Postgres(Server):
         self._private.remove()
 
     def _command(self) -> Command:
-        settings = self._settings | {
-            "listen_addresses": "127.0.0.1" if self._tcp else "",
-            "port": str(self.port),
-            "unix_socket_directories": str(self.sockets),
-        }
-        options = [f"--{name}={value}" for name, value in settings.items()]
+        options = [f"--{name}={value}" for name, value in self._settings_now().items()]
         return Command(
             [self._programs / "postgres", "-D", self.data, *options],
             log=self.log,
@@ -165,6 +169,13 @@ class Postgres(Server):
             environment={"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"},
             death_signal=self.stop_signal,
         )
+
+    def _settings_now(self) -> dict[str, str]:
+        return self._settings | {
+            "listen_addresses": "127.0.0.1" if self._tcp else "",
+            "port": str(self.port),
+            "unix_socket_directories": str(self.sockets),
+        }
 
     def _answers(self) -> bool:
         try:
@@ -180,9 +191,8 @@ class Postgres(Server):
         new.mkdir(mode=0o700, parents=True)
         hand_over(new, self._account)
         unicode = ["--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-        sync = [] if self._durable else ["--no-sync"]
+        sync = [] if self.durable else ["--no-sync"]
         self._run("initdb", "-D", str(new), "--username=postgres", "--auth=trust", *unicode, *sync)
-        (new / "pg_hba.conf").write_text(_ACCESS)
         if self.data.exists():
             self.data.rmdir()
         new.rename(self.data)

@@ -26,6 +26,7 @@ from app.local.pgbouncer import PgBouncer
 from app.local.postgres import GivenPostgres, Postgres, free_port
 from app.local.process import Command, LocalError, Process, Server
 from app.local.programs import MEINHELD, MEMCACHED, PGBOUNCER, has_meinheld, program
+from app.local.standby import WAL_SETTINGS, Standby
 from app.main import preparation
 from app.server.settings import listen_host
 
@@ -52,6 +53,7 @@ DEFAULTS = {
 OWN = (
     "DATABASE_URL",
     "DATABASE_DIRECT_URL",
+    "DATABASE_REPLICA_URLS",
     "PGBOUNCER_CONSOLE_URL",
     "MEMCACHED_SERVERS",
     "PREPARED_STATEMENTS",
@@ -158,7 +160,7 @@ def _start_servers(plan: Plan, environment: dict[str, str], started: ExitStack) 
         postgres = GivenPostgres(given)
         _say("PostgreSQL is that of DATABASE_DIRECT_URL")
     else:
-        postgres = started.enter_context(Postgres(plan.state / "postgres"))
+        postgres = started.enter_context(Postgres(plan.state / "postgres", settings=WAL_SETTINGS))
         servers.append(postgres)
     environment["DATABASE_URL"] = environment["DATABASE_DIRECT_URL"] = postgres.direct_url
     migrate(postgres.direct_url, preparation())
@@ -176,8 +178,28 @@ def _start_servers(plan: Plan, environment: dict[str, str], started: ExitStack) 
         servers.append(cache)
     else:
         _say(MEMCACHED)
+    if isinstance(postgres, Postgres):
+        servers += _start_replicas(plan, postgres, environment, started)
     adopt_log(postgres.direct_url, environment.get("MEMCACHED_SERVERS", NO_LOG), alone=isinstance(postgres, Postgres))
     return [each.process for each in servers if each.process]
+
+
+def _start_replicas(
+    plan: Plan, primary: Postgres, environment: dict[str, str], started: ExitStack
+) -> list[Server]:  # fmt: skip
+    """As many replicas as `REPLICAS` says, each behind a PgBouncer if there is one."""
+    servers: list[Server] = []
+    urls: list[str] = []
+    for number in range(1, int(os.environ.get("REPLICAS") or 0) + 1):
+        replica = started.enter_context(Standby(plan.state / f"replica-{number}", primary))
+        servers.append(replica)
+        urls.append(replica.direct_url)
+        if "PGBOUNCER_CONSOLE_URL" in environment:
+            pooler = started.enter_context(PgBouncer(replica, log=plan.state / f"pgbouncer-replica-{number}.log"))
+            servers.append(pooler)
+            urls[-1] = pooler.url
+    environment["DATABASE_REPLICA_URLS"] = ",".join(urls)
+    return servers
 
 
 def _watch(processes: Sequence[Process]) -> bool:

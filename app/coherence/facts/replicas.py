@@ -101,6 +101,7 @@ class ReplicaReads:
 
     def show(self, gauge: Callable[[str, float], None]) -> None:
         """Set this worker's gauges."""
+        gauge("replicas", len(self.standings))
         for each in self.standings:
             gauge(counter_of("replica_used", str(each.number + 1)), each.asked)
             gauge(counter_of("replica_lag_seconds", str(each.number + 1)), -1.0 if each.lag_s is None else each.lag_s)
@@ -117,13 +118,13 @@ class ReplicaReads:
         standing.reason = "" if standing.asked else "it is too far behind"
 
     def _lag_s(self, place: Place) -> float | None:
-        """How long ago the primary was where the replica is now; None where that is longer ago than is known."""
-        passed = [at_ns for at, at_ns in self._samples if at.line == place.line and at.lsn <= place.lsn]
-        if not passed:
-            return None
-        if passed[-1] == self._samples[-1][1]:
-            return 0.0
-        return (self._clock.now_ns() - passed[-1]) / S_IN_NS
+        """How long ago the primary was where the replica is now; at least BEHIND_S, or None, where nobody remembers."""
+        known = [(at.lsn, at_ns) for at, at_ns in self._samples if at.line == place.line]
+        passed = [at_ns for lsn, at_ns in known if lsn <= place.lsn]
+        if not known or (passed and passed[-1] == known[-1][1]):
+            return 0.0 if passed else None
+        lag_s = (self._clock.now_ns() - (passed[-1] if passed else known[0][1])) / S_IN_NS
+        return lag_s if passed or lag_s > BEHIND_S else None
 
     def _failed(self, standing: Standing, error: ReplicaFailed) -> None:
         self._add("replica_failures", standing.number)

@@ -9,7 +9,7 @@ import mmap
 import os
 import time
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Self
 
@@ -43,6 +43,7 @@ GAUGES: Mapping[str, str] = {
     "jobs_cached": "Postings in the in-process cache",
     "searches_cached": "Results of searches in the in-process cache",
     "sessions_ended": "Ended sessions that are remembered in this process",
+    "replicas": "Replicas in the worker's settings",
     "answers_entries": "Entries of the answers that the server keeps: pages, and tokens that may have them",
     "answers_bytes": "Memory of the answers that the server keeps",
     "answers_given": "Requests answered from what the server keeps",
@@ -63,6 +64,18 @@ FACT_KINDS = ("user", "session", "company", "job", "search")
 FACT_COUNTERS: Mapping[str, str] = {
     "fact_hits": "Facts of each kind found without PostgreSQL",
     "fact_misses": "Facts of each kind read from PostgreSQL",
+}
+REPLICAS_MOST = 8
+SERVERS = tuple(str(number) for number in range(1, REPLICAS_MOST + 1))
+"""The labels of replicas: their places in `DATABASE_REPLICA_URLS`."""
+REPLICA_COUNTERS: Mapping[str, str] = {
+    "replica_reads": "Reads answered by each replica",
+    "replica_refused": "Reads of each replica that the primary had to repeat: too old, or something was not there",
+    "replica_failures": "Reads of each replica that failed, and that the primary answered",
+}
+REPLICA_GAUGES: Mapping[str, str] = {
+    "replica_used": "Whether the worker reads from each replica",
+    "replica_lag_seconds": "How far each replica is behind, as the worker sees it; -1 where it does not know",
 }
 _SUMS = {"cache_hits": "fact_hits", "cache_misses": "fact_misses"}
 """Counters of all kinds together; what is added to them directly counts, too."""
@@ -96,6 +109,7 @@ class Counters:
         self.routes, self._slots = tuple(routes), slots
         self.started_at = time.time()
         self._counters = {name: _NAMED + number for number, name in enumerate([*counters, *_by_kind()])}
+        gauges = [*gauges, *_by_server(REPLICA_GAUGES)]
         self._gauges = {name: _NAMED + len(self._counters) + number for number, name in enumerate(gauges)}
         self._routes_at = _NAMED + len(self._counters) + len(gauges)
         self._searches = {kind: number for number, kind in enumerate(SEARCH_KINDS, len(self.routes))}
@@ -213,12 +227,17 @@ class Counters:
 
 
 def counter_of(name: str, kind: str) -> str:
-    """The counter `name` of FACT_COUNTERS for facts of one kind."""
+    """The counter `name` of FACT_COUNTERS for facts of one kind, or of REPLICA_COUNTERS for one server."""
     return f"{name}:{kind}"
 
 
 def _by_kind() -> list[str]:
-    return [counter_of(name, kind) for name in FACT_COUNTERS for kind in FACT_KINDS]
+    facts = [counter_of(name, kind) for name in FACT_COUNTERS for kind in FACT_KINDS]
+    return [*facts, *_by_server(REPLICA_COUNTERS)]
+
+
+def _by_server(names: Iterable[str]) -> list[str]:
+    return [counter_of(name, server) for name in names for server in SERVERS]
 
 
 def _lives(pid: int) -> bool:

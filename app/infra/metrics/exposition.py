@@ -6,8 +6,18 @@ from collections.abc import Iterable, Iterator
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from app.infra.metrics.counters import COUNTERS, FACT_COUNTERS, FACT_KINDS, GAUGES, Counters, counter_of
-from app.infra.metrics.statistics import RouteStatistics
+from app.infra.metrics.counters import (
+    COUNTERS,
+    FACT_COUNTERS,
+    FACT_KINDS,
+    GAUGES,
+    REPLICA_COUNTERS,
+    REPLICA_GAUGES,
+    SERVERS,
+    Counters,
+    counter_of,
+)
+from app.infra.metrics.statistics import RouteStatistics, Snapshot
 
 # Index of 5xx, exported also at 0: rate() would miss the failures with which a new series starts.
 _FAILURES = 5
@@ -37,12 +47,33 @@ class CountersCollector(Collector):
             for kind in FACT_KINDS:
                 family.add_metric([kind], snapshot.counters[counter_of(name, kind)])
             yield family
+        yield from _replicas(snapshot)
         for name, values in snapshot.gauges.items():
+            if ":" in name:
+                continue
             gauge = GaugeMetricFamily(f"jobfinder_{name}", GAUGES.get(name, name), labels=["worker"])
             for slot, value in values.items():
                 gauge.add_metric([str(slot)], value)
             yield gauge
         yield GaugeMetricFamily("jobfinder_uptime_seconds", "Time since the start", value=snapshot.uptime_seconds)
+
+
+def _replicas(snapshot: Snapshot) -> Iterator[Metric]:
+    """One series for each replica in the settings."""
+    servers = SERVERS[: int(max(snapshot.gauges.get("replicas", {}).values(), default=0))]
+    if not servers:
+        return
+    for name, meaning in REPLICA_COUNTERS.items():
+        counter = CounterMetricFamily(f"jobfinder_{name}", meaning, labels=["replica"])
+        for server in servers:
+            counter.add_metric([server], snapshot.counters[counter_of(name, server)])
+        yield counter
+    for name, meaning in REPLICA_GAUGES.items():
+        gauge = GaugeMetricFamily(f"jobfinder_{name}", meaning, labels=["replica", "worker"])
+        for server in servers:
+            for slot, value in snapshot.gauges[counter_of(name, server)].items():
+                gauge.add_metric([server, str(slot)], value)
+        yield gauge
 
 
 def _requests(routes: list[RouteStatistics]) -> Metric:

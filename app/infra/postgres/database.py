@@ -168,6 +168,15 @@ class Database:
         """The state of the connection pool."""
         return self._pool.stats()
 
+    def show(self, gauge: Callable[[str, float], None]) -> None:
+        """Set this worker's gauges of the connection pool."""
+        pool = self._pool.stats()
+        gauge("database_connections_in_use", pool.in_use)
+        gauge("database_connections_idle", pool.idle)
+        gauge("database_waiting", pool.waiting)
+        gauge("database_waited_seconds", pool.waited_ms_total / 1000)
+        gauge("database_timeouts", pool.timeouts)
+
     def close(self) -> None:
         """Close every connection; those in use when their query is done."""
         self._pool.close()

@@ -4,6 +4,7 @@ LSNs compare within one line only: one primary, from one promotion to the next. 
 table, so that a replica whose copy of that row is the same has replayed WAL of that line.
 """
 
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
@@ -13,6 +14,7 @@ import psycopg2
 
 from app.errors import Unavailable
 from app.infra.cooperative import query_timeout
+from app.infra.cooperative.pool import PoolTimeout
 
 R = TypeVar("R")
 REPLICA_TIMEOUT_S = 2.0
@@ -69,6 +71,15 @@ class Queries(Protocol):
 
 reading: ContextVar[Reading | None] = ContextVar("reading", default=None)
 """The transaction on a replica that this request reads from; None: from the primary."""
+_began: ContextVar[float | None] = ContextVar("began", default=None)
+
+
+def asked_since() -> float:
+    """The time at or before which now() of the next query is, in seconds since 1970 by this machine's clock.
+
+    In a transaction, now() is the time at which it began.
+    """
+    return time.time() if reading.get() is None else _began.get() or 0.0
 
 
 class Replica:
@@ -84,6 +95,7 @@ class Replica:
         """
         try:
             with self._database.transaction() as transaction, query_timeout(REPLICA_TIMEOUT_S):
+                _began.set(time.time())
                 place = _replayed(transaction)
                 token = reading.set(transaction)
                 try:
@@ -91,7 +103,7 @@ class Replica:
                 finally:
                     reading.reset(token)
         except Unavailable as error:
-            raise ReplicaFailed(error.detail, away=not _conflict(error.__cause__)) from error
+            raise ReplicaFailed(error.detail, away=not _busy(error.__cause__)) from error
         except psycopg2.Error as error:  # a table that is not there yet, for example
             raise ReplicaFailed(str(error), away=False) from error
 
@@ -138,7 +150,7 @@ def _replayed(transaction: Reading) -> Place:
     return Place(line, int(lsn))
 
 
-def _conflict(cause: BaseException | None) -> bool:
-    """Whether the replica is there, and only this query had to make way for what is replayed."""
+def _busy(cause: BaseException | None) -> bool:
+    """Whether the replica is there: this query had to make way for what is replayed, or no connection was free."""
     code = getattr(cause, "pgcode", None) or ""
-    return code.startswith("40")
+    return isinstance(cause, PoolTimeout) or code.startswith("40")

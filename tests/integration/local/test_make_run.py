@@ -21,7 +21,7 @@ WAIT_S = 120.0
 
 
 class MakeRun:
-    """`make run` in a process group of its own, as a terminal starts it."""
+    """`make run` with a replica, in a process group of its own, as a terminal starts it."""
 
     def __init__(self, state: Path) -> None:
         self.port = free_port()
@@ -30,7 +30,7 @@ class MakeRun:
             self.process = psutil.Popen(
                 ["make", "run", f"ARGS=--state {state}"],
                 cwd=ROOT,
-                env=os.environ | {"PORT": str(self.port), "WORKERS": "1"},
+                env=os.environ | {"PORT": str(self.port), "WORKERS": "1", "REPLICAS": "1"},
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -49,6 +49,10 @@ class MakeRun:
         request = urllib.request.Request(url, json.dumps(body).encode(), headers)
         with urllib.request.urlopen(request, timeout=30) as answer:
             return int(answer.status)
+
+    def reads_on_a_replica(self) -> bool:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/api/v1/health", timeout=30) as answer:
+            return bool(json.load(answer)["checks"]["replicas"]["servers_up"] == 1)
 
     def everything_ends(self) -> bool:
         self.process.wait(WAIT_S)
@@ -75,6 +79,7 @@ ADA = {"email": "ada@example.com", "password": "a long walk in the rain", "name"
 def test_sigterm_to_make_leaves_no_process(running: MakeRun) -> None:
     assert "app seed --jobs 3000" in running.text
     assert running.post("auth/register", ADA) == 201
+    assert becomes_true(running.reads_on_a_replica, WAIT_S)
     assert [each for each in running.family if each.is_running() and each.cmdline()[-1:] == ["worker"]]
     running.process.terminate()
     assert running.everything_ends()

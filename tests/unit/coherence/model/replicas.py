@@ -23,13 +23,11 @@ from tests.unit.coherence.model.wal import SimReplica
 from tests.unit.coherence.model.world import FATES, Mood, World
 
 
-def equip(world: World, worker: Coherence, *replicas: SimReplica) -> ReplicaReads:
+def equip(world: World, worker: Coherence, *replicas: SimReplica) -> None:
     """Let the worker read facts on `replicas`; they are asked from the next `watch` on."""
     database: Any = world.database
     servers: Sequence[Any] = replicas
-    return worker.use_replicas(
-        [Replica(f"replica {number}", each) for number, each in enumerate(servers)], Primary(database)
-    )
+    worker.use_replicas([Replica(f"replica {number}", each) for number, each in enumerate(servers)], Primary(database))
 
 
 def watch(worker: Coherence) -> None:

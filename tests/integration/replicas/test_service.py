@@ -1,0 +1,69 @@
+"""The whole service with a replica behind a PgBouncer of its own."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from app.local.memcached import Memcached
+from app.local.pgbouncer import PgBouncer
+from app.main import preparation
+from tests.api_client import Api, Person
+from tests.integration.coherence.workers import eventually
+from tests.integration.replicas.servers import Site, new_user
+from tests.service import Service
+from tests.sql import ask
+
+
+@pytest.fixture(scope="module")
+def person(servers: Site, cache: Memcached, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Person]:
+    with (
+        PgBouncer(servers.primary, [preparation().connect_query], pool_size=8) as pooler,
+        PgBouncer(servers.first, pool_size=8) as replica_pooler,
+    ):
+        variables = {
+            "WORKERS": "1",
+            "DATABASE_URL": pooler.url,
+            "DATABASE_REPLICA_URLS": replica_pooler.url,
+            "PGBOUNCER_CONSOLE_URL": pooler.console_url,
+            "MEMCACHED_SERVERS": cache.address,
+        }
+        with Service(tmp_path_factory.mktemp("service"), variables) as running:
+            yield Api(running.url, lambda sql, given: ask(servers.primary.direct_url, sql, given)).person()
+
+
+def metric(person: Person, name: str) -> float:
+    """The sum of all series."""
+    lines = person.api.root("/metrics").text.splitlines()
+    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(f"jobfinder_{name}"))
+
+
+def replicas_are(person: Person, status: str) -> bool:
+    return bool(person.api.get("health").json()["checks"]["replicas"]["status"] == status)
+
+
+def test_profiles_and_searches_come_from_the_replica(person: Person, servers: Site) -> None:
+    eventually(lambda: replicas_are(person, "up"))
+    before = metric(person, "replica_reads_total")
+    user = new_user(servers.url)
+    servers.first.catch_up()
+    assert person.api.get(f"users/{user}", person.token).json()["name"] == "Ada"
+    assert person.api.get("jobs?q=nurse").json()["items"] == []
+    assert metric(person, "replica_reads_total") == before + 2
+    assert metric(person, "replica_failures_total") == 0
+    assert metric(person, "replica_used") == 1
+
+
+def test_stopped_replica_harms_no_request(person: Person, servers: Site) -> None:
+    """It keeps its connections and answers nothing, as a machine that hangs."""
+    eventually(lambda: replicas_are(person, "up"))
+    users = [new_user(servers.url) for _ in range(5)]
+    servers.first.pause()
+    try:
+        found = [person.api.get(f"users/{user}", person.token).json()["id"] for user in users]
+        assert found == users
+        eventually(lambda: replicas_are(person, "down"))
+        assert metric(person, "replica_used") == 0
+        assert person.api.get("health").json()["status"] == "degraded"
+    finally:
+        servers.first.resume()
+    eventually(lambda: replicas_are(person, "up"))
