@@ -2,7 +2,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
-.PHONY: help setup run demo reset clean test test-long test-fuzz conformance e2e cluster cluster-down check-debian13 lint format prose docs k8s lock bench bench-serving bench-shares bench-revisions bench-search bench-import bench-alerts connections
+.PHONY: help setup run demo reset clean test test-long test-fuzz conformance e2e cluster cluster-down check-debian13 lint format prose docs k8s lock bench bench-serving bench-shares bench-revisions bench-search bench-import bench-alerts bench-realtime connections
 
 PY := .venv/bin/python
 COMPILE := .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
@@ -10,7 +10,7 @@ COMPILE := .venv/bin/uv pip compile -q --universal --python-version 3.11 --gener
 
 LONG := FINALITY_OPERATIONS=100000 FRESHNESS_WALKS=10000 MODEL_RUNS=5000 MODEL_ORDERS=1000000 BUDGET_STEPS=200000 \
 	BUDGET_STATES=1000000 MACHINE_EXAMPLES=100 ROLLOUT_RUNS=400 SHARING_RUNS=300 DESCRIPTION_CASES=20000 \
-	TASK_ERRANDS=20000 CHANGES_HELD_S=10 REALTIME_CLIENTS=40 REALTIME_CHANGES=60 GRAPHQL_EXAMPLES=200 \
+	TASK_ERRANDS=20000 CHANGES_HELD_S=10 REALTIME_CLIENTS=500 REALTIME_CHANGES=30 GRAPHQL_EXAMPLES=200 \
 	REPLICA_MODEL_RUNS=10000 REPLICA_MODEL_ORDERS=5000 REPLICA_PAIRS=100000
 LONG_TESTS := tests/unit/coherence/model tests/unit/operator/model tests/unit/operator/deciding/test_claims.py \
 	tests/integration/description tests/integration/finality/test_final_logout.py \
@@ -140,6 +140,10 @@ bench-import: ## Import 1,000,000 postings by the command, and again, beside sea
 bench-alerts: ## Match postings with 1,000,000 saved searches (QUICK=1)
 	@bash app/local/setup.sh bench
 	@exec $(PY) -m loadtest.alerts $(if $(QUICK),--quick)
+
+bench-realtime: ## Send events to 18,000 WebSockets of one gateway (QUICK=1)
+	@bash app/local/setup.sh bench
+	@exec $(PY) -m loadtest.realtime $(if $(QUICK),--quick)
 
 connections: ## Hold 25,000 kept connections on two workers and 12,000 on one (QUICK=1)
 	@bash app/local/setup.sh bench

@@ -35,6 +35,7 @@ def api(
     tuning.write_text(json.dumps(TUNING))
     variables = {
         "TUNING_FILE": str(tuning),
+        "WORKERS": "2",
         "DATABASE_URL": pgbouncer.url_of("realtime"),
         "PGBOUNCER_CONSOLE_URL": pgbouncer.console_url,
         "CORS_ORIGINS": "https://www.example",

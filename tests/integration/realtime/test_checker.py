@@ -1,8 +1,9 @@
 """Clients of several gateways while sessions end and processes die: nothing lost, repeated, out of order or too late.
 
-`REALTIME_CLIENTS` (12) and `REALTIME_CHANGES` (15, of each account) make it longer.
+The service has two workers. `REALTIME_CLIENTS` (12) and `REALTIME_CHANGES` (15, of each account) make it longer.
 """
 
+import itertools
 import json
 import os
 import random
@@ -101,16 +102,18 @@ class Changes:
 
 
 def trouble(gateways: list[Gateway], memcached: Memcached, over: threading.Event) -> None:
-    """Kill and start gateways again, and let memcached stand still, until `over`."""
+    """Kill and start gateways and memcached again, or let memcached stand still, until `over`."""
     order = random.Random(1)
+    troubles = itertools.cycle(((memcached.pause, memcached.resume), (memcached.kill, memcached.start)))
     while not over.wait(0.4):
         gateway = order.choice(gateways)
         gateway.kill()
         gateway.start()
         if not over.wait(0.2):
-            memcached.pause()
+            begin, end = next(troubles)
+            begin()
             over.wait(0.3)
-            memcached.resume()
+            end()
 
 
 @pytest.fixture
