@@ -23,6 +23,12 @@ VALUES = {
     **mail_server.VALUES,
     "pgbouncer": {"exporter": {"enabled": True}},
     "operator": {"enabled": True},
+    "realtime": {
+        "enabled": True,
+        "drainSeconds": 5,
+        "hpa": {"minReplicas": 1, "maxReplicas": 1},
+        "resources": {"requests": {"cpu": "10m", "memory": "64Mi"}},
+    },
     "ingress": {
         "enabled": True,
         "hosts": ["jobs.example.com"],

@@ -18,8 +18,10 @@ pytestmark = pytest.mark.usefixtures("somebody_at_work")
 JOBS = (
     ("", "app"),
     ("-worker", "worker"),
+    ("-realtime", "realtime"),
     ("-pgbouncer", "app"),
     ("-pgbouncer", "worker"),
+    ("-pgbouncer", "realtime"),
     ("-operator", "operator"),
 )
 """Suffix of the release's name in a job name, and component of its pods."""

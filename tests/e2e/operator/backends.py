@@ -80,7 +80,7 @@ def greedy(release: Release) -> Iterator[None]:
 
     def follow() -> None:
         while not over.wait(2):
-            for component in ("app", "worker"):  # each has its container's name
+            for component in ("app", "worker", "realtime"):  # each has its container's name
                 for pod in release.pods(component):
                     if pod.ready and not pod.ending and pod.name not in running:
                         running[pod.name] = _exec(release, pod.name, component, ["python", "-c", script])

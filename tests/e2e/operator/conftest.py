@@ -13,8 +13,9 @@ from tests.e2e.sequence import Share, put_in_order
 
 HERE = Path(__file__).parent
 ORDER = ("budget", "edits", "rights", "plugin", "upgrade", "deletion")
-BUDGET, HEADROOM, FEWEST, MOST = 44, 5, 2, 8
+BUDGET, HEADROOM, FEWEST, MOST = 47, 5, 2, 8
 WORKERS = 2 * 1 * 2  # connections of task workers: 1 pod, which a rollout can double, with 2 connections
+REALTIME = (2 * 1 + 1) * 1  # of the realtime gateway: 1 pod, which a rollout can double, 1 of surge, with 1 connection
 QUICK = {"stabilizationWindowSeconds": 5, "policies": [{"type": "Pods", "value": 8, "periodSeconds": 5}]}
 LIMITLESS = {resource_name(name): value for name, value in UNLIMITED.items()}
 CONFIG = {
@@ -46,6 +47,13 @@ VALUES = {
     "worker": {
         "enabled": True,
         "resources": {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}},
+    },
+    "realtime": {
+        "enabled": True,
+        "connections": 1,
+        "drainSeconds": 5,
+        "hpa": {"minReplicas": 1, "maxReplicas": 1},
+        "resources": {"requests": {"cpu": "10m", "memory": "64Mi"}},
     },
     "preStopSeconds": 3,
     "memcached": {"replicas": 1, "resources": {"requests": {"cpu": "10m"}, "limits": {"memory": "128Mi"}}},

@@ -1,4 +1,4 @@
-"""Pods of the service and task workers come and go, and PostgreSQL never has more connections than the budget."""
+"""Pods of every component come and go, and PostgreSQL never has more connections than the budget."""
 
 import json
 import logging
@@ -45,12 +45,15 @@ def convergence(release: Release) -> Convergence:
 
 @contextmanager
 def killed_at_random(release: Release, seed: int) -> Iterator[list[str]]:
-    """Delete the operator's pod, or the task workers, every 4 to 12 s, gracefully or by force; yields their names."""
+    """Delete the pod of the operator, or those of another component, every 4 to 12 s, gracefully or by force.
+
+    Yields their names.
+    """
     over, killed, dice = threading.Event(), list[str](), random.Random(seed)
 
     def kill() -> None:
         while not over.wait(dice.uniform(4, 12)):
-            for pod in release.pods(dice.choice(("operator", "operator", "worker"))):
+            for pod in release.pods(dice.choice(("operator", "operator", "worker", "realtime"))):
                 gentle = dice.random() < 0.5
                 how = ("--wait=false",) if gentle else ("--wait=false", "--force", "--grace-period=0")
                 release.kubectl("delete", "pod", pod.name, "--ignore-not-found", *how)
@@ -63,7 +66,7 @@ def killed_at_random(release: Release, seed: int) -> Iterator[list[str]]:
     finally:
         over.set()
         killer.join(timeout=60)
-        for name in (f"{NAME}-operator", f"{NAME}-worker"):
+        for name in (f"{NAME}-operator", f"{NAME}-worker", f"{NAME}-realtime"):
             release.kubectl("rollout", "status", f"deployment/{name}", "--timeout=120s")
 
 
@@ -102,10 +105,10 @@ def test_operator_killed_at_random_keeps_the_budget(release: Release, config: Co
         greedy(release),
         killed_at_random(release, seed=7) as killed,
     ):
-        with watch.phase(f"from {FEWEST} to {MOST} pods, while task workers are scaled and replaced"):
+        with watch.phase(f"from {FEWEST} to {MOST} pods, while other components are replaced"):
             release.kubectl("scale", f"deployment/{NAME}-worker", "--replicas=2")
             scale(release, MOST, MOST)
-            release.kubectl("rollout", "restart", f"deployment/{NAME}-worker")
+            release.kubectl("rollout", "restart", f"deployment/{NAME}-worker", f"deployment/{NAME}-realtime")
         with watch.phase(f"from {MOST} to {FEWEST} pods"):
             scale(release, FEWEST, MOST)
             release.kubectl("scale", f"deployment/{NAME}-worker", "--replicas=1")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from charts.live_settings import LiveSetting, live_settings
-from tests.e2e.operator.conftest import BUDGET, CONFIG, HEADROOM, MOST, WORKERS
+from tests.e2e.operator.conftest import BUDGET, CONFIG, HEADROOM, MOST, REALTIME, WORKERS
 from tests.e2e.operator.resource import Config, Seen
 from tests.e2e.platform.load.processes import first_process, kill
 from tests.e2e.platform.load.watch import Load, watched
@@ -90,7 +90,7 @@ def granted(seen: Seen) -> int:
 
 def restarts(release: Release) -> dict[str, int]:
     """Of each pod, but for those that end, as a worker of the test before."""
-    pods = [each for name in ("app", "worker") for each in release.pods(name)]
+    pods = [each for name in ("app", "worker", "realtime") for each in release.pods(name)]
     return {each.uid: each.restarts for each in pods if not each.ending}
 
 
@@ -137,15 +137,15 @@ def wait_for_setting(release: Release, pod: str, name: str, value: int) -> None:
 
 def edit_the_budget(config: Config) -> None:
     """Edit each number of the budget and expect the calculated number of granted connections."""
-    floors = PODS_MOST + WORKERS
+    floors = PODS_MOST + WORKERS + REALTIME
 
     def expect(pods: int, free: int) -> None:
         seen = config.wait_for("BudgetConverged")
         assert granted(seen) == pods + free, seen.status["budget"]
 
     wait_for_grants(config, 2 + BUDGET - HEADROOM - floors)  # the pools grow while clients wait
-    config.edit("spec.database.connectionBudget", 34)
-    expect(2, 34 - HEADROOM - floors)
+    config.edit("spec.database.connectionBudget", 37)
+    expect(2, 37 - HEADROOM - floors)
     config.edit("spec.database.connectionBudget", BUDGET)
     expect(2, BUDGET - HEADROOM - floors)
     config.edit("spec.database.headroom", HEADROOM + 4)

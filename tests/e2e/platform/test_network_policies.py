@@ -17,18 +17,24 @@ from tests.e2e.platform.release import NAME, RESTRICTED, Release, installed
 from tests.e2e.waiting import wait_until
 
 APP, CONSOLE, EXPORTER, MEMCACHED, POSTGRESQL, OPERATOR_METRICS = 8000, 6432, 9127, 11211, 5432, 9090
-TASKS, SMTP = 8002, mail_server.PORT
+TASKS, REALTIME, SMTP = 8002, 8003, mail_server.PORT
 PORTS = {
     "app": (APP, CONSOLE, EXPORTER),
     "memcached": (MEMCACHED,),
     "postgresql": (POSTGRESQL,),
     "operator": (OPERATOR_METRICS,),
     "worker": (TASKS, CONSOLE, EXPORTER),
+    "realtime": (REALTIME, CONSOLE, EXPORTER),
     "mail-server": (SMTP,),
 }
 VALUES = {
     **mail_server.VALUES,
     "operator": {"enabled": True},
+    "realtime": {
+        "enabled": True,
+        "hpa": {"minReplicas": 1, "maxReplicas": 1},
+        "resources": {"requests": {"cpu": "10m", "memory": "64Mi"}},
+    },
     "pgbouncer": {"exporter": {"enabled": True}},
     "networkPolicy": {
         "ingressFrom": [{"namespaceSelector": {}, "podSelector": {"matchLabels": {"role": "ingress"}}}],
@@ -37,11 +43,16 @@ VALUES = {
         "mailEgress": [{"podSelector": {"matchLabels": mail_server.LABELS}}],
     },
 }
-BY_OUTSIDERS = {"stranger": set(), "ingress": {APP}, "monitoring": {APP, EXPORTER, OPERATOR_METRICS, TASKS}}
+BY_OUTSIDERS = {
+    "stranger": set(),
+    "ingress": {APP, REALTIME},
+    "monitoring": {APP, EXPORTER, OPERATOR_METRICS, REALTIME, TASKS},
+}
 BY_COMPONENTS = {
     "app": {MEMCACHED, POSTGRESQL},
     "worker": {MEMCACHED, POSTGRESQL, SMTP},
-    "operator": {APP, CONSOLE, MEMCACHED, TASKS},
+    "realtime": {MEMCACHED, POSTGRESQL},
+    "operator": {APP, CONSOLE, MEMCACHED, REALTIME, TASKS},
 }
 OUTSIDE = """
 apiVersion: v1
