@@ -11,13 +11,13 @@ COMPILE := .venv/bin/uv pip compile -q --universal --python-version 3.11 --gener
 LONG := FINALITY_OPERATIONS=100000 FRESHNESS_WALKS=10000 MODEL_RUNS=5000 MODEL_ORDERS=1000000 BUDGET_STEPS=200000 \
 	BUDGET_STATES=1000000 MACHINE_EXAMPLES=100 ROLLOUT_RUNS=400 SHARING_RUNS=300 DESCRIPTION_CASES=20000 \
 	TASK_ERRANDS=20000 CHANGES_HELD_S=10 REALTIME_CLIENTS=500 REALTIME_CHANGES=30 GRAPHQL_EXAMPLES=200 \
-	REPLICA_MODEL_RUNS=10000 REPLICA_MODEL_ORDERS=5000 REPLICA_PAIRS=100000
+	REPLICA_MODEL_RUNS=10000 REPLICA_MODEL_ORDERS=5000 REPLICA_PAIRS=100000 ALERT_MATCHES=1000000
 LONG_TESTS := tests/unit/coherence/model tests/unit/operator/model tests/unit/operator/deciding/test_claims.py \
 	tests/integration/description tests/integration/finality/test_final_logout.py \
 	tests/integration/freshness/test_fresh_searches.py tests/integration/tasks/campaign \
 	tests/integration/feeds/test_changes.py tests/integration/realtime/test_checker.py \
 	tests/integration/api/test_graphql_fuzz.py tests/integration/api/test_graphql_objects.py \
-	tests/integration/replicas/test_campaign.py
+	tests/integration/replicas/test_campaign.py tests/integration/alerts/ledger
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^##@ / { print substr($$0, 5) } /^[a-z0-9-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

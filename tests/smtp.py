@@ -3,6 +3,8 @@
 import asyncio
 import ssl
 import threading
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.message import EmailMessage
@@ -14,17 +16,34 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from app.local.process import becomes_true
 
-Step = Literal["connect", "EHLO", "STARTTLS", "AUTH", "MAIL", "RCPT", "DATA", "content", "QUIT"]
+Step = Literal["connect", "EHLO", "STARTTLS", "AUTH", "MAIL", "RCPT", "DATA", "content", "answer", "QUIT"]
 STEPS: tuple[Step, ...] = ("connect", "EHLO", "STARTTLS", "AUTH", "MAIL", "RCPT", "DATA", "content", "QUIT")
 USER, SECRET = "jobs", "correct horse"
 
 
+Fault = tuple[Step, str]
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A mail that was received at a time of the monotonic clock, and whether the client was told so."""
+
+    mail: EmailMessage
+    at: float
+    answered: bool
+
+
 @dataclass
 class Behaviour:
-    """What happens at `step`: an answer such as `451 later`, `delay` (no answer) or `drop` (connection closed)."""
+    """What happens at `step`: an answer such as `451 later`, `delay` (no answer) or `drop` (connection closed).
+
+    The step `answer` comes after the content was received. `draw` chooses the fault of each connection instead.
+    """
 
     step: Step | None = None
     answer: str = ""
+    draw: Callable[[], Fault | None] | None = None
+    taken: list[Taken] = field(default_factory=list)
     received: list[EmailMessage] = field(default_factory=list)
     envelopes: list[tuple[str, list[str]]] = field(default_factory=list)
     connections: int = 0
@@ -35,19 +54,24 @@ class _Dialogue(SMTP):
 
     def __init__(self, plan: Behaviour, **options: Any) -> None:
         self._plan = plan
+        self._drawn = plan.draw() if plan.draw is not None else None
         super().__init__(_Sink(plan), **options)
+
+    def fault(self, step: Step) -> str:
+        """What happens at the step, empty if nothing does."""
+        drawn = self._drawn or ((self._plan.step, self._plan.answer) if self._plan.step else None)
+        return drawn[1] if drawn is not None and drawn[0] == step else ""
 
     async def _misbehaves(self, step: Step) -> bool:
         """Whether the step has been answered, or never will be."""
-        if self._plan.step != step:
-            return False
-        if self._plan.answer == "drop":
+        answer = self.fault(step)
+        if answer == "drop":
             cast("asyncio.Transport", self.transport).abort()
-        elif self._plan.answer == "delay":
+        elif answer == "delay":
             await asyncio.Event().wait()
-        else:
-            await self.push(self._plan.answer)
-        return True
+        elif answer:
+            await self.push(answer)
+        return bool(answer)
 
     async def _handle_client(self) -> None:
         self._plan.connections += 1
@@ -98,8 +122,12 @@ class _Sink:
         if await server._misbehaves("content"):  # type: ignore[attr-defined]
             return "451 answered already"
         content = cast(bytes, envelope.content)
-        self._plan.received.append(message_from_bytes(content, policy=POLICY))
+        mail, answered = message_from_bytes(content, policy=POLICY), not server.fault("answer")  # type: ignore[attr-defined]
+        self._plan.received.append(mail)
+        self._plan.taken.append(Taken(mail, time.monotonic(), answered))
         self._plan.envelopes.append((envelope.mail_from or "", list(envelope.rcpt_tos)))
+        if await server._misbehaves("answer"):  # type: ignore[attr-defined]
+            return "451 answered already"
         return "250 taken"
 
 
@@ -147,12 +175,22 @@ class SmtpServer:
         assert becomes_true(lambda: len(self.plan.received) >= mails, 30.0), "the mail does not arrive"
         return self.plan.received
 
+    def refuse(self, refusing: bool) -> None:
+        """Refuse connections, or take them again on the same port."""
+        asyncio.run_coroutine_threadsafe(self._refuse(refusing), self._loop).result(30)
+
+    async def _refuse(self, refusing: bool) -> None:
+        if refusing:
+            self._server.close()
+        elif not self._server.is_serving():
+            await self._listen()
+
     def _close(self) -> None:
         self._server.close()
         self._loop.stop()
 
     async def _listen(self) -> None:
         self._server = await self._loop.create_server(
-            lambda: _Dialogue(self.plan, loop=self._loop, **self._options), "127.0.0.1", 0, ssl=self._tls
+            lambda: _Dialogue(self.plan, loop=self._loop, **self._options), "127.0.0.1", self.port, ssl=self._tls
         )
         self.port = self._server.sockets[0].getsockname()[1]

@@ -97,10 +97,16 @@ UPDATE saved_search SET frequency = 'never', version = version + 1, updated_at =
  WHERE user_id = %s AND frequency <> 'never' AND (%s::bigint IS NULL OR id = %s)
 """
 
+# Locked in one order, as by whoever else changes several.
 MARK_DUE = """
+WITH told AS MATERIALIZED (
+    SELECT user_id FROM alert_account
+     WHERE user_id IN (SELECT user_id FROM saved_search WHERE query_id = ANY (%s) AND frequency = 'instant')
+       AND (due_at IS NULL OR due_at > GREATEST(now(), mailed_at + make_interval(secs => %s)))
+     ORDER BY user_id FOR NO KEY UPDATE
+)
 UPDATE alert_account a SET due_at = GREATEST(now(), mailed_at + make_interval(secs => %s))
- WHERE user_id IN (SELECT user_id FROM saved_search WHERE query_id = ANY (%s) AND frequency = 'instant')
-   AND (due_at IS NULL OR due_at > GREATEST(now(), mailed_at + make_interval(secs => %s)))
+  FROM told WHERE told.user_id = a.user_id
 """
 
 
@@ -236,7 +242,7 @@ def schedule_account(transaction: Transaction, user_id: int, due_at: datetime | 
 def mark_due(transaction: Transaction, query_ids: Sequence[int]) -> None:
     """Have the accounts looked at that are told at once about matches of these queries, but not too often."""
     seconds = PAUSE.total_seconds()
-    transaction.run(MARK_DUE, seconds, list(query_ids), seconds)
+    transaction.run(MARK_DUE, list(query_ids), seconds, seconds)
 
 
 def delete_old(transaction: Transaction, days: int) -> int:
