@@ -1,4 +1,4 @@
-"""Values that route a release through the tests' ingress controller, and a request to check a route."""
+"""Values that route a release, with realtime, through the tests' ingress controller, and a request to check a route."""
 
 import http.client
 import secrets
@@ -11,6 +11,13 @@ ROUTED = {
     "trustedProxies": ["10.0.0.0/8"],
     "networkPolicy": {
         "ingressFrom": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": INGRESS_NAMESPACE}}}]
+    },
+    "realtime": {
+        "enabled": True,
+        "connections": 1,
+        "drainSeconds": 5,
+        "hpa": {"minReplicas": 1, "maxReplicas": 1},
+        "resources": {"requests": {"cpu": "10m", "memory": "64Mi"}},
     },
     "ingress": {"enabled": True, "className": "jobfinder-e2e", "hosts": [BY_INGRESS]},
     "httpRoute": {
