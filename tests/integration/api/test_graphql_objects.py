@@ -64,7 +64,10 @@ jobs = st.fixed_dictionaries(
     },
 )
 jobs = jobs.map(lambda job: job if job.get("workplace") == "remote" else job | {"eligible_countries": []})
-searches = st.fixed_dictionaries({"name": text(60), "query": st.sampled_from(["q=nurse", "country=DE&q=%C3%A4rztin"])})
+searches = st.fixed_dictionaries(
+    {"name": text(60), "query": st.sampled_from(["q=nurse", "country=DE&q=%C3%A4rztin"])},
+    optional={"frequency": st.sampled_from(["instant", "daily", "off"])},
+)
 everything = st.fixed_dictionaries(
     {"profile": profiles, "company": companies, "job": jobs, "letter": lines, "search": searches,
      "by_rest": st.booleans()}
@@ -122,7 +125,7 @@ def write_by_graphql(api: Api, world: World, drawn: dict[str, Any]) -> tuple[int
 
 OWN = """{
   me { id email name headline createdAt updatedAt version verifiedAt }
-  savedSearches { id name query seenAt createdAt updatedAt version }
+  savedSearches { id name query frequency seenAt createdAt updatedAt version }
 }"""
 
 
