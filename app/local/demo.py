@@ -14,7 +14,7 @@ from app.local.development import running_environment
 from app.local.process import LocalError, becomes_true
 
 MAIL_TIMEOUT_S = 30.0
-_NDJSON = "application/x-ndjson"
+_NDJSON, _HTML = "application/x-ndjson", "text/html"
 
 
 class File(NamedTuple):
@@ -73,7 +73,7 @@ class Tour:
         tokens = self._call(
             "A new pair of tokens", "POST", "/api/v1/auth/refresh", 200, {"refresh_token": tokens["refresh_token"]}
         )
-        self._offer(token)
+        self._offer(token, email)
         if (_CHECKOUT / FEED).is_file():
             self._import(token, File(str(FEED), _NDJSON, (_CHECKOUT / FEED).read_bytes()))
         self._call("Where am I logged in?", "GET", "/api/v1/auth/sessions", 200, token=token)
@@ -105,14 +105,27 @@ class Tour:
             raise TourFailed(f"no mail to {email} within {MAIL_TIMEOUT_S:g} s")
         return found[0]
 
-    def _offer(self, token: str) -> None:
+    def _save(self, token: str, company: int) -> None:
+        search = {"name": "Cranks", "query": f"q=cranks&lang=en&company={company}", "frequency": "instant"}
+        self._call("Save a search that alerts at once", "POST", "/api/v1/saved-searches", 201, search, token)
+
+    def _end_alerts(self, email: str) -> None:
+        """With the link of the alert, once it is there."""
+        path = f"/account/unsubscribe?token={self._mailed(email, 'unsubscribe')}"
+        self._call("The alert is there; end the alerts as mail programs do", "POST", path, 200)
+
+    def _offer(self, token: str, email: str) -> None:
         company = self._call("Make a company", "POST", "/api/v1/companies", 201, {"name": "Crank & Sons"}, token)
         offer = {"title": "Engine nurse", "description": "<p>You turn the crank.</p>", "language": "en"}
         path = f"/api/v1/companies/{company['id']}"
+        if self._mails is not None:
+            self._save(token, company["id"])
         job = self._call("Offer work", "POST", f"{path}/jobs", 201, offer, token)
         self._call("It is found at once", "GET", f"/api/v1/jobs?q=turning+cranks&lang=en&company={company['id']}", 200)
         self._call("What resembles it", "GET", f"/api/v1/jobs/{job['id']}/similar", 200)
         self._apply(job["id"], token)
+        if self._mails is not None:
+            self._end_alerts(email)
         self._call("Close the company and its postings", "DELETE", path, 204, token=token)
         self._call("Nobody finds it any more", "GET", f"/api/v1/jobs/{job['id']}", 410)
 
@@ -156,7 +169,7 @@ def _as_curl(url: str, method: str, path: str, body: Body, token: bool) -> str:
 
 
 def _exchange(url: str, method: str, body: Body, token: str) -> tuple[int, Any]:
-    """The status and the JSON of the answer; of lines, a list."""
+    """The status and the JSON of the answer; of lines, a list; of a page, nothing."""
     data = body.data if isinstance(body, File) else None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data, method=method)  # noqa: S310 the URL is the caller's own service
     if data is not None:
@@ -166,6 +179,8 @@ def _exchange(url: str, method: str, body: Body, token: str) -> tuple[int, Any]:
     try:
         with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310
             status, text = response.status, response.read()
+            if response.headers.get_content_type() == _HTML:
+                return status, {}
             if response.headers.get_content_type() == _NDJSON:
                 return status, [json.loads(line) for line in text.splitlines()]
     except urllib.error.HTTPError as error:

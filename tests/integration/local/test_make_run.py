@@ -93,12 +93,12 @@ def test_mails_of_the_readme_prove_and_recover(running: MakeRun, state: Path) ->
     script = printed[1].replace("127.0.0.1:8000", f"127.0.0.1:{running.port}").replace(".run/mail", str(state / "mail"))
     shell = ["timeout", str(WAIT_S), "bash", "-euo", "pipefail", "-c", script]
     output = subprocess.run(shell, check=True, capture_output=True, text=True).stdout
-    registered, tokens = documents(output)
-    assert (registered["verified_at"], tokens["token_type"]) == (None, "Bearer")
+    registered, saved, offered, ended = documents(output)
+    assert (registered["verified_at"], saved["frequency"], offered["state"], ended) == (None, "instant", "open", 200)
     url, python = f"http://127.0.0.1:{running.port}", ROOT / ".venv" / "bin" / "python"
     command = [str(python), "-m", "app", "demo", "--url", url, "--state", str(state)]
     demo = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    assert "Set it by the mail" in demo.stdout
+    assert [each in demo.stdout for each in ("Set it by the mail", "end the alerts as mail programs do")] == [True] * 2
 
 
 def test_accounts_survive_a_restart_and_ctrl_c_leaves_no_process(running: MakeRun) -> None:
