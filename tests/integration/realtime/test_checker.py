@@ -59,6 +59,7 @@ class Client(threading.Thread):
                 self.refused.set()
                 self.over.set()
                 return
+            followed.answer.raise_for_status()  # 503 while the gateway cannot read events yet
         else:
             followed = gateway.socket(resume=self._last)
             followed.say(self._person.token, self._last)
