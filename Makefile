@@ -17,7 +17,7 @@ LONG_TESTS := tests/unit/coherence/model tests/unit/operator/model tests/unit/op
 	tests/integration/freshness/test_fresh_searches.py tests/integration/tasks/campaign \
 	tests/integration/feeds/test_changes.py tests/integration/realtime/test_checker.py \
 	tests/integration/api/test_graphql_fuzz.py tests/integration/api/test_graphql_objects.py \
-	tests/integration/replicas/test_campaign.py tests/integration/alerts/ledger
+	tests/integration/replicas/test_campaign.py tests/integration/alerts/ledger tests/unit/graphql/test_plain.py
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^##@ / { print substr($$0, 5) } /^[a-z0-9-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -162,22 +162,23 @@ class Planner:
     ) -> dict[str, tuple[GraphQLField, list[FieldNode]]]:
         """The fields by their names in the answer, with fragments in place."""
         found: dict[str, tuple[GraphQLField, list[FieldNode]]] = {}
-        for node in self._nodes(sets, set()):
+        for node in self.nodes(sets, set()):
             if isinstance(kind, GraphQLObjectType):
                 field = kind.fields.get(node.name.value) or _META.get(node.name.value)
                 if field is not None:
                     found.setdefault((node.alias or node.name).value, (field, []))[1].append(node)
         return found
 
-    def _nodes(self, sets: Iterable[SelectionSetNode], seen: set[str]) -> Iterator[FieldNode]:
+    def nodes(self, sets: Iterable[SelectionSetNode], seen: set[str]) -> Iterator[FieldNode]:
+        """The fields, with those of fragments in their places; a fragment in `seen` is left out, others join it."""
         for each in (selection for selected in sets for selection in selected.selections):
             if isinstance(each, FieldNode):
                 yield each
             elif not isinstance(each, FragmentSpreadNode):
-                yield from self._nodes([each.selection_set], seen)  # type: ignore[attr-defined]
+                yield from self.nodes([each.selection_set], seen)  # type: ignore[attr-defined]
             elif each.name.value not in seen:
                 seen.add(each.name.value)
-                yield from self._nodes([self._fragments[each.name.value].selection_set], seen)
+                yield from self.nodes([self._fragments[each.name.value].selection_set], seen)
 
 
 def _said(given: ValueNode | None, default: Any, defaults: Mapping[str, ValueNode | None]) -> Size:

@@ -20,10 +20,11 @@ from graphql import (
 from app.errors import BadRequest
 from app.graphql.asked import Asked, Planner
 from app.graphql.bounds import read_document
+from app.graphql.plain import Plain, Root
 
 ERRORS_MAX = 20
 KEPT_TOKENS = 30_000
-"""Tokens of all documents that a worker keeps: about 16 MB at most."""
+"""Tokens of all documents that a worker keeps: about 20 MB at most."""
 
 _HASH = re.compile(r"[0-9a-f]{64}\Z")
 
@@ -63,6 +64,9 @@ class Operation:
     name: str | None
     writes: bool
     fields: Mapping[str, Asked]
+    node: OperationDefinitionNode
+    roots: tuple[Root, ...] | None
+    """What `plain` makes the answer with; None where graphql-core must."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +124,7 @@ class Documents:
         if errors:
             raise NotValid(errors)
         planner = Planner(self._schema, node)
+        plain = Plain(self._schema, planner)
         operations = [each for each in node.definitions if isinstance(each, OperationDefinitionNode)]
         return Document(
             node,
@@ -129,6 +134,8 @@ class Documents:
                     each.name.value if each.name else None,
                     each.operation is not OperationType.QUERY,
                     planner.fields(each),
+                    each,
+                    None if "@" in text else plain.roots(each),
                 )
                 for each in operations
             ),

@@ -45,7 +45,12 @@ class Viewer:
     user_id: int | None
     user: UserFact | None
     language: str
-    client: Client
+    client_of: Callable[[], Client]
+
+    @property
+    def client(self) -> Client:
+        """From where the request comes."""
+        return self.client_of()
 
     @property
     def known(self) -> int:

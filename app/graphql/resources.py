@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any
 
 import falcon
@@ -134,7 +135,7 @@ class GraphQL(Resource):
         self._charge(req, resp, None if identity is None else identity.user_id, ready.cost.requests - 1)
         language = req.env.get("HTTP_ACCEPT_LANGUAGE", "")[:500]
         user_id, user = (None, None) if identity is None else (identity.user_id, identity.user)
-        viewer = Viewer(user_id, user, language, client_of(req))
+        viewer = Viewer(user_id, user, language, partial(client_of, req))
         resp.data, status = self._service.run(ready, viewer, req.context.request_id)
         self._counters.operated(ready.operation.name, status, time.perf_counter() - req.context.started)
         resp.content_type = _media_type(req)

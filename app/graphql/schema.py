@@ -8,6 +8,9 @@ from typing import Any
 from graphql import GraphQLInputObjectType, GraphQLObjectType, GraphQLSchema, build_schema
 
 Resolve = Callable[..., Any]
+METHOD = "method"
+"""The name among a field's extensions of the method that finds its value."""
+
 _FILE = Path(__file__).with_name("schema.graphql")
 _OTHER_NAMES = {
     "company_not": "company.not",
@@ -34,7 +37,11 @@ def build(roots: Mapping[str, object], resolver: Callable[[Resolve], Resolve]) -
         if isinstance(kind, GraphQLObjectType) and not kind.name.startswith("__"):
             for name, field in kind.fields.items():
                 root = roots.get(kind.name)
-                field.resolve = _reader(snake(name)) if root is None else resolver(getattr(root, snake(name)))
+                if root is None:
+                    field.resolve = _reader(snake(name))
+                else:
+                    method = field.extensions[METHOD] = getattr(root, snake(name))
+                    field.resolve = resolver(method)
         elif isinstance(kind, GraphQLInputObjectType):
             for name, given in kind.fields.items():
                 given.out_name = snake(name)

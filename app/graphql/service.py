@@ -1,7 +1,7 @@
 """Runs operations over the services, after their cost is known."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import msgspec
@@ -14,6 +14,7 @@ from app.graphql.documents import Document, Documents, Operation
 from app.graphql.errors import failed, refused
 from app.graphql.loading import Services, Viewer
 from app.graphql.mutations import Mutations
+from app.graphql.plain import Root, Unusual, arguments, coerced
 from app.graphql.queries import Queries
 from app.graphql.schema import Resolve, build
 from app.web.middleware import MayDo
@@ -51,7 +52,15 @@ class Answer(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class _Running:
     viewer: Viewer
-    asked: "dict[str, Asked]"
+    asked: Mapping[str, Asked]
+    done: dict[str, "_Done"] = field(default_factory=dict)
+    """By the names in the answer, what is known already when graphql-core begins: no field is run twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    value: Any
+    error: Exception | None = None
 
 
 class GraphQLService:
@@ -71,10 +80,40 @@ class GraphQLService:
         return Ready(document, operation, variables, cost_of(operation.fields.values(), variables))
 
     def run(self, ready: Ready, viewer: Viewer, request_id: str) -> Answer:
+        running = _Running(viewer, ready.operation.fields)
+        cost = {"cost": {"objects": ready.cost.objects, "requests": ready.cost.requests}}
+        try:
+            return Answer(_encode({"data": self._plain(ready, running), "extensions": cost}), 200)
+        except Unusual:
+            return self._executed(ready, running, cost, request_id)
+
+    def _plain(self, ready: Ready, running: _Running) -> dict[str, Any]:
+        """The data; raises Unusual if graphql-core must make it."""
+        operation, data = ready.operation, {}
+        if operation.roots is None:
+            raise Unusual
+        variables = coerced(self._schema, operation.node, ready.variables)
+        for root in operation.roots:
+            value = None if root.method is None else self._found(root, running, arguments(root, variables))
+            data[root.key] = root.shape(value)
+        return data
+
+    @staticmethod
+    def _found(root: Root, running: _Running, given: dict[str, Any]) -> Any:
+        assert root.method is not None  # noqa: S101
+        try:
+            value = root.method(running.viewer, running.asked[root.key], **given)
+        except Exception as error:  # noqa: BLE001 graphql-core raises it again
+            running.done[root.key] = _Done(None, error)
+            raise Unusual from None
+        running.done[root.key] = _Done(value)
+        return value
+
+    def _executed(self, ready: Ready, running: _Running, cost: dict[str, Any], request_id: str) -> Answer:
         result = execute_sync(
             self._schema,
             ready.document.node,
-            context_value=_Running(viewer, dict(ready.operation.fields)),
+            context_value=running,
             variable_values=ready.variables,
             operation_name=ready.operation.name,
         )
@@ -83,7 +122,7 @@ class GraphQLService:
         if result.errors:
             answer["errors"] = errors = [failed(each, request_id) for each in result.errors]
             status = max(each["extensions"]["status"] for each in errors)
-        answer["extensions"] = {"cost": {"objects": ready.cost.objects, "requests": ready.cost.requests}}
+        answer["extensions"] = cost
         return Answer(_encode(answer), status)
 
     @staticmethod
@@ -93,8 +132,13 @@ class GraphQLService:
 
 
 def _resolver(method: Callable[..., Any]) -> Resolve:
-    def resolve(_root: object, info: GraphQLResolveInfo[_Running], **arguments: Any) -> Any:
-        running = info.context
-        return method(running.viewer, running.asked[str(info.path.key)], **arguments)
+    def resolve(_root: object, info: GraphQLResolveInfo[_Running], **given: Any) -> Any:
+        running, key = info.context, str(info.path.key)
+        done = running.done.get(key)
+        if done is None:
+            return method(running.viewer, running.asked[key], **given)
+        if done.error is not None:
+            raise done.error
+        return done.value
 
     return resolve

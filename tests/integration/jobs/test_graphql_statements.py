@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import partial
 
 import msgspec
 import pytest
@@ -98,7 +99,7 @@ class Counted:
         }  # fmt: skip
         for name, value in names.items():
             query = re.sub(rf"\b{name}\b", str(value), query)
-        viewer = Viewer(self.user, None, "", Client(None, "", ""))
+        viewer = Viewer(self.user, None, "", partial(Client, None, "", ""))
         before = self.database.statements
         ready = self.graphql.prepare(Wanted(f"{{ {query} }}"))
         answer = msgspec.json.decode(self.graphql.run(ready, viewer, "").body)
