@@ -1,4 +1,4 @@
-"""`helm upgrade` from the chart of an earlier commit keeps secrets, data and availability."""
+"""`helm upgrade` from the chart of an earlier commit keeps secrets, data, availability and alerts."""
 
 import io
 import subprocess
@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.cluster.access import Cluster
+from tests.e2e.platform import mail_server
+from tests.e2e.platform.alerted import VALUES, alerted
 from tests.e2e.platform.load.watch import Load, watched
 from tests.e2e.platform.release import CHART, CHECKOUT, NAME, Release, installed
 from tests.integration.finality.harness.people import Journal, Person
@@ -34,7 +36,8 @@ def earlier_chart(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def upgraded(cluster: Cluster, earlier_chart: Path) -> Iterator[Release]:
     """A release of the earlier chart, to be upgraded."""
-    with installed(cluster, "platform-upgrade", chart=earlier_chart) as release:
+    before = mail_server.manifests()
+    with installed(cluster, "platform-upgrade", VALUES, chart=earlier_chart, before=before) as release:
         yield release
 
 
@@ -47,9 +50,11 @@ def test_an_upgrade_keeps_secrets_data_and_availability(upgraded: Release) -> No
     session = person.log_in(connection, Journal())
     assert session is not None
     secrets, stores = secret_data(upgraded), {each: upgraded.uids(each) for each in ("postgresql", "memcached")}
+    alerts = alerted(upgraded)
     with watched(address, Load(rate=300, connections=24, actors=2)) as watch, watch.phase("helm upgrade"):
-        upgraded.upgrade()
-        upgraded.wait_until_healthy()
+        with alerts.opening():
+            upgraded.upgrade()
+            upgraded.wait_until_healthy()
         watch.wait_for_calm(1000)
     assert secret_data(upgraded) == secrets
     connection = Connection("", address.port, host=address.host)
@@ -57,6 +62,7 @@ def test_an_upgrade_keeps_secrets_data_and_availability(upgraded: Release) -> No
     assert (profile.status, profile.body["id"]) == (200, person.id), "a session from before the upgrade is not accepted"
     assert person.log_in(connection, Journal()) is not None, "a password from before the upgrade is not accepted"
     connection.close()
+    alerts.assert_each_is_mailed_once()
     if {each: upgraded.uids(each) for each in stores} == stores:
         watch.assert_nothing_failed()
     else:
