@@ -8,7 +8,7 @@ How the rest of the service uses it:
     kinds = Kinds(users=USER_KIND, sessions=SESSION_KIND, companies=COMPANY_KIND, jobs=JOB_KIND,
                   searches=SEARCH_KIND)
     coherence = Coherence(memcache, database, counters, tuning.cache, kinds)
-    coherence.use_replicas(replicas, primary)          # where facts are read as well; needs `replicas.watch` each second
+    coherence.use_replicas(replicas, primary)          # facts are read there too; watched each second
     coherence.apply(tuning.cache)                      # live tuning
     coherence.drain()                                  # from the ticker, every DRAIN_EVERY_S
 
