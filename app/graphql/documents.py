@@ -18,7 +18,7 @@ from graphql import (
 )
 
 from app.errors import BadRequest
-from app.graphql.asked import Asked, Planner
+from app.graphql.asked import Asked, Cost, Planner, TooCostly, cost_of
 from app.graphql.bounds import read_document
 from app.graphql.plain import Plain, Root
 
@@ -67,6 +67,8 @@ class Operation:
     node: OperationDefinitionNode
     roots: tuple[Root, ...] | None
     """What `plain` makes the answer with; None where graphql-core must."""
+    cost: Cost | None
+    """None where it depends on variables, or is too high."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,7 @@ class Documents:
                     planner.fields(each),
                     each,
                     None if "@" in text else plain.roots(each),
+                    _fixed_cost(each, planner),
                 )
                 for each in operations
             ),
@@ -148,3 +151,12 @@ class Documents:
             while self._tokens > KEPT_TOKENS:
                 self._tokens -= self._kept.popitem(last=False)[1].tokens
         return document
+
+
+def _fixed_cost(operation: OperationDefinitionNode, planner: Planner) -> Cost | None:
+    if operation.variable_definitions:
+        return None
+    try:
+        return cost_of(planner.fields(operation).values(), {})
+    except TooCostly:
+        return None

@@ -1,7 +1,6 @@
 """Runs operations over the services, after their cost is known."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import msgspec
@@ -22,8 +21,7 @@ from app.web.middleware import MayDo
 _encode = msgspec.json.Encoder().encode
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(NamedTuple):
     """What a client sends."""
 
     query: str | None = None
@@ -32,8 +30,7 @@ class Wanted:
     digest: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Ready:
+class Ready(NamedTuple):
     """An operation that may be run, and what it costs."""
 
     document: Document
@@ -49,16 +46,14 @@ class Answer(NamedTuple):
     status: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Running:
+class _Running(NamedTuple):
     viewer: Viewer
     asked: Mapping[str, Asked]
-    done: dict[str, "_Done"] = field(default_factory=dict)
+    done: dict[str, "_Done"]
     """By the names in the answer, what is known already when graphql-core begins: no field is run twice."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Done:
+class _Done(NamedTuple):
     value: Any
     error: Exception | None = None
 
@@ -74,13 +69,15 @@ class GraphQLService:
     def prepare(self, wanted: Wanted) -> Ready:
         """Raises BadRequest for what is not run."""
         variables = wanted.variables or {}
-        bound_variables(variables)
+        if variables:
+            bound_variables(variables)
         document = self._documents.find(wanted.query, wanted.digest)
         operation = document.operation(wanted.operation_name)
-        return Ready(document, operation, variables, cost_of(operation.fields.values(), variables))
+        cost = operation.cost or cost_of(operation.fields.values(), variables)
+        return Ready(document, operation, variables, cost)
 
     def run(self, ready: Ready, viewer: Viewer, request_id: str) -> Answer:
-        running = _Running(viewer, ready.operation.fields)
+        running = _Running(viewer, ready.operation.fields, {})
         cost = {"cost": {"objects": ready.cost.objects, "requests": ready.cost.requests}}
         try:
             return Answer(_encode({"data": self._plain(ready, running), "extensions": cost}), 200)

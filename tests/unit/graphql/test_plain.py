@@ -88,7 +88,7 @@ def service_of(seed: int, odd: float) -> tuple[GraphQLService, list[Fake]]:
 
 
 def executed(service: GraphQLService, ready: Ready) -> dict[str, Any]:
-    running = services._Running(NOBODY, ready.operation.fields)
+    running = services._Running(NOBODY, ready.operation.fields, {})
     found: dict[str, Any] = json.loads(service._executed(ready, running, {}, "").body)
     return found | {"extensions": None}
 
@@ -142,7 +142,7 @@ def test_fragments_and_variables_are_those_of_the_executor(seed: int, odd: float
 def test_only_usual_documents_are_answered_without_the_executor(text: str, plain: bool) -> None:
     service, _ = service_of(1, 0.0)
     ready = service.prepare(Wanted(text))
-    running = services._Running(NOBODY, ready.operation.fields)
+    running = services._Running(NOBODY, ready.operation.fields, {})
     try:
         service._plain(ready, running)
     except Unusual:
