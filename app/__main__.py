@@ -245,7 +245,7 @@ def _set_admin(given: argparse.Namespace, rest: list[str]) -> int:
 
 
 def _tasks(given: argparse.Namespace, rest: list[str]) -> int:
-    from app.commands import administer_tasks
+    from app.worker.commands import administer_tasks
 
     administer_tasks(load_settings(), given.command.removeprefix("tasks "), given, print)
     return 0
@@ -268,14 +268,14 @@ def _import(given: argparse.Namespace, rest: list[str]) -> int:
 
 
 def _send_test_mail(given: argparse.Namespace, rest: list[str]) -> int:
-    from app.commands import send_test_mail
+    from app.worker.commands import send_test_mail
 
     print(send_test_mail(load_settings(), given.email, given.language))
     return 0
 
 
 def _set_suppression(given: argparse.Namespace, rest: list[str]) -> int:
-    from app.commands import set_suppression
+    from app.worker.commands import set_suppression
 
     print(set_suppression(load_settings(), given.email, given.command == "mail suppress"))
     return 0

@@ -1,36 +1,26 @@
 """Administrative commands of the command line that act on a running service."""
 
-import secrets
 import sys
 import time
-from argparse import Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.auth.mailing import mail_service
 from app.auth.schemas import Client
 from app.config import Settings
-from app.errors import BadRequest, ConfigError
 from app.imports.feeding import Progress, feed
 from app.imports.schemas import LineReport, Run
 from app.infra.metrics.counters import Counters
-from app.mail.delivery import PermanentFailure, TemporaryFailure
-from app.mail.messages import Mail
-from app.mail.store import SuppressionStore
 from app.main import Parts
-from app.tasks.administration.service import TaskAdministration
-from app.users.email import canonical_email
 
 
 @contextmanager
-def _parts(settings: Settings, *, confirmed: bool = True) -> Iterator[Parts]:
+def _parts(settings: Settings) -> Iterator[Parts]:
     """Raises Unavailable or ConfigError."""
     parts = Parts(settings, Counters.create([], slots=1))
     try:
-        if confirmed:
-            parts.confirm()
+        parts.confirm()
         yield parts
     finally:
         parts.close()
@@ -56,20 +46,6 @@ def set_admin(settings: Settings, email: str, admin: bool, command: str) -> None
     """
     with _parts(settings) as parts:
         parts.admin().set_admin(email, admin, Client(None, command, ""))
-
-
-def administer_tasks(settings: Settings, act: str, given: Namespace, say: Callable[[str], object]) -> None:
-    """List, show, retry or cancel tasks, and say what came of it. Raises NotFound, Conflict, Unavailable."""
-    with _parts(settings, confirmed=False) as parts:
-        tasks = TaskAdministration(parts.database)
-        if act == "list":
-            lines = tasks.list(given.state, given.task)
-        elif act == "show":
-            lines = tasks.show(given.id)
-        else:
-            lines = iter([tasks.retry(given.id) if act == "retry" else tasks.cancel(given.id)])
-        for line in lines:
-            say(line)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,36 +106,3 @@ class _Bar:
 def _refusal(report: LineReport) -> str:
     problems = "; ".join(f"{each.field or 'line'}: {each.message}" for each in report.errors)
     return f"line {report.line} ({report.external_id or 'no external_id'}) is refused: {problems}"
-
-
-def send_test_mail(settings: Settings, email: str, language: str) -> str:
-    """Send a mail to an address and return what became of it; raises BadRequest, Unavailable or ConfigError."""
-    address = _address(email)
-    with _parts(settings) as parts:
-        mail = mail_service(settings, parts.database, parts.limiter, parts.tuning, parts.letters)
-        if mail is None:
-            raise ConfigError("MAIL_URL: it is not set, so that the service sends no mail")
-        try:
-            sent = mail.send(Mail(secrets.token_hex(16), "test", address, language, {}))
-        except (TemporaryFailure, PermanentFailure) as error:
-            raise ConfigError(f"the mail was not sent: {error}") from None
-    return f"The mail server has taken a mail to {address}." if sent else f"{address} is on the suppression list."
-
-
-def set_suppression(settings: Settings, email: str, suppressed: bool) -> str:
-    """Put an address on the suppression list, or take it off; raises BadRequest, Unavailable or ConfigError."""
-    address = _address(email)
-    with _parts(settings) as parts:
-        store = SuppressionStore(parts.database)
-        if suppressed:
-            store.suppress(address, "by command")
-        elif not store.allow(address):
-            return f"{address} was not on the suppression list."
-    return f"{address} gets {'no mail from now on' if suppressed else 'mail again'}."
-
-
-def _address(email: str) -> str:
-    try:
-        return canonical_email(email)
-    except ValueError as error:
-        raise BadRequest(f"{email} {error}") from None

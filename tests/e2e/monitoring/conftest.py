@@ -19,8 +19,11 @@ from tests.e2e.waiting import wait_until
 
 HERE = Path(__file__).parent
 FOUND_BY = {"e2e": "monitoring"}
+PRIMARY = "postgresql://jobfinder@/jobfinder?host=/run/pgbouncer&port=6432"
+"""In the place of a replica: it is refused as one, and has all series of replicas."""
 VALUES = {
     **mail_server.VALUES,
+    "settings": {"DATABASE_REPLICA_URLS": PRIMARY},
     "pgbouncer": {"exporter": {"enabled": True}},
     "operator": {"enabled": True},
     "realtime": {
@@ -40,7 +43,11 @@ VALUES = {
             "enabled": True,
             "labels": FOUND_BY,
             "latencySeconds": "10.0",  # high, because this machine may be busy with other work
-            "alerts": {"JobfinderMemcachedDown": {"for": "4s"}, "JobfinderLogServerDown": {"for": "4s"}},
+            "alerts": {
+                "JobfinderMemcachedDown": {"for": "4s"},
+                "JobfinderLogServerDown": {"for": "4s"},
+                "JobfinderReplicaAway": {"for": "1h"},
+            },
         },
         "dashboards": {"enabled": True},
     },

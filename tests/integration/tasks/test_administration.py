@@ -95,12 +95,14 @@ def test_metrics_count_the_queue_by_task(board: Errandboard) -> None:
 def test_command_says_what_it_has_done(
     board: Errandboard, variables: dict[str, str], tmp_path: Path
 ) -> None:  # fmt: skip
+    """In the container of a task worker too, which has no keys."""
     number = added(board, LATER, "ordered", delay_s=3600)
     environment = {"PATH": os.environ["PATH"], "ENVIRONMENT": "development", **secret_files(tmp_path), **variables}
+    environment["KEYS_DIR"] = str(tmp_path / "absent")
 
-    def command(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    def command(*arguments: str, of: str = "tasks") -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
-            [sys.executable, "-m", "app", "tasks", *arguments],
+            [sys.executable, "-m", "app", of, *arguments],
             check=False,
             env=environment,
             cwd=CHECKOUT,
@@ -111,3 +113,7 @@ def test_command_says_what_it_has_done(
     assert command("cancel", str(number)).stdout == f"Task {number} is cancelled.\n"
     failed = command("cancel", str(number))
     assert (failed.returncode, failed.stderr) == (2, f"jobfinder: cannot tasks cancel:\ntask {number} is cancelled\n")
+    suppressed = command("suppress", "ada@tasks.example", of="mail")
+    assert suppressed.stdout == "ada@tasks.example gets no mail from now on.\n"
+    unset = command("test", "ada@tasks.example", of="mail")
+    assert "MAIL_URL: it is not set" in unset.stderr
