@@ -24,7 +24,7 @@ VALUES = {
         "mailEgress": [{"podSelector": {"matchLabels": mail_server.LABELS}}],
     },
 }
-PAUSE_S, BETWEEN_HURRIES, NAMED_AT_MOST = 1.0, 5, 15
+PAUSE_S, BETWEEN_HURRIES, NAMED_AT_MOST, FEWEST_TRIES = 1.0, 5, 15, 50
 """A mail names at most 20 postings, so that not more are opened between two hurries."""
 
 HURRY = "UPDATE alert_account SET due_at = now(), mailed_at = NULL"
@@ -69,8 +69,9 @@ class Alerted:
         assert {number: times for number, times in found.items() if times > 1} == {}
 
     def _open_until(self, done: threading.Event) -> None:
+        """An upgrade may be over before there are enough postings for two mails."""
         number = 0
-        while not done.wait(PAUSE_S):
+        while not done.wait(PAUSE_S) or (len(self.opened) < BETWEEN_HURRIES and number < FEWEST_TRIES):
             if self.unhurried < NAMED_AT_MOST:
                 number += 1
                 self._open(number)
