@@ -97,16 +97,16 @@ UPDATE saved_search SET frequency = 'never', version = version + 1, updated_at =
  WHERE user_id = %s AND frequency <> 'never' AND (%s::bigint IS NULL OR id = %s)
 """
 
-# Locked in one order, as by whoever else changes several.
+# Locked in one order, as by whoever else changes several. Those that are due already are locked too: a digest that is
+# being made may not see the matches of this transaction, and sets when its account is due again.
 MARK_DUE = """
 WITH told AS MATERIALIZED (
-    SELECT user_id FROM alert_account
+    SELECT user_id, due_at, GREATEST(now(), mailed_at + make_interval(secs => %s)) AS soonest FROM alert_account
      WHERE user_id IN (SELECT user_id FROM saved_search WHERE query_id = ANY (%s) AND frequency = 'instant')
-       AND (due_at IS NULL OR due_at > GREATEST(now(), mailed_at + make_interval(secs => %s)))
      ORDER BY user_id FOR NO KEY UPDATE
 )
-UPDATE alert_account a SET due_at = GREATEST(now(), mailed_at + make_interval(secs => %s))
-  FROM told WHERE told.user_id = a.user_id
+UPDATE alert_account a SET due_at = told.soonest
+  FROM told WHERE told.user_id = a.user_id AND (told.due_at IS NULL OR told.due_at > told.soonest)
 """
 
 
@@ -241,8 +241,7 @@ def schedule_account(transaction: Transaction, user_id: int, due_at: datetime | 
 
 def mark_due(transaction: Transaction, query_ids: Sequence[int]) -> None:
     """Have the accounts looked at that are told at once about matches of these queries, but not too often."""
-    seconds = PAUSE.total_seconds()
-    transaction.run(MARK_DUE, list(query_ids), seconds, seconds)
+    transaction.run(MARK_DUE, PAUSE.total_seconds(), list(query_ids))
 
 
 def delete_old(transaction: Transaction, days: int) -> int:

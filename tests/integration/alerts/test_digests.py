@@ -11,11 +11,12 @@ from app.alerts import store as searches
 from app.alerts.digests import service
 from app.alerts.digests.schedule import next_due
 from app.alerts.digests.service import DigestMaker
-from app.alerts.digests.store import DigestStore
+from app.alerts.digests.store import DigestStore, claim
 from app.alerts.schemas import Frequency
 from app.infra.postgres.database import Database
 from app.jobs.codes.salaries import shipped_rates
 from tests.integration.alerts.test_matching import BERLIN, PARIS, Alerts, direct
+from tests.pods.pod import wait_for
 
 __all__ = ["direct"]
 
@@ -26,6 +27,7 @@ UPDATE alert_account SET due_at = now(), mailed_at = NULL
 """
 ALERTED = "SELECT saved_search_id, cluster_id, digest_id FROM alert_sent WHERE digest_id > %s"
 NEWEST = "SELECT COALESCE(max(id), 0) FROM digest"
+WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
 class Digests(Alerts):
@@ -87,6 +89,22 @@ def test_instant_search_alerts_at_once_and_then_pauses(digests: Digests) -> None
     assert digests.database.one(due) == (True,)
     assert digests.made() == {(search, second)}
     assert digests.made() == set()
+
+
+def test_match_found_while_a_digest_is_made_is_alerted_of_at_once(digests: Digests) -> None:
+    """The digest does not see the match, and would look at the account again in an hour."""
+    search = digests.alert("q=welder&lang=en")
+    cluster = digests.cluster(digests.offer("Welder"))
+    digests.hurry()
+    with ThreadPoolExecutor(1) as beside:
+        with digests.store.transaction() as transaction:
+            due = claim(transaction)
+            assert due is not None
+            digests.maker._serve(transaction, due)
+            matching = beside.submit(digests.matcher.tick)
+            wait_for(lambda: matching.done() or digests.database.one(WAITING) != (0,), "the match, or its wait")
+        matching.result()
+    assert digests.made(hurry=False) == {(search, cluster)}
 
 
 def test_digest_is_told_to_realtime_clients_in_its_transaction(digests: Digests, monkeypatch: Any) -> None:

@@ -91,6 +91,19 @@ class Site:
         eventually(lambda: self.first.execute("SELECT pg_is_in_recovery()") is False)
         self.point("primary", self.first)
 
+    def follow_promoted(self) -> None:
+        """Let the second replica follow the first.
+
+        It ends with a restart point on the new timeline: PostgreSQL refuses to recover across the promotion from an
+        earlier one ("WAL location belongs to timeline 1"), so that a replica killed before would have to be made anew.
+        """
+        self.second.follow(self.first)
+        self.second.set("recovery_min_apply_delay", "0")
+        self.second.resume_replay()
+        self.first.execute("CHECKPOINT")
+        self.second.catch_up()
+        self.second.execute("CHECKPOINT")
+
     def point(self, name: str, server: Postgres) -> None:
         link = self.links / name
         new = link.with_suffix(".new")

@@ -41,8 +41,7 @@ def test_no_read_is_older_than_an_answered_write(servers: Site, workers: list[Wo
             eventually(lambda number=number: pairs.complete() or pairs.share() >= number / (FAULTS + 1), 3000)  # type: ignore[misc]
             if number == FAULTS * 2 // 3:
                 servers.fail_over()
-                servers.second.follow(servers.first)
-                servers.second.resume_replay()
+                servers.follow_promoted()
             else:
                 _disturb(rng, number, [servers.second, servers.first][: 2 if number < FAULTS * 2 // 3 else 1], cache)
         eventually(pairs.complete, 3000)
