@@ -18,7 +18,7 @@ def run(bed: Bed, effort: Effort) -> list[Row]:
     own = Effort(ROUNDS, QUICK_SECONDS if effort == QUICK else effort.seconds, effort.samples)
     results = Results(machine(), quick=effort == QUICK)
     with opened(bed, rust) as sides:
-        for work in reads.works(bed, sides[0]):
+        for work in reads.works(bed, sides):
             results.measured.append(reads.measured(work, sides, own))
         results.measured.append(logins.flooded_profile(sides, own))
         results.measured.append(logins.logins(sides, own))
