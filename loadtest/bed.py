@@ -27,6 +27,7 @@ from app.local.process import Command, LocalError, Process, becomes_true
 from app.main import preparation
 from app.users.store import UserStore
 from loadtest.client import Answer, Connection, encoded
+from loadtest.processes import processor_seconds
 from loadtest.store import replace_hashes
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -79,9 +80,7 @@ class Service:
 
     def processor_seconds(self) -> float:
         """CPU time of the process and its running children, user and system."""
-        pids = [self.process.pid, *_children(self.process.pid)]
-        fields = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in pids]
-        return sum(int(each[11]) + int(each[12]) for each in fields) / os.sysconf("SC_CLK_TCK")
+        return sum(map(processor_seconds, [self.process.pid, *_children(self.process.pid)]))
 
 
 class Bed:

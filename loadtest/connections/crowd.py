@@ -1,26 +1,21 @@
 """Processes that together hold many connections, each process from its own source address."""
 
-import json
-import subprocess
-import sys
 from collections.abc import Sequence
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-from app.local.process import LocalError
-from loadtest.bed import CHECKOUT
+from loadtest.client_processes import ClientProcesses
 from loadtest.connections.client import Outcome
 
 EACH = 5_000
 
 
-class Crowd:
+class Crowd(ClientProcesses):
     """`connections` to `port`, 5,000 per process; leaving the block closes them."""
 
     def __init__(self, connections: int, port: int) -> None:
         self._port = port
         self._shares = [min(EACH, connections - start) for start in range(0, connections, EACH)]
-        self._processes = [_spawn() for _ in self._shares]
+        super().__init__("loadtest.connections.client", len(self._shares))
 
     def open(self, request: bytes, at_once: int) -> Outcome:
         """Open all connections with one request on each; at most `at_once` are pending in each process."""
@@ -34,43 +29,11 @@ class Crowd:
 
     def ask(self, request: bytes, at_once: int) -> Outcome:
         """Send the request once on each connection."""
-        return self._do([{"request": request.decode(), "at_once": at_once}] * len(self._processes))
+        return self._do([{"request": request.decode(), "at_once": at_once}] * len(self._shares))
 
     def _do(self, orders: Sequence[dict[str, Any]]) -> Outcome:
-        for process, order in zip(self._processes, orders, strict=True):
-            assert process.stdin is not None, "a pipe was asked for"  # noqa: S101
-            process.stdin.write(json.dumps(order) + "\n")
-            process.stdin.flush()
-        return _together([_outcome(process) for process in self._processes])
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for process in self._processes:
-            process.kill()
-        for process in self._processes:
-            process.wait()
-
-
-def _spawn() -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [sys.executable, "-m", "loadtest.connections.client"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        cwd=CHECKOUT,
-        text=True,
-    )
-
-
-def _outcome(process: "subprocess.Popen[str]") -> Outcome:
-    assert process.stdout is not None, "a pipe was asked for"  # noqa: S101
-    line = process.stdout.readline()
-    if not line:
-        raise LocalError("a process that held connections has ended")
-    return Outcome(**json.loads(line))
+        self.send(orders)
+        return _together([Outcome(**each) for each in self.replies()])
 
 
 def _together(outcomes: Sequence[Outcome]) -> Outcome:
