@@ -7,7 +7,7 @@ from pathlib import Path
 
 from app.errors import ConfigError, ProductError
 from app.local.process import LocalError
-from loadtest.bed import LIMITS, ME, Bed, Service
+from loadtest.bed import ME, Bed, Service
 from loadtest.client import encoded
 from loadtest.connections.client import Outcome
 from loadtest.connections.crowd import Crowd
@@ -28,7 +28,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     where, rows = machine(), []
     try:
         with Bed.opened() as bed:
-            bed.write_tuning({"limits": LIMITS | {"requests_per_user": 0}})  # no limit: one user opens them all
             for workers, connections in RUNS:
                 print(f"[connections] {connections:,} over {workers} worker(s)", flush=True)
                 rows += held(bed, workers, connections // 10 if given.quick else connections)
