@@ -21,7 +21,7 @@ from app.web.bodies import JSON, MERGE_PATCH, read_json, read_one_of
 from app.web.converters import ID_SCHEMA
 from app.web.openapi.operations import Operation, Parameter, operation
 from app.web.pages import SEALED_CURSOR, number_asked
-from app.web.resource import Resource, answer, headers_of, locate
+from app.web.resource import Resource, answer, answer_tagged, headers_of, locate
 
 _SEARCH = Parameter("search_id", "path", ID_SCHEMA, "", required=True)
 _CHANGES: dict[str, type[SavedSearchPatch]] = {JSON: SavedSearchPatch, MERGE_PATCH: SavedSearchPatch}
@@ -29,10 +29,7 @@ _LIMIT = {"type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": DEFA
 
 
 def _show(resp: falcon.Response, search: SavedSearch, status: int = 200) -> None:
-    answer(resp, search, status)
-    headers = headers_of(resp)
-    headers["etag"] = tag_of(search)
-    headers["cache-control"] = "private, no-cache"
+    answer_tagged(resp, search, tag_of(search), status)
 
 
 class _SearchResource(Resource):

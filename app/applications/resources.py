@@ -22,7 +22,7 @@ from app.web.conditions import entity_tag
 from app.web.converters import ID_SCHEMA
 from app.web.openapi.operations import Operation, Parameter, operation
 from app.web.pages import SEALED_PAGING, sealed_page_asked
-from app.web.resource import Resource, answer, given, headers_of, locate
+from app.web.resource import Resource, answer, answer_tagged, given, headers_of, locate
 
 PDF = "application/pdf"
 _STAGES: tuple[Stage, ...] = get_args(Stage)
@@ -32,10 +32,7 @@ _CHANGES: dict[str, type[ApplicationPatch]] = {JSON: ApplicationPatch, MERGE_PAT
 
 
 def _show(resp: falcon.Response, shown: Application, status: int = 200) -> None:
-    answer(resp, shown, status)
-    headers = headers_of(resp)
-    headers["etag"] = entity_tag(shown.id, shown.version)
-    headers["cache-control"] = "private, no-cache"
+    answer_tagged(resp, shown, entity_tag(shown.id, shown.version), status)
 
 
 class _ApplicationResource(Resource):

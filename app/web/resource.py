@@ -56,6 +56,14 @@ def answer(resp: falcon.Response, body: object, status: int = 200) -> None:
     resp.status = status
 
 
+def answer_tagged(resp: falcon.Response, body: object, tag: str, status: int = 200) -> None:
+    """`answer` with an entity tag; only the asker's cache may keep it, and must ask again each time."""
+    answer(resp, body, status)
+    headers = headers_of(resp)
+    headers["etag"] = tag
+    headers["cache-control"] = "private, no-cache"
+
+
 def given(req: falcon.Request) -> dict[str, list[str]]:
     """The values of each parameter of the query as a list."""
     return {name: value if isinstance(value, list) else [value] for name, value in req.params.items()}
