@@ -57,9 +57,7 @@ class Settings:
     public_url: PublicUrl = setting(
         "", "where clients reach the service, such as `https://jobs.example`; `PATH_PREFIX` follows"
     )
-    job_pages_url: PagesUrl = setting(
-        "", "page of a posting, such as `https://jobs.example/jobs/{id}`; empty: its JSON"
-    )
+    job_pages_url: PagesUrl = setting("", "a posting's page, such as `https://jobs.example/jobs/{id}`; empty: its JSON")
     database_url: str = setting("", "PostgreSQL through the local PgBouncer, a libpq connection string")
     database_replica_urls: tuple[str, ...] = setting((), "the same for each replica, one server each, comma-separated")
     pgbouncer_console_url: str = setting("", "console of that PgBouncer; empty: connect to PostgreSQL directly")
@@ -134,6 +132,7 @@ class PoolerSettings(PostgresServer):
     pgbouncer_idle_seconds: int = setting(60, "after which an idle server connection is closed")
     pgbouncer_operator_password: str = setting("", "password of `jobfinder_operator`, who may change pool sizes live")
     pgbouncer_tls_folder: str = setting("", "folder of `tls.crt` and `tls.key`, the certificate for the operator")
+    pgbouncer_for_replica: bool = setting(False, "the server is a replica: prepare no statement, refuse no standby")
     pgbouncer_exporter_folder: str = setting("", "folder for `pgpass` of `jobfinder_exporter`, who may read statistics")
 
 

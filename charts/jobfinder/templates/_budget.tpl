@@ -48,6 +48,34 @@ sidecar starts). Both need and share x maxPods + headroom + others are <= budget
 {{- end }}
 
 {{/*
+The replicas with their own budgets, as a JSON list: name, host, port, console (port of its PgBouncer in the pods), budget,
+headroom and start (the pool size with which its PgBouncer starts). Each has the floor, the largest pool and the most pods of
+the primary, and none but the service's pods use it.
+*/}}
+{{- define "jobfinder.replicas" -}}
+{{- $replicas := list -}}
+{{- if .Values.database.replicas -}}
+{{- $shared := include "jobfinder.budget" . | fromJson -}}
+{{- $names := list -}}
+{{- range $index, $each := .Values.database.replicas -}}
+{{- if has $each.name $names -}}{{- fail (printf "\n\ndatabase.replicas has two of the name %s.\n" $each.name) -}}{{- end -}}
+{{- $names = append $names $each.name -}}
+{{- $budget := int $each.connectionBudget -}}
+{{- $headroom := int (default $shared.headroom $each.headroom) -}}
+{{- $need := add (mul $shared.floor $shared.maxPods) $headroom | int -}}
+{{- if gt $need $budget -}}
+{{- fail (printf "\n\npgbouncer.floor %d x database.maxPods %d + headroom %d = %d is more than connectionBudget %d of database.replicas %s: scaling out could exhaust the replica.\nNearest that works: connectionBudget %d.\n" (int $shared.floor) (int $shared.maxPods) $headroom $need $budget $each.name $need) -}}
+{{- end -}}
+{{- $share := min $shared.perPod (div (sub $budget $headroom) $shared.maxPods) | int -}}
+{{- $replicas = append $replicas (dict "name" $each.name "host" $each.host "console" (add 6433 $index)
+  "port" (default (include "jobfinder.database.port" $ | int) $each.port | int) "budget" $budget "headroom" $headroom
+  "start" ($.Values.operator.enabled | ternary $shared.floor $share | int)) -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $replicas -}}
+{{- end }}
+
+{{/*
 Connections of components whose pools keep their size, as JSON: worker, realtime (pods that a rollout can have at once x
 those of each) and words (the sum as an error text shows it). Rollouts of workers have no surge, those of realtime one pod.
 */}}

@@ -40,6 +40,30 @@ podSelector:
   {{- end }}
 {{- end }}
 
+{{/* Egress to the replicas, which are not in the release. */}}
+{{- define "jobfinder.networkPolicy.replicas" -}}
+{{- with .Values.database.replicas -}}
+{{- $ports := list -}}
+{{- range include "jobfinder.replicas" $ | fromJsonArray }}{{ $ports = append $ports (int .port) }}{{ end -}}
+- ports:
+    {{- range uniq (default $ports $.Values.networkPolicy.databasePorts) }}
+    - {port: {{ . }}}
+    {{- end }}
+  {{- with $.Values.networkPolicy.databaseEgress }}
+  to:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Ports of the consoles of the service's PgBouncers: of that for the primary, and of those for replicas. */}}
+{{- define "jobfinder.networkPolicy.consoles" -}}
+- {port: 6432}
+{{- range include "jobfinder.replicas" . | fromJsonArray }}
+- {port: {{ .console }}}
+{{- end }}
+{{- end }}
+
 {{- define "jobfinder.networkPolicy.monitoring" -}}
 {{- with .Values.networkPolicy.monitoringFrom }}
 from:

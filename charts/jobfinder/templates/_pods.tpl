@@ -86,10 +86,19 @@ imagePullSecrets:
 {{- end }}
 {{- end }}
 
-{{/* Environment of containers that connect to PostgreSQL directly (PgBouncer, migrations); the password is a file. */}}
+{{/*
+Environment of containers that connect to PostgreSQL directly (PgBouncer, migrations); the password is a file:
+(dict "root" $ "replica" one of jobfinder.replicas, or nothing for the primary).
+*/}}
 {{- define "jobfinder.databaseEnv" -}}
+{{- $replica := .replica }}
+{{- with .root }}
 {{- $told := include "jobfinder.database.told" . | fromJson }}
 {{- $values := dict "host" (include "jobfinder.database.host" .) "port" (include "jobfinder.database.port" .) "name" .Values.database.name "user" .Values.database.user }}
+{{- with $replica }}
+{{- $told = omit $told "database-host" "database-port" }}
+{{- $_ := set (set $values "host" .host) "port" (int .port | toString) }}
+{{- end }}
 {{- range $what := list "host" "port" "name" "user" }}
 {{- $file := printf "database-%s" $what }}
 {{- if hasKey $told $file }}
@@ -103,6 +112,16 @@ imagePullSecrets:
 {{- if .Values.database.tls.caSecret }}
 - {name: DATABASE_TLS_CA_FILE, value: {{ printf "/run/secrets/database-ca/%s" .Values.database.tls.caKey | quote }}}
 {{- end }}
+{{- end }}
+{{- end }}
+
+{{/* DATABASE_REPLICA_URLS: the sockets of the PgBouncers for the replicas. */}}
+{{- define "jobfinder.replicaUrls" -}}
+{{- $urls := list -}}
+{{- range include "jobfinder.replicas" . | fromJsonArray -}}
+{{- $urls = append $urls (printf "postgresql://jobfinder@/jobfinder?host=/run/pgbouncer&port=%d" (int .console)) -}}
+{{- end -}}
+{{- join "," $urls -}}
 {{- end }}
 
 {{- define "jobfinder.database.host" -}}

@@ -8,13 +8,13 @@ cluster, or from database.running without one. An autoscaler is found by its tar
 {{- $name := include "jobfinder.fullname" . -}}
 {{- $found := dict -}}
 {{- with .Values.database.running -}}
-{{- $found = dict "operator" false "poolSize" 0 "floor" 0 "pods" 0 "maxPods" 0 "most" 0 "connectionBudget" 0 | merge (deepCopy .) -}}
+{{- $found = dict "operator" false "poolSize" 0 "floor" 0 "pods" 0 "maxPods" 0 "most" 0 "connectionBudget" 0 "replicas" dict | merge (deepCopy .) -}}
 {{- if not $found.connectionBudget -}}
 {{- $_ := set $found "connectionBudget" (add (mul $found.poolSize $found.pods) $.Values.database.headroom) -}}
 {{- end -}}
 {{- else -}}
 {{- with lookup "apps/v1" "Deployment" .Release.Namespace $name -}}
-{{- $size := include "jobfinder.poolSize" .spec.template.spec | int -}}
+{{- $size := include "jobfinder.poolSize" (dict "spec" .spec.template.spec) | int -}}
 {{- $most := dig "replicas" 1 .spec | int -}}
 {{- range (lookup "autoscaling/v2" "HorizontalPodAutoscaler" $.Release.Namespace "" | default dict).items -}}
 {{- if eq (printf "%s/%s" .spec.scaleTargetRef.kind .spec.scaleTargetRef.name) (printf "Deployment/%s" $name) -}}
@@ -23,6 +23,7 @@ cluster, or from database.running without one. An autoscaler is found by its tar
 {{- end -}}
 {{- $surge := include "jobfinder.surge" (dict "value" (dig "strategy" "rollingUpdate" "maxSurge" "25%" .spec) "replicas" $most) | int -}}
 {{- $count := 0 -}}
+{{- $specs := list .spec.template.spec -}}
 {{- $largest := $size -}}
 {{- $labels := .spec.selector.matchLabels -}}
 {{- range (lookup "v1" "Pod" $.Release.Namespace "" | default dict).items -}}
@@ -33,12 +34,20 @@ cluster, or from database.running without one. An autoscaler is found by its tar
 {{- end -}}
 {{- if $ours -}}
 {{- $count = add1 $count -}}
-{{- $largest = max $largest (include "jobfinder.poolSize" .spec | int) -}}
+{{- $largest = max $largest (include "jobfinder.poolSize" (dict "spec" .spec) | int) -}}
+{{- $specs = append $specs .spec -}}
 {{- end -}}
 {{- end -}}
 {{- $pods := max (add (mul 2 $most) $surge) $count -}}
+{{- $replicas := dict -}}
+{{- range $.Values.database.replicas -}}
+{{- $replica := .name -}}
+{{- range $spec := $specs -}}
+{{- $_ := set $replicas $replica (max (get $replicas $replica | int) (include "jobfinder.poolSize" (dict "spec" $spec "replica" $replica) | int)) -}}
+{{- end -}}
+{{- end -}}
 {{- $found = dict "operator" false "poolSize" $largest "floor" $size "pods" $pods "maxPods" 0 "most" $most
-      "connectionBudget" (add (mul $largest $pods) $.Values.database.headroom) -}}
+      "connectionBudget" (add (mul $largest $pods) $.Values.database.headroom) "replicas" $replicas -}}
 {{- end -}}
 {{- $config := dict -}}
 {{- if and $found (.Capabilities.APIVersions.Has "jobfinder.dev/v1alpha1") -}}
@@ -77,19 +86,25 @@ cluster, or from database.running without one. An autoscaler is found by its tar
 {{- $most = max $most .spec.maxReplicas | int -}}
 {{- end -}}
 {{- $surge := include "jobfinder.surge" (dict "value" (dig "strategy" "rollingUpdate" "maxSurge" "25%" .spec) "replicas" $most) | int -}}
-{{- $old = mul (add (mul 2 $most) $surge) (include "jobfinder.poolSize" .spec.template.spec | int) -}}
+{{- $old = mul (add (mul 2 $most) $surge) (include "jobfinder.poolSize" (dict "spec" .spec.template.spec) | int) -}}
 {{- end -}}
 {{- $total = add $total (max $old (get $new $component | int)) -}}
 {{- end -}}
 {{- $total -}}
 {{- end }}
 
-{{/* The pool size in the environment of a pod spec's containers; 0 if there is none. */}}
+{{/*
+The pool size in the environment of a pod spec's containers; 0 if there is none:
+(dict "spec" its spec "replica" the name of a replica, or nothing for the primary).
+*/}}
 {{- define "jobfinder.poolSize" -}}
 {{- $size := 0 -}}
-{{- range concat (.initContainers | default list) .containers -}}
+{{- $replica := .replica -}}
+{{- range concat (.spec.initContainers | default list) .spec.containers -}}
+{{- if $replica | empty | ternary (hasPrefix "pgbouncer-replica-" .name | not) (eq .name (printf "pgbouncer-replica-%s-config" $replica)) -}}
 {{- range .env -}}
 {{- if eq .name "PGBOUNCER_POOL_SIZE" -}}{{- $size = int .value -}}{{- end -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- $size -}}
@@ -124,6 +139,19 @@ allows. If the operator runs before and after, it must already keep floors for a
 {{- fail (printf "%s%s\n  2. this upgrade\n" $reason (printf $patch (dict "perPod" (dict "max" $new.start) | toJson))) -}}
 {{- end -}}
 {{- fail (printf "%sthis upgrade with --set %sdatabase.maxPods=%v, and wait until the former pods are gone\n  2. this upgrade\n" $reason (empty $what | ternary "" (printf "%s=%v," $what (min $new.most (default $new.most $running.most)))) (max $new.maxPods $running.pods)) -}}
+{{- end -}}
+{{- if not (and $running.operator .Values.operator.enabled) -}}
+{{- range include "jobfinder.replicas" . | fromJsonArray -}}
+{{- $old := get $running.replicas .name | int -}}
+{{- if $old -}}
+{{- if $running.operator -}}{{- $old = max $old $running.poolSize | int -}}{{- end -}}
+{{- $size := max .start $old | int -}}
+{{- $sum := add (mul $size $pods) .headroom | int -}}
+{{- if gt $sum (int .budget) -}}
+{{- fail (printf "\n\nWhile old and new pods run at the same time, pools of up to %d x %d pods + headroom %d = %d are more than connectionBudget %d of database.replicas %s: pods that run have up to %d, new ones %d.\nTake two steps:\n  1. this upgrade with connectionBudget %d for this replica, or without it, and wait until the former pods are gone\n  2. this upgrade\n" $size $pods (int .headroom) $sum (int .budget) .name $old (int .start) $sum) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- end }}

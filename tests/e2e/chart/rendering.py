@@ -25,7 +25,11 @@ EXTERNAL: Values = {
 BUNDLED: Values = {"postgresql": {"enabled": True}, "secrets": EXTERNAL["secrets"]}
 EVERYTHING: Values = {
     **EXTERNAL,
-    "database": {**EXTERNAL["database"], "tls": {"mode": "verify-full", "caSecret": "authority"}},
+    "database": {
+        **EXTERNAL["database"],
+        "tls": {"mode": "verify-full", "caSecret": "authority"},
+        "replicas": [{"name": "a", "host": "replica.example", "connectionBudget": 40}],
+    },
     "global": {"imageRegistry": "images.example", "imagePullSecrets": [{"name": "pull"}]},
     "trustedProxies": ["10.0.0.0/8"],
     "mail": {"existingSecret": "mail", "from": "no-reply@jobs.example", "pagesUrl": "https://jobs.example/account"},

@@ -25,6 +25,12 @@ def test_service_finds_its_database_and_prepared_statements(pooler: PodPgBouncer
     assert setting(pooler, "pool_mode") == "transaction"
 
 
+def test_connections_to_a_replica_prepare_nothing(postgres: Postgres, database: LocalDatabase) -> None:
+    """So that its PgBouncer does not refuse a standby, as that of the primary does."""
+    with PodPgBouncer(postgres, database.name, {"PGBOUNCER_FOR_REPLICA": "true"}) as server:
+        assert ask(server.url(), "SELECT name FROM pg_prepared_statements") == []
+
+
 @pytest.fixture(scope="module")
 def odd_name(postgres: Postgres) -> Iterator[str]:
     """A database whose name has every character that is special in PgBouncer's files or in URLs."""

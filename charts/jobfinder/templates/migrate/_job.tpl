@@ -48,7 +48,7 @@ spec:
       args: [migrate, --wait, {{ .Values.migrations.waitSeconds | quote }}
         {{- with include "jobfinder.logIdentity" . }}, --log-identity, {{ . | quote }}{{ end }}]
       env:
-        {{- include "jobfinder.databaseEnv" . | nindent 8 }}
+        {{- include "jobfinder.databaseEnv" (dict "root" .) | nindent 8 }}
         - {name: STATEMENT_TIMEOUT_MS, value: {{ .Values.database.statementTimeoutMilliseconds | int | quote }}}
       securityContext:
         {{- include "jobfinder.containerSecurityContext" (dict "root" $) | nindent 8 }}

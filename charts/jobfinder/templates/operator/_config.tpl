@@ -35,13 +35,15 @@ Refuse fields that the CustomResourceDefinition does not have; the API server wo
 {{- end -}}
 {{- end }}
 
-{{/* host:port/name of PgBouncer's database in the environment of a pod spec's containers. */}}
+{{/* host:port/name of PgBouncer's database, the primary's, in the environment of a pod spec's containers. */}}
 {{- define "jobfinder.operator.database" -}}
 {{- range .initContainers | default list -}}
+{{- if not (hasPrefix "pgbouncer-replica-" .name) -}}
 {{- $given := dict -}}
 {{- range .env -}}{{- $_ := set $given .name (default "" .value) -}}{{- end -}}
 {{- if hasKey $given "PGBOUNCER_POOL_SIZE" -}}
 {{- printf "%s:%s/%s" (get $given "DATABASE_HOST") (get $given "DATABASE_PORT") (get $given "DATABASE_NAME") -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- end }}
