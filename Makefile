@@ -2,7 +2,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
-.PHONY: help setup run demo reset clean test test-long test-fuzz conformance e2e cluster cluster-down check-debian13 lint format prose docs k8s lock bench bench-serving bench-shares bench-revisions bench-search bench-import bench-alerts bench-realtime connections
+.PHONY: help setup run demo reset clean test test-long test-fuzz conformance e2e cluster cluster-down check-debian13 lint audit format prose docs k8s lock bench bench-serving bench-shares bench-revisions bench-search bench-import bench-alerts bench-realtime connections
 
 PY := .venv/bin/python
 COMPILE := .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
@@ -83,6 +83,11 @@ lint: setup ## Check style, types, import directions and house rules
 	PYTHONPATH=operator .venv/bin/lint-imports
 	.venv/bin/hadolint Dockerfile
 	$(PY) -m pytest -q tests/unit/test_house_rules.py
+
+audit: setup ## Look for known vulnerabilities of the locked packages (asks the package index)
+	@for lock in requirements.lock requirements-operator.lock requirements-dev.lock; do \
+		$(PY) -m pip_audit --strict --require-hashes --disable-pip --progress-spinner off -r $$lock || exit 1; \
+	done
 
 format: setup ## Format the code and apply automatic fixes
 	.venv/bin/ruff format .

@@ -94,6 +94,10 @@ def test_image_has_no_secret(image: Image) -> None:
     ]
 
 
+def test_image_has_no_repository_and_no_graphiql(image: Image) -> None:
+    assert [each for each in image.files if re.search(r"(^|/)\.(git|svn|hg)(/|$)|graphiql\.(js|css)", each)] == []
+
+
 def test_image_has_no_settings_of_the_build_machine(image: Image) -> None:
     assert not [
         each

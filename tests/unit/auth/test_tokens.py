@@ -135,6 +135,22 @@ def _signed_by_somebody_else(issuer: Issuer) -> str:
     return jwt.encode(claims, Ed25519PrivateKey.generate(), "EdDSA", headers={"typ": "at+jwt", "kid": "a"})
 
 
+def _signed_by_a_key_that_it_brings(issuer: Issuer) -> str:
+    """RFC 8725, 2.9: headers that name or hold the key for the verification."""
+    key = Ed25519PrivateKey.generate()
+    public = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    own = {"kty": "OKP", "crv": "Ed25519", "x": _base64(public), "kid": "a", "alg": "EdDSA"}
+    places = {"jku": "https://attacker.example/keys", "x5u": "https://attacker.example/key", "x5c": ["MIIB"]}
+    claims = jwt.decode(issuer.forge(), options={"verify_signature": False})
+    return jwt.encode(claims, key, "EdDSA", headers={"typ": "at+jwt", "kid": "a", "jwk": own} | places)
+
+
+def _encrypted(issuer: Issuer) -> str:
+    """RFC 8725, 2.3: five parts, as a JWE has, whose contents are compressed."""
+    header = {"alg": "dir", "enc": "A256GCM", "zip": "DEF", "typ": "at+jwt", "kid": "a"}
+    return _joined(header, "", f"{_base64(bytes(12))}.{_base64(bytes(64))}.{_base64(bytes(16))}")
+
+
 def _of_another_user(issuer: Issuer) -> str:
     header, _, signature = issuer.forge().split(".")
     payload = issuer.forge({"sub": "8"}).split(".")[1]
@@ -146,7 +162,16 @@ def _cut(issuer: Issuer) -> str:
 
 
 @pytest.mark.parametrize(
-    "forge", [_unsigned, _signed_with_the_public_key, _signed_by_somebody_else, _of_another_user, _cut]
+    "forge",
+    [
+        _unsigned,
+        _signed_with_the_public_key,
+        _signed_by_somebody_else,
+        _signed_by_a_key_that_it_brings,
+        _encrypted,
+        _of_another_user,
+        _cut,
+    ],
 )
 def test_a_forged_signature_is_refused(issuer: Issuer, forge: Callable[[Issuer], str]) -> None:
     with pytest.raises(InvalidToken):
