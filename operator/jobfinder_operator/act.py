@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from jobfinder_operator.clients import memcached
 from jobfinder_operator.clients.memcached import MemcachedError
@@ -15,6 +16,7 @@ from jobfinder_operator.deciding.snapshot import MemcachedSeen, PodSeen
 
 log = logging.getLogger(__name__)
 
+NO_PORTS: Mapping[str, int] = MappingProxyType({})
 LOOK_S = 0.05  # between two SHOW SERVERS while connections drain
 
 
@@ -75,12 +77,16 @@ async def _drain(console: Console, to: int, until: Until) -> None:
         await asyncio.sleep(LOOK_S)
 
 
-async def shrink_to_floor(consoles: Consoles, hosts: Mapping[str, str], floor: int, until: Until) -> None:
-    """Shrink each pod (uid -> address) to the size its sidecar started with; best effort."""
+async def shrink_to_floor(
+    consoles: Consoles, hosts: Mapping[str, str], floor: int, until: Until, ports: Mapping[str, int] = NO_PORTS
+) -> None:
+    """Shrink each pod (uid -> address) to the size its sidecar started with; best effort. `ports`: of consoles that
+    are not at the usual port.
+    """
 
     async def shrink(uid: str, host: str) -> None:
         try:
-            console = await consoles.get(uid, host)
+            console = await consoles.get(uid, host, ports.get(uid, 0))
             if await console.pool_size(until.left_s) > floor:
                 await console.set_pool_size(floor, until.left_s)
                 await console.recycle(until.left_s)

@@ -44,6 +44,10 @@ def top(resource: Object) -> Iterator[str]:
         f"{_title(resource)}: budget {budget.get('budget', '?')}, granted {budget.get('granted', '?')}, "
         f"used {budget.get('used', '?')}, waiting {budget.get('waiting', '?')}, free {budget.get('free', '?')}"
     )
+    for each in status.get("replicas") or []:
+        sums = each.get("budget") or {}
+        words = (f"{name} {sums.get(name, '?')}" for name in ("budget", "granted", "used", "waiting", "free"))
+        yield f"replica {each.get('name')}: {', '.join(words)}"
     pods = status.get("pods") or []
     yield from _table(
         ("POD", "PHASE", "CAP", "USED", "WAITING", "HIT RATE", "GENERATION"),

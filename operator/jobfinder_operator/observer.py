@@ -17,7 +17,7 @@ from jobfinder_operator.clients.memcached import MemcachedError
 from jobfinder_operator.clients.pgbouncer import ConsoleError, Consoles
 from jobfinder_operator.config import Settings
 from jobfinder_operator.deciding.claims import Claim
-from jobfinder_operator.deciding.ledger import Ledger
+from jobfinder_operator.deciding.ledger import Ledger, ledgers_of_replicas
 from jobfinder_operator.deciding.parameters import PER_POD_MAX
 from jobfinder_operator.deciding.snapshot import MemcachedSeen, Phase, PodSeen, Reading, Snapshot
 from jobfinder_operator.spec import Target, target_of
@@ -37,12 +37,13 @@ class TargetError(Exception):
 
 @dataclass(frozen=True)
 class Sight:
-    """`pods`: the objects by uid. `followers`: the same, with those of other components. `apps`: metrics by the pod's
-    uid. `servers`: address by name of the memcached pod.
+    """`owner`: the Deployment. `pods`: the objects by uid. `followers`: the same, with those of other components.
+    `apps`: metrics by the pod's uid. `servers`: address by name of the memcached pod.
     """
 
     observed: Snapshot
     deployment: str
+    owner: Deployment | None = None
     pods: Mapping[str, Pod] = field(default_factory=dict)
     followers: Mapping[str, Pod] = field(default_factory=dict)
     apps: Mapping[str, AppMetrics] = field(default_factory=dict)
@@ -86,6 +87,7 @@ class Observer:
                 neighbour_floors=await self._neighbour_floors(deployment, autoscalers),
             ),
             deployment=name,
+            owner=deployment,
             pods=by_uid,
             followers=by_uid | {objects.pod_seen(pod).uid: pod for pod in others},
             apps={each.uid: app for each, app in (*seen, *neighbours) if app is not None},
@@ -108,6 +110,7 @@ class Observer:
                 ledger=Ledger.from_dict((resource.get("status") or {}).get("ledger")),
                 per_pod_max=per_pod if isinstance(per_pod, int) else PER_POD_MAX,
                 release=_instance(deployment),
+                replicas=ledgers_of_replicas(resource.get("status")),
             )
         return found
 
@@ -185,8 +188,13 @@ class Observer:
         return replace(seen, reading=reading), app
 
     async def _console(self, pod: PodSeen, host: str) -> Reading | None:
+        return await self.read_console(self._consoles, pod, host)
+
+    async def read_console(self, consoles: Consoles, pod: PodSeen, host: str, port: int = 0) -> Reading | None:
+        """A reading of the pod's console; None if it does not answer in time. `port` 0: that of the account."""
+
         async def read() -> Reading:
-            console = await self._consoles.get(pod.uid, host)
+            console = await consoles.get(pod.uid, host, port)
             return await console.read(self._clock())
 
         try:

@@ -1,5 +1,6 @@
 """One round of reconciling: read everything, decide, write the status, act; and the last one of a deleted resource."""
 
+import asyncio
 import datetime as dt
 import logging
 import time
@@ -17,18 +18,21 @@ from jobfinder_operator.clients.objects import address
 from jobfinder_operator.clients.pgbouncer import Consoles
 from jobfinder_operator.config import Settings
 from jobfinder_operator.deciding.budget import Decision, decide
-from jobfinder_operator.deciding.claims import TargetTaken, check, recorded_elsewhere
+from jobfinder_operator.deciding.claims import Claim, TargetTaken, check, recorded_elsewhere
+from jobfinder_operator.deciding.evidence import Drift
 from jobfinder_operator.deciding.ledger import Ledger
 from jobfinder_operator.deciding.shares import Demands, measure
 from jobfinder_operator.deciding.snapshot import Phase, Snapshot
 from jobfinder_operator.observer import Observer, Sight, TargetError
+from jobfinder_operator.replicas import Looked, Replicas, resize
 from jobfinder_operator.reporting import events, status
+from jobfinder_operator.reporting.conditions import Pools
 from jobfinder_operator.reporting.events import Events
 from jobfinder_operator.reporting.metrics import Metrics
 from jobfinder_operator.reporting.samples import sample
 from jobfinder_operator.spec import Spec, SpecError, budget_parameters, read_spec
 from jobfinder_operator.tuning import rollout
-from jobfinder_operator.tuning.contents import console_settings, tuning_file
+from jobfinder_operator.tuning.contents import tuning_file
 from jobfinder_operator.tuning.rollout import Refusals, TuningFile, TuningPlan
 
 log = logging.getLogger(__name__)
@@ -66,6 +70,12 @@ class View:
     decision: Decision
     file: TuningFile
     tuning: TuningPlan
+    replicas: Mapping[str, Pools]
+
+    @property
+    def decisions(self) -> list[Decision]:
+        """Of the primary's pools, and of each replica's."""
+        return [self.decision, *(each.decision for each in self.replicas.values())]
 
 
 class NotOurs(Exception):
@@ -80,6 +90,7 @@ class Reconciler:
         settings = around.settings
         self._consoles = Consoles(settings.console_account, settings.command_timeout_s)
         self._observer = Observer(around.cluster, self._consoles, settings, around.clock)
+        self._replicas = Replicas(settings, self._observer)
         self._events = Events(around.cluster, around.clock)
         self._refusals = Refusals(around.clock)
         self._demands = Demands()
@@ -123,12 +134,14 @@ class Reconciler:
             now = around.clock()
             until = Until(now + around.settings.command_window_s, around.settings.command_timeout_s, around.clock)
             await act.shrink_to_floor(self._consoles, hosts, spec.database.floor, until)
+            await self._replicas.shrink_to_floor(spec, pods, until)
             log.info("%s is gone: %d pods are back at %d", self._name, len(hosts), spec.database.floor)
         except (ClusterError, SpecError, TargetError) as error:
             log.warning("%s is gone, and its pods keep their pools: %s", self._name, error)
 
     def close(self) -> None:
         self._consoles.close()
+        self._replicas.close()
         self._around.metrics.forget(self._name)
 
     async def _look(self, resource: Resource, spec: Spec) -> View:
@@ -139,19 +152,23 @@ class Reconciler:
         refusing = self._refusals.of(file.generation, sight.apps)
         self._demands = measure(self._demands, sight.observed.pods)
         observed = replace(rollout.with_apps(sight, refusing), demands=self._demands.levels)
+        snapshots = await self._replicas.look(spec.database.replicas, sight)
         observed = replace(observed, ended=frozenset(around.ended))
         at = around.clock()
-        observed = replace(observed, recorded=await self._sole(resource))
+        claims = await self._sole(resource)
+        observed = replace(observed, recorded=recorded_elsewhere(claims))
         parameters = budget_parameters(spec, observed, around.process, around.settings.command_window_s)
         ledger = Ledger.from_dict((resource.get("status") or {}).get("ledger"))
         decision = decide(parameters, ledger, observed, at)
+        looked = Looked(resource, spec, at, observed.ended)
+        replicas = self._replicas.decide(looked, snapshots, claims, around.process)
         wanted = tuning_file(spec, 0)
         wanted.pop("generation")
         plan = rollout.plan(file, wanted, observed)
-        return View(at, resource, spec, replace(sight, observed=observed), decision, file, plan)
+        return View(at, resource, spec, replace(sight, observed=observed), decision, file, plan, replicas)
 
-    async def _sole(self, resource: Resource) -> Mapping[str, int]:
-        """The caps in other resources' ledgers; raises TargetTaken or NotOurs if this resource does not own its target.
+    async def _sole(self, resource: Resource) -> list[Claim]:
+        """The claims of other resources; raises TargetTaken or NotOurs if this resource does not own its target.
 
         Checked again after the time from which the deadlines of commands count: when another resource becomes the
         owner, all commands of this round have taken effect before it acts.
@@ -159,24 +176,24 @@ class Reconciler:
         claims = await self._observer.claims()
         mine = claims.pop(resource["metadata"]["name"], None)
         if mine is None:
-            return {}
+            return []
         if self._around.settings.release and mine.release not in ("", self._around.settings.release):
             raise NotOurs
         check(mine, claims.values())
-        return recorded_elsewhere(claims.values())
+        return list(claims.values())
 
     async def _record(self, view: View) -> bool:
         """Write the status if it has changed; False if no step may follow (no Lease, or the write conflicted)."""
         around, resource = self._around, view.resource
         old = resource.get("status") or {}
         state = view.tuning.state if view.spec.acts else replace(view.tuning.state, generation=view.file.generation)
-        situation = status.Situation(view.spec, view.sight.observed, view.decision, state)
+        situation = status.Situation(view.spec, view.sight.observed, view.decision, state, replicas=view.replicas)
         new = status.build(situation, resource, _now())
         new["ledger"] = view.decision.ledger.to_dict()
         self._tell_metrics(view, status.is_ready(new))
         if not around.leadership.holds:
             return False
-        notices = [*events.of_conditions(old, new), *events.of_drifts(view.decision.drifts)]
+        notices = [*events.of_conditions(old, new), *events.of_drifts(_drifts(view))]
         if new["ledger"] != old.get("ledger") or self._worth_writing(old, new):
             try:
                 await around.cluster.write_status(resource, new)
@@ -192,17 +209,15 @@ class Reconciler:
         return bool(old != new and self._around.clock() - self._written_at > REFRESH_S)
 
     async def _act(self, view: View, until: Until) -> bool:
-        around, observed = self._around, view.sight.observed
-        done = await act.take(self._consoles, view.decision.steps, until)
-        notices = events.of_changes("PoolsResized", done)
+        around = self._around
+        primary = Pools(view.spec, view.sight.observed, view.decision)
+        notices, of_replicas = await asyncio.gather(
+            resize(self._consoles, primary, until), self._replicas.act(view.replicas, until)
+        )
+        notices += of_replicas
         if view.decision.infeasible:
             await self._events.tell(view.resource, notices)
-            return bool(done)
-        running = [pod for pod in observed.pods if pod.phase is Phase.RUNNING and pod.reading is not None]
-        notices += events.of_changes("PoolsResized", await act.settle_pools(self._consoles, running, until))
-        uids = [pod.uid for pod in running]
-        settled = await act.settle_consoles(self._consoles, uids, console_settings(view.spec), until)
-        notices += events.of_changes("TimeoutsSet", sorted(set(settled)))
+            return bool(notices)
         if view.spec.memcached_megabytes is not None:
             notices += events.of_changes("MemorySet", await self._settle_memory(view, view.spec.memcached_megabytes))
         if around.leadership.holds:
@@ -232,6 +247,8 @@ class Reconciler:
             self._last = None
             self._consoles.keep(())
             new["ledger"] = error.ledger.to_dict()
+            new["replicas"] = [{"name": name, "ledger": each.to_dict()} for name, each in error.replicas.items()]
+            self._replicas.close()
         self._around.metrics.refuse(self._name)
         if self._around.leadership.holds and status.without_times(old) != status.without_times(new):
             await self._around.cluster.write_status(resource, new)
@@ -245,19 +262,24 @@ class Reconciler:
 
     def _tell_metrics(self, view: View, ready: bool) -> None:
         metrics = self._around.metrics
-        metrics.show(self._name, sample(view.decision, view.sight.observed), ready)
-        for drift in view.decision.drifts:
+        metrics.show(self._name, sample(view.decision, view.sight.observed, view.replicas), ready)
+        for drift in _drifts(view):
             metrics.drift.labels(self._name, drift.kind).inc()
 
     def _pause(self, view: View, changed: bool) -> float:
-        if view.decision.unsettled or changed:
+        if changed or any(each.unsettled for each in view.decisions):
             return SOON_S
         pause = self._around.settings.interval_s
         if any(pod.phase is Phase.TERMINATING and pod.reading is not None for pod in view.sight.observed.pods):
             pause = min(pause, ENDING_S)
-        if view.decision.wake_at is not None:
-            pause = min(pause, view.decision.wake_at - self._around.clock())
+        for wake_at in (each.wake_at for each in view.decisions):
+            if wake_at is not None:
+                pause = min(pause, wake_at - self._around.clock())
         return max(SOON_S, pause)
+
+
+def _drifts(view: View) -> list[Drift]:
+    return [drift for each in view.decisions for drift in each.drifts]
 
 
 def _now() -> str:

@@ -1,7 +1,7 @@
 """Parses the resource into frozen dataclasses, and describes its errors."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast
 
 from jobfinder_operator.deciding.parameters import FLOOR, HEADROOM, LINGER_SECONDS, PER_POD_MAX, Parameters, too_little
@@ -22,6 +22,15 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
+class ReplicaSpec:
+    """A read replica; its floor, largest pool and number of pods are those of the primary."""
+
+    name: str
+    connection_budget: int
+    headroom: int = HEADROOM
+
+
+@dataclass(frozen=True, slots=True)
 class DatabaseSpec:
     """`max_pods` None: twice the HPA's maximum plus the Deployment's surge."""
 
@@ -34,6 +43,7 @@ class DatabaseSpec:
     query_wait_seconds: int = QUERY_WAIT_SECONDS
     idle_seconds: int = IDLE_SECONDS
     acquire_milliseconds: int = ACQUIRE_MILLISECONDS
+    replicas: tuple[ReplicaSpec, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +64,11 @@ class Spec:
     def acts(self) -> bool:
         """Whether the operator may change anything."""
         return self.mode == "Apply" and not self.paused
+
+    def of(self, replica: ReplicaSpec) -> "Spec":
+        """The same with the budget of a replica."""
+        budget, headroom = replica.connection_budget, replica.headroom
+        return replace(self, database=replace(self.database, connection_budget=budget, headroom=headroom))
 
 
 TARGETS = ("deployment", "memcached", "hpa")
@@ -98,6 +113,10 @@ def _database(given: Mapping[str, Any]) -> DatabaseSpec:
         query_wait_seconds=timeouts.get("queryWaitSeconds", QUERY_WAIT_SECONDS),
         idle_seconds=timeouts.get("idleSeconds", IDLE_SECONDS),
         acquire_milliseconds=timeouts.get("acquireMilliseconds", ACQUIRE_MILLISECONDS),
+        replicas=tuple(
+            ReplicaSpec(each["name"], each["connectionBudget"], each.get("headroom", HEADROOM))
+            for each in given.get("replicas") or ()
+        ),
     )
 
 
@@ -114,6 +133,14 @@ def _wrong(given: Mapping[str, Any]) -> Iterator[str]:
     numbers |= {f"database.{name}": value for name, value in optional.items()}
     numbers |= {f"database.perPod.{name}": value for name, value in (database.get("perPod") or {}).items()}
     numbers |= {f"database.timeouts.{name}": value for name, value in (database.get("timeouts") or {}).items()}
+    replicas = database.get("replicas") or ()
+    for number, each in enumerate(replicas):
+        budgets = {"connectionBudget": each.get("connectionBudget"), "headroom": each.get("headroom", HEADROOM)}
+        numbers |= {f"database.replicas[{number}].{name}": value for name, value in budgets.items()}
+    names = [each.get("name") for each in replicas]
+    if len(set(names)) < len(names) or not all(isinstance(name, str) and name for name in names):
+        yield "spec.database.replicas needs a name for each, and no name twice"
+        return
     bad = [message for path, value in numbers.items() if (message := _no_count(path, value))]
     yield from bad
     if not bad:
@@ -121,7 +148,7 @@ def _wrong(given: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _no_count(path: str, value: object) -> str:
-    least = 0 if path == "database.headroom" else 1
+    least = 0 if path.endswith("headroom") else 1
     if value is None:
         return f"spec.{path} is missing: the most connections that all pods together may have to PostgreSQL"
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
@@ -136,6 +163,9 @@ def _contradictions(database: DatabaseSpec) -> Iterator[str]:
         yield f"perPod.floor {floor} > perPod.max {most}; perPod.max {floor}, or perPod.floor {most}, would work"
     if message := too_little(database.connection_budget, floor, database.max_pods or 1, database.headroom):
         yield message
+    for each in database.replicas:
+        if message := too_little(each.connection_budget, floor, database.max_pods or 1, each.headroom):
+            yield f"replica {each.name}: {message}"
 
 
 def budget_parameters(spec: Spec, observed: Snapshot, holder: str, command_seconds: float = 5.0) -> Parameters:

@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from fractions import Fraction
 
 from lightkube.models.core_v1 import Container, PodSpec
@@ -13,7 +14,10 @@ from lightkube.resources.core_v1 import Pod
 from jobfinder_operator.deciding.snapshot import Phase, PodSeen, Workload
 
 SIDECAR, SIDECAR_CONFIG, MEMCACHED = "pgbouncer", "pgbouncer-config", "memcached"
-POOL_SIZE = "PGBOUNCER_POOL_SIZE"
+REPLICA_SIDECAR = (
+    "pgbouncer-replica-"  # and the replica's name; the container that writes its files has `-config` behind
+)
+POOL_SIZE, CONSOLE_PORT = "PGBOUNCER_POOL_SIZE", "PGBOUNCER_PORT"
 SERVER = ("DATABASE_HOST", "DATABASE_PORT", "DATABASE_NAME")
 
 # https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
@@ -42,6 +46,21 @@ def pod_seen(pod: Pod) -> PodSeen:
     )
 
 
+def for_replica(pod: Pod, seen: PodSeen, replica: str) -> tuple[PodSeen, int] | None:
+    """`seen` of the pod's PgBouncer for the replica, and its console's port; None if the pod has none."""
+    given = _pooler_environment(pod.spec, replica)
+    if not given:
+        return None
+    port, process = given.get(CONSOLE_PORT, ""), _process(pod, f"{REPLICA_SIDECAR}{replica}")
+    sidecar = replace(seen, process=process, born_with=int(given[POOL_SIZE]), reading=None, app=None)
+    return sidecar, int(port) if port.isdecimal() else 0
+
+
+def born_with(deployment: Deployment, replica: str) -> int | None:
+    """The pool size with which PgBouncers for the replica start in future pods."""
+    return _born_with(deployment.spec.template.spec, replica)
+
+
 def address(pod: Pod) -> str:
     """The pod's IP address; empty before it has one, and after its containers have ended."""
     if pod.status is None or _phase(pod) is Phase.FINISHED:
@@ -50,12 +69,12 @@ def address(pod: Pod) -> str:
 
 
 def has_ended(pod: Pod) -> bool:
-    """Whether the kubelet reports that all containers have terminated, including the sidecar."""
+    """Whether the kubelet reports that all containers have terminated, including every PgBouncer."""
     status = pod.status
     if status is None:
         return False
-    sidecar = [each for each in status.initContainerStatuses or () if each.name == SIDECAR]
-    every = [*(status.containerStatuses or ()), *sidecar]
+    sidecars = [each for each in status.initContainerStatuses or () if _is_pooler(each.name)]
+    every = [*(status.containerStatuses or ()), *sidecars]
     return any(each.name == SIDECAR for each in every) and all(
         each.state is not None and each.state.terminated is not None for each in every
     )
@@ -115,6 +134,10 @@ def quantity(text: str) -> int:
     return math.ceil(number * Fraction(base) ** _POWERS.get(letter, 0))
 
 
+def _is_pooler(name: str) -> bool:
+    return name == SIDECAR or (name.startswith(REPLICA_SIDECAR) and not name.endswith("-config"))
+
+
 def _phase(pod: Pod) -> Phase:
     phase = pod.status.phase if pod.status else None
     if phase in ("Failed", "Succeeded"):
@@ -124,13 +147,13 @@ def _phase(pod: Pod) -> Phase:
     return Phase.RUNNING if phase == "Running" else Phase.PENDING
 
 
-def _process(pod: Pod) -> str:
+def _process(pod: Pod, sidecar: str = SIDECAR) -> str:
     """Container id of the running sidecar, which is an init container with restartPolicy Always or an ordinary one."""
     status = pod.status
     if status is None:
         return ""
     for each in (*(status.initContainerStatuses or ()), *(status.containerStatuses or ())):
-        if each.name == SIDECAR and each.state is not None and each.state.running is not None:
+        if each.name == sidecar and each.state is not None and each.state.running is not None:
             return each.containerID or ""
     return ""
 
@@ -142,15 +165,20 @@ def database(spec: PodSpec | None) -> str:
     return f"{host.lower().rstrip('.')}:{port or 5432}/{name}" if host else ""
 
 
-def _born_with(spec: PodSpec | None) -> int | None:
-    size = _pooler_environment(spec).get(POOL_SIZE, "")
+def _born_with(spec: PodSpec | None, replica: str = "") -> int | None:
+    size = _pooler_environment(spec, replica).get(POOL_SIZE, "")
     return int(size) if size.isdecimal() else None
 
 
-def _pooler_environment(spec: PodSpec | None) -> dict[str, str]:
-    """Environment of the container that writes PgBouncer's configuration: the first with a pool size."""
+def _pooler_environment(spec: PodSpec | None, replica: str = "") -> dict[str, str]:
+    """Environment of the container that writes the configuration of PgBouncer, that for the primary or for a replica:
+    the first with a pool size.
+    """
     containers: list[Container] = [*((spec and spec.initContainers) or ()), *((spec and spec.containers) or ())]
     for container in containers:
+        whose = container.name.removeprefix(REPLICA_SIDECAR).removesuffix("-config")
+        if (whose if container.name.startswith(REPLICA_SIDECAR) else "") != replica:
+            continue
         given = {each.name: each.value or "" for each in container.env or ()}
         if given.get(POOL_SIZE, "").isdecimal():
             return given

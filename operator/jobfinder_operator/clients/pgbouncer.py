@@ -4,7 +4,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg2
@@ -164,11 +164,15 @@ class Consoles:
         found = self._open.get(pod)
         return None if found is None or found.closed else found
 
-    async def get(self, pod: str, host: str) -> Console:
-        """The console of the pod at the address `host`, connected on first use; raises ConsoleError."""
+    async def get(self, pod: str, host: str, port: int = 0) -> Console:
+        """The console of the pod at the address `host`, connected on first use; `port` 0: that of the account.
+
+        Raises ConsoleError.
+        """
         if known := self.known(pod):
             return known
-        self._open[pod] = opened = await connect(host, self._account, self._timeout_s)
+        account = replace(self._account, port=port) if port else self._account
+        self._open[pod] = opened = await connect(host, account, self._timeout_s)
         return opened
 
     def drop(self, pod: str) -> None:

@@ -1,7 +1,7 @@
 """Ownership: if several resources target one Deployment or one PostgreSQL, only the oldest acts."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from jobfinder_operator.deciding.ledger import Ledger
 
@@ -11,7 +11,7 @@ class Claim:
     """A resource and what it targets. `age` is (creationTimestamp, uid); the smaller is the older.
 
     `things` are texts such as `Deployment jobfinder`, equal for the same target. `per_pod_max`: the largest pool that
-    it may have granted. `release`: the Deployment's label; empty if it has none.
+    it may have granted. `release`: the Deployment's label; empty if it has none. `replicas`: the ledgers of replicas.
     """
 
     name: str
@@ -20,14 +20,21 @@ class Claim:
     ledger: Ledger | None = None
     per_pod_max: int = 0
     release: str = ""
+    replicas: Mapping[str, Ledger | None] = field(default_factory=dict)
+
+    def of(self, replica: str) -> "Claim":
+        """The same with the ledger of a replica; the primary's for an empty name."""
+        return replace(self, ledger=self.replicas.get(replica)) if replica else self
 
 
 class TargetTaken(Exception):
-    """An older resource has the same target. `ledger` is what this one must record meanwhile."""
+    """An older resource has the same target. `ledger`, and for each replica `replicas`, is what this one must record
+    meanwhile.
+    """
 
-    def __init__(self, words: str, ledger: Ledger) -> None:
+    def __init__(self, words: str, ledger: Ledger, replicas: Mapping[str, Ledger]) -> None:
         super().__init__(words)
-        self.ledger = ledger
+        self.ledger, self.replicas = ledger, replicas
 
 
 def check(mine: Claim, others: Iterable[Claim]) -> None:
@@ -41,7 +48,10 @@ def check(mine: Claim, others: Iterable[Claim]) -> None:
         f"{shared} belongs to JobFinderConfig {owner.name}, which is older; delete one of the two, or let this one's "
         f"pods use another database"
     )
-    raise TargetTaken(words, handed_on(mine.ledger, owner))
+    replicas = {
+        name: handed_on(mine.replicas.get(name), owner.of(name)) for name in {**mine.replicas, **owner.replicas}
+    }
+    raise TargetTaken(words, handed_on(mine.ledger, owner), replicas)
 
 
 def handed_on(own: Ledger | None, owner: Claim) -> Ledger:

@@ -95,6 +95,12 @@ class Ledger:
             return None
 
 
+def ledgers_of_replicas(status: Mapping[str, Any] | None) -> dict[str, Ledger | None]:
+    """The ledgers of read replicas in a resource's status, by the replica's name."""
+    found = (status or {}).get("replicas") or ()
+    return {str(each.get("name")): Ledger.from_dict(each.get("ledger")) for each in found}
+
+
 Record = TypeVar("Record", Entry, Ghost)
 
 

@@ -1,7 +1,7 @@
 """The conditions of the status: one function each, with a message that contains the numbers."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from jobfinder_operator.deciding.budget import Decision
 from jobfinder_operator.deciding.memory import MEGABYTE, too_much_memory
@@ -20,13 +20,12 @@ class TuningState:
 
 
 @dataclass(frozen=True, slots=True)
-class Round:
-    """The inputs of the conditions, from a round that reached a decision."""
+class Pools:
+    """The pools of one PostgreSQL server, the primary or a replica, in a round that reached a decision."""
 
     spec: Spec
     observed: Snapshot
     decision: Decision
-    tuning: TuningState
 
     @property
     def serving(self) -> list[PodSeen]:
@@ -37,6 +36,14 @@ class Round:
     def known(self) -> int:
         """Number of the resource's own pods."""
         return sum(not entry.foreign for entry in self.decision.ledger.pods.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Round(Pools):
+    """The inputs of the conditions; the fields of `Pools` are the primary's."""
+
+    tuning: TuningState
+    replicas: Mapping[str, Pools] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +64,20 @@ def judge(now: Round) -> list[Condition]:
 
 
 Verdict = tuple[bool | None, str, str]
+
+
+def _of_every_server(judgement: Callable[[Pools], Verdict]) -> Callable[[Round], Verdict]:
+    """The first verdict that does not hold, the primary's or a replica's; else that of the primary."""
+
+    def judge_all(now: Round) -> Verdict:
+        verdict = judgement(now)
+        for name, pools in now.replicas.items():
+            holds, reason, message = judgement(pools)
+            if verdict[0] and not holds:
+                return holds, reason, f"Replica {name}: {message}"
+        return verdict
+
+    return judge_all
 
 
 def _judged(kind: str, verdict: Verdict) -> Condition:
@@ -87,7 +108,7 @@ def _idle(spec: Spec) -> str:
     return "Paused" if spec.paused else "Observing"
 
 
-def _feasible(now: Round) -> Verdict:
+def _feasible(now: Pools) -> Verdict:
     sums, database = now.decision.sums, now.spec.database
     slots = max(database.max_pods or 0, now.observed.workload.pods_at_most)
     least = sums.floor * slots + sums.headroom + sums.reserved
@@ -104,7 +125,7 @@ def _feasible(now: Round) -> Verdict:
     return True, "Fits", f"{arithmetic}: {sums.budget - least} can be granted above the floors."
 
 
-def _converged(now: Round) -> Verdict:
+def _converged(now: Pools) -> Verdict:
     decision, sums, pods = now.decision, now.decision.sums, now.decision.ledger.pods
     below = [uid for uid, entry in pods.items() if entry.cap < decision.targets[uid]]
     above = [uid for uid, entry in pods.items() if entry.cap > decision.targets[uid]]
@@ -131,7 +152,7 @@ def _converged(now: Round) -> Verdict:
     return True, "Converged", f"{_pods(now.known)} with {sums.granted} connections together: {_arithmetic(now)}."
 
 
-def _arithmetic(now: Round) -> str:
+def _arithmetic(now: Pools) -> str:
     sums = now.decision.sums
     return (
         f"floor {sums.floor} x {sums.slots} pods + {sums.above_floor} granted above + headroom {sums.headroom}"
@@ -139,7 +160,7 @@ def _arithmetic(now: Round) -> str:
     )
 
 
-def _others(now: Round) -> str:
+def _others(now: Pools) -> str:
     reserved = now.decision.sums.reserved
     return f" + {reserved} of other Deployments" if reserved else ""
 
@@ -193,27 +214,40 @@ def _degraded(now: Round) -> Verdict:
 
 def _wrong(now: Round) -> Iterator[tuple[str, str]]:
     """Reason and message of each problem, the worst first."""
-    pods, sums = list(living(now.observed.pods)), now.decision.sums
+    pods = list(living(now.observed.pods))
     most = now.spec.database.max_pods
     if most is not None and len(pods) > most:
         yield "TooManyPods", f"There are {len(pods)} pods, maxPods is {most}; maxPods {len(pods)} would work."
-    if sums.room < 0 and not now.decision.ledger.blind_until:
-        yield "OverBudget", f"{sums.total} connections are possible, connectionBudget is {sums.budget}."
+    yield from _over_budget(now)
     if lost := [pod for pod in pods if not pod.reachable]:
         kept = sum(now.decision.ledger.pods[pod.uid].cap for pod in lost)
         names = _names(pod.name for pod in lost)
         yield "Unreachable", f"The node of {names} is not ready; {kept} connections are kept for what may run there."
-    if silent := [pod for pod in now.serving if pod.reading is None]:
-        yield "NoConsole", f"PgBouncer of {_names(pod.name for pod in silent)} does not answer the operator."
+    yield from _silent(now)
+    for name, pools in now.replicas.items():
+        yield from (
+            (reason, f"Replica {name}: {message}") for reason, message in [*_over_budget(pools), *_silent(pools)]
+        )
     if now.tuning.refused:
         yield "TuningRefused", f"{now.tuning.refused}."
     if down := [server.name for server in now.observed.memcached if not server.up]:
         yield "MemcachedUnreachable", f"{_names(down)} does not answer."
 
 
+def _over_budget(now: Pools) -> Iterator[tuple[str, str]]:
+    sums = now.decision.sums
+    if sums.room < 0 and not now.decision.ledger.blind_until:
+        yield "OverBudget", f"{sums.total} connections are possible, connectionBudget is {sums.budget}."
+
+
+def _silent(now: Pools) -> Iterator[tuple[str, str]]:
+    if silent := [pod for pod in now.serving if pod.reading is None]:
+        yield "NoConsole", f"PgBouncer of {_names(pod.name for pod in silent)} does not answer the operator."
+
+
 JUDGEMENTS: dict[str, Callable[[Round], Verdict]] = {
-    "BudgetFeasible": _feasible,
-    "BudgetConverged": _converged,
+    "BudgetFeasible": _of_every_server(_feasible),
+    "BudgetConverged": _of_every_server(_converged),
     "TuningApplied": _tuned,
     "CacheTuned": _cache,
 }
@@ -243,6 +277,6 @@ def _names(names: Iterable[str]) -> str:
     return ", ".join([first, *rest[:2]]) + (f" and {len(rest) - 2} more" if len(rest) > 2 else "")
 
 
-def _some(now: Round, uids: Iterable[str]) -> str:
+def _some(now: Pools, uids: Iterable[str]) -> str:
     ledger, targets = now.decision.ledger.pods, now.decision.targets
     return _names(f"{ledger[uid].name} ({ledger[uid].cap} -> {targets[uid]})" for uid in uids)

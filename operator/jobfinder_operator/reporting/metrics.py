@@ -35,6 +35,16 @@ class ServerSample:
 
 
 @dataclass(frozen=True)
+class ReplicaSample:
+    """The connections of all pods to one read replica."""
+
+    replica: str
+    budget: int
+    granted: int
+    used: int
+
+
+@dataclass(frozen=True)
 class ConfigSample:
     """What the last round saw of one JobFinderConfig."""
 
@@ -44,6 +54,7 @@ class ConfigSample:
     feasible: bool
     pods: tuple[PodSample, ...]
     servers: tuple[ServerSample, ...]
+    replicas: tuple[ReplicaSample, ...] = ()
 
 
 class Metrics:
@@ -109,6 +120,7 @@ class _Samples(Collector):
     def collect(self) -> Iterator[Metric]:
         configs = dict(self.configs)
         yield from _totals(configs)
+        yield from _replicas(configs)
         yield from _pods(configs)
         yield from _servers(configs)
 
@@ -124,6 +136,19 @@ def _totals(configs: dict[str, ConfigSample]) -> Iterator[Metric]:
         used.add_metric([config], sample.used)
         feasible.add_metric([config], sample.feasible)
     yield from (budget, granted, used, feasible)
+
+
+def _replicas(configs: dict[str, ConfigSample]) -> Iterator[Metric]:
+    labels = ("config", "replica")
+    budget = _gauge("replica_connection_budget", "Connections to the replica that the resource allows", *labels)
+    granted = _gauge("replica_connections_granted", "Sum of the pods' largest pools for the replica", *labels)
+    used = _gauge("replica_connections_used", "Connections that the pods have to the replica", *labels)
+    for config, sample in configs.items():
+        for each in sample.replicas:
+            budget.add_metric([config, each.replica], each.budget)
+            granted.add_metric([config, each.replica], each.granted)
+            used.add_metric([config, each.replica], each.used)
+    yield from (budget, granted, used)
 
 
 def _pods(configs: dict[str, ConfigSample]) -> Iterator[Metric]:

@@ -1,19 +1,29 @@
 """Converts the results of a round to a sample for /metrics."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from jobfinder_operator.deciding.budget import Decision
 from jobfinder_operator.deciding.snapshot import MemcachedSeen, PodSeen, Snapshot
-from jobfinder_operator.reporting.metrics import ConfigSample, PodSample, ServerSample
+from jobfinder_operator.reporting.conditions import Pools
+from jobfinder_operator.reporting.metrics import ConfigSample, PodSample, ReplicaSample, ServerSample
+
+NONE: Mapping[str, Pools] = MappingProxyType({})
 
 
-def sample(decision: Decision, observed: Snapshot) -> ConfigSample:
+def sample(decision: Decision, observed: Snapshot, replicas: Mapping[str, Pools] = NONE) -> ConfigSample:
     sums = decision.sums
     return ConfigSample(
         budget=sums.budget,
         granted=sums.granted,
         used=sums.used,
-        feasible=not decision.infeasible,
+        feasible=not any(each.infeasible for each in (decision, *(pools.decision for pools in replicas.values()))),
         pods=tuple(_pod(pod, decision) for pod in observed.pods if pod.uid in decision.ledger.pods),
         servers=tuple(_server(each) for each in observed.memcached),
+        replicas=tuple(
+            ReplicaSample(name, each.decision.sums.budget, each.decision.sums.granted, each.decision.sums.used)
+            for name, each in replicas.items()
+        ),
     )
 
 

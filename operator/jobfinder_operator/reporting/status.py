@@ -1,7 +1,7 @@
 """The resource's status: conditions, the budget's sums, the pods, the caches, what is recommended."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from jobfinder_operator.deciding.budget import Decision
@@ -12,6 +12,7 @@ from jobfinder_operator.reporting.conditions import (
     NOT_FOLLOWED,
     TAKEN,
     Condition,
+    Pools,
     Round,
     TuningState,
     confirms,
@@ -52,6 +53,7 @@ class Situation:
     tuning: TuningState = UNTUNED
     error: str = ""
     reason: str = NOT_FOLLOWED
+    replicas: Mapping[str, Pools] = field(default_factory=dict)
 
 
 def reason_of(error: Exception) -> str:
@@ -62,21 +64,23 @@ def reason_of(error: Exception) -> str:
 def build(situation: Situation, resource: Mapping[str, Any], at: str) -> dict[str, Any]:
     """The whole new `status` of `resource`; times are kept where nothing has changed. `at`: the time in RFC 3339.
 
-    `status.ledger` is not included: the caller adds `decision.ledger.to_dict()`.
+    `status.ledger` is not included: the caller adds `decision.ledger.to_dict()`. Those of replicas are.
     """
     old = resource.get("status") or {}
     generation = int(resource["metadata"].get("generation", 0))
     spec, decision = situation.spec, situation.decision
     if spec is None or decision is None:
         conditions = refused(situation.error, situation.reason)
-        kept = {name: old[name] for name in ("budget", "pods", "memcached", "tuning") if name in old}
+        kept = {name: old[name] for name in ("budget", "pods", "replicas", "memcached", "tuning") if name in old}
         return {"observedGeneration": generation, "conditions": _conditions(conditions, generation, old, at), **kept}
-    now = Round(spec, situation.observed, decision, situation.tuning)
+    now = Round(spec, situation.observed, decision, situation.tuning, situation.replicas)
+    replicas = {each.get("name"): each for each in old.get("replicas") or ()}
     return {
         "observedGeneration": generation,
         "conditions": _conditions(judge(now), generation, old, at),
         "budget": _budget(now),
         "pods": _pods(now, old, at),
+        "replicas": [_replica(name, pools, replicas.get(name, {}), at) for name, pools in now.replicas.items()],
         "memcached": [_server(each) for each in sorted(now.observed.memcached, key=lambda each: each.name)],
         "recommended": [asdict(each) for each in recommend(spec, now.observed, decision)],
         "tuning": _tuning(now),
@@ -113,7 +117,12 @@ def _conditions(judged: list[Condition], generation: int, old: Mapping[str, Any]
     ]
 
 
-def _budget(now: Round) -> dict[str, int]:
+def _replica(name: str, pools: Pools, old: Mapping[str, Any], at: str) -> dict[str, Any]:
+    told = {"name": name, "budget": _budget(pools), "pods": _pods(pools, old, at)}
+    return {**told, "ledger": pools.decision.ledger.to_dict()}
+
+
+def _budget(now: Pools) -> dict[str, int]:
     sums = now.decision.sums
     return {
         "budget": sums.budget,
@@ -134,7 +143,7 @@ def _budget(now: Round) -> dict[str, int]:
     }
 
 
-def _pods(now: Round, old: Mapping[str, Any], at: str) -> list[dict[str, Any]]:
+def _pods(now: Pools, old: Mapping[str, Any], at: str) -> list[dict[str, Any]]:
     """All pods by name. Above `PODS_MOST`, only the worst: unreachable ones, then most waiting clients, then the
     largest missing share.
     """
@@ -145,12 +154,12 @@ def _pods(now: Round, old: Mapping[str, Any], at: str) -> list[dict[str, Any]]:
     return [_pod(now, pod, before.get(pod.name, {}), at) for pod in pods]
 
 
-def _badness(now: Round, pod: PodSeen) -> tuple[bool, int, int, str]:
+def _badness(now: Pools, pod: PodSeen) -> tuple[bool, int, int, str]:
     missing = now.decision.targets[pod.uid] - now.decision.ledger.pods[pod.uid].cap
     return pod.reachable, -_waiting(pod), -missing, pod.name
 
 
-def _pod(now: Round, pod: PodSeen, before: Mapping[str, Any], at: str) -> dict[str, Any]:
+def _pod(now: Pools, pod: PodSeen, before: Mapping[str, Any], at: str) -> dict[str, Any]:
     cap, phase = now.decision.ledger.pods[pod.uid].cap, _phase(pod)
     unchanged = (before.get("cap"), before.get("phase")) == (cap, phase)
     told = {

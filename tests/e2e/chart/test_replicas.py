@@ -85,8 +85,11 @@ def test_pools_share_the_budget_of_their_own_server() -> None:
 
 
 def test_with_the_operator_pools_start_at_the_floor() -> None:
-    pod = app(render(with_replicas(A, more={**EXTERNAL, **OPERATOR, "pgbouncer": {"floor": 2}})))
+    manifests = render(with_replicas(A, more={**EXTERNAL, **OPERATOR, "pgbouncer": {"floor": 2}}))
+    pod = app(manifests)
     assert environment(container(pod, "pgbouncer-replica-a-config"))["PGBOUNCER_POOL_SIZE"] == "2"
+    given = named(manifests, "JobFinderConfig", RELEASE)["spec"]["database"]["replicas"]
+    assert given == [{"name": "a", "connectionBudget": 40, "headroom": 5}]
     assert container(pod, "pgbouncer-replica-a")["ports"] == [{"name": "pgbouncer-6433", "containerPort": 6433}]
 
 

@@ -41,8 +41,12 @@ class OwnLease:
 class Platform:
     """A release with its pods; `operator()` starts a new operator on it."""
 
-    def __init__(self, postgres: Postgres, database: str, memcached: Memcached, floor: int = 1) -> None:
-        self.cluster = FakeCluster()
+    def __init__(
+        self, postgres: Postgres, database: str, memcached: Memcached, floor: int = 1, replica: str = ""
+    ) -> None:
+        """With the name of a `replica`, each pod has a second PgBouncer for it."""
+        self.cluster, self._replica = FakeCluster(), replica
+        self.for_replica: dict[str, Sidecar] = {}
         self._postgres, self._database, self._floor = postgres, database, floor
         self.memcached = memcached
         self.sidecars: dict[str, Sidecar] = {}
@@ -53,7 +57,7 @@ class Platform:
         self._put_release()
 
     def _put_release(self) -> None:
-        template = {"spec": {"containers": [], "initContainers": [self._config_container()]}}
+        template = {"spec": {"containers": [], "initContainers": self._config_containers()}}
         self.cluster.put(
             "Deployment",
             NAME,
@@ -100,12 +104,15 @@ class Platform:
     def add_pod(self, name: str) -> Sidecar:
         sidecar = Sidecar(self._postgres, self._database, floor=self._floor).start()
         self.sidecars[name] = sidecar
+        if self._replica:
+            beside = Sidecar(self._postgres, self._database, floor=self._floor, beside=sidecar)
+            self.for_replica[name] = beside.start()
         self.services[name] = StubService(sidecar.host, self.mounted)
         self.cluster.put(
             "Pod",
             name,
             metadata={"labels": {**LABELS, "app.kubernetes.io/component": "app"}},
-            spec={"containers": [], "initContainers": [self._config_container()], "nodeName": "node"},
+            spec={"containers": [], "initContainers": self._config_containers(), "nodeName": "node"},
         )
         self._show(name)
         return sidecar
@@ -126,13 +133,16 @@ class Platform:
             status = {"phase": "Running", "podIP": host, **ready}
             self.cluster.put("Pod", name, metadata={"labels": labels}, spec=pod, status=status)
 
-    def restart_sidecar(self, name: str) -> None:
-        self.sidecars[name].kill()
-        self.sidecars[name].start()
+    def restart_sidecar(self, name: str, *, for_replica: bool = False) -> None:
+        sidecar = (self.for_replica if for_replica else self.sidecars)[name]
+        sidecar.kill()
+        sidecar.start()
         self._show(name)
 
     def remove_pod(self, name: str) -> None:
         self.sidecars.pop(name).close()
+        if self._replica:
+            self.for_replica.pop(name).close()
         self.services.pop(name).close()
         self.cluster.delete("Pod", name)
 
@@ -175,26 +185,34 @@ class Platform:
         for service in self.services.values():
             service.close()
 
-    def _config_container(self) -> dict[str, Any]:
-        return _config_container(self._floor)
+    def _config_containers(self) -> list[dict[str, Any]]:
+        found = [_config_container(self._floor)]
+        return [*found, _config_container(self._floor, self._replica)] if self._replica else found
 
     def _show(self, name: str) -> None:
-        sidecar = self.sidecars[name]
-        pid = sidecar.process.pid if sidecar.process is not None else 0
+        sidecar, poolers = self.sidecars[name], {"pgbouncer": self.sidecars[name]}
+        if self._replica:
+            poolers[f"pgbouncer-replica-{self._replica}"] = self.for_replica[name]
+        pids = {each: server.process.pid if server.process is not None else 0 for each, server in poolers.items()}
         running = {"state": {"running": {}}, "ready": True, "restartCount": 0, "image": "", "imageID": ""}
         self.cluster.objects["Pod", name]["status"] = {
             "phase": "Running",
             "podIP": sidecar.host,
             "conditions": [{"type": "Ready", "status": "True"}],
-            "initContainerStatuses": [{"name": "pgbouncer", "containerID": f"containerd://{pid}", **running}],
+            "initContainerStatuses": [
+                {"name": each, "containerID": f"containerd://{pid}", **running} for each, pid in pids.items()
+            ],
             "containerStatuses": [{"name": "app", "containerID": "containerd://app", **running}],
         }
         self.cluster.touch("Pod", name)
 
 
-def _config_container(pool_size: int) -> dict[str, Any]:
-    variables = {"PGBOUNCER_POOL_SIZE": str(pool_size), "DATABASE_HOST": "postgresql.example"}
-    return {"name": "pgbouncer-config", "env": [{"name": name, "value": value} for name, value in variables.items()]}
+def _config_container(pool_size: int, replica: str = "") -> dict[str, Any]:
+    host = f"{replica}.example" if replica else "postgresql.example"
+    port = sidecars.REPLICA_PORT if replica else sidecars.PORT
+    variables = {"PGBOUNCER_POOL_SIZE": str(pool_size), "DATABASE_HOST": host, "PGBOUNCER_PORT": str(port)}
+    name = f"pgbouncer-replica-{replica}-config" if replica else "pgbouncer-config"
+    return {"name": name, "env": [{"name": each, "value": value} for each, value in variables.items()]}
 
 
 class RunningOperator:

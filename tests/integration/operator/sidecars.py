@@ -5,6 +5,7 @@ import itertools
 import shutil
 import tempfile
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,7 +22,7 @@ from jobfinder_operator.deciding.snapshot import Reading
 from tests.certificates import SERVER_NAME, Authority
 
 PASSWORD = "a 'secret' of \"the\" operator"
-PORT = free_port()
+PORT, REPLICA_PORT = free_port(), free_port()
 _HELD = tempfile.TemporaryDirectory(prefix="jobfinder-certificate-")
 CERTIFICATE = Authority().write(Path(_HELD.name))  # shared by all sidecars, as in a release
 ACCOUNT = ConsoleAccount("jobfinder_operator", PASSWORD, str(CERTIFICATE / "ca.crt"), SERVER_NAME, PORT)
@@ -31,15 +32,18 @@ Answer = TypeVar("Answer")
 
 
 class Sidecar(Server):
-    """A PgBouncer on the files that the service writes; the service connects to `url`."""
+    """A PgBouncer on the files that the service writes; the service connects to `url`. `beside`: the one of the same
+    pod, whose address it shares.
+    """
 
     name = "PgBouncer"
 
-    def __init__(self, postgres: Postgres, database: str, *, floor: int = 1) -> None:
+    def __init__(self, postgres: Postgres, database: str, *, floor: int = 1, beside: "Sidecar | None" = None) -> None:
         super().__init__()
         self._account = server_account()
         self._private = PrivateFolder(self._account)
-        self.host = f"127.0.0.{next(_numbers)}"
+        self.host: str = beside.host if beside else f"127.0.0.{next(_numbers)}"
+        self.console_port = REPLICA_PORT if beside else PORT
         self.database, self.url = database, self._url(SERVICE)
         self._settings = PoolerSettings(
             database_host=str(postgres.sockets),
@@ -48,7 +52,7 @@ class Sidecar(Server):
             database_user=ROLE,
             database_tls_mode="disable",
             pgbouncer_socket_folder=str(self.folder),
-            pgbouncer_port=PORT,
+            pgbouncer_port=self.console_port,
             pgbouncer_pool_size=floor,
             pgbouncer_operator_password=PASSWORD,
             pgbouncer_tls_folder=str(self.folder),
@@ -63,7 +67,7 @@ class Sidecar(Server):
         self._private.remove()
 
     def _url(self, database: str) -> str:
-        return f"postgresql://{SERVICE}@/{database}?host={self.folder}&port={PORT}"
+        return f"postgresql://{SERVICE}@/{database}?host={self.folder}&port={self.console_port}"
 
     def _command(self) -> Command:
         for name in ("tls.crt", "tls.key"):
@@ -90,7 +94,7 @@ def on_console(
     """Run `work` on a new console connection and return its result."""
 
     async def run() -> Answer:
-        console = await connect(sidecar.host, account, TIMEOUT_S)
+        console = await connect(sidecar.host, replace(account, port=sidecar.console_port), TIMEOUT_S)
         try:
             return await work(console)
         finally:

@@ -51,6 +51,39 @@ def test_error_gives_the_nearest_valid_value(database: dict[str, Any], message: 
     assert message in str(caught.value)
 
 
+def replicas(*given: dict[str, Any]) -> dict[str, Any]:
+    return {"connectionBudget": 80, "maxPods": 13, "replicas": list(given)}
+
+
+def test_each_replica_has_its_own_budget_and_the_floor_of_the_primary() -> None:
+    spec = spec_of(database=replicas({"name": "a", "connectionBudget": 40}, {"name": "b", "connectionBudget": 18}))
+    assert [(each.name, each.connection_budget, each.headroom) for each in spec.database.replicas] == [
+        ("a", 40, 5),
+        ("b", 18, 5),
+    ]
+    parameters = budget_parameters(spec.of(spec.database.replicas[0]), seen(), "me")
+    assert (parameters.budget, parameters.headroom, parameters.floor, parameters.max_pods) == (40, 5, 1, 13)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            [{"name": "a", "connectionBudget": 17}],
+            "replica a: floor 1 x maxPods 13 + headroom 5 = 18 > connectionBudget",
+        ),
+        ([{"name": "a"}], "spec.database.replicas[0].connectionBudget is missing"),
+        ([{"name": "a", "connectionBudget": 40, "headroom": -1}], "spec.database.replicas[0].headroom is -1"),
+        ([{"name": "a", "connectionBudget": 40}] * 2, "no name twice"),
+        ([{"connectionBudget": 40}], "needs a name for each"),
+    ],
+)
+def test_replicas_that_cannot_work_are_named(given: list[dict[str, Any]], message: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        spec_of(database=replicas(*given))
+    assert message in str(caught.value)
+
+
 def test_all_errors_are_reported_at_once() -> None:
     with pytest.raises(SpecError, match=r"spec.mode 'Guess'.*spec.target.queue is unknown.*headroom"):
         read_spec(

@@ -147,6 +147,43 @@ def test_the_memory_limit_is_that_of_memcached_and_not_of_its_exporter() -> None
     assert objects.memory_limit(found) == 128 * 1024**2
 
 
+def with_replica() -> Pod:
+    env = [{"name": "PGBOUNCER_POOL_SIZE", "value": "2"}, {"name": "PGBOUNCER_PORT", "value": "6433"}]
+    spec = {
+        "containers": [{"name": "app"}],
+        "initContainers": [
+            {"name": "pgbouncer-replica-a-config", "env": env},
+            {"name": "pgbouncer-config", "env": [{"name": "PGBOUNCER_POOL_SIZE", "value": "3"}]},
+        ],
+    }
+    running = [
+        container(name, {"running": {}}, f"containerd://{name}") for name in ("pgbouncer", "pgbouncer-replica-a")
+    ]
+    given = {"metadata": {"name": "pod-a", "uid": "u"}, "spec": spec, "status": {"initContainerStatuses": running}}
+    return cast(Pod, Pod.from_dict(given))
+
+
+def test_pgbouncer_of_a_replica_is_told_from_that_of_the_primary() -> None:
+    primary = objects.pod_seen(with_replica())
+    assert (primary.born_with, primary.process) == (3, "containerd://pgbouncer")
+    found = objects.for_replica(with_replica(), primary, "a")
+    assert found is not None
+    seen, port = found
+    assert (seen.uid, seen.born_with, seen.process, port) == ("u", 2, "containerd://pgbouncer-replica-a", 6433)
+    assert objects.for_replica(with_replica(), primary, "b") is None
+    assert objects.for_replica(pod(), primary, "a") is None
+
+
+def test_pod_has_ended_only_when_the_pgbouncers_of_replicas_have() -> None:
+    ended: dict[str, Any] = {"terminated": {"exitCode": 0}}
+    running: dict[str, Any] = {"running": {}}
+    for state, over in ((running, False), (ended, True)):
+        poolers = [container("pgbouncer", ended), container("pgbouncer-replica-a", state)]
+        config = container("pgbouncer-replica-a-config", running)
+        status = {"containerStatuses": [container("app", ended)], "initContainerStatuses": [*poolers, config]}
+        assert objects.has_ended(pod(status)) is over
+
+
 def test_deleted_pod_has_ended_when_all_its_containers_have() -> None:
     over: dict[str, Any] = {"terminated": {"exitCode": 0}}
     runs: dict[str, Any] = {"running": {}}

@@ -72,6 +72,20 @@ def test_other_resources_keep_a_copy_of_the_owners_ledger() -> None:
     assert Ledger.from_dict(kept.to_dict()) == kept
 
 
+def test_ledgers_of_replicas_are_handed_on_too() -> None:
+    theirs = Ledger("op", pods={"p": entry("p", 9)})
+    owner = claim("a", 1, "Deployment app", per_pod_max=16, replicas={"x": theirs, "y": None})
+    own = Ledger("op", pods={"q": entry("q", 4)})
+    with pytest.raises(TargetTaken) as taken:
+        check(claim("b", 2, "Deployment app", replicas={"z": own}), [owner])
+    assert {name: each.pods for name, each in taken.value.replicas.items()} == {
+        "x": theirs.pods,
+        "y": {},
+        "z": own.pods,
+    }
+    assert {(each.holder, each.most) for each in taken.value.replicas.values()} == {("", 16)}
+
+
 def test_nothing_grows_before_a_copied_ledger_is_confirmed() -> None:
     copied = handed_on(None, claim("a", 1, ledger=Ledger("op", pods={"p": entry("p", 9)}), per_pod_max=16))
     first = decide(PARAMETERS, copied, seen(pod("p", 1), pod("q")), NOW)

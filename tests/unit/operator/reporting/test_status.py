@@ -7,9 +7,11 @@ import pytest
 
 from jobfinder_operator.deciding.ledger import Entry, Ghost, Ledger
 from jobfinder_operator.deciding.snapshot import AppReading, Phase, Snapshot
+from jobfinder_operator.reporting.conditions import Pools
 from jobfinder_operator.reporting.status import Situation, TuningState, build, without_times
 from jobfinder_operator.spec import Spec
 from tests.unit.operator.resources import MEGABYTE, decided, pod, resource, seen, server, spec_of
+from tests.unit.operator.test_crd import SCHEMA, unknown
 
 AT, LATER = "2026-01-01T00:00:00Z", "2026-01-01T00:05:00Z"
 KINDS = ["Ready", "BudgetFeasible", "BudgetConverged", "TuningApplied", "CacheTuned", "Degraded"]
@@ -44,6 +46,35 @@ def test_all_conditions_are_good_when_nothing_is_wrong() -> None:
         "2 pods with 32 connections together: floor 1 x 5 pods + 30 granted above + headroom 5 = 40."
     )
     assert found["observedGeneration"] == 4
+
+
+def with_replica(observed: Snapshot, kept: Ledger, **more: Any) -> dict[str, Any]:
+    """The status where the primary's pods are quiet, and those of the replica `a`, with a budget of 20, as given."""
+    spec = spec_of(database={"connectionBudget": 40, "maxPods": 5, "replicas": [{"name": "a", "connectionBudget": 20}]})
+    own = spec.of(spec.database.replicas[0])
+    pools = Pools(own, observed, decided(own, observed, ledger=kept))
+    primary = decided(spec, QUIET, ledger=QUIET_LEDGER)
+    situation = Situation(spec, QUIET, primary, TuningState(7), replicas={"a": pools})
+    return build(situation, resource(), AT)
+
+
+def test_status_tells_what_is_applied_for_each_replica() -> None:
+    found = with_replica(seen(pod("a", 6), pod("b", 6)), ledger(("a", 6), ("b", 6)))
+    assert condition(found, "BudgetConverged")[0] == condition(found, "Ready")[0] == "True"
+    (replica,) = found["replicas"]
+    assert replica["name"] == "a" and replica["budget"]["total"] == replica["budget"]["budget"] == 20
+    assert [(each["name"], each["cap"]) for each in replica["pods"]] == [("a", 6), ("b", 6)]
+    assert {each["cap"] for each in replica["ledger"]["pods"]} == {6}
+    assert unknown(found, SCHEMA["status"]) == []
+
+
+def test_conditions_name_the_replica_whose_pools_are_not_as_they_should_be() -> None:
+    found = with_replica(seen(pod("a", 6), pod("b", 1)), ledger(("a", 6), ("b", 1)))
+    assert condition(found, "BudgetConverged")[:2] == ("False", "Applying")
+    assert condition(found, "BudgetConverged")[2].startswith("Replica a: b (")
+    silent = with_replica(seen(pod("a", 6), pod("b", 6, reading=None)), ledger(("a", 6), ("b", 6)))
+    assert condition(silent, "Degraded")[2] == "Replica a: PgBouncer of b does not answer the operator."
+    assert condition(silent, "Ready")[0] == "False"
 
 
 def test_status_has_the_sums_of_the_budget() -> None:
