@@ -119,7 +119,7 @@ lock: setup ## Write the lock files (UPGRADE=1 takes the newest versions)
 
 ##@ Measure
 
-bench: ## Measure throughput and memory beside Rust and FastAPI (QUICK=1)
+bench: ## Measure throughput, latency and memory beside Rust, FastAPI, Django (QUICK=1)
 	@bash app/local/setup.sh bench
 	@exec $(PY) -m loadtest $(if $(QUICK),--quick)
 

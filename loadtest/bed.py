@@ -1,4 +1,4 @@
-"""The servers that are measured: new PostgreSQL, PgBouncer and memcached, our service, the reference service."""
+"""The servers that are measured: new PostgreSQL, PgBouncer and memcached, our service, its peers."""
 
 import json
 import os
@@ -84,7 +84,7 @@ class Service:
 
 
 class Bed:
-    """The backend servers with `USERS` seeded users; `service` and `reference` start the services on them.
+    """The backend servers with `USERS` seeded users; `service` and `peer` start the services on them.
 
     `home` has data and secrets of an earlier run, `settings` are those of PostgreSQL.
     """
@@ -134,12 +134,6 @@ class Bed:
         environment = self.environment | {"PORT": str(port)} | variables
         with self.running("the service", ["-m", "app", "serve"], port, environment) as service:
             service.process.wait_until(lambda: service.ready("/api/v1/health/ready"), START_S)
-            yield service
-
-    @contextmanager
-    def reference(self, token: str, *options: str) -> Iterator[Service]:
-        """The reference service; it is ready when it accepts `token`."""
-        with self.peer("loadtest.reference", ME, token, *options) as service:
             yield service
 
     @contextmanager

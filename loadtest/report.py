@@ -1,5 +1,6 @@
 """The table of results, and a description of the machine."""
 
+import functools
 import importlib.metadata
 import os
 import platform
@@ -12,7 +13,7 @@ from pathlib import Path
 
 _PACKAGES = (
     "meinheld", "falcon", "gunicorn", "psycopg2-binary", "graphql-core", "fastapi", "uvicorn", "uvloop", "asyncpg",
-    "pydantic", "strawberry-graphql",
+    "pydantic", "strawberry-graphql", "django", "djangorestframework",
 )  # fmt: skip
 
 
@@ -36,8 +37,9 @@ def table(rows: Iterable[Row]) -> str:
     return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
 
 
+@functools.cache
 def machine() -> str:
-    """Hardware, kernel, load and package versions, on which the numbers depend."""
+    """Hardware, kernel and package versions, on which the numbers depend, and the load when it was first asked."""
     memory = int(re.findall(r"MemTotal:\s+(\d+)", Path("/proc/meminfo").read_text())[0]) / 2**20
     load = os.getloadavg()[0]
     return (

@@ -22,6 +22,8 @@ ALTER TABLE peer_job ADD PRIMARY KEY (id);
 CREATE INDEX ON peer_job USING gin (body_tsv)
 """
 
+LIST_OPEN = "SELECT id FROM posting WHERE shown ORDER BY id"
+
 REPLACE_HASHES = "UPDATE users SET password_hash = %s"
 
 
@@ -48,3 +50,10 @@ def insert_sessions(database_url: str, users: int) -> list[tuple[int, int]]:
     with psycopg2.connect(database_url) as connection, connection.cursor() as cursor:
         cursor.execute(INSERT_SESSIONS, (users,))
         return [(row[0], row[1]) for row in cursor.fetchall()]
+
+
+def list_open(database_url: str) -> list[int]:
+    """The ids of the open postings, the first added first."""
+    with psycopg2.connect(database_url) as connection, connection.cursor() as cursor:
+        cursor.execute(LIST_OPEN)
+        return [row[0] for row in cursor.fetchall()]

@@ -27,6 +27,23 @@ function request()
     return requests[number]
 end
 """
+_DRAWN = """
+local number, requests, order = 0, {{}}, {{}}
+function init(arguments)
+    local file = io.open("{requests}", "rb")
+    for each in file:read("*a"):gmatch("[^%z]+") do
+        table.insert(requests, each)
+    end
+    file:close()
+    for each in io.lines("{order}") do
+        table.insert(order, tonumber(each) + 1)
+    end
+end
+function request()
+    number = number % #order + 1
+    return requests[order[number]]
+end
+"""
 _MILLISECONDS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0}
 
 
@@ -34,7 +51,7 @@ _MILLISECONDS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0}
 class Load:
     """A load of GET requests; `paths` are requested in turn, without a token where it is empty.
 
-    With `tokens` each request takes the next one of them.
+    With `tokens` each request takes the next one of them. With `drawn` these requests are sent instead.
     """
 
     port: int
@@ -43,6 +60,19 @@ class Load:
     seconds: float
     connections: int = 64
     tokens: Sequence[str] = ()
+    drawn: "Drawn | None" = None
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Whole requests, and the numbers of those that are sent, one after the other; at the end it begins anew."""
+
+    requests: Sequence[str]
+    order: Sequence[int]
+
+    def sent(self, count: int) -> list[str]:
+        """The first `count` requests."""
+        return [self.requests[self.order[number % len(self.order)]] for number in range(count)]
 
 
 @dataclass(frozen=True)
@@ -71,9 +101,9 @@ def ensure_wrk() -> None:
 def measure(load: Load) -> Throughput:
     """Run wrk once; raises LocalError if any response was an error."""
     with tempfile.TemporaryDirectory() as folder:
-        script = Path(folder) / "paths.lua"
-        script.write_text(_IN_TURN.format(paths=_quoted(load.paths), tokens=_quoted(load.tokens)))
-        several = ["-s", str(script)] if len(load.paths) > 1 or load.tokens else []
+        script = Path(folder) / "requests.lua"
+        script.write_text(_script(load, Path(folder)))
+        several = ["-s", str(script)] if len(load.paths) > 1 or load.tokens or load.drawn else []
         duration = [f"-d{max(1, round(load.seconds))}s"]
         header = ["-H", f"Authorization: Bearer {load.token}"] if load.token else []
         url = f"http://127.0.0.1:{load.port}{load.paths[0]}"
@@ -84,6 +114,15 @@ def measure(load: Load) -> Throughput:
             check=False,
         )
     return parse(done.stdout + done.stderr)
+
+
+def _script(load: Load, folder: Path) -> str:
+    if load.drawn is None:
+        return _IN_TURN.format(paths=_quoted(load.paths), tokens=_quoted(load.tokens))
+    requests, order = folder / "requests", folder / "order"
+    requests.write_bytes(b"\0".join(each.encode() for each in load.drawn.requests))
+    order.write_text("\n".join(map(str, load.drawn.order)))
+    return _DRAWN.format(requests=requests, order=order)
 
 
 def _quoted(texts: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from app.local.process import LocalError
 from loadtest.bed import ME, Bed, Service
-from loadtest.peers.reads import PAGES, Work, add_postings, open_pages
+from loadtest.peers.reads import PAGES, SEARCHES, Work, add_postings, open_pages
 from loadtest.peers.results import Target
 from loadtest.peers.sides import OURS, Side, issued
 from loadtest.store import insert_sessions, make_peer_jobs
@@ -58,7 +58,7 @@ def opened(bed: Bed) -> Iterator[list[Side]]:
     """Our service with one worker, which keeps no answers in the server, and strawberry."""
     bed.write_tuning({"cache": {"answers_bytes": 0}})
     tokens = issued(bed, insert_sessions(bed.postgres.direct_url, 1))
-    with bed.service() as ours, bed.peer("loadtest.peers.strawberry_service", path(PROFILE), tokens[0]) as theirs:
+    with bed.service() as ours, bed.peer("loadtest.peers.strawberry.service", path(PROFILE), tokens[0]) as theirs:
         yield [Side(OURS, ours, tokens), Side(STRAWBERRY, theirs, tokens)]
     bed.write_tuning({})
 
@@ -66,11 +66,12 @@ def opened(bed: Bed) -> Iterator[list[Side]]:
 def queries(bed: Bed, sides: Sequence[Side]) -> list[Query]:
     """Adds postings and applications first; raises LocalError unless the sides' answers are the same."""
     ours = sides[0]
-    words = [urllib.parse.parse_qs(each.partition("?")[2])["q"][0] for each in add_postings(bed)]
+    drawn = [urllib.parse.parse_qs(each.partition("?")[2])["q"][0] for each in add_postings(bed, 2 * SEARCHES)]
     make_peer_jobs(bed.postgres.direct_url)
     ids = [each.rpartition("/")[2] for each in open_pages(ours)]
     _apply(ours.service, ids, ours.tokens[0])
     own, quoted = (SEARCH.replace("FACETS", ", ".join(form % name for name in FACETS)) for form in ("%s", '"%s"'))
+    words = [each for each in drawn if all(_finds(side, each, own, quoted) for side in sides)][:SEARCHES]
     found = [
         Query("own profile", [path(PROFILE)], 1, FASTER),
         Query(f"job page with its company, {PAGES} pages", [path(JOB_PAGE, id=each) for each in ids], 0, FASTER),
@@ -110,6 +111,11 @@ def _check(query: Query, sides: Sequence[Side]) -> None:
             same = answers[0] == answers[1]
         if not same:
             raise LocalError(f"{query.name}: the answers differ: {[str(each)[-500:] for each in answers]}")
+
+
+def _finds(side: Side, words: str, own: str, quoted: str) -> bool:
+    """Whether a side finds anything: strawberry finds nothing for stop words."""
+    return bool(_data(side, path(quoted if side.name == STRAWBERRY else own, q=words), "")["search"]["nodes"])
 
 
 def _data(side: Side, place: str, token: str) -> dict[str, Any]:

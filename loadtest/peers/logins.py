@@ -1,4 +1,4 @@
-"""Logins beside what bcrypt alone does in threads on the same cores, and reads while more logins come than fit."""
+"""Logins and registrations beside what bcrypt alone does in threads, logouts, and reads while too many logins come."""
 
 import concurrent.futures
 import json
@@ -7,56 +7,85 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import bcrypt
 
 from app.config import Passwords
 from app.local.process import becomes_true
-from loadtest.bed import ME, PASSWORD
-from loadtest.client import encoded
-from loadtest.openloop import Plan, Running, generate
-from loadtest.peers.reads import CONNECTIONS, sampled
+from loadtest.bed import ME, PASSWORD, Bed
+from loadtest.openloop import Plan, Running
+from loadtest.peers import drawing
+from loadtest.peers.cold import counted
+from loadtest.peers.reads import CONNECTIONS, in_turn
 from loadtest.peers.results import BCRYPT, Measured, Sample, Target
-from loadtest.peers.sides import FASTAPI, Side
-from loadtest.scenarios import Effort
+from loadtest.peers.schedule import ENDING_S, Schedule
+from loadtest.peers.sides import Side
 from loadtest.wrk import Load, measure
 
 HASHERS = 8  # connections that keep every bcrypt thread busy without filling its queue
 FLOOD, FLOOD_CONNECTIONS = 5, 400
-_QUIET_S, _QUIET_SHARE, _QUIET_TIMEOUT_S = 0.5, 0.1, 30.0
+_PER_CORE = 12.5  # logins a second, at the utmost, by which the number of requests follows from the time
+_QUIET_S, _QUIET_SHARE = 0.25, 0.1
 
 
-def flooded_profile(sides: Sequence[Side], effort: Effort) -> Measured:
+def flooded_profile(sides: Sequence[Side], schedule: Schedule) -> Measured:
     """Profiles in a closed loop while `FLOOD` times as many logins arrive as bcrypt could check at the time."""
-    flood = FLOOD * _bcrypt_alone(2 * effort.seconds).per_second
-    taking = [side for side in sides if side.name != FASTAPI]
-    samples: dict[str, list[Sample]] = {side.name: [] for side in taking}
-    for number in range(effort.rounds):
-        for side in taking if number % 2 == 0 else taking[::-1]:
-            samples[side.name].append(Sample(_flooded(side, flood, effort.seconds), 0))
-            becomes_true(lambda side=side: _quiet(side), _QUIET_TIMEOUT_S)  # type: ignore[misc]
+    flood = FLOOD * _bcrypt_alone(schedule.hashing_s).per_second
+
+    def sample(side: Side, _: int) -> Sample:
+        found = _flooded(side, flood, schedule.flood_s)
+        becomes_true(lambda: _quiet(side), ENDING_S)
+        return found
+
+    samples = in_turn(sides, schedule.flood_rounds, sample)
     return Measured("own profile under a login flood", samples, (Target("rate", 0.7),))
 
 
-def logins(sides: Sequence[Side], effort: Effort) -> Measured:
+def logins(sides: Sequence[Side], schedule: Schedule) -> Measured:
     """Logins in a closed loop, and the bcrypt package alone in as many threads as there are cores."""
-    taking = [side for side in sides if side.name != FASTAPI]
-    samples: dict[str, list[Sample]] = {name: [] for name in (*(side.name for side in taking), BCRYPT)}
-    for number in range(effort.rounds):
-        for side in taking if number % 2 == 0 else taking[::-1]:
-            samples[side.name].append(_logged_in(side, 2 * effort.seconds))
-        samples[BCRYPT].append(_bcrypt_alone(2 * effort.seconds))
+    count, requests = _hashes(schedule), drawing.logins()
+
+    def sample(side: Side, _: int) -> Sample:
+        return counted(side, requests[:count], HASHERS)
+
+    samples = in_turn(sides, schedule.rounds, sample)
+    samples[BCRYPT] = [_bcrypt_alone(schedule.hashing_s) for _ in range(schedule.rounds)]
     return Measured("login", samples, (Target("rate", 0.98, BCRYPT),))
 
 
-def _flooded(side: Side, flood: float, seconds: float) -> float:
-    """Profiles a second."""
-    plan = Plan(side.service.port, _requests(), int(flood * (seconds + 10)), flood, FLOOD_CONNECTIONS)
+def registrations(sides: Sequence[Side], schedule: Schedule) -> Measured:
+    """Registrations in a closed loop, each of a new address."""
+    count = _hashes(schedule)
+
+    def sample(side: Side, number: int) -> Sample:
+        return counted(side, drawing.registrations(f"new-{side.name}-{number}", count), HASHERS, 201)
+
+    return Measured("register", in_turn(sides, schedule.rounds, sample))
+
+
+def logouts(bed: Bed, sides: Sequence[Side], schedule: Schedule) -> Measured:
+    """Logouts in a closed loop, each of a session whose token has not been used before."""
+    url = bed.postgres.direct_url
+
+    def sample(side: Side, _: int) -> Sample:
+        return counted(side, drawing.logouts(side, url, schedule.logouts), CONNECTIONS, 204)
+
+    return Measured("logout", in_turn(sides, schedule.rounds, sample))
+
+
+def _hashes(schedule: Schedule) -> int:
+    return max(int(_PER_CORE * len(os.sched_getaffinity(0)) * schedule.hashing_s), 2 * HASHERS)
+
+
+def _flooded(side: Side, flood: float, seconds: float) -> Sample:
+    """Profiles a second; the processor time of an answer would be that of the logins."""
+    plan = Plan(side.service.port, drawing.logins(), int(flood * (seconds + 10)), flood, FLOOD_CONNECTIONS)
     load = Load(side.service.port, [ME], side.tokens[0], seconds, CONNECTIONS)
     with Running(plan):
         measure(replace(load, seconds=1))
-        return measure(load).per_second
+        done = measure(load)
+    return Sample(done.per_second, 0, done.p50_ms, done.p99_ms)
 
 
 def _quiet(side: Side) -> bool:
@@ -64,23 +93,6 @@ def _quiet(side: Side) -> bool:
     before = side.service.processor_seconds()
     time.sleep(_QUIET_S)
     return side.service.processor_seconds() - before < _QUIET_SHARE * _QUIET_S
-
-
-def _logged_in(side: Side, seconds: float) -> Sample:
-    count = max(int(25 * seconds), 2 * HASHERS)
-
-    def run() -> tuple[int, float]:
-        outcome = generate(Plan(side.service.port, _requests(), count, float("inf"), HASHERS))
-        if outcome.share(200) != 1:
-            raise RuntimeError(f"every login at {side.name} should have succeeded: {outcome.statuses}")
-        return count, count / outcome.seconds
-
-    return sampled(side, run)
-
-
-def _requests() -> list[str]:
-    bodies = ({"email": f"user{number}@example.com", "password": PASSWORD} for number in range(1, 501))
-    return [encoded("POST", "/api/v1/auth/login", body=body).decode() for body in bodies]
 
 
 def _bcrypt_alone(seconds: float) -> Sample:
@@ -109,5 +121,4 @@ def checked_in_threads(seconds: float) -> Sample:
 
 
 if __name__ == "__main__":
-    found = checked_in_threads(float(sys.argv[1]))
-    print(json.dumps({"per_second": found.per_second, "processor_us": found.processor_us}))
+    print(json.dumps(asdict(checked_in_threads(float(sys.argv[1])))))

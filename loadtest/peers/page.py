@@ -1,19 +1,19 @@
-"""Puts docs/peers.json, results that `make bench` has written, as a table into docs/performance.md."""
+"""Puts docs/peers.json, results that `make bench` has written, as tables and plots into docs/performance.md."""
 
 from loadtest.bed import CHECKOUT
-from loadtest.peers.results import load, markdown
+from loadtest.pages import replaced
+from loadtest.peers import tables
+from loadtest.peers.results import load
 
 PAGE, KEPT = CHECKOUT / "docs" / "performance.md", CHECKOUT / "docs" / "peers.json"
-_BEGIN, _END = "<!-- peers -->\n", "<!-- /peers -->"
+MARKER = "peers"
 
 
 def generated(text: str) -> str:
-    """The page with the table of the kept results, if it has markers for it."""
-    before, found, rest = text.partition(_BEGIN)
-    if not found:
-        return text
-    return before + _BEGIN + markdown(load(KEPT)) + _END + rest.partition(_END)[2]
+    """The page with the tables of the kept results. Raises ValueError if it has no markers for them."""
+    return replaced(text, MARKER, tables.page(load(KEPT)))
 
 
 if __name__ == "__main__":
     PAGE.write_text(generated(PAGE.read_text()))
+    tables.draw(load(KEPT))

@@ -1,9 +1,10 @@
-"""Reads that are measured in a closed loop: which requests, and the rounds."""
+"""Works in a closed loop of wrk: which requests, and the rounds."""
 
 import itertools
 import random
 import urllib.parse
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -12,19 +13,29 @@ from app.config import Passwords, Tuning
 from app.infra.postgres.database import Database
 from app.jobs.upkeep.store import UpkeepStore
 from app.local.process import LocalError
-from app.local.seed.jobs import add_jobs
+from app.local.seed.jobs import AlreadyThere, add_jobs
 from app.local.seed.postings import Catalogue, Period
 from app.local.seed.users import add_recruiters
 from loadtest.bed import ME, USERS, Bed
-from loadtest.peers.results import CHEAPER, Measured, Sample, Target
-from loadtest.peers.sides import FASTAPI, Side
-from loadtest.scenarios import Effort
+from loadtest.client import encoded
+from loadtest.openloop import Plan, generate
+from loadtest.peers.drawing import EXPONENT, Reads, mixed, own_profiles
+from loadtest.peers.results import CHEAPER, FASTAPI_SLOWER, Measured, Sample, Target
+from loadtest.peers.sides import OURS, RUST, Side
 from loadtest.search.queries import Queries, sources_of
 from loadtest.wrk import Load, measure
 
 CONNECTIONS = 32
+FEWEST = 200  # requests of a warm-up
+KEEPING_PROFILES = (OURS, RUST)
 JOBS, PAGES, SEARCHES, BATCHES, BATCH = 2_000, 100, 20, 50, 100
-WARM_UP_S = 10.0
+OWN = "own profile, one token"
+PUBLIC = f"public profile, {PAGES} users"
+BATCHED = f"batch of {BATCH}, {BATCHES} lists"
+MIXED_MOST = 35_000
+"""Requests a second that the mix has enough registrations and logouts for: its logins allow no more on two cores."""
+
+_DRAWS = 50_000
 _SEED = 7
 
 
@@ -42,56 +53,90 @@ class Work:
         several = side.tokens if self.tokens > 1 else ()
         return Load(side.service.port, self.paths, token, seconds, CONNECTIONS, several)
 
-    @property
-    def requests(self) -> int:
-        return max(len(self.paths), self.tokens)
+    def first(self, side: Side) -> Load:
+        """What is sent to warm up."""
+        return Work.load(self, side, 1)
 
 
-def works(bed: Bed, sides: Sequence[Side]) -> list[Work]:
-    """Adds postings to the database first. Searches for which one side finds nothing are left out, as stop words."""
-    ours, answering = sides[0], [side for side in sides if side.name != FASTAPI]
-    drawn = add_postings(bed, 2 * SEARCHES)
-    searches = [path for path in drawn if all(_finds(side, path) for side in answering)][:SEARCHES]
-    pages = open_pages(ours)
-    tokens, chance = len(ours.tokens), random.Random(_SEED)
+class ByZipf(Work):
+    """Own profiles with the tokens of users by Zipf's law."""
+
+    def load(self, side: Side, seconds: float) -> Load:
+        return replace(super().load(side, seconds), drawn=own_profiles(side, _DRAWS))
+
+    def first(self, side: Side) -> Load:
+        """A few tokens where a side keeps nothing of a profile."""
+        load = super().first(side)
+        return load if side.name in KEEPING_PROFILES else replace(load, tokens=load.tokens[:FEWEST])
+
+
+@dataclass(frozen=True)
+class Mixed(Work):
+    """Reads and writes in the proportions of `drawing.SHARES`; each load has registrations and logouts of its own."""
+
+    reads: Reads | None = None
+    direct_url: str = ""
+
+    def load(self, side: Side, seconds: float) -> Load:
+        assert self.reads is not None, "required"  # noqa: S101
+        label = f"mixed-{side.name}-{next(_numbers)}"
+        drawn = mixed(side, self.reads, self.direct_url, label, int(seconds * MIXED_MOST))
+        return replace(super().load(side, seconds), drawn=drawn)
+
+
+_numbers = itertools.count()
+
+
+def works(bed: Bed, sides: Sequence[Side], searches: Sequence[str]) -> list[Work]:
+    """Those of which the answers are kept where a side keeps any."""
+    pages, tokens = open_pages(sides[0]), len(sides[0].tokens)
+    chance = random.Random(_SEED)
     profiles = [f"/api/v1/users/{number}" for number in chance.sample(range(1, USERS + 1), PAGES)]
     batches = [",".join(map(str, chance.sample(range(1, USERS + 1), BATCH))) for _ in range(BATCHES)]
+    lists = [f"/api/v1/users/batch?ids={ids}" for ids in batches]
     return [
-        Work("own profile, one token", [ME], 1),
-        Work(f"own profile, {tokens:,} tokens", [ME], tokens),
-        Work(f"public profile, {PAGES} users", profiles, 1, ()),
-        Work(f"batch of {BATCH}, {BATCHES} lists", [f"/api/v1/users/batch?ids={ids}" for ids in batches], 1,
-             (Target("rate", 1.25),)),
+        Work(OWN, [ME], 1, (*CHEAPER, FASTAPI_SLOWER)),
+        ByZipf(f"own profile, {tokens:,} users by Zipf's law ({EXPONENT:g})", [ME], tokens),
+        Work(PUBLIC, profiles, 1, ()),
+        Work(BATCHED, lists, 1, (Target("rate", 1.25),)),
         Work(f"open job page, {PAGES} pages", pages, 0),
         Work(f"repeated search, {len(searches)} searches", searches, 0),
-    ]  # fmt: skip
+        Mixed("mixed", [ME], 1, (), Reads(profiles, lists, pages, searches), bed.postgres.direct_url),
+    ]
 
 
-def measured(work: Work, sides: Sequence[Side], effort: Effort) -> Measured:
+def measured(work: Work, sides: Sequence[Side], rounds: int, seconds: float) -> Measured:
     """Rounds in turn while the other sides idle; the side that begins changes from round to round."""
-    taking = [side for side in sides if side.name != FASTAPI or work.paths == [ME]]
-    for side in taking:
+    for side in sides:
         _check(work, side)
         _warm_up(work, side)
-    samples: dict[str, list[Sample]] = {side.name: [] for side in taking}
-    for number in range(effort.rounds):
-        first = number % len(taking)
-        for side in taking[first:] + taking[:first]:
-            samples[side.name].append(_sample(work, side, effort.seconds))
+    samples = in_turn(sides, rounds, lambda side, _: _sample(work, side, seconds))
     return Measured(work.name, samples, work.targets)
 
 
-def sampled(side: Side, run: Callable[[], tuple[int, float]]) -> Sample:
-    """What `run` does, which returns (answers, answers a second), with the processor time of an answer."""
+def in_turn(sides: Sequence[Side], rounds: int, sample: Callable[[Side, int], Sample]) -> dict[str, list[Sample]]:
+    """What `sample` of a side and the round's number gives, of each side in each round."""
+    samples: dict[str, list[Sample]] = {side.name: [] for side in sides}
+    for number in range(rounds):
+        first = number % len(sides)
+        for side in [*sides[first:], *sides[:first]]:
+            samples[side.name].append(sample(side, number))
+    return samples
+
+
+def sampled(side: Side, run: Callable[[], tuple[int, Sample]]) -> Sample:
+    """What `run` does, which returns the number of answers too, with the processor time of an answer."""
     before = side.service.processor_seconds()
-    answers, per_second = run()
-    return Sample(per_second, (side.service.processor_seconds() - before) / answers * 1e6)
+    answers, sample = run()
+    return replace(sample, processor_us=(side.service.processor_seconds() - before) / answers * 1e6)
 
 
 def _sample(work: Work, side: Side, seconds: float) -> Sample:
-    def run() -> tuple[int, float]:
-        done = measure(work.load(side, seconds))
-        return done.answers, done.per_second
+    load = work.load(side, seconds)
+
+    def run() -> tuple[int, Sample]:
+        done = measure(load)
+        return done.answers, Sample(done.per_second, 0, done.p50_ms, done.p99_ms)
 
     return sampled(side, run)
 
@@ -110,11 +155,21 @@ def _finds(side: Side, path: str) -> bool:
 
 
 def _warm_up(work: Work, side: Side) -> None:
-    """Send every request twice, if that takes at most some seconds."""
-    done = measure(work.load(side, 1))
-    missing = 2 * work.requests - done.answers
-    if missing > 0:
-        measure(replace(work.load(side, 1), seconds=min(WARM_UP_S, 1.2 * missing / done.per_second + 1)))
+    """Send every request twice; at least so many that threads and connections are there."""
+    load = work.first(side)
+    tokens = load.tokens or [load.token]
+    count = max(2 * max(len(load.paths), len(tokens)), FEWEST)
+    each = zip(range(count), itertools.cycle(load.paths), itertools.cycle(tokens), strict=False)
+    requests = [encoded("GET", path, token).decode() for _, path, token in each]
+    outcome = generate(Plan(load.port, requests, count, float("inf"), CONNECTIONS))
+    if outcome.share(200) != 1:
+        raise LocalError(f"{side.name} should have answered every request of {work.name}: {outcome.statuses}")
+
+
+def found_by_all(sides: Sequence[Side], searches: Sequence[str]) -> list[str]:
+    """The first searches for which every side finds something; some find nothing for stop words."""
+    found = (path for path in searches if all(_finds(side, path) for side in sides))
+    return list(itertools.islice(found, SEARCHES))
 
 
 def open_pages(ours: Side) -> list[str]:
@@ -123,19 +178,20 @@ def open_pages(ours: Side) -> list[str]:
     return [f"/api/v1/jobs/{each['id']}" for each in found]
 
 
-def add_postings(bed: Bed, searches: int = SEARCHES) -> list[str]:
-    """The paths of so many searches in a small new catalogue, which is added."""
+def add_postings(bed: Bed, searches: int = SEARCHES, jobs: int = JOBS) -> list[str]:
+    """The paths of so many different searches in a small catalogue, which is added unless it is there."""
     url, now = bed.postgres.direct_url, datetime.now(UTC)
     database = Database(url, Tuning().database, prepared=False)
     nobody = b"$2b$%02d$" % Passwords().bcrypt_cost + b"x" * 53
     period = Period(now - timedelta(days=45), now, now)
-    add_jobs(url, Catalogue(_SEED, JOBS, period), partial(add_recruiters, database, password_hash=nobody))
-    UpkeepStore(database).count()
+    with suppress(AlreadyThere):
+        add_jobs(url, Catalogue(_SEED, jobs, period), partial(add_recruiters, database, password_hash=nobody))
+        UpkeepStore(database).count()
     database.close()
     queries = Queries(sources_of(url), random.Random(_SEED))
     drawn = (queries.words(1 + number % 2) for number in itertools.count())
     plain = (each for each in drawn if each["q"][0].isascii())  # the Rust peer compares accents
-    return [
-        f"/api/v1/jobs?limit=20&{urllib.parse.urlencode(each, doseq=True)}"
-        for each in itertools.islice(plain, searches)
-    ]
+    found: dict[str, None] = {}
+    while len(found) < searches:
+        found[f"/api/v1/jobs?limit=20&{urllib.parse.urlencode(next(plain), doseq=True)}"] = None
+    return list(found)

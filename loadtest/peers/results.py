@@ -1,7 +1,7 @@
 """What was measured of each side in each round, the ratios of rounds, and the targets."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
@@ -10,15 +10,18 @@ from loadtest.peers.sides import FASTAPI, OURS, RUST
 from loadtest.report import Row
 
 BCRYPT = "bcrypt alone"
-_MEANINGS = {"rate": "requests/s", "cost": "processor time"}
+CLOSED, COLD, OPEN = "closed loop", "cold", "open loop"
+MEANINGS = {"rate": "requests/s", "cost": "processor time"}
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Answers a second, and the processor time of an answer, of one side in one round."""
+    """Answers a second, the processor time of an answer, and latencies, of one side in one round; 0 if not measured."""
 
     per_second: float
     processor_us: float
+    p50_ms: float = 0.0
+    p99_ms: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -30,13 +33,14 @@ class Target:
     beside: str = RUST
 
     def __str__(self) -> str:
-        return f"{_MEANINGS[self.of]} {'<=' if self.of == 'cost' else '>='} {self.bound:g}x"
+        return f"{MEANINGS[self.of]} {'<=' if self.of == 'cost' else '>='} {self.bound:g}x"
 
     def met(self, ratio: float) -> bool:
         return ratio <= self.bound if self.of == "cost" else ratio >= self.bound
 
 
 CHEAPER = (Target("rate", 1.0), Target("cost", 0.9))
+FASTAPI_SLOWER = Target("rate", 7.0, FASTAPI)
 
 
 @dataclass(frozen=True)
@@ -46,22 +50,24 @@ class Measured:
     work: str
     sides: dict[str, list[Sample]]
     targets: Sequence[Target] = ()
+    kind: str = CLOSED
 
     def ratios(self, of: str, beside: str = RUST) -> list[float]:
         """Ours to another side's, of each round."""
         pairs = zip(self.sides[OURS], self.sides.get(beside, ()), strict=False)
         if of == "cost":
             return [ours.processor_us / theirs.processor_us for ours, theirs in pairs if theirs.processor_us]
-        return [ours.per_second / theirs.per_second for ours, theirs in pairs]
+        return [ours.per_second / theirs.per_second for ours, theirs in pairs if theirs.per_second]
 
 
 @dataclass(frozen=True)
 class Results:
-    """All kinds of work, and on which machine; without cargo the Rust peer is left out."""
+    """All kinds of work, on which machine, and what each side promises; without cargo the Rust peer is left out."""
 
     machine: str
     quick: bool
     measured: list[Measured] = field(default_factory=list)
+    promises: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def save(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -76,10 +82,11 @@ def load(path: Path) -> Results:
             each["work"],
             {name: [Sample(**sample) for sample in samples] for name, samples in each["sides"].items()},
             [Target(**target) for target in each["targets"]],
+            each["kind"],
         )
         for each in given["measured"]
     ]
-    return Results(given["machine"], given["quick"], measured)
+    return Results(given["machine"], given["quick"], measured, given["promises"])
 
 
 def rows(results: Results) -> list[Row]:
@@ -91,29 +98,30 @@ def rows(results: Results) -> list[Row]:
     return found
 
 
-def markdown(results: Results) -> str:
-    """The table of the documentation."""
-    lines = [
-        f"| work | {OURS} | {RUST} | {FASTAPI} | {BCRYPT} | {OURS} : {RUST} | target | met |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    for each in results.measured:
-        cells = [told(each.sides[name]) if name in each.sides else "" for name in (OURS, RUST, FASTAPI, BCRYPT)]
-        cells += [_ratio_cell(each), *_target_cells(each)]
-        lines.append(f"| {each.work} | " + " | ".join(cells) + " |")
-    rounds = len(results.measured[0].sides[OURS]) if results.measured else 0
-    length = " of a second each (`QUICK=1`)" if results.quick else ""
-    machine = " ".join(results.machine.split("\n"))
-    return f"{rounds} rounds{length} on {machine}.\n\n" + "\n".join(lines) + "\n"
-
-
 def told(samples: Sequence[Sample]) -> str:
-    """Medians; processor time is left out where it was not measured."""
-    rate, cost = median(each.per_second for each in samples), median(each.processor_us for each in samples)
-    shown = f"{rate:,.0f}/s" if rate >= 100 else f"{rate:.1f}/s"
-    if not cost:
-        return shown
-    return f"{shown}, {cost:,.1f} µs" if cost < 1000 else f"{shown}, {cost / 1000:,.1f} ms"
+    """Medians; what was not measured is left out."""
+    parts = [rate(samples), cost(samples), latencies(samples)]
+    return ", ".join(part for part in parts if part)
+
+
+def rate(samples: Sequence[Sample]) -> str:
+    """Requests a second."""
+    found = median(each.per_second for each in samples)
+    return f"{found:,.0f}/s" if found >= 100 else f"{found:.1f}/s"
+
+
+def cost(samples: Sequence[Sample]) -> str:
+    """Processor time of a request."""
+    found = median(each.processor_us for each in samples)
+    if not found:
+        return ""
+    return f"{found:,.1f} µs" if found < 1000 else f"{found / 1000:,.1f} ms"
+
+
+def latencies(samples: Sequence[Sample]) -> str:
+    """Median and 99th percentile."""
+    p50, p99 = (median(values) for values in zip(*((each.p50_ms, each.p99_ms) for each in samples), strict=True))
+    return f"p50 {p50:.2f}, p99 {p99:.2f} ms" if p99 else ""
 
 
 def noisy(ratios: Sequence[float]) -> str:
@@ -123,20 +131,6 @@ def noisy(ratios: Sequence[float]) -> str:
 
 def _compared(each: Measured, target: Target) -> Row:
     ratios = each.ratios(target.of, target.beside)
-    what = f"{each.work}, {OURS} : {target.beside}, {_MEANINGS[target.of]}"
+    what = f"{each.work}, {OURS} : {target.beside}, {MEANINGS[target.of]}"
     bound = f"{'<=' if target.of == 'cost' else '>='} {target.bound:g}x"
     return Row(what, noisy(ratios), bound, target.met(median(ratios)))
-
-
-def _ratio_cell(each: Measured) -> str:
-    if RUST not in each.sides:
-        return ""
-    told_ratios = [f"{_MEANINGS[of]} {noisy(found)}" for of in _MEANINGS if (found := each.ratios(of))]
-    return "<br>".join(told_ratios)
-
-
-def _target_cells(each: Measured) -> tuple[str, str]:
-    known = [(target, each.ratios(target.of, target.beside)) for target in each.targets if target.beside in each.sides]
-    bounds = [str(target) + ("" if target.beside == RUST else f" of {target.beside}") for target, _ in known]
-    verdicts = ["yes" if target.met(median(ratios)) else "**no**" for target, ratios in known]
-    return "<br>".join(bounds), "<br>".join(verdicts)

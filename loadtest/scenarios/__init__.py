@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from loadtest.bed import Bed
 from loadtest.report import Row
@@ -16,7 +17,17 @@ class Effort:
     samples: int
 
 
-QUICK = Effort(rounds=2, seconds=2, samples=500)
+QUICK = Effort(rounds=2, seconds=2, samples=200)
 FULL = Effort(rounds=5, seconds=4, samples=2000)
+MOST_S = {True: 240.0, False: 1200.0}
+"""Seconds that `make bench` may take on two idle cores, quick or not."""
 
-Scenario = Callable[[Bed, Effort], list[Row]]
+Run = Callable[[Bed, Effort], list[Row]]
+
+
+class Scenario(Protocol):
+    """A module of this package that belongs to `make bench`."""
+
+    def planned_s(self, effort: Effort) -> float: ...
+
+    def run(self, bed: Bed, effort: Effort) -> list[Row]: ...

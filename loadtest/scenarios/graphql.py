@@ -6,21 +6,31 @@ from loadtest.bed import Bed
 from loadtest.peers.graphql import REST, opened, queries
 from loadtest.peers.reads import measured
 from loadtest.peers.results import Results, rows
+from loadtest.peers.schedule import OVERHEAD_S
 from loadtest.peers.sides import Side
 from loadtest.report import Row, machine
 from loadtest.scenarios import QUICK, Effort
 
-ROUNDS, QUICK_SECONDS = 5, 2
+SECONDS, WORKS = 2.0, 5
+
+
+def planned_s(effort: Effort) -> float:
+    """Seconds that it takes on two idle cores."""
+    return 10 + effort.rounds * WORKS * 2 * (_seconds(effort) + OVERHEAD_S)
+
+
+def _seconds(effort: Effort) -> float:
+    return SECONDS / 2 if effort == QUICK else SECONDS
 
 
 def run(bed: Bed, effort: Effort) -> list[Row]:
-    """Always five rounds, which are short where little effort is wanted."""
-    own = Effort(ROUNDS, QUICK_SECONDS if effort == QUICK else effort.seconds, effort.samples)
+    """Rounds of two seconds, and of one where little effort is wanted."""
+    seconds = _seconds(effort)
     results = Results(machine(), quick=effort == QUICK)
     with opened(bed) as sides:
         ours = sides[0]
         asked = queries(bed, sides)
-        results.measured.extend(measured(each, sides, own) for each in asked)
+        results.measured.extend(measured(each, sides, effort.rounds, seconds) for each in asked)
         by_rest = [ours, Side(REST, ours.service, ours.tokens)]
-        results.measured.append(measured(asked[0].beside_rest(), by_rest, own))
+        results.measured.append(measured(asked[0].beside_rest(), by_rest, effort.rounds, seconds))
     return [replace(row, what=f"GraphQL, {row.what}") for row in rows(results)]

@@ -16,6 +16,15 @@ READS_PER_SECOND = 400
 HASHERS = 8  # connections that keep every bcrypt thread busy without filling its queue
 
 
+def planned_s(effort: Effort) -> float:
+    """Seconds that it takes on two idle cores."""
+    return 5 + effort.seconds + _rounds(effort) * (3 * effort.seconds + 4)
+
+
+def _rounds(effort: Effort) -> int:
+    return (effort.rounds + 1) // 2
+
+
 def run(bed: Bed, effort: Effort) -> list[Row]:
     """Measure idle and flooded in turn; latencies count from the time a request was due."""
     seconds = effort.seconds * 1.5
@@ -26,7 +35,7 @@ def run(bed: Bed, effort: Effort) -> list[Row]:
         capacity = _capacity(service, logins, effort)
         rounds = [
             (_idle(service, token, seconds), *_flooded(service, token, logins, capacity, seconds))
-            for _ in range(effort.rounds // 2 + 1)
+            for _ in range(_rounds(effort))
         ]
     idle, flooded = (median(_p99(each[side]) for each in rounds) for side in (0, 1))
     growth = flooded / idle

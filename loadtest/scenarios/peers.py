@@ -1,27 +1,73 @@
-"""The service beside the stack that it replaces and FastAPI, in rounds in turn; results also as JSON."""
+"""The service beside the stack that it replaces and usual ones in Python, in rounds in turn; results also as JSON."""
+
+from collections.abc import Iterator, Sequence
+from statistics import median
 
 from loadtest.bed import CHECKOUT, Bed
-from loadtest.peers import logins, reads
+from loadtest.peers import cold, logins, paced, reads
 from loadtest.peers.building import built
-from loadtest.peers.results import Results, rows
-from loadtest.peers.sides import opened
+from loadtest.peers.promises import PROMISES
+from loadtest.peers.results import Measured, Results, rows
+from loadtest.peers.schedule import FULL, QUICK, Schedule
+from loadtest.peers.sides import OURS, Side, opened
 from loadtest.report import Row, machine
-from loadtest.scenarios import QUICK, Effort
+from loadtest.scenarios import QUICK as QUICK_EFFORT
+from loadtest.scenarios import Effort
 
 RESULTS = CHECKOUT / ".run" / "peers.json"
-ROUNDS, QUICK_SECONDS = 5, 1
+JOBS, COLD_SEARCHES = 4_900, 1_000
+READS, COLD, SIDES = 7, 3, 4
+COST_US, LEAST_SAVED = 100.0, 0.90
+
+
+def planned_s(effort: Effort) -> float:
+    """Seconds that it takes at most on two idle cores."""
+    return _schedule(effort).planned_s(READS, COLD, SIDES)
 
 
 def run(bed: Bed, effort: Effort) -> list[Row]:
-    """Always five rounds, which are short where little effort is wanted."""
-    rust = built()
-    own = Effort(ROUNDS, QUICK_SECONDS if effort == QUICK else effort.seconds, effort.samples)
-    results = Results(machine(), quick=effort == QUICK)
+    """Cold works come first: nobody has read anything yet."""
+    rust, results = built(), Results(machine(), quick=effort == QUICK_EFFORT, promises=PROMISES)
     with opened(bed, rust) as sides:
-        for work in reads.works(bed, sides):
-            results.measured.append(reads.measured(work, sides, own))
-        results.measured.append(logins.flooded_profile(sides, own))
-        results.measured.append(logins.logins(sides, own))
-    results.save(RESULTS)
+        for each in _measured(bed, sides, _schedule(effort)):
+            print(f"[bench]   {each.work}", flush=True)
+            results.measured.append(each)
+            results.save(RESULTS)
     left_out = [] if rust else [Row("Rust peer", "left out: cargo is not installed")]
-    return rows(results) + left_out
+    return rows(results) + _alone(results) + left_out
+
+
+def _schedule(effort: Effort) -> Schedule:
+    return QUICK if effort == QUICK_EFFORT else FULL
+
+
+def _measured(bed: Bed, sides: Sequence[Side], schedule: Schedule) -> Iterator[Measured]:
+    drawn = reads.add_postings(bed, 2 * reads.SEARCHES + COLD_SEARCHES, JOBS)
+    for unread in cold.works(bed, drawn[2 * reads.SEARCHES :]):
+        yield cold.measured(unread, sides, schedule)
+    works = reads.works(bed, sides, reads.found_by_all(sides, drawn[: 2 * reads.SEARCHES]))
+    for work in works:
+        yield reads.measured(work, sides, schedule.rounds, schedule.reads_s)
+    for work in (works[-1], works[1], *works[-3:-1])[: schedule.paced]:
+        yield paced.measured(work, sides, schedule)
+    yield logins.logouts(bed, sides, schedule)
+    yield logins.logins(sides, schedule)
+    yield logins.registrations(sides, schedule)
+    yield logins.flooded_profile(sides, schedule)
+
+
+def _alone(results: Results) -> list[Row]:
+    """What a profile costs our worker, and how much of the time of 100 reads a batch of 100 saves."""
+    ours = {each.work: each.sides[OURS] for each in results.measured}
+    cost_us = median(each.processor_us for each in ours[reads.OWN])
+    saved = median(
+        1 - single.per_second / (reads.BATCH * batch.per_second)
+        for batch, single in zip(ours[reads.BATCHED], ours[reads.PUBLIC], strict=True)
+    )
+    return [
+        Row("own profile, processor time of our worker", f"{cost_us:.0f} us", f"< {COST_US:g} us", cost_us < COST_US),
+        Row(
+            f"batch of {reads.BATCH} : {reads.BATCH} single reads, server time",
+            f"{saved:.1%} less", f">= {LEAST_SAVED:.0%}", saved >= LEAST_SAVED,
+        ),
+    ]  # fmt: skip

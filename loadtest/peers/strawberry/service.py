@@ -23,9 +23,9 @@ from strawberry.types import Info
 
 from app.auth.store import FIND_SESSION
 from app.config import Settings
-from loadtest.peers.store import COUNT, COUNT_VALUES, FIND_COMPANIES, FIND_JOBS, LIST_APPLICATIONS, SEARCH
-from loadtest.peers.strawberry_types import Application, AppliedJob, Company, Connection, Facet, Job, Page, Total, User
-from loadtest.reference import SESSION_S, Verify, keep, remembering, verifier
+from loadtest.peers.strawberry.store import COUNT, COUNT_VALUES, FIND_COMPANIES, FIND_JOBS, LIST_APPLICATIONS, SEARCH
+from loadtest.peers.strawberry.types import Application, AppliedJob, Company, Connection, Facet, Job, Page, Total, User
+from loadtest.peers.tokens import SESSION_S, Verify, keep, remembering, verifier
 
 
 class Context(BaseContext):

@@ -1,0 +1,1 @@
+"""The usual Python: Django with Django REST framework, under gunicorn with threads."""

@@ -1,0 +1,1 @@
+"""The usual GraphQL in Python: strawberry on FastAPI."""
