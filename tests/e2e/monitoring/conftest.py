@@ -13,17 +13,17 @@ from tests.e2e.cluster.access import Cluster
 from tests.e2e.monitoring.prometheus_api import Prometheus
 from tests.e2e.platform import mail_server
 from tests.e2e.platform.by_hand import in_one, secret
-from tests.e2e.platform.release import Release, installed
+from tests.e2e.platform.release import NAME, Release, installed
 from tests.e2e.sequence import Share
 from tests.e2e.waiting import wait_until
 
 HERE = Path(__file__).parent
 FOUND_BY = {"e2e": "monitoring"}
-PRIMARY = "postgresql://jobfinder@/jobfinder?host=/run/pgbouncer&port=6432"
+PRIMARY = {"name": "primary", "host": f"{NAME}-postgresql", "connectionBudget": 20}
 """In the place of a replica: it is refused as one, and has all series of replicas."""
 VALUES = {
     **mail_server.VALUES,
-    "settings": {"DATABASE_REPLICA_URLS": PRIMARY},
+    "database": {"replicas": [PRIMARY]},
     "pgbouncer": {"exporter": {"enabled": True}},
     "operator": {"enabled": True},
     "realtime": {
