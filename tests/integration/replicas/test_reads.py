@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from app.companies.schemas import CompanyPatch
+from app.config import DatabaseTuning
 from app.errors import NotFound
 from app.jobs.schemas import JobPatch, NewJob, Place
 from app.local.memcached import Memcached
@@ -117,6 +119,25 @@ def test_replicas_that_are_away_cost_only_capacity(servers: Site, workers: list[
     first.users.profiles([*users, users[0] + 1000])
     servers.first.start()
     eventually(lambda: first.uses(1))
+
+
+def test_more_reads_than_a_replica_has_connections_go_to_the_primary(servers: Site, workers: list[Worker]) -> None:
+    """Nobody waits for one of its connections longer than 50 ms, and it stays in use."""
+    first, _ = workers
+    users = [new_user(servers.url) for _ in range(40)]
+    for each in (servers.first, servers.second):
+        each.catch_up()
+    first.replicas.apply(DatabaseTuning(pool_min=1, pool_max=1))
+    before = answered(first)
+    with ThreadPoolExecutor(len(users)) as readers:
+        assert list(readers.map(lambda user: first.users.profile(user).user.id, users)) == users
+    assert answered(first) == before + len(users)
+    eventually(lambda: first.sees(2))
+
+
+def answered(worker: Worker) -> int:
+    """Reads for which a replica was asked, whether it answered or not."""
+    return sum(worker.counted(name) for name in ("replica_reads", "replica_refused", "replica_failures"))
 
 
 def test_ended_session_on_a_replica_is_no_error(servers: Site, workers: list[Worker]) -> None:

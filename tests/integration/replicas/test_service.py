@@ -1,8 +1,10 @@
 """The whole service with a replica behind a PgBouncer of its own."""
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from itertools import count
 
+import psycopg2
 import pytest
 
 from app.local.memcached import Memcached
@@ -14,17 +16,24 @@ from tests.integration.replicas.servers import Site, new_user
 from tests.service import Service
 from tests.sql import ask as ask_database
 
+POOL = 8
+
 
 @pytest.fixture(scope="module")
-def person(servers: Site, cache: Memcached, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Person]:
-    with (
-        PgBouncer(servers.primary, [preparation().connect_query], pool_size=8) as pooler,
-        PgBouncer(servers.first, pool_size=8) as replica_pooler,
-    ):
+def pooler_of_replica(servers: Site) -> Iterator[PgBouncer]:
+    with PgBouncer(servers.first, pool_size=POOL) as pooler:
+        yield pooler
+
+
+@pytest.fixture(scope="module")
+def person(
+    servers: Site, cache: Memcached, pooler_of_replica: PgBouncer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Person]:
+    with PgBouncer(servers.primary, [preparation().connect_query], pool_size=POOL) as pooler:
         variables = {
             "WORKERS": "1",
             "DATABASE_URL": pooler.url,
-            "DATABASE_REPLICA_URLS": replica_pooler.url,
+            "DATABASE_REPLICA_URLS": pooler_of_replica.url,
             "PGBOUNCER_CONSOLE_URL": pooler.console_url,
             "MEMCACHED_SERVERS": cache.address,
         }
@@ -66,6 +75,28 @@ def adds_a_read(person: Person, ask: Callable[[], None]) -> bool:
     before = metric(person, "replica_reads_total")
     ask()
     return metric(person, "replica_reads_total") == before + 1
+
+
+@contextmanager
+def flooded(pooler: PgBouncer) -> Iterator[None]:
+    """Others hold every connection of the pool, in transactions that do not end."""
+    with ExitStack() as held:
+        for _ in range(POOL):
+            connection = held.enter_context(closing(psycopg2.connect(pooler.url)))
+            connection.cursor().execute("SELECT 1")
+        yield
+
+
+def test_flooded_replica_harms_no_request(person: Person, servers: Site, pooler_of_replica: PgBouncer) -> None:
+    eventually(lambda: replicas_are(person, "up"))
+    users = [new_user(servers.url) for _ in range(5)]
+    with flooded(pooler_of_replica):
+        found = [person.api.get(f"users/{user}", person.token).json()["id"] for user in users]
+        assert found == users
+        assert person.api.get("jobs?q=flood").json()["items"] == []
+        eventually(lambda: replicas_are(person, "down"))
+        assert metric(person, "replica_used") == 0
+    eventually(lambda: replicas_are(person, "up"))
 
 
 def test_stopped_replica_harms_no_request(person: Person, servers: Site) -> None:
