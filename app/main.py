@@ -202,6 +202,7 @@ class Parts:
         self.ticker.every(600.0, self.events.rotate, "old events")
         self.ticker.every(60.0, StreamStore(self.database).rotate, "old events for accounts")
         self.ticker.every(600.0, self.imports.store.prune, "old runs of feeds")
+        self.ticker.every(60.0, self.imports.settle_words, "index of words")
         self.ticker.every(30.0, self.database.prune, "idle connections")
         self.ticker.every(600.0, self.upkeep.prune_sessions, "expired sessions")
         self.ticker.every(600.0, self.letters.prune, "links of mails")

@@ -3,16 +3,19 @@
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count, islice
 from pathlib import Path
+from threading import Event, Thread
 
+from app.errors import Unavailable
 from app.imports.board import Imports
 from app.imports.files import read_file
 from app.imports.lines import Line, lines_of
 from app.imports.schemas import LineReport, Run
+from app.imports.store import SILENT_COMMAND_S
 
 PART = 1_000
 AT_ONCE = 2
@@ -20,6 +23,8 @@ AT_ONCE = 2
 
 MERGE_EVERY = 5
 """Parts after which collected entries are merged into the index of words."""
+
+RENEW_EVERY_S = 10.0
 
 
 @dataclass
@@ -44,13 +49,33 @@ def feed(
     MassClose, NotFinal or Unavailable.
     """
     company_id, source = of
-    run = imports.runs.start(company_id, source)
+    run = imports.runs.start(company_id, source, SILENT_COMMAND_S)
     try:
-        _import(imports, of, run.id, path, report)
-        return imports.runs.commit(company_id, source, run.id, force=force, chunk=PART)
+        with _renewed(partial(imports.runs.renew, run.id)):
+            _import(imports, of, run.id, path, report)
+            return imports.runs.commit(company_id, source, run.id, force=force, chunk=PART)
     except BaseException:
         imports.runs.end(company_id, source, run.id)
         raise
+
+
+@contextmanager
+def _renewed(renew: Callable[[], None]) -> Iterator[None]:
+    """Renew the run meanwhile, also while nothing is written: a part may wait for the database, or the file be slow."""
+    over = Event()
+
+    def go_on() -> None:
+        while not over.wait(RENEW_EVERY_S):
+            with suppress(Unavailable):
+                renew()
+
+    thread = Thread(target=go_on, name="renewal of the run", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +96,7 @@ def _import(
 ) -> None:  # fmt: skip
     progress = Progress()
     add = partial(imports.runs.add, *of, run_id, chunk=PART)
-    with imports.collecting() as merge, closing(_added(_parts(read_file(path)), add)) as added:
+    with imports.words.collecting() as merge, closing(_added(_parts(read_file(path)), add)) as added:
         for number, (part, reports) in zip(count(1), added, strict=False):
             for each in reports:
                 progress.outcomes[each.status] += 1

@@ -6,7 +6,7 @@ from app.errors import Conflict, NotFound
 from app.imports.lines import Line
 from app.imports.schemas import LineReport, Run
 from app.imports.service import CHUNK, Importer
-from app.imports.store import ImportStore
+from app.imports.store import SILENT_S, ImportStore
 from app.infra.postgres.database import Transaction
 from app.jobs.bulk.service import Bulk, BulkWriter
 
@@ -51,14 +51,17 @@ class FeedRuns:
     def __init__(self, imports: ImportStore, importer: Importer, writer: BulkWriter) -> None:
         self._store, self._importer, self._writer = imports, importer, writer
 
-    def start(self, company_id: int, source: str) -> Run:
-        """A new run; raises RunUnderWay unless the one before is over or abandoned."""
-        started = self._store.start(company_id, source)
+    def start(self, company_id: int, source: str, silent_s: int = SILENT_S) -> Run:
+        """A new run, abandoned after `silent_s` seconds without lines or `renew`.
+
+        Raises RunUnderWay unless the one before is over or abandoned.
+        """
+        started = self._store.start(company_id, source, silent_s)
         if started is None:
             other = self._store.under_way(company_id, source)
             if other is not None:
                 raise RunUnderWay(other)
-            started = self._store.start(company_id, source)
+            started = self._store.start(company_id, source, silent_s)
         if started is None:
             raise RunOver("it has ended at this moment; repeat the request")
         return started
@@ -103,6 +106,10 @@ class FeedRuns:
             self._store.count_closed(run_id, len(part))
         done = self._store.move(company_id, source, run_id, "committed", ("committing",))
         return done or self.find(company_id, source, run_id)
+
+    def renew(self, run_id: int) -> None:
+        """Show that whoever feeds the run still does. Raises Unavailable."""
+        self._store.renew(run_id)
 
     def end(self, company_id: int, source: str, run_id: int) -> None:
         """End a run without closing anything; its lines stay imported. Raises NotFound or RunOver."""

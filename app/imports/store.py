@@ -13,8 +13,11 @@ from app.users.store import utc
 EXTENDED_WITHIN_DAYS = 30
 """A posting whose line does not say until when is extended by another import once it has fewer days left."""
 
-ABANDONED_AFTER_S = 900
-"""A run without lines for so long no longer keeps others of its source from starting."""
+SILENT_S = 900
+"""A run that shows no sign of life for so long no longer keeps others of its source from starting."""
+
+SILENT_COMMAND_S = 60
+"""The same for a run of the command, which renews it again and again."""
 
 # OFFSET 0 has each line looked up in the indexes, whatever the planner knows of tables that have just grown.
 LIST_KNOWN = """
@@ -45,11 +48,11 @@ _RUN = """id, source, state, started_at, active_at, ended_at, created, changed, 
 ABANDON = """
 UPDATE feed_run SET state = 'abandoned', ended_at = now()
  WHERE company_id = %s AND source = %s AND state IN ('open', 'committing')
-   AND active_at < now() - make_interval(secs => %s)
+   AND active_at < now() - make_interval(secs => silent_seconds)
 """
 
 START = f"""
-INSERT INTO feed_run (company_id, source) VALUES (%s, %s)
+INSERT INTO feed_run (company_id, source, silent_seconds) VALUES (%s, %s, %s)
     ON CONFLICT (company_id, source) WHERE state IN ('open', 'committing') DO NOTHING
 RETURNING {_RUN}
 """
@@ -76,6 +79,13 @@ UPDATE feed_run SET state = %s, active_at = now(), ended_at = CASE WHEN %s THEN 
 
 FORGET_PARTS = "DELETE FROM feed_part WHERE run_id = %s"
 
+RENEW = "UPDATE feed_run SET active_at = now() WHERE id = %s AND state IN ('open', 'committing')"
+
+IS_FED = """
+SELECT EXISTS (SELECT FROM feed_run WHERE state IN ('open', 'committing') AND silent_seconds <= %s
+                  AND active_at >= now() - make_interval(secs => silent_seconds))
+"""
+
 COUNT_CLOSED = "UPDATE feed_run SET closed = closed + %s, active_at = now() WHERE id = %s"
 
 TIME_FOR_ALL = "SELECT set_config('statement_timeout', '60s', true)"
@@ -94,7 +104,8 @@ SELECT id FROM posting JOIN (
 """
 
 STANDING = """
-SELECT CASE WHEN state IN ('open', 'committing') AND active_at < now() - make_interval(secs => %s) THEN 'abandoned'
+SELECT CASE WHEN state IN ('open', 'committing') AND active_at < now() - make_interval(secs => silent_seconds)
+            THEN 'abandoned'
             WHEN state = 'committed' AND refused > created + changed + unchanged THEN 'failing'
             WHEN state IN ('open', 'committing') THEN 'running' ELSE state END AS standing, count(*)
   FROM (SELECT DISTINCT ON (company_id, source) * FROM feed_run ORDER BY company_id, source, id DESC) AS latest
@@ -142,10 +153,18 @@ class ImportStore:
         """Keys of committed imports of the company that may not be final yet."""
         return unpublished_with(self._database, company_key(company_id))
 
-    def start(self, company_id: int, source: str) -> Run | None:
+    def start(self, company_id: int, source: str, silent_s: int) -> Run | None:
         """A new run; None if one is under way. Two statements: first an abandoned one ends."""
-        self._database.run(ABANDON, company_id, source, ABANDONED_AFTER_S)
-        return _run(self._database.one(START, company_id, source))
+        self._database.run(ABANDON, company_id, source)
+        return _run(self._database.one(START, company_id, source, silent_s))
+
+    def renew(self, run_id: int) -> None:
+        """Show that whoever feeds the run still does."""
+        self._database.run(RENEW, run_id)
+
+    def is_fed(self) -> bool:
+        """Whether a command is feeding a run."""
+        return bool(self._database.one(IS_FED, SILENT_COMMAND_S)[0])
 
     def under_way(self, company_id: int, source: str) -> Run | None:
         return _run(self._database.one(FIND_UNDER_WAY, company_id, source))
@@ -184,7 +203,7 @@ class ImportStore:
 
     def standing(self) -> dict[str, int]:
         """How many sources there are by what became of their latest run; raises Unavailable."""
-        return dict.fromkeys(STANDINGS, 0) | dict(self._database.all(STANDING, ABANDONED_AFTER_S))
+        return dict.fromkeys(STANDINGS, 0) | dict(self._database.all(STANDING))
 
     def prune(self) -> int:
         """Remove runs that ended 90 days ago."""

@@ -50,7 +50,7 @@ class BulkWriter:
     def __init__(self, database: Database, postings: PostingStore, coherence: Coherence, rates: Rates) -> None:
         self._database, self._postings, self._coherence, self._rates = database, postings, coherence, rates
         self._vocabulary = Vocabulary()
-        self.collecting = WordIndex(database).collecting
+        self.words = WordIndex(database)
 
     def find_many(self, posting_ids: Sequence[int]) -> dict[int, Posting]:
         """Postings in whatever state, by id."""

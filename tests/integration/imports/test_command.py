@@ -18,7 +18,7 @@ from tests.integration.imports.office import Office, line
 from tests.service import CHECKOUT
 
 LINES = PART + 200
-ABANDON = "UPDATE feed_run SET active_at = now() - interval '1 hour'"
+MINUTE_LATER = "UPDATE feed_run SET active_at = active_at - interval '1 minute'"
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +101,12 @@ def test_killed_import_closes_nothing_and_is_repeated(office: Office, environmen
     assert "run 1 has been open" in shown
     written = len(office.states())
     assert Counter(office.states().values()) == {"open": written}
-    office.database.run(ABANDON)
+    assert office.imports.words.collects()
+    office.imports.settle_words()
+    assert office.imports.words.collects(), "the command may still be alive"
+    office.database.run(MINUTE_LATER)
+    office.imports.settle_words()
+    assert not office.imports.words.collects()
     code, output, _ = run(environment, file)
     assert code == 0
     assert f": {LINES - written:,} created, 0 changed, {written:,} unchanged, 0 refused, 0 closed.\n" in output

@@ -1,6 +1,7 @@
 """Files of postings, read without taking much memory, and `python -m app import` on them."""
 
 from pathlib import Path
+from threading import Event
 
 import msgspec
 import pytest
@@ -108,3 +109,25 @@ def test_interrupted_import_ends_its_run_and_is_repeated(
     with pytest.raises(KeyboardInterrupt):
         feed(office.imports, (office.company, "ats"), path, interrupted)
     assert run(office, path) == (2, 0, 4, 0, 0)  # parts that were under way are written
+
+
+def test_run_is_renewed_while_nothing_is_written(
+    office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    renewed, renew = Event(), office.imports.runs.renew
+    monkeypatch.setattr("app.imports.feeding.RENEW_EVERY_S", 0.01)
+
+    def seen(run_id: int) -> None:
+        renew(run_id)
+        renewed.set()
+
+    def silent(progress: Progress) -> None:
+        office.database.run("UPDATE feed_run SET active_at = active_at - interval '1 minute'")
+        renewed.clear()
+        assert renewed.wait(10)
+        with pytest.raises(RunUnderWay):
+            office.imports.runs.start(office.company, "ats")
+
+    monkeypatch.setattr(office.imports.runs, "renew", seen)
+    path = written(tmp_path, b"\n".join(line(number) for number in range(6)))
+    assert feed(office.imports, (office.company, "ats"), path, silent).state == "committed"

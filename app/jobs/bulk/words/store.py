@@ -15,6 +15,11 @@ END $$
 """
 COLLECT_WORDS, INDEX_AT_ONCE = _OWNED.format("on"), _OWNED.format("off")
 
+COLLECTS_WORDS = """
+SELECT EXISTS (
+    SELECT FROM pg_class WHERE oid = to_regclass('posting_words') AND 'fastupdate=on' = ANY (reloptions))
+"""
+
 MERGE_WORDS = """
 SELECT gin_clean_pending_list(oid)
   FROM pg_class WHERE oid = to_regclass('posting_words') AND pg_has_role(relowner, 'USAGE')
@@ -38,8 +43,16 @@ class WordIndex:
         try:
             yield self.merge
         finally:
-            self._database.run(INDEX_AT_ONCE)
-            self.merge()
+            self.stop_collecting()
+
+    def collects(self) -> bool:
+        """Whether new entries are collected, also by a process that was killed meanwhile."""
+        return bool(self._database.one(COLLECTS_WORDS)[0])
+
+    def stop_collecting(self) -> None:
+        """New entries go into the index at once, and those that were collected, too."""
+        self._database.run(INDEX_AT_ONCE)
+        self.merge()
 
     def merge(self) -> None:
         """Put what was collected into the index."""
