@@ -82,8 +82,8 @@ FORGET_PARTS = "DELETE FROM feed_part WHERE run_id = %s"
 RENEW = "UPDATE feed_run SET active_at = now() WHERE id = %s AND state IN ('open', 'committing')"
 
 IS_FED = """
-SELECT EXISTS (SELECT FROM feed_run WHERE state IN ('open', 'committing') AND silent_seconds <= %s
-                  AND active_at >= now() - make_interval(secs => silent_seconds))
+SELECT FROM feed_run WHERE state IN ('open', 'committing') AND silent_seconds <= %s
+   AND active_at >= now() - make_interval(secs => silent_seconds) LIMIT 1
 """
 
 COUNT_CLOSED = "UPDATE feed_run SET closed = closed + %s, active_at = now() WHERE id = %s"
@@ -164,7 +164,7 @@ class ImportStore:
 
     def is_fed(self) -> bool:
         """Whether a command is feeding a run."""
-        return bool(self._database.one(IS_FED, SILENT_COMMAND_S)[0])
+        return self._database.one(IS_FED, SILENT_COMMAND_S) is not None
 
     def under_way(self, company_id: int, source: str) -> Run | None:
         return _run(self._database.one(FIND_UNDER_WAY, company_id, source))

@@ -16,8 +16,7 @@ END $$
 COLLECT_WORDS, INDEX_AT_ONCE = _OWNED.format("on"), _OWNED.format("off")
 
 COLLECTS_WORDS = """
-SELECT EXISTS (
-    SELECT FROM pg_class WHERE oid = to_regclass('posting_words') AND 'fastupdate=on' = ANY (reloptions))
+SELECT FROM pg_class WHERE oid = to_regclass('posting_words') AND 'fastupdate=on' = ANY (reloptions)
 """
 
 MERGE_WORDS = """
@@ -47,7 +46,7 @@ class WordIndex:
 
     def collects(self) -> bool:
         """Whether new entries are collected, also by a process that was killed meanwhile."""
-        return bool(self._database.one(COLLECTS_WORDS)[0])
+        return self._database.one(COLLECTS_WORDS) is not None
 
     def stop_collecting(self) -> None:
         """New entries go into the index at once, and those that were collected, too."""
