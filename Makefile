@@ -2,7 +2,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
-.PHONY: help setup run demo reset clean test test-long test-fuzz conformance e2e cluster cluster-down check-debian13 lint audit format prose docs k8s lock bench bench-serving bench-shares bench-revisions bench-search bench-import bench-alerts bench-realtime bench-promises connections
+.PHONY: help setup run demo reset clean test test-long test-fuzz conformance e2e cluster cluster-down check-debian13 lint audit format prose docs k8s lock bench bench-serving bench-shares bench-revisions bench-search bench-import bench-alerts bench-realtime bench-promises connections chaos
 
 PY := .venv/bin/python
 COMPILE := .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
@@ -102,6 +102,7 @@ docs: setup ## Write the generated parts of README.md, docs/ and the chart's REA
 	@$(PY) -m app readme
 	@$(PY) -m loadtest.peers.page
 	@$(PY) -m loadtest.promises.page
+	@$(PY) -m tests.chaos.page
 	@$(PY) -m charts.live_settings
 	@exec $(PY) -m charts.table
 
@@ -158,3 +159,7 @@ bench-promises: ## Measure what the replaced system promised, and write it into 
 connections: ## Hold 25,000 kept connections on two workers and 12,000 on one (QUICK=1)
 	@bash app/local/setup.sh bench
 	@exec $(PY) -m loadtest.connections $(if $(QUICK),--quick)
+
+chaos: ## Kill, pause, slow, cut off and fill each part under load (QUICK=1; as root)
+	@bash app/local/setup.sh test
+	@exec $(PY) -m tests.chaos $(if $(QUICK),--quick)

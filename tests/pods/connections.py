@@ -3,6 +3,7 @@
 import http.client
 import json
 import random
+import select
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -90,6 +91,10 @@ class Connection:
         lines = known.get("content-type", "").startswith("application/x-ndjson")
         body = [_decoded(each) for each in received.splitlines()] if lines else _decoded(received)
         return Answer(start, end, response.status, body, known, self.pod, self.worker)
+
+    def ended(self) -> bool:
+        """Whether the server has closed it while it was idle."""
+        return self._http.sock is not None and bool(select.select([self._http.sock], [], [], 0)[0])
 
     def close(self) -> None:
         self.broken = True

@@ -2,7 +2,7 @@
 
 import sys
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Self
@@ -22,7 +22,8 @@ SILENT_S = 2
 class TaskWorker(AbstractContextManager["TaskWorker"]):
     """One worker process; `variables` are settings of `app/config.py`."""
 
-    def __init__(self, folder: Path, variables: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, variables: Mapping[str, str], program: Sequence[str] = ERRANDS) -> None:
+        self._program = program
         self.port = free_port()
         self.log = folder / f"worker-{self.port}.log"
         self._environment = {
@@ -37,7 +38,7 @@ class TaskWorker(AbstractContextManager["TaskWorker"]):
 
     def start(self) -> Process:
         """Start the process, without waiting for anything."""
-        command = Command(ERRANDS, self.log, environment=self._environment, folder=CHECKOUT)
+        command = Command(self._program, self.log, environment=self._environment, folder=CHECKOUT)
         self.process = Process("the worker", command)
         return self.process
 
