@@ -2,7 +2,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
-.PHONY: help setup run demo reset clean test test-long test-fuzz conformance e2e cluster cluster-down check-debian13 lint audit format prose docs k8s lock bench bench-serving bench-shares bench-revisions bench-search bench-import bench-alerts bench-realtime bench-promises connections chaos
+.PHONY: help setup run demo reset clean test test-long test-fuzz conformance e2e cluster cluster-down check-debian13 lint audit format prose docs k8s lock bench bench-serving bench-shares bench-revisions bench-search bench-import bench-alerts bench-realtime bench-promises connections chaos soak
 
 PY := .venv/bin/python
 COMPILE := .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
@@ -103,6 +103,7 @@ docs: setup ## Write the generated parts of README.md, docs/ and the chart's REA
 	@$(PY) -m loadtest.peers.page
 	@$(PY) -m loadtest.promises.page
 	@$(PY) -m tests.chaos.page
+	@$(PY) -m loadtest.soak.page
 	@$(PY) -m charts.live_settings
 	@exec $(PY) -m charts.table
 
@@ -163,3 +164,7 @@ connections: ## Hold 25,000 kept connections on two workers and 12,000 on one (Q
 chaos: ## Kill, pause, slow, cut off and fill each part under load (QUICK=1; as root)
 	@bash app/local/setup.sh test
 	@exec $(PY) -m tests.chaos $(if $(QUICK),--quick)
+
+soak: ## Run a mixed load for hours and judge what has grown (HOURS=2 RATE=150 KEEP=1)
+	@bash app/local/setup.sh test
+	@exec $(PY) -m loadtest.soak $(if $(HOURS),--hours $(HOURS)) $(if $(RATE),--rate $(RATE)) $(if $(KEEP),--keep)

@@ -98,8 +98,8 @@ class Bed:
         kept = home or self.folder
         self.postgres = stack.enter_context(Postgres(kept / "postgres", durable=False, settings=settings))
         migrate(self.postgres.direct_url, preparation())
-        pooler = stack.enter_context(PgBouncer(self.postgres, [preparation().connect_query]))
-        cache = stack.enter_context(Memcached())
+        self.pooler = pooler = stack.enter_context(PgBouncer(self.postgres, [preparation().connect_query]))
+        self.cache = cache = stack.enter_context(Memcached())
         adopt_log(self.postgres.direct_url, cache.address, alone=True)
         inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
         self.environment = inherited | secret_files(kept) | {

@@ -4,6 +4,7 @@ import json
 import re
 import socket
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +13,9 @@ _LENGTH = re.compile(rb"\r\ncontent-length:\s*(\d+)", re.IGNORECASE)
 _LAST = re.compile(rb"\r\nconnection:\s*close", re.IGNORECASE)
 
 
-def encoded(method: str, path: str, token: str = "", body: object = None) -> bytes:
-    """The bytes of a request; `body` is sent as JSON."""
-    head = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1"]
+def encoded(method: str, path: str, token: str = "", body: object = None, headers: Sequence[str] = ()) -> bytes:
+    """The bytes of a request; `body` is sent as JSON, `headers` are whole lines."""
+    head = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1", *headers]
     if token:
         head.append(f"Authorization: Bearer {token}")
     content = b"" if body is None else json.dumps(body).encode()
