@@ -2,7 +2,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
-.PHONY: help setup run demo reset clean test test-long test-fuzz conformance e2e cluster cluster-down check-debian13 lint audit format prose docs k8s lock bench bench-serving bench-shares bench-revisions bench-search bench-import bench-alerts bench-realtime bench-promises connections chaos soak
+.PHONY: help setup run demo reset clean test test-long test-fuzz conformance e2e cluster cluster-down check-debian13 lint audit format prose docs k8s lock bench bench-serving bench-shares bench-revisions bench-search bench-import bench-alerts bench-realtime bench-promises curves connections chaos soak
 
 PY := .venv/bin/python
 COMPILE := .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
@@ -104,6 +104,7 @@ docs: setup ## Write the generated parts of README.md, docs/ and the chart's REA
 	@$(PY) -m loadtest.promises.page
 	@$(PY) -m tests.chaos.page
 	@$(PY) -m loadtest.soak.page
+	@$(PY) -m loadtest.curves.page
 	@$(PY) -m charts.live_settings
 	@exec $(PY) -m charts.table
 
@@ -156,6 +157,10 @@ bench-realtime: ## Send events to 18,000 WebSockets of one gateway (QUICK=1)
 bench-promises: ## Measure what the replaced system promised, and write it into docs/ (QUICK=1)
 	@bash app/local/setup.sh bench
 	@exec $(PY) -m loadtest.promises $(if $(QUICK),--quick)
+
+curves: ## Measure what growth costs and write docs/curves.md with its plots (QUICK=1)
+	@bash app/local/setup.sh bench
+	@exec $(PY) -m loadtest.curves $(if $(QUICK),--quick)
 
 connections: ## Hold 25,000 kept connections on two workers and 12,000 on one (QUICK=1)
 	@bash app/local/setup.sh bench

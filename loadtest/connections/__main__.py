@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from app.errors import ConfigError, ProductError
@@ -18,6 +19,7 @@ from loadtest.statistics import percentile
 LIVE = "/api/v1/health/live"
 RUNS = ((2, 25_000), (1, 12_000))
 AT_ONCE, ALL_AT_ONCE = 32, 100_000
+KEPT_PROFILE, ALL_PROFILES = "kept, GET users/me", "kept, GET users/me, all at once"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,23 +27,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m loadtest.connections", description="Hold many kept connections.")
     parser.add_argument("--quick", action="store_true", help="a tenth of the connections")
     given = parser.parse_args(arguments)
-    where, rows = machine(), []
+    where, found = machine(), []
     try:
         with Bed.opened() as bed:
             for workers, connections in RUNS:
                 print(f"[connections] {connections:,} over {workers} worker(s)", flush=True)
-                rows += held(bed, workers, connections // 10 if given.quick else connections)
+                found += rows(held(bed, workers, connections // 10 if given.quick else connections))
     except (LocalError, ConfigError, ProductError, OSError) as error:
         print(f"connections: {error}", file=sys.stderr)
         return 1
-    print(f"\n{where}\nthe real service; its clients on the same cores\n\n{table(rows)}")
-    return 1 if any(row.met is False for row in rows) else 0
+    print(f"\n{where}\nthe real service; its clients on the same cores\n\n{table(found)}")
+    return 1 if any(row.met is False for row in found) else 0
 
 
-def held(bed: Bed, workers: int, connections: int) -> list[Row]:
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What was measured of connections that all stay open; the resident bytes are those of all workers.
+
+    `in_turn` were used a few at a time, `together` all at once.
+    """
+
+    workers: int
+    connections: int
+    in_turn: dict[str, Outcome]
+    together: dict[str, Outcome]
+    descriptors: list[int]
+    empty_bytes: int
+    kept_bytes: int
+    burst_bytes: int
+
+
+def held(bed: Bed, workers: int, connections: int) -> Held:
     """Use each connection five times while all stay open: first a few at a time, then all at once."""
-    bed.environment["WORKERS"] = str(workers)
-    with bed.service() as service:
+    with bed.service(WORKERS=str(workers)) as service:
         live, me = encoded("GET", LIVE), encoded("GET", ME, service.login("user1@example.com"))
         with Crowd(100 * workers, service.port) as few:
             few.open(me, AT_ONCE)
@@ -49,21 +67,26 @@ def held(bed: Bed, workers: int, connections: int) -> list[Row]:
         with Crowd(connections, service.port) as crowd:
             in_turn = {
                 "opened, GET health/live": crowd.open(live, AT_ONCE),
-                "kept, GET users/me": crowd.ask(me, AT_ONCE),
+                KEPT_PROFILE: crowd.ask(me, AT_ONCE),
                 "kept, GET health/live": crowd.ask(live, AT_ONCE),
             }
             kept, shares = _resident(service), [descriptors(pid) for pid in worker_pids(service)]
             together = {
-                "kept, GET users/me, all at once": crowd.ask(me, ALL_AT_ONCE),
+                ALL_PROFILES: crowd.ask(me, ALL_AT_ONCE),
                 "kept, GET health/live, all at once": crowd.ask(live, ALL_AT_ONCE),
             }
             burst = _resident(service)
-    name = f"{connections:,} on {workers} worker{'s' if workers > 1 else ''}"
+    return Held(workers, connections, in_turn, together, shares, empty, kept, burst)
+
+
+def rows(it: Held) -> list[Row]:
+    """A row for each use, which is met when no connection was lost, and what a connection takes."""
+    name = f"{it.connections:,} on {it.workers} worker{'s' if it.workers > 1 else ''}"
     return [
-        *(_row(f"{name}: {what}", outcome, connections) for what, outcome in (in_turn | together).items()),
-        Row(f"{name}: descriptors of each worker", " and ".join(f"{share:,}" for share in shares)),
-        Row(f"{name}: memory of a connection", _told(empty, kept, connections)),
-        Row(f"{name}: the same after all at once", _told(empty, burst, connections)),
+        *(_row(f"{name}: {what}", each, it.connections) for what, each in (it.in_turn | it.together).items()),
+        Row(f"{name}: descriptors of each worker", " and ".join(f"{share:,}" for share in it.descriptors)),
+        Row(f"{name}: memory of a connection", _told(it.empty_bytes, it.kept_bytes, it.connections)),
+        Row(f"{name}: the same after all at once", _told(it.empty_bytes, it.burst_bytes, it.connections)),
     ]
 
 

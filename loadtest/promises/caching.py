@@ -46,11 +46,11 @@ def hit_rate(bed: Bed, effort: Effort) -> list[Promise]:
         chance, lookups = random.Random(SEED), 25 * effort.samples
         filling = zipf(USERS, FILLED_BY, chance)
         _ask(service, token, [_batch(filling[first : first + BATCH]) for first in range(0, FILLED_BY, BATCH)])
-        before = _facts(service)
+        before = facts(service, "user")
         _ask(service, token, [f"/api/v1/users/{number}" for number in zipf(USERS, lookups, chance)])
-        hits, misses = (now - then for now, then in zip(_facts(service), before, strict=True))
+        misses = facts(service, "user")[1] - before[1]
     kept = Caches().user.capacity
-    rate = hits / (hits + misses)
+    rate = 1 - misses / lookups
     measured = (
         f"{rate:.1%} of {lookups:,} lookups without PostgreSQL, after {FILLED_BY:,} have filled the caches; {kept:,} "
         f"of {USERS:,} users fit into the worker's, exponent {EXPONENT:g}: by itself it could have "
@@ -125,16 +125,16 @@ def _ask(service: Service, token: str, paths: Sequence[str]) -> None:
         raise LocalError(f"every answer should have been 200: {outcome.statuses}")
 
 
-def _facts(service: Service) -> tuple[int, int]:
-    """Facts about users found without PostgreSQL, and read from it, so far."""
+def facts(service: Service, kind: str) -> tuple[int, int]:
+    """Facts of this kind found without PostgreSQL, and read from it, so far; answers that are kept ask for none."""
     with urllib.request.urlopen(f"http://127.0.0.1:{service.port}/metrics", timeout=5) as answer:
         text = answer.read().decode()
-    return _counted(text, "hits"), _counted(text, "misses")
+    return _counted(text, "hits", kind), _counted(text, "misses", kind)
 
 
-def _counted(text: str, name: str) -> int:
-    """The counter of users in the text of `/metrics`."""
-    found = re.search(rf'^jobfinder_fact_{name}_total{{kind="user"}} (\S+)$', text, re.MULTILINE)
+def _counted(text: str, name: str, kind: str) -> int:
+    """The counter in the text of `/metrics`."""
+    found = re.search(rf'^jobfinder_fact_{name}_total{{kind="{kind}"}} (\S+)$', text, re.MULTILINE)
     if found is None:
         raise LocalError(f"the service shows no jobfinder_fact_{name}_total")
     return int(float(found[1]))

@@ -13,7 +13,7 @@ from pathlib import Path
 from app.local.process import LocalError, becomes_true
 from loadtest.bed import ME, PASSWORD, START_S, Bed, Service
 from loadtest.client import encoded
-from loadtest.connections.__main__ import held, worker_pids
+from loadtest.connections.__main__ import held, rows, worker_pids
 from loadtest.openloop import Outcome, Plan, generate
 from loadtest.peers.sides import FASTAPI, OURS, Side, opened
 from loadtest.processes import processor_seconds
@@ -74,14 +74,10 @@ class Shares:
 def kept_connections(bed: Bed, effort: Effort) -> list[Promise]:
     """The connections of `make connections` on two workers."""
     wanted = KEPT_CONNECTIONS if effort == FULL else KEPT_CONNECTIONS // 10
-    before = bed.environment["WORKERS"]
-    try:
-        rows = held(bed, 2, wanted)
-    finally:
-        bed.environment["WORKERS"] = before
-    lost = sum(row.met is False for row in rows)
-    told = "; ".join(f"{row.what.partition(': ')[2]}: {row.measured}" for row in rows if "users/me" in row.what)
-    measured = f"{wanted:,} held and used five times each, {'none' if not lost else 'some'} lost; {told}"
+    found = rows(held(bed, 2, wanted))
+    lost = any(row.met is False for row in found)
+    told = "; ".join(f"{row.what.partition(': ')[2]}: {row.measured}" for row in found if "users/me" in row.what)
+    measured = f"{wanted:,} held and used five times each, {'some' if lost else 'none'} lost; {told}"
     return [Promise(f"{KEPT_CONNECTIONS:,} connections", f"{KEPT_CONNECTIONS:,}", measured, not lost)]
 
 

@@ -6,7 +6,7 @@ import psycopg2
 
 ADD_USERS = """
 INSERT INTO users (email, name, headline, password_hash)
-SELECT 'many' || number || '@example.com', 'Ada Byron', 'Backend engineer', %s
+SELECT 'many' || lpad(number::text, 9, '0') || '@example.com', 'Ada Byron', 'Backend engineer', %s
   FROM generate_series((SELECT count(*) FROM users) + 1, %s) AS number
 """
 
@@ -21,7 +21,8 @@ _POOL_SIZES = ("default_pool_size", "max_db_connections")
 
 def add_users(database_url: str, users: int) -> None:
     """Add made-up users, who cannot log in, until there are so many; their ids go on without gaps."""
-    with psycopg2.connect(database_url) as connection, connection.cursor() as cursor:
+    unlimited = psycopg2.connect(database_url, options="-c statement_timeout=0")
+    with unlimited as connection, connection.cursor() as cursor:
         cursor.execute(ADD_USERS, (_NO_PASSWORD, users))
         cursor.execute("ANALYZE users")
 

@@ -78,6 +78,11 @@ def _processor_ms(pid: str) -> float:
 
 
 def by_kind(backend: Backend, queries: Queries, samples: int) -> list[Row]:
+    """A row for each kind of search."""
+    return [_row(kind, costs) for kind, costs in costs_by_kind(backend, queries, samples).items()]
+
+
+def costs_by_kind(backend: Backend, queries: Queries, samples: int) -> dict[str, list[Cost]]:
     """Each kind of search, in turns."""
     for draw in queries.kinds.values():
         for _ in range(WARM_UP):
@@ -86,7 +91,7 @@ def by_kind(backend: Backend, queries: Queries, samples: int) -> list[Row]:
     for _ in range(samples):
         for kind, draw in queries.kinds.items():
             found[kind].append(backend.search(draw())[0])
-    return [_row(kind, costs) for kind, costs in found.items()]
+    return found
 
 
 def _row(kind: str, costs: Sequence[Cost]) -> Row:
