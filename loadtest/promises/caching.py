@@ -1,5 +1,6 @@
 """What the caches are good for: the hit rate, the rate of requests with and without them, and batches."""
 
+import math
 import random
 import re
 import urllib.request
@@ -13,7 +14,7 @@ from app.local.process import LocalError
 from loadtest.bed import Bed, Service
 from loadtest.client import encoded
 from loadtest.openloop import Plan, generate
-from loadtest.promises.drawing import EXPONENT, share_of_first, zipf
+from loadtest.peers.drawing import EXPONENT, zipf
 from loadtest.promises.results import Promise
 from loadtest.promises.store import add_users
 from loadtest.scenarios import Effort
@@ -44,10 +45,10 @@ def hit_rate(bed: Bed, effort: Effort) -> list[Promise]:
     with bed.service() as service:
         token = service.login("user4@example.com")
         chance, lookups = random.Random(SEED), 25 * effort.samples
-        filling = zipf(USERS, FILLED_BY, chance)
+        filling = [number + 1 for number in zipf(USERS, FILLED_BY, chance)]
         _ask(service, token, [_batch(filling[first : first + BATCH]) for first in range(0, FILLED_BY, BATCH)])
         before = facts(service, "user")
-        _ask(service, token, [f"/api/v1/users/{number}" for number in zipf(USERS, lookups, chance)])
+        _ask(service, token, [f"/api/v1/users/{number + 1}" for number in zipf(USERS, lookups, chance)])
         misses = facts(service, "user")[1] - before[1]
     kept = Caches().user.capacity
     rate = 1 - misses / lookups
@@ -92,6 +93,12 @@ def batches(bed: Bed, effort: Effort) -> list[Promise]:
             what = f"batch of {BATCH} beside {BATCH} single requests, {name}"
             found.append(Promise(what, "70-80 % less or better", measured, saved >= 0.7))
     return found
+
+
+def share_of_first(kept: int, number: int) -> float:
+    """The share of draws that are among the `kept` most frequent ones: what a cache has that always has those."""
+    first, all_ = (math.fsum(rank**-EXPONENT for rank in range(1, last + 1)) for last in (kept, number))
+    return first / all_
 
 
 def _saved(
