@@ -166,3 +166,13 @@ def test_seed_that_is_ended_leaves_the_index_as_it_was(
     assert (during, before) == ([(["fastupdate=on"],)], (["fastupdate=off"],))
     assert direct.one(INDEX_OPTIONS) == before
     assert signal.getsignal(signal.SIGTERM) is handler
+
+
+def test_index_collects_again_after_others_have_stopped_it(direct: Database) -> None:
+    words = WordIndex(direct)
+    with words.collecting() as merge:
+        words.stop_collecting()
+        assert not words.collects()
+        merge()
+        assert words.collects()
+    assert not words.collects()

@@ -37,12 +37,18 @@ class WordIndex:
 
     @contextmanager
     def collecting(self) -> Iterator[Callable[[], None]]:
-        """The index collects new entries meanwhile; `merge`, which this gives, has to be called again and again."""
+        """The index collects new entries meanwhile; the function that this gives, to be called often, merges them."""
         self._database.run(COLLECT_WORDS)
         try:
-            yield self.merge
+            yield self._merge_and_go_on
         finally:
             self.stop_collecting()
+
+    def _merge_and_go_on(self) -> None:
+        """Collect again if it was stopped: by another process that has ended, or as no run of an import is known."""
+        self.merge()
+        if not self.collects():
+            self._database.run(COLLECT_WORDS)
 
     def collects(self) -> bool:
         """Whether new entries are collected, also by a process that was killed meanwhile."""
