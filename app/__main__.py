@@ -219,7 +219,7 @@ def _pgbouncer_config(given: argparse.Namespace, rest: list[str]) -> int:
     from app.infra.pgbouncer.watch import PgBouncerFiles, watch
 
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # the ordinary end of watching
-    files = PgBouncerFiles(load_pooler_settings, _own_connect_query(), given.out)
+    files = PgBouncerFiles(load_pooler_settings, _own_connect_query, given.out)
     files.write()
     if given.watch:
         configure_logging("INFO")

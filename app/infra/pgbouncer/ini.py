@@ -76,7 +76,7 @@ def _pod_ini(settings: PoolerSettings, connect_query: str, folder: Path) -> str:
         dbname=settings.database_name,
         user=settings.database_user,
         password=settings.database_password,
-        connect_query="" if settings.pgbouncer_for_replica else connect_query,
+        connect_query=connect_query,
     )
     values: dict[str, object] = {
         "listen_addr": _listen(settings),

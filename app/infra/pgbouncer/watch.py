@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
+from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -34,8 +35,9 @@ class PgBouncerFiles:
     again. New connections to PostgreSQL use the new password; old ones close when their transaction has ended.
     """
 
-    def __init__(self, load: Callable[[], PoolerSettings], connect_query: str, folder: Path) -> None:
-        self._load, self._connect_query, self._folder = load, connect_query, folder
+    def __init__(self, load: Callable[[], PoolerSettings], connect_query: Callable[[], str], folder: Path) -> None:
+        """`connect_query` is called once, and never for a replica."""
+        self._load, self._connect_query, self._folder = load, cache(connect_query), folder
         self._written: Inputs | None = None
         self._unread = False
 
@@ -70,7 +72,8 @@ class PgBouncerFiles:
             mark.unlink(missing_ok=True)
 
     def _write(self, inputs: Inputs) -> None:
-        write_files(inputs[0], self._connect_query, self._folder)
+        query = "" if inputs[0].pgbouncer_for_replica else self._connect_query()
+        write_files(inputs[0], query, self._folder)
         self._written = inputs
 
 

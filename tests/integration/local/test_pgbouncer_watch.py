@@ -78,7 +78,7 @@ def as_the_servers_account() -> Iterator[None]:
 
 def watching(pooler: PodPgBouncer) -> PgBouncerFiles:
     """The watcher after its first round."""
-    files = PgBouncerFiles(lambda: load_pooler_settings(pooler.variables), "", pooler.folder)
+    files = PgBouncerFiles(lambda: load_pooler_settings(pooler.variables), str, pooler.folder)
     look(files)
     return files
 
