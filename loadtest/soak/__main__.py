@@ -11,7 +11,7 @@ from app.local.process import LocalError, becomes_true
 from loadtest.bed import CHECKOUT
 from loadtest.report import machine, table
 from loadtest.soak.ground import COSTED, Ground, Load
-from loadtest.soak.record import Record, Unexpected
+from loadtest.soak.record import EXAMPLES, Record, Unexpected
 from loadtest.soak.results import Results, all_series, requests
 from loadtest.soak.sampling import Samples
 from loadtest.soak.schedule import LEAST_HOURS, Schedule
@@ -44,8 +44,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     if given.keep:
         results.save(KEPT)
-    for each in results.examples:
-        print(f"[soak] {each}")
     print(f"\n{results.machine}\n{results.seconds:,.0f} s, {results.rate:g} requests/s\n\n{table(results.verdicts)}")
     return 1 if any(row.met is False for row in results.verdicts) else 0
 
@@ -68,10 +66,13 @@ def _soaked(schedule: Schedule) -> Results:
         becomes_true(lambda: not any(_left(url).values()), SETTLED_S)
         ended = len(set(pids) - set(ground.pids()))
         complaints = ground.complaints()
-        counted = Counted(record.requests, record.failures, told, checked, ended, complaints, _left(url))
+        for each in complaints[:EXAMPLES]:
+            print(f"[soak] {each}", flush=True)
+        shed = record.refused("passwords")
+        counted = Counted(record.requests, record.failures, told, checked, ended, complaints, shed, _left(url))
     series = all_series(samples.series, record)
     found = verdicts(series, counted, schedule.seconds, schedule.warm_up_s)
-    examples = [*record.examples, *complaints[:20]]
+    examples = [*record.examples, *complaints[:EXAMPLES]]
     told_of = requests(record, schedule.seconds)
     return Results(where, schedule.seconds, schedule.rate, (before, after), told_of, series, found, examples)
 

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 from app.local.process import becomes_true
 from loadtest.bed import ME, PASSWORD
 from loadtest.soak.mix import Offers
-from loadtest.soak.people import Client, Dead, Person
+from loadtest.soak.people import LOGIN, Client, Dead, Person
 from loadtest.soak.record import Kind, Record, Unexpected
 from tests.smtp import SmtpServer, Taken
 
@@ -24,7 +24,7 @@ OPENED_KEPT = 10
 OPEN, CLOSE, MAIL = Kind("open a posting", "writes"), Kind("close a posting", "writes"), Kind("alert by mail", "mails")
 SAVE, COMPANY = Kind("save an alert", "others"), Kind("found a company", "others")
 REGISTER, VERIFY = Kind("register", "passwords"), Kind("prove the address", "writes")
-PROOF, ERASE, ENTER = Kind("link by mail", "mails"), Kind("delete the account", "passwords"), Kind("login", "passwords")
+PROOF, ERASE = Kind("link by mail", "mails"), Kind("delete the account", "passwords")
 _LINK = re.compile(rf"{re.escape(LINKS)}/\S+")
 
 
@@ -126,15 +126,15 @@ class Newcomers:
         self._number += 1
         email = f"newcomer{self._number}@example.com"
         body = {"email": email, "password": PASSWORD, "name": "New Comer"}
-        ask = self.client.ask
-        ask(REGISTER, "POST", "/api/v1/auth/register", body=body, wanted=201)
+        ask, patiently = self.client.ask, self.client.ask_patiently
+        patiently(REGISTER, "POST", "/api/v1/auth/register", body=body, wanted=201)
         began = time.monotonic()
         if not becomes_true(lambda: bool(self._links(email)), LATEST_S):
             raise Unexpected(f"{email} gets no mail")
         self.client.record.answered(PROOF, (self.mailbox.of(email)[0][0] - began) * 1000)
         ask(VERIFY, "POST", "/api/v1/auth/verify", body={"token": self._links(email)[0]}, wanted=204)
-        given = ask(ENTER, "POST", "/api/v1/auth/login", body={"email": email, "password": PASSWORD}).json()
-        ask(ERASE, "DELETE", ME, given["access_token"], {"password": PASSWORD}, wanted=204)
+        given = patiently(LOGIN, "POST", "/api/v1/auth/login", body={"email": email, "password": PASSWORD}).json()
+        patiently(ERASE, "DELETE", ME, given["access_token"], {"password": PASSWORD}, wanted=204)
         self.client.dead.append(Dead(given["access_token"], time.monotonic() + given["expires_in"] - 1))
 
     def _links(self, email: str) -> list[str]:

@@ -29,6 +29,10 @@ PLOTS: Mapping[str, tuple[Labels, Sequence[str]]] = {
         Labels("Processor time of a request", "time (minutes)", "processor time (ms)"),
         [f"processor time of {name}" for name in (*OURS, "PgBouncer", "memcached")],
     ),
+    "soak-load": (
+        Labels("Load average of the machine, with other work on it", "time (minutes)", "processes that run or wait"),
+        ["load average"],
+    ),
     "soak-rows": (
         Labels("Rows that upkeep removes", "time (minutes)", "rows"),
         [
@@ -50,7 +54,7 @@ def plot(results: Results, folder: Path) -> None:
     """Write the plots; series that the results do not have are left out."""
     for name, (labels, wanted) in PLOTS.items():
         curves = [
-            Curve(each.partition(" of ")[2], [(at / 60, value) for at, value in results.series[each]])
+            Curve(each.partition(" of ")[2] or each, [(at / 60, value) for at, value in results.series[each]])
             for each in wanted
             if results.series.get(each)
         ]

@@ -18,7 +18,8 @@ RENEWED_BEFORE_S = 15.0
 LOGIN, REFRESH = Kind("login", "passwords"), Kind("refresh", "sessions")
 LOGOUT, DEAD = Kind("logout", "sessions"), Kind("logged-out token (401)", "reads")
 OLD_REFRESH = Kind("logged-out refresh token (401)", "sessions")
-UNAUTHORIZED = 401
+UNAUTHORIZED, SHED = 401, 503
+PATIENCE, SHED_PAUSE_S = 10, 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,16 @@ class Client:
             raise Unexpected(f"{method} {path} was answered with {answer.status}: {answer.body[:300]!r}")
         self.record.answered(kind, taken_ms, 0 if answer.status == wanted else answer.status)
         return answer
+
+    def ask_patiently(self, kind: Kind, method: str, path: str, token: str = "", body: object = None, *,
+                      wanted: int = 200) -> Answer:  # fmt: skip
+        """The same for what checks or makes a password, which a busy worker refuses (503): ask again, a few times."""
+        for _ in range(PATIENCE):
+            answer = self.ask(kind, method, path, token, body, wanted=wanted, refusals=(SHED,))
+            if answer.status == wanted:
+                return answer
+            time.sleep(SHED_PAUSE_S)
+        raise Unexpected(f"{method} {path} was refused {PATIENCE} times")
 
     def fresh(self) -> None:
         """Use a new connection from now on."""
@@ -105,7 +116,7 @@ class Person:
 
     def _log_in(self, client: Client) -> None:
         body = {"email": self.email, "password": PASSWORD}
-        self._keep(client.ask(LOGIN, "POST", "/api/v1/auth/login", body=body))
+        self._keep(client.ask_patiently(LOGIN, "POST", "/api/v1/auth/login", body=body))
 
     def _keep(self, answer: Answer) -> None:
         given = answer.json()

@@ -66,8 +66,11 @@ class Record:
     def failed(self, kind: Kind, reason: str) -> None:
         with self._lock:
             self._told(kind).failed += 1
-            if len(self.examples) < EXAMPLES:
+            known = len(self.examples)
+            if known < EXAMPLES:
                 self.examples.append(f"{kind.name}: {reason}")
+        if known < EXAMPLES:
+            print(f"[soak] {kind.name}: {reason}", flush=True)
 
     def window(self, at: float) -> None:
         """End the window that began when the last one ended."""
@@ -80,6 +83,12 @@ class Record:
     def failures(self) -> int:
         with self._lock:
             return sum(each.failed for each in self.kinds.values())
+
+    def refused(self, group: str) -> tuple[int, int]:
+        """How many requests of a group were refused as expected, and how many there were."""
+        with self._lock:
+            found = [each for each in self.kinds.values() if each.group == group]
+            return sum(each.refused.total() for each in found), sum(len(each.latencies_ms) for each in found)
 
     @property
     def requests(self) -> int:

@@ -9,7 +9,7 @@ from loadtest.soak.store import TABLES
 from loadtest.soak.verdicts import Counted, verdicts
 
 SECONDS, WARM_UP_S = 1000.0, 200.0
-GOOD = Counted(5000, 0, Counter({1: 40}), 30, 0, [], {"tasks that are due": 0})
+GOOD = Counted(5000, 0, Counter({1: 40}), 30, 0, [], (1, 100), {"tasks that are due": 0})
 STEADY = [(float(at), 50.0) for at in range(0, 1000, 10)]
 GROWING = [(at, value + at / 10) for at, value in STEADY]
 SERIES = {
@@ -75,6 +75,7 @@ def test_rows_that_are_kept_for_longer_than_the_test_are_not_judged() -> None:
         (replace(GOOD, dead_checked=0), "tokens of ended sessions, refused at the end"),
         (replace(GOOD, restarted=1), "processes that ended"),
         (replace(GOOD, complaints=["worker: ERROR"]), "warnings and errors in logs"),
+        (replace(GOOD, shed=(3, 100)), "passwords that were to be sent again (503)"),
         (replace(GOOD, left={"tasks that are due": 2}), "left over at the end"),
     ],
 )
