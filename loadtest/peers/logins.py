@@ -12,31 +12,32 @@ from dataclasses import asdict, replace
 import bcrypt
 
 from app.config import Passwords
-from app.local.process import becomes_true
 from loadtest.bed import ME, PASSWORD, Bed
 from loadtest.openloop import Plan, Running
 from loadtest.peers import drawing
 from loadtest.peers.cold import counted
 from loadtest.peers.reads import CONNECTIONS, in_turn
 from loadtest.peers.results import BCRYPT, Measured, Sample, Target
-from loadtest.peers.schedule import ENDING_S, Schedule
-from loadtest.peers.sides import Side
+from loadtest.peers.schedule import Schedule
+from loadtest.peers.sides import Side, settle
 from loadtest.wrk import Load, measure
 
 HASHERS = 8  # connections that keep every bcrypt thread busy without filling its queue
 FLOOD, FLOOD_CONNECTIONS = 5, 400
 _PER_CORE = 12.5  # logins a second, at the utmost, by which the number of requests follows from the time
-_QUIET_S, _QUIET_SHARE = 0.25, 0.1
 
 
 def flooded_profile(sides: Sequence[Side], schedule: Schedule) -> Measured:
     """Profiles in a closed loop while `FLOOD` times as many logins arrive as bcrypt could check at the time."""
     flood = FLOOD * _bcrypt_alone(schedule.hashing_s).per_second
 
+    before: list[Side] = []
+
     def sample(side: Side, _: int) -> Sample:
-        found = _flooded(side, flood, schedule.flood_s)
-        becomes_true(lambda: _quiet(side), ENDING_S)
-        return found
+        for each in before:
+            settle(each)
+        before[:] = [side]
+        return _flooded(side, flood, schedule.flood_s)
 
     samples = in_turn(sides, schedule.flood_rounds, sample)
     return Measured("own profile under a login flood", samples, (Target("rate", 0.7),))
@@ -86,13 +87,6 @@ def _flooded(side: Side, flood: float, seconds: float) -> Sample:
         measure(replace(load, seconds=1))
         done = measure(load)
     return Sample(done.per_second, 0, done.p50_ms, done.p99_ms)
-
-
-def _quiet(side: Side) -> bool:
-    """Whether the logins that were left have been given up."""
-    before = side.service.processor_seconds()
-    time.sleep(_QUIET_S)
-    return side.service.processor_seconds() - before < _QUIET_SHARE * _QUIET_S
 
 
 def _bcrypt_alone(seconds: float) -> Sample:

@@ -3,14 +3,15 @@
 from dataclasses import dataclass
 
 OVERHEAD_S = 0.2  # of a run: starting the generator, writing its requests
-ENDING_S = 8.0  # at most, until a side has answered or given up the logins of a flood
-ENDED_S = 2.5  # the same, as it is on average of the sides
-BEGINNING_S = 18.0  # sides, postings, tokens, warm-ups
+ENDED_S = 5.2  # until a side has answered or given up a flood, on average: the Python peers check all that wait
+LAST_ENDED_S = 10.0  # which need not be waited for
+SETTLED_S = 0.8  # until a side has done the last logins of the mix
+BEGINNING_S = 20.0  # sides, postings, tokens, warm-ups
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """Rounds, and seconds of one side in one round: of reads and the mix, of logins and registrations, of open loops.
+    """Rounds, and seconds of one side in one round: of reads, the mix, logins and registrations, open loops.
 
     `cold` and `logouts` are requests in a round, of which the slowest peer answers about 400 a second. `paced` is the
     number of works in an open loop.
@@ -18,6 +19,7 @@ class Schedule:
 
     rounds: int
     reads_s: float
+    mixed_s: float
     hashing_s: float
     paced: int
     paced_s: float
@@ -27,19 +29,19 @@ class Schedule:
     logouts: int
 
     def planned_s(self, reads: int, cold: int, sides: int) -> float:
-        """Seconds that all takes on two idle cores, for so many kinds of reads."""
+        """Seconds that all takes on two idle cores, for so many kinds of reads and the mix."""
         turns = self.rounds * sides
-        all_reads = reads * turns * (self.reads_s + OVERHEAD_S)
+        all_reads = reads * turns * (self.reads_s + OVERHEAD_S) + turns * (self.mixed_s + OVERHEAD_S + SETTLED_S)
         counted = turns * (cold * self.cold + self.logouts) / 800  # the other peers are several times as fast
         hashing = 2 * self.rounds * (sides + 1) * (self.hashing_s + OVERHEAD_S)
         open_loops = self.paced * turns * (self.paced_s + OVERHEAD_S)
-        flood = self.flood_rounds * sides * (self.flood_s + 1 + ENDED_S)
+        flood = self.flood_rounds * sides * (self.flood_s + 1 + ENDED_S) - LAST_ENDED_S
         return BEGINNING_S + all_reads + counted + hashing + open_loops + flood
 
 
 FULL = Schedule(
-    rounds=5, reads_s=2, hashing_s=2, paced=4, paced_s=2, flood_rounds=3, flood_s=3, cold=900, logouts=400
+    rounds=5, reads_s=2, mixed_s=4, hashing_s=2, paced=3, paced_s=2, flood_rounds=5, flood_s=3, cold=600, logouts=400
 )  # fmt: skip
 QUICK = Schedule(
-    rounds=2, reads_s=1, hashing_s=0.5, paced=1, paced_s=1, flood_rounds=1, flood_s=1, cold=100, logouts=40
+    rounds=2, reads_s=1, mixed_s=1, hashing_s=0.5, paced=1, paced_s=1, flood_rounds=1, flood_s=1, cold=100, logouts=40
 )  # fmt: skip

@@ -2,6 +2,7 @@
 
 import secrets
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -12,13 +13,15 @@ from app.auth.tokens import AccessTokens
 from app.config import Passwords
 from app.infra.secrets.key_ring import KeyRing
 from app.local.postgres import free_port
-from app.local.process import LocalError
+from app.local.process import LocalError, becomes_true
 from loadtest.bed import ME, START_S, Bed, Service
 from loadtest.peers.tokens import PeerTokens
 from loadtest.store import insert_sessions
 
 OURS, RUST, FASTAPI, DJANGO = "jobfinder", "Rust", "FastAPI", "Django"
 TOKENS = 10_000
+SETTLED_S = 20.0
+_QUIET_S, _QUIET_SHARE = 0.25, 0.1
 Sessions = Sequence[tuple[int, int]]
 
 
@@ -95,6 +98,17 @@ def _environment(bed: Bed, secret: str, port: int) -> dict[str, str]:
         "BCRYPT_COST": str(Passwords().bcrypt_cost),
         "WORKER_THREADS": "1",
     }
+
+
+def settle(side: Side) -> bool:
+    """Wait until a side has answered or given up what it was sent; False if that takes too long."""
+    return becomes_true(lambda: _quiet(side), SETTLED_S)
+
+
+def _quiet(side: Side) -> bool:
+    before = side.service.processor_seconds()
+    time.sleep(_QUIET_S)
+    return side.service.processor_seconds() - before < _QUIET_SHARE * _QUIET_S
 
 
 def issued(bed: Bed, sessions: Sessions) -> list[str]:

@@ -23,7 +23,7 @@ from loadtest.task_worker import SMALL
 LEAST_PER_SECOND = 300
 PICKUP_MOST_MS = 500
 BURST = 1500
-SNAPSHOT_S = {True: 60.0, False: 3.0}
+SNAPSHOT_S = {True: 30.0, False: 3.0}
 WAIT_S = 120.0
 PICKUP_PART = 20  # the samples of other scenarios are divided by this, because a pickup takes longer
 
