@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from app.infra import cooperative
 from app.server.framing import Environ, StartResponse
+from tests.fuzz.mutations import kept_body
 
 BIG = bytes(2_000_000)
 
@@ -59,7 +60,7 @@ def kept(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         page = [path], FAR_US, FAR_US, ((40, 1),), None
         parts = ((tuple(keys), *rest) for keys, *rest in (client, page))
         server.answers_prove(environ["jobfinder.wish"], 1, *parts, 10, not token)
-    body = f"kept {path} {token}".encode("latin-1", "replace")
+    body = kept_body(path, token)
     headers = [("X-Request-ID", "made"), ("X-Content-Type-Options", "nosniff"), ("Content-Length", str(len(body)))]
     start_response("200 OK", headers)
     return [body]

@@ -52,8 +52,10 @@ SCAN_A_COPY = """  if (scan) {
 """
 
 SEND_A_PART = """  static size_t part;
-  part = part % 3000 + 1;
-  do sent = send(client->fd, out, part < (size_t)(to - out) ? part : (size_t)(to - out), MSG_NOSIGNAL);
+  part = part % 7000 + 1;
+  if (part <= length) message.msg_iovlen = 1, parts[0].iov_len = part;
+  else if (part - length < tail.length) parts[1].iov_len = part - length;
+  do sent = sendmsg(fd, &message, MSG_NOSIGNAL);
 """
 
 EDITS = (
@@ -71,7 +73,7 @@ EDITS = (
     ("meinheld/server/answers.h", "#define HASH_MASK (~0ull)", "#define HASH_MASK 7ull"),
     (
         "meinheld/server/answers_give.h",
-        "  do sent = send(client->fd, out, (size_t)(to - out), MSG_NOSIGNAL);\n",
+        "  do sent = tail.length > 0 ? sendmsg(fd, &message, MSG_NOSIGNAL) : send(fd, out, length, MSG_NOSIGNAL);\n",
         SEND_A_PART,
     ),
 )

@@ -1,5 +1,6 @@
 """Kept answers on the wire: requests in pieces, slow readers, many tokens at once, and what is counted."""
 
+import itertools
 import random
 import time
 from collections.abc import Iterator
@@ -56,7 +57,7 @@ def test_rest_of_a_read_goes_to_the_application_unchanged(client: Client) -> Non
     assert [each["path"] for each in answers] == ["/page"] * 3 + ["/none", "/page"]
 
 
-@pytest.mark.parametrize("size", [1, 700, 70_000])
+@pytest.mark.parametrize("size", [1, 700, 5_000, 70_000])
 def test_slow_reader_gets_every_answer_whole_and_in_order(client: Client, size: int) -> None:
     """More answers than the buffers of both sides hold, each with an id of its own."""
     client.keep("/page", size=size)
@@ -70,6 +71,18 @@ def test_slow_reader_gets_every_answer_whole_and_in_order(client: Client, size: 
             assert len(response.json()["filling"]) == size
         sent.result()
     slow.close()
+
+
+def test_large_and_small_answers_of_one_read_come_in_order(client: Client) -> None:
+    sizes = {"/page": 5_000, "/small": 10, "/larger": 40_000}
+    for path, size in sizes.items():
+        client.keep(path, size=size)
+    given, connection = client.stat("given"), client.open()
+    for order in itertools.product(sizes, repeat=4):
+        connection.send(b"".join(map(request, order)))
+        assert [len(connection.response().json()["filling"]) for _ in order] == [sizes[path] for path in order]
+    assert client.stat("given") >= given + 4 * 81 - 10  # a read may end within a request
+    connection.close()
 
 
 def test_reader_that_leaves_harms_nobody(client: Client) -> None:

@@ -5,6 +5,7 @@
 #define GIVEN_MOST 700       /* requests in a read; the shortest has 24 bytes */
 #define GIVE_MARGIN 1024     /* for what goes into the holes */
 #define SCOUT_US 5000        /* until the next request that looks ahead, where the one before did not */
+#define TAIL_LEAST 4096      /* a body of so many bytes is sent from where it is kept, without a copy */
 #define BUCKETS_MOST 32
 #define ID_PREFIX_MOST 32
 
@@ -28,6 +29,7 @@ typedef struct {
   int64_t now_s;
   unsigned number;
   uint32_t at[GIVEN_MOST], classes[GIVEN_MOST];
+  span tail; /* the body of the last answer, where it is large; it is kept until the next look, which comes later */
 } given;
 
 static int is_sampled(void) {
@@ -82,15 +84,25 @@ static char *put_hole(char *to, int hole, const entry *pass, const scanned *r, i
   return to;
 }
 
-static char *put_answer(char *to, const entry *page, const entry *pass, const scanned *r, int64_t now_s) {
+/* All of the answer but for a large body, which becomes the tail. */
+static char *put_answer(char *to, const entry *page, const entry *pass, const scanned *r, given *g) {
   const char *s = page->data + page->key_length;
   int i;
   for (i = 0; i < page->piece_count; i++) {
     to = put_bytes(to, s, page->pieces[i].length);
     s += page->pieces[i].length;
-    to = put_hole(to, page->pieces[i].hole, pass, r, now_s);
+    to = put_hole(to, page->pieces[i].hole, pass, r, g->now_s);
   }
-  return put_bytes(to, s, page->body_length);
+  if (page->body_length < TAIL_LEAST) return put_bytes(to, s, page->body_length);
+  g->tail.at = s, g->tail.length = (uint32_t)page->body_length;
+  return to;
+}
+
+static char *put_tail(char *to, given *g) {
+  if (g->tail.length == 0) return to;
+  to = put_bytes(to, g->tail.at, g->tail.length);
+  g->tail.length = 0;
+  return to;
 }
 
 static int still_holds(const entry *e, uint64_t now_us, int64_t now_s) { return e->expires_us > now_us && e->until_s > now_s; }
@@ -136,10 +148,11 @@ static size_t put_answers(client_t *client, const char *in, size_t length, char 
       break;
     }
     if (!find_answer(&r, client->remote_addr, g, &pass, &page, found)) break;
-    if (page->body_length + page->key_length + TEMPLATE_MOST + GIVE_MARGIN > (size_t)(out + GIVE_ROOM - *to)) break;
+    if (g->tail.length + page->body_length + page->key_length + TEMPLATE_MOST + GIVE_MARGIN > (size_t)(out + GIVE_ROOM - *to))
+      break;
     if (!has_allowance(pass, g->now_s) || (found->sampled = is_sampled())) break;
     if (pass->is_limited) ((int64_t *)pass->rate.buf)[0]--;
-    *to = put_answer(*to, page, pass, &r, g->now_s);
+    *to = put_answer(put_tail(*to, g), page, pass, &r, g);
     pass->used = page->used = 1;
     g->at[g->number] = page->route, g->classes[g->number++] = page->status / 100;
     count_facts(pass), count_facts(page);
@@ -170,6 +183,15 @@ typedef struct unsent_st { /* what a slow client has not taken yet, and what it 
   size_t at, out_length, in_length;
   char bytes[];
 } unsent;
+
+static ssize_t send_given(int fd, char *out, size_t length, span tail) {
+  struct iovec parts[2] = {{out, length}, {(char *)tail.at, tail.length}};
+  struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+  ssize_t sent;
+  do sent = tail.length > 0 ? sendmsg(fd, &message, MSG_NOSIGNAL) : send(fd, out, length, MSG_NOSIGNAL);
+  while (sent < 0 && errno == EINTR);
+  return sent;
+}
 
 static void unsent_callback(picoev_loop *loop, int fd, int events, void *cb_arg);
 
@@ -203,14 +225,14 @@ static ssize_t give_answers(client_t *client, const char *in, size_t length, sca
   size_t used;
   ssize_t sent;
   if (!may_give(client, &g)) return 0;
-  g.number = 0;
+  g.number = 0, g.tail.length = 0;
   used = put_answers(client, in, length, out, &to, &g, found);
   if (g.number == 0) return 0;
   client->limited = PHASE_IDLE; /* the next request has the whole time for its headers */
   client->answered_us = g.now_us;
-  do sent = send(client->fd, out, (size_t)(to - out), MSG_NOSIGNAL);
-  while (sent < 0 && errno == EINTR);
+  sent = send_given(client->fd, out, (size_t)(to - out), g.tail);
   count_given(&g);
+  to = sent == to - out + (ssize_t)g.tail.length ? out + sent : put_tail(to, &g);
   if (sent == to - out) return (ssize_t)used;
   if (sent >= 0 || errno == EAGAIN || errno == EWOULDBLOCK) {
     if (sent < 0) sent = 0;
