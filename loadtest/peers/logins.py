@@ -24,12 +24,12 @@ from loadtest.wrk import Load, measure
 
 HASHERS = 8  # connections that keep every bcrypt thread busy without filling its queue
 FLOOD, FLOOD_CONNECTIONS = 5, 400
-_PER_CORE = 12.5  # logins a second, at the utmost, by which the number of requests follows from the time
+_PER_CORE = 20  # logins a second, at the utmost, by which the number of requests follows from the time
 
 
 def flooded_profile(sides: Sequence[Side], schedule: Schedule) -> Measured:
     """Profiles in a closed loop while `FLOOD` times as many logins arrive as bcrypt could check at the time."""
-    flood = FLOOD * _bcrypt_alone(schedule.hashing_s).per_second
+    flood = FLOOD * _bcrypt_alone(schedule.login_s).per_second
 
     before: list[Side] = []
 
@@ -45,19 +45,19 @@ def flooded_profile(sides: Sequence[Side], schedule: Schedule) -> Measured:
 
 def logins(sides: Sequence[Side], schedule: Schedule) -> Measured:
     """Logins in a closed loop, and the bcrypt package alone in as many threads as there are cores."""
-    count, requests = _hashes(schedule), drawing.logins()
+    count, requests = _hashes(schedule.login_s), drawing.logins()
 
     def sample(side: Side, _: int) -> Sample:
         return counted(side, requests[:count], HASHERS)
 
     samples = in_turn(sides, schedule.rounds, sample)
-    samples[BCRYPT] = [_bcrypt_alone(schedule.hashing_s) for _ in range(schedule.rounds)]
+    samples[BCRYPT] = [_bcrypt_alone(schedule.login_s) for _ in range(schedule.rounds)]
     return Measured("login", samples, (Target("rate", 0.98, BCRYPT),))
 
 
 def registrations(sides: Sequence[Side], schedule: Schedule) -> Measured:
     """Registrations in a closed loop, each of a new address."""
-    count = _hashes(schedule)
+    count = _hashes(schedule.register_s)
 
     def sample(side: Side, number: int) -> Sample:
         return counted(side, drawing.registrations(f"new-{side.name}-{number}", count), HASHERS, 201)
@@ -75,8 +75,8 @@ def logouts(bed: Bed, sides: Sequence[Side], schedule: Schedule) -> Measured:
     return Measured("logout", in_turn(sides, schedule.rounds, sample))
 
 
-def _hashes(schedule: Schedule) -> int:
-    return max(int(_PER_CORE * len(os.sched_getaffinity(0)) * schedule.hashing_s), 2 * HASHERS)
+def _hashes(seconds: float) -> int:
+    return max(int(_PER_CORE * len(os.sched_getaffinity(0)) * seconds), 2 * HASHERS)
 
 
 def _flooded(side: Side, flood: float, seconds: float) -> Sample:

@@ -20,7 +20,8 @@ class Schedule:
     rounds: int
     reads_s: float
     mixed_s: float
-    hashing_s: float
+    login_s: float
+    register_s: float
     paced: int
     paced_s: float
     flood_rounds: int
@@ -33,15 +34,35 @@ class Schedule:
         turns = self.rounds * sides
         all_reads = reads * turns * (self.reads_s + OVERHEAD_S) + turns * (self.mixed_s + OVERHEAD_S + SETTLED_S)
         counted = turns * (cold * self.cold + self.logouts) / 800  # the other peers are several times as fast
-        hashing = 2 * self.rounds * (sides + 1) * (self.hashing_s + OVERHEAD_S)
+        hashing = turns * (self.login_s + self.register_s + 2 * OVERHEAD_S) + (self.rounds + 1) * self.login_s
         open_loops = self.paced * turns * (self.paced_s + OVERHEAD_S)
         flood = self.flood_rounds * sides * (self.flood_s + 1 + ENDED_S) - LAST_ENDED_S
         return BEGINNING_S + all_reads + counted + hashing + open_loops + flood
 
 
 FULL = Schedule(
-    rounds=5, reads_s=2, mixed_s=4, hashing_s=2, paced=3, paced_s=2, flood_rounds=5, flood_s=3, cold=600, logouts=400
-)  # fmt: skip
+    rounds=5,
+    reads_s=2,
+    mixed_s=4,
+    login_s=4,
+    register_s=1,
+    paced=3,
+    paced_s=2,
+    flood_rounds=5,
+    flood_s=3,
+    cold=600,
+    logouts=400,
+)
 QUICK = Schedule(
-    rounds=2, reads_s=1, mixed_s=1, hashing_s=0.5, paced=1, paced_s=1, flood_rounds=1, flood_s=1, cold=100, logouts=40
-)  # fmt: skip
+    rounds=2,
+    reads_s=1,
+    mixed_s=1,
+    login_s=0.5,
+    register_s=0.5,
+    paced=1,
+    paced_s=1,
+    flood_rounds=1,
+    flood_s=1,
+    cold=100,
+    logouts=40,
+)
