@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -19,23 +19,25 @@ from tests.chaos.page import KEPT, PAGE, generated
 from tests.chaos.results import Results, Row, save
 from tests.chaos.watchers import Followers, Promises
 
-CALM_S, EXTRA_S, POLL_S = 6.0, 15.0, 0.1
-STEADY_S = 60.0
+AWAY_S, QUICK_S = 10.0, 5.0
+CALM_S, EXTRA_S = 5.0, 15.0
+STEADY_S, CALM_MOST_S = 60.0, 120.0
 
 
 class Campaign:
     """All faults, one after the other."""
 
-    def __init__(self, bed: Bed, load: Load, promises: Promises) -> None:
+    def __init__(self, bed: Bed, load: Load, promises: Promises, away_s: float) -> None:
+        """A fault lasts `away_s`."""
+        self._away_s = away_s
         self._bed, self._log, self._promises = bed, load.log, promises
-        self.rows: list[Row] = []
 
     def run(self, fault: Fault) -> Row:
         """Do it, and measure until everything works again."""
         broken = len(self._promises.broken)
         start = time.monotonic()
         try:
-            fault.inflict(self._bed, time.sleep)
+            fault.inflict(self._bed, lambda part: time.sleep(part * self._away_s))
         except LocalError as error:  # a server does not start again
             self._promises.break_one(str(error))
         end = time.monotonic()
@@ -46,20 +48,19 @@ class Campaign:
         whole = becomes_true(self._bed.whole, STEADY_S)
         during = self._log.within(start, max(end, start + 1.0))
         kinds = {kind: share([each for each in during if each.kind == kind]) for kind in self._log.in_row}
-        row = Row(
-            part=fault.part, what=fault.what, bound_s=fault.bound_s, why=fault.why, seen=fault.seen, todo=fault.todo,
+        return Row(
+            part=fault.part, what=fault.what, bound_s=fault.bound_s,
             lasted_s=end - start, recovered_s=times, failed={kind: each.failed for kind, each in kinds.items()},
             ways={kind: str(each) for kind, each in kinds.items() if each.failed}, during=str(share(during)),
             mailed_s=None if mailed_at is None else mailed_at - end, mail_bound_s=fault.backlog_s, whole=whole,
             broken=self._promises.broken[broken:],
         )  # fmt: skip
-        self.rows.append(row)
-        return row
 
     def calm(self) -> str:
         """Wait until every kind of operation succeeds; returns how they do without a fault, for some seconds."""
-        if None in self._recovery(time.monotonic(), STEADY_S).values():
-            raise SystemExit("the service does not answer everything before any fault")
+        times = self._recovery(time.monotonic(), CALM_MOST_S)
+        if None in times.values():
+            raise SystemExit(f"not everything is answered before any fault: {times}, {_figures(self._log, 0)}")
         since = time.monotonic()
         time.sleep(CALM_S)
         return _figures(self._log, since)
@@ -69,33 +70,39 @@ class Campaign:
         return self._log.recovered(since)
 
 
-def campaign(faults: Sequence[Fault]) -> Results:
-    """Run the faults; prints each row as it is known."""
-    before, began = machine(), time.monotonic()
+def campaign(faults: Sequence[Fault], away_s: float, keep: Callable[[Results], None]) -> Results:
+    """Run the faults, `away_s` each. Prints each row as it is known, and keeps what is known then."""
+    results, began = Results(machine=machine()), time.monotonic()
     with ExitStack() as started:
         bed = started.enter_context(opened())
         client = Client({pod.name: pod.port for pod in bed.pods})
         promises = started.enter_context(Promises(bed))
         followers = started.enter_context(Followers(bed, client))
         load = Load(Operations(bed, client, promises, followers))
+        results.budget = bed.budget
+
+        def count() -> None:
+            results.seconds, results.load_after = time.monotonic() - began, os.getloadavg()[0]
+            results.operations, results.most_connections = len(load.log.within(0, float("inf"))), promises.most
+            results.errors = sorted(set(load.errors))[:20]
+            keep(results)
+
         with load:
-            found = Campaign(bed, load, promises)
-            calm = found.calm()
-            print(f"running after {time.monotonic() - began:.0f} s; without a fault: {calm}", flush=True)
-            skipped = []
+            found = Campaign(bed, load, promises, away_s)
+            results.calm = found.calm()
+            print(f"running after {time.monotonic() - began:.0f} s; without a fault: {results.calm}", flush=True)
             for fault in faults:
                 if fault.needs_disk and not bed.disk.limited:
-                    skipped.append(f"{fault.name}: needs root, for a file system of its own")
+                    results.skipped.append(f"{fault.name}: needs root, for a file system of its own")
                     continue
-                print(found.run(fault).line(), flush=True)
+                results.rows.append(found.run(fault))
+                print(results.rows[-1].line(), flush=True)
+                count()
         known = len(promises.broken)
         promises.end(client, followers)
-        return Results(
-            machine=before, load_after=os.getloadavg()[0], seconds=time.monotonic() - began, calm=calm,
-            operations=len(load.log.within(0, float("inf"))), rows=found.rows, skipped=skipped,
-            at_the_end=promises.broken[known:], most_connections=promises.most, budget=bed.budget,
-            errors=sorted(set(load.errors))[:20],
-        )  # fmt: skip
+        results.at_the_end = promises.broken[known:]
+        count()
+    return results
 
 
 def _figures(log: Log, since: float) -> str:
@@ -112,10 +119,10 @@ def main(arguments: Sequence[str]) -> int:
     given = parser.parse_args(arguments)
     enter_namespace()
     faults = [each for each in FAULTS if given.only in each.name and (each.quick or not given.quick)]
-    results = campaign(faults)
-    partial = given.quick or given.only
-    if path := given.results or (None if partial else KEPT):
-        save(results, path)
+    partial = bool(given.quick or given.only)
+    path = given.results or (None if partial else KEPT)
+    keep = (lambda results: save(results, path)) if path else lambda results: None
+    results = campaign(faults, QUICK_S if given.quick else AWAY_S, keep)
     if not partial:
         PAGE.write_text(generated(PAGE.read_text(), results))
     print(results.verdict())

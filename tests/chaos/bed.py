@@ -39,7 +39,7 @@ POOL, SMALL_POOL, HEADROOM = 10, 4, 5
 READERS, FOLLOWED, ALERTED = 60, 6, 2_500
 SILENT_S = 5
 """TASKS_SILENT_SECONDS of the task worker: 30 s by default."""
-SMALL = {"max_wal_size": "96MB", "min_wal_size": "32MB", "wal_keep_size": "64MB"}
+SMALL = {"max_wal_size": "96MB", "min_wal_size": "32MB", "wal_keep_size": "128MB"}
 PRIMARY, REPLICA, LOG, OTHER, MAIL = LINKS = "postgres", "replica", "memcached-0", "memcached-1", "mail"
 
 

@@ -11,7 +11,8 @@ from tests.chaos.inflicting import CUT, SLOW, Inflict, killed, paused, pooler, r
 class Fault:
     """One row. `bound_s`: within which every kind of request succeeds again after the end, for the reason `why`.
 
-    `backlog_s`: within which what was acknowledged meanwhile is mailed. `seen` and `todo` are for the page.
+    `backlog_s`: within which what was acknowledged meanwhile is mailed. `seen` (by users) and `todo` (by operators) are
+    for the page.
     """
 
     part: str
@@ -45,19 +46,19 @@ _AWAY_MAIL = "mail waits and is sent late, nothing else changes"
 
 FAULTS = (
     Fault(_APP, "kill", START, "the master starts another worker (about 2 s); the others answer meanwhile",
-          "requests that the worker was answering fail, all others are answered",
+          "the requests that this worker was answering get no answer; all others are answered",
           _NOTHING, do.kill_app_worker, quick=True),
     Fault(_APP, "pause", 3, "it looks at the change log and goes on",
-          "requests on its connections wait; new ones go to the other workers",
+          "requests on its connections wait (a quarter of all here); new connections go to the other workers",
           "nothing; gunicorn replaces a worker that stands still for its timeout", do.pause_app_worker),
     Fault(_APP, "slow", 3, "nothing is to be made good",
           "some answers take longer", "more processor time for the pod (`resources.limits.cpu`)",
           starved(lambda bed: bed.pods[0].workers())),
     Fault(_APP, "partition", 10, "waits for connections are bounded (8 s); the pod looks for servers every second",
-          "this pod answers with 503 or too late, until it is not ready any more; other pods do not notice",
+          "what this pod cannot answer from its caches waits, and gets 503 after 8 s, until it is not ready any more",
           runbook("JobfinderPodDown"), do.cut_off_pod),
     Fault(_POOLER, "kill", 5, "`server_login_retry` (1 s) and new connections of the pod",
-          "what needs PostgreSQL is answered by this pod with 503; what is cached still with 200",
+          "this pod answers what needs PostgreSQL with 503; what is cached is answered, and searches by the replica",
           "nothing; the kubelet starts it again", killed(pooler), quick=True),
     Fault(_POOLER, "pause", 5, "queries in flight go on; those given up are closed",
           "what needs PostgreSQL waits in this pod, then 503",
@@ -72,7 +73,7 @@ FAULTS = (
           runbook("JobfinderLogServerDown"),
           paused(lambda bed: bed.memcached[0]), quick=True),
     Fault(_LOG, "slow", 5, "an exchange is bounded by `MEMCACHED_TIMEOUT_MS` (250)",
-          "one request of each worker every 50 ms waits for the look, writes for two exchanges",
+          "every request waits for a look at the log, as a look takes longer than the lease (50 ms); writes wait more often",
           "find out why the network is slow", weather(SLOW, LOG)),
     Fault(_LOG, "partition", 5, "as after a pause", "as for a kill",
           runbook("JobfinderLogServerDown"), weather(CUT, LOG),
@@ -86,19 +87,19 @@ FAULTS = (
           weather(SLOW, OTHER)),
     Fault(_OTHER, "partition", 3, "as after a pause", "as for a pause", "as for a kill", weather(CUT, OTHER)),
     Fault(_POSTGRES, "kill", 10, "recovery from WAL, then `server_login_retry` (1 s)",
-          "503 for what needs PostgreSQL; what is cached is still answered for as long as it is unchanged",
+          "edits, logins, logouts and postings get 503; what is cached is answered, and searches also by the replica",
           "nothing if it is started again; otherwise a failover, with synchronous replication",
           killed(lambda bed: bed.postgres), quick=True),
     Fault(_POSTGRES, "pause", 10, "queries that have waited are worked off (`statement_timeout` 5 s)",
-          "what needs PostgreSQL waits, then 503", runbook("JobfinderDatabaseTimeouts"),
+          "as for a kill, but after a wait of up to 8 s", runbook("JobfinderDatabaseTimeouts"),
           paused(lambda bed: bed.postgres), quick=True),
     Fault(_POSTGRES, "slow", 10, "requests that wait for a connection are worked off",
-          "what needs PostgreSQL takes longer, as far as pools suffice; then 503",
+          "everything that needs PostgreSQL takes longer, most of all a posting, which takes several exchanges",
           runbook("JobfinderPoolSaturated"),
           weather(SLOW, PRIMARY)),
     Fault(_POSTGRES, "partition", 10, "as after a pause", "as for a pause", "as for a pause", weather(CUT, PRIMARY)),
     Fault(_POSTGRES, "disk full", 15, "it is started again if it has ended, and recovers from WAL",
-          "writes are answered with 503, later perhaps everything that is not cached",
+          "as for a kill from the moment when no WAL can be written; reads go on until then",
           "give the volume more space; PostgreSQL starts again by itself or by its operator", do.fill_primary_disk,
           needs_disk=True),
     Fault(_REPLICA, "kill", 3, "the primary answers; workers look every second whether the replica is back",
@@ -110,7 +111,8 @@ FAULTS = (
           "take it out of `DATABASE_REPLICA_URLS`", weather(SLOW, REPLICA)),
     Fault(_REPLICA, "partition", 5, "as after a pause", "as for a pause", "as for a kill", weather(CUT, REPLICA)),
     Fault(_REPLICA, "disk full", 3, "it falls behind or ends, and the primary answers", "nothing",
-          "give the volume more space", do.fill_replica_disk, needs_disk=True),
+          "give the volume more space; a replica that is behind by more than `wal_keep_size` has to be made anew",
+          do.fill_replica_disk, needs_disk=True),
     Fault(_TASKS, "kill", START + 3, "another process starts; what it had begun is taken after TASKS_SILENT_SECONDS "
           f"({SILENT_S} s here, 30 s by default)", _AWAY_MAIL, _NOTHING, do.kill_task_worker, quick=True),
     Fault(_TASKS, "pause", START + 3, "it goes on, or starts its process again when others have taken its tasks",

@@ -14,22 +14,22 @@ from app.local.process import LocalError, Process, Server, becomes_true
 from tests.chaos.bed import LOG, MAIL, OTHER, PRIMARY, REPLICA, Bed
 from tests.chaos.links import Weather
 
-AWAY_S = 5.0
-"""How long a fault lasts."""
 SLOW = Weather(delay_ms=50, bytes_per_s=250_000)
 CUT = Weather(cut=True)
 RUN_S, STOP_S = 0.05, 0.15
 """A slow process runs for a part of the time only."""
-SEGMENTS = 10
+SEGMENTS = 5
+"""Of WAL; fewer than PostgreSQL keeps for its replica (`wal_keep_size`)."""
 
 Wait = Callable[[float], object]
+"""Waits for a part of the time that a fault lasts; 1 is all of it."""
 Inflict = Callable[[Bed, Wait], None]
 
 
 def killed(server: Callable[[Bed], Server]) -> Inflict:
     def inflict(bed: Bed, wait: Wait) -> None:
         server(bed).kill()
-        wait(AWAY_S)
+        wait(1)
         server(bed).start()
 
     return inflict
@@ -38,7 +38,7 @@ def killed(server: Callable[[Bed], Server]) -> Inflict:
 def paused(server: Callable[[Bed], Server]) -> Inflict:
     def inflict(bed: Bed, wait: Wait) -> None:
         server(bed).pause()
-        wait(AWAY_S)
+        wait(1)
         server(bed).resume()
 
     return inflict
@@ -47,7 +47,7 @@ def paused(server: Callable[[Bed], Server]) -> Inflict:
 def weather(condition: Weather, *links: str) -> Inflict:
     def inflict(bed: Bed, wait: Wait) -> None:
         with bed.weather(condition, *links):
-            wait(AWAY_S)
+            wait(1)
 
     return inflict
 
@@ -59,7 +59,7 @@ def starved(pids: Callable[[Bed], list[int]]) -> Inflict:
         victims, over = pids(bed), threading.Event()
         thread = threading.Thread(target=_starve, args=(victims, over))
         thread.start()
-        wait(AWAY_S)
+        wait(1)
         over.set()
         thread.join()
 
@@ -91,49 +91,49 @@ def kill_app_worker(bed: Bed, wait: Wait) -> None:
 
 def pause_app_worker(bed: Bed, wait: Wait) -> None:
     with stopped([bed.pods[0].workers()[0]]):
-        wait(AWAY_S)
+        wait(1)
 
 
 def cut_off_pod(bed: Bed, wait: Wait) -> None:
     """The network of one pod: it reaches neither PostgreSQL nor its replica nor memcached."""
     with bed.weather(replace(CUT, sessions=bed.pods[0].sessions()), PRIMARY, REPLICA, LOG, OTHER):
-        wait(AWAY_S)
+        wait(1)
 
 
 def cut_off_gateway(bed: Bed, wait: Wait) -> None:
     with bed.weather(replace(CUT, sessions=bed.gateway_sessions()), PRIMARY, LOG, OTHER):
-        wait(AWAY_S)
+        wait(1)
 
 
 def slow_gateway(bed: Bed, wait: Wait) -> None:
     with bed.weather(replace(SLOW, sessions=bed.gateway_sessions()), PRIMARY, LOG, OTHER):
-        wait(AWAY_S)
+        wait(1)
 
 
 def cut_off_task_worker(bed: Bed, wait: Wait) -> None:
     with bed.weather(replace(CUT, sessions=bed.worker_sessions()), PRIMARY, LOG, OTHER), bed.weather(CUT, MAIL):
-        wait(AWAY_S)
+        wait(1)
 
 
 def slow_task_worker(bed: Bed, wait: Wait) -> None:
     with bed.weather(replace(SLOW, sessions=bed.worker_sessions()), PRIMARY, LOG, OTHER):
-        wait(AWAY_S)
+        wait(1)
 
 
 def kill_task_worker(bed: Bed, wait: Wait) -> None:
     running(bed.worker.process).end(signal.SIGKILL)
-    wait(AWAY_S)
+    wait(1)
     bed.worker.start()
 
 
 def pause_task_worker(bed: Bed, wait: Wait) -> None:
     with stopped([running(bed.worker.process).pid]):
-        wait(AWAY_S)
+        wait(1)
 
 
 def fill_mail_disk(bed: Bed, wait: Wait) -> None:
     bed.mail.fill_disk()
-    wait(AWAY_S)
+    wait(1)
     bed.mail.free_disk()
 
 
@@ -157,7 +157,7 @@ def need_wal(bed: Bed, wait: Wait) -> None:
     for _ in range(SEGMENTS):
         with suppress(psycopg2.Error):
             bed.postgres.execute("SELECT pg_switch_wal()")
-        wait(AWAY_S / SEGMENTS)
+        wait(1 / SEGMENTS)
 
 
 def revive(server: Postgres) -> None:

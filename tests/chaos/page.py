@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 
 from loadtest.pages import DOCS, markdown, replaced
-from tests.chaos.faults import FAULTS, LEFT_OUT
+from tests.chaos.faults import FAULTS, LEFT_OUT, Fault
 from tests.chaos.results import Results, Row, load
 
 PAGE, KEPT = DOCS / "faults.md", DOCS / "faults.json"
 HEAD = ["fault", "failed during it", "recovered after", "bound", "why this bound", "mail", "kept"]
+
+
+TEXTS = {(fault.part, fault.what): fault for fault in FAULTS}
 
 
 def generated(text: str, results: Results) -> str:
@@ -35,6 +38,7 @@ def _summary(results: Results) -> str:
         f"At most {results.most_connections} of {results.budget} connections to PostgreSQL were open.",
         f"Without a fault: {results.calm}.",
         "",
+        f"- {results.seconds:.0f} s in all",
         *(f"- {each}" for each in results.machine.splitlines()),
         f"- load average {results.load_after:.1f} at the end",
         *(f"- left out: {each}" for each in results.skipped),
@@ -45,14 +49,18 @@ def _summary(results: Results) -> str:
 
 def _section(part: str, rows: Sequence[Row]) -> str:
     title = f"### {part[0].upper()}{part[1:]}"
-    lines = [f"- {row.what}: Users: {row.seen}. Operators: {row.todo}.{_ways(row)}" for row in rows]
+    lines = [f"- {row.what}: {_told(TEXTS[part, row.what])}{_ways(row)}" for row in rows]
     return "\n".join([title, "", markdown(HEAD, [_row(row) for row in rows]), *lines]) + "\n"
 
 
 def _row(row: Row) -> list[str]:
     mailed = "not" if row.mailed_s is None else f"{row.mailed_s:.0f} s"
     kept = "yes" if row.kept else "**no**: " + "; ".join(row.complaints())
-    return [row.what, row.during, row.recovery, f"{row.bound_s:g} s", row.why, mailed, kept]
+    return [row.what, row.during, row.recovery, f"{row.bound_s:g} s", TEXTS[row.part, row.what].why, mailed, kept]
+
+
+def _told(fault: Fault) -> str:
+    return f"Users: {fault.seen}. Operators: {fault.todo}."
 
 
 def _ways(row: Row) -> str:

@@ -1,7 +1,7 @@
 """What a campaign has found: a row for each fault, and whether bounds and promises were kept."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 
@@ -16,9 +16,6 @@ class Row:
     part: str
     what: str
     bound_s: float
-    why: str
-    seen: str
-    todo: str
     lasted_s: float
     recovered_s: dict[str, float | None]
     failed: dict[str, float]
@@ -67,21 +64,21 @@ class Row:
         return f"{head}  mailed {mailed:7} {verdict}\n{'':38} during: {self.during}\n{'':38} {self.ways}"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Results:
     """A campaign. `at_the_end`: broken promises that only its end shows; `errors`: faults of the load itself."""
 
     machine: str
-    load_after: float
-    seconds: float
-    calm: str
-    operations: int
-    rows: list[Row]
-    skipped: list[str]
-    at_the_end: list[str]
-    most_connections: int
-    budget: int
-    errors: list[str]
+    load_after: float = 0.0
+    seconds: float = 0.0
+    calm: str = ""
+    operations: int = 0
+    rows: list[Row] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+    at_the_end: list[str] = field(default_factory=list)
+    most_connections: int = 0
+    budget: int = 0
+    errors: list[str] = field(default_factory=list)
 
     @property
     def kept(self) -> bool:

@@ -11,7 +11,7 @@ from tests.chaos.results import Results, Row, load, save
 from tests.chaos.watchers import repeated
 
 ROW = Row(
-    part="SMTP", what="kill", bound_s=5, why="mails are tried again", seen="nothing", todo="nothing", lasted_s=5.0,
+    part="SMTP", what="kill", bound_s=5, lasted_s=5.0,
     recovered_s={"read": 0.0, "alert mail": 2.5}, failed={"read": 0.0, "alert mail": 1.0},
     ways={"alert mail": "100 % failed (no answer: 100 %)"}, during="4 % failed (no answer: 4 %)", mailed_s=11.0,
     mail_bound_s=45.0, whole=True, broken=[],
