@@ -73,7 +73,7 @@ FAULTS = (
           runbook("JobfinderLogServerDown"),
           paused(lambda bed: bed.memcached[0]), quick=True),
     Fault(_LOG, "slow", 5, "an exchange is bounded by `MEMCACHED_TIMEOUT_MS` (250)",
-          "every request waits for a look at the log, as a look takes longer than the lease (50 ms); writes wait more often",
+          "every request waits for a look at the log, which takes longer than the lease (50 ms); writes wait longer",
           "find out why the network is slow", weather(SLOW, LOG)),
     Fault(_LOG, "partition", 5, "as after a pause", "as for a kill",
           runbook("JobfinderLogServerDown"), weather(CUT, LOG),
