@@ -1,4 +1,4 @@
-"""Samples the PostgreSQL sessions of the service's role ten times a second, and runs clients that fill every pool."""
+"""Samples the sessions of the service in both PostgreSQL servers, and runs clients that fill every pool."""
 
 import subprocess
 import threading
@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Self
 
+from tests.e2e.operator import replica
 from tests.e2e.operator.resource import environment
 from tests.e2e.platform.release import NAME, Pod, Release
 
@@ -15,21 +16,22 @@ SAMPLE = (
     "SELECT count(*), (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend') "
     "FROM pg_stat_activity WHERE usename = 'jobfinder' AND backend_type = 'client backend' \\watch 0.1\n"
 )
-CLIENTS = 5
+CLIENTS, CLIENTS_OF_REPLICA = 5, 3
 GREEDY = """
 import os, threading, time, psycopg2
-def work():
+def work(url):
     while True:
         try:
-            connection = psycopg2.connect(os.environ["DATABASE_URL"], connect_timeout=5)
+            connection = psycopg2.connect(url, connect_timeout=5)
             connection.autocommit = True
             while True:
                 with connection.cursor() as cursor:
                     cursor.execute("SELECT pg_sleep(0.05)")
         except psycopg2.Error:
             time.sleep(0.5)
-for _ in range({clients}):
-    threading.Thread(target=work, daemon=True).start()
+for name, clients in (("DATABASE_URL", {clients}), ("DATABASE_REPLICA_URLS", {of_replica})):
+    for _ in range(clients if name in os.environ else 0):
+        threading.Thread(target=work, args=[os.environ[name]], daemon=True).start()
 time.sleep(3600)
 """
 
@@ -40,6 +42,8 @@ class Samples:
 
     numbers: list[int] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    servers: set[str] = field(default_factory=set)
+    """Names of the pods that were sampled."""
 
     @property
     def most(self) -> int:
@@ -48,20 +52,10 @@ class Samples:
 
 @contextmanager
 def sampled(release: Release) -> Iterator[Samples]:
-    """Sample while the block runs, as a superuser, whose own connection is not counted."""
-    samples, command = Samples(), ["psql", "--username=postgres", "--dbname=jobfinder", "-At"]
-    process = _exec(release, f"{NAME}-postgresql-0", "postgresql", command, SAMPLE)
-
-    def read() -> None:
-        assert process.stdout is not None
-        for line in process.stdout:
-            number, _, _ = line.partition("|")
-            if number.strip().isdigit():
-                samples.numbers.append(int(number))
-            elif line.strip() and "Watch every" not in line and "every 0.1s" not in line:
-                samples.problems.append(line.strip())
-
-    reader = threading.Thread(target=read, daemon=True)
+    """Sample the primary while the block runs, as a superuser, whose own connection is not counted."""
+    samples = Samples()
+    process = _psql(release, f"{NAME}-postgresql-0")
+    reader = threading.Thread(target=_read, args=[process, samples], daemon=True)
     reader.start()
     try:
         yield samples
@@ -72,11 +66,53 @@ def sampled(release: Release) -> Iterator[Samples]:
 
 
 @contextmanager
+def replica_sampled(release: Release) -> Iterator[Samples]:
+    """The same for the replica; one pod after another, as it goes away and comes back."""
+    samples, over = Samples(), threading.Event()
+    running: list[subprocess.Popen[str]] = []
+
+    def follow() -> None:
+        while not over.wait(1):
+            if name := replica.pod(release):
+                running.append(_psql(release, name))
+                before = len(samples.numbers)
+                _read(running[-1], samples)
+                if len(samples.numbers) > before:
+                    samples.servers.add(name)
+
+    follower = threading.Thread(target=follow, daemon=True)
+    follower.start()
+    try:
+        yield samples
+    finally:
+        over.set()
+        for each in running:
+            each.kill()
+        follower.join(timeout=30)
+
+
+def _psql(release: Release, pod: str) -> "subprocess.Popen[str]":
+    return _exec(release, pod, "postgresql", ["psql", "--username=postgres", "--dbname=jobfinder", "-At"], SAMPLE)
+
+
+def _read(process: "subprocess.Popen[str]", samples: Samples) -> None:
+    """Read samples until the process ends."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        number, _, _ = line.partition("|")
+        if number.strip().isdigit():
+            samples.numbers.append(int(number))
+        elif line.strip() and "Watch every" not in line and "every 0.1s" not in line:
+            samples.problems.append(line.strip())
+    process.wait()
+
+
+@contextmanager
 def greedy(release: Release) -> Iterator[None]:
-    """Run `CLIENTS` clients without pauses in every ready pod, so that each PgBouncer pool is full."""
+    """Run clients without pauses in every ready pod, `CLIENTS` and `CLIENTS_OF_REPLICA`, so that pools are full."""
     over = threading.Event()
     running: dict[str, subprocess.Popen[str]] = {}
-    script = GREEDY.format(clients=CLIENTS)
+    script = GREEDY.format(clients=CLIENTS, of_replica=CLIENTS_OF_REPLICA)
 
     def follow() -> None:
         while not over.wait(2):

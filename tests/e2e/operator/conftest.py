@@ -7,6 +7,7 @@ import pytest
 from app.infra.tuning.fitness import UNLIMITED
 from charts.live_settings import resource_name
 from tests.e2e.cluster.access import Cluster
+from tests.e2e.operator.replica import MANIFEST, REPLICA, let_it_stream
 from tests.e2e.operator.resource import Config
 from tests.e2e.platform.release import Release, installed
 from tests.e2e.sequence import Share, put_in_order
@@ -14,6 +15,7 @@ from tests.e2e.sequence import Share, put_in_order
 HERE = Path(__file__).parent
 ORDER = ("budget", "edits", "rights", "plugin", "upgrade", "deletion")
 BUDGET, HEADROOM, FEWEST, MOST = 47, 5, 2, 8
+REPLICA_BUDGET, REPLICA_HEADROOM = 33, 3
 WORKERS = 2 * 1 * 2  # connections of task workers: 1 pod, which a rollout can double, with 2 connections
 REALTIME = (2 * 1 + 1) * 1  # of the realtime gateway: 1 pod, which a rollout can double, 1 of surge, with 1 connection
 QUICK = {"stabilizationWindowSeconds": 5, "policies": [{"type": "Pods", "value": 8, "periodSeconds": 5}]}
@@ -30,7 +32,12 @@ VALUES = {
         "resources": {"requests": {"cpu": "50m"}},
     },
     "tuning": {},
-    "database": {"connectionBudget": BUDGET, "headroom": HEADROOM, "maxPods": 2 * MOST + 1},
+    "database": {
+        "connectionBudget": BUDGET,
+        "headroom": HEADROOM,
+        "maxPods": 2 * MOST + 1,
+        "replicas": [{"name": "a", "host": REPLICA, "connectionBudget": REPLICA_BUDGET, "headroom": REPLICA_HEADROOM}],
+    },
     "postgresql": {
         "enabled": True,
         "maxConnections": BUDGET + 3,
@@ -66,8 +73,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def release(cluster: Cluster, shared: Share) -> Release:
-    """Installed into a new namespace, which is deleted afterwards."""
-    return shared(HERE).enter_context(installed(cluster, "operator", VALUES))
+    """Installed with a streaming replica into a new namespace, which is deleted afterwards."""
+    made = shared(HERE).enter_context(installed(cluster, "operator", VALUES, before=MANIFEST))
+    let_it_stream(made)
+    return made
 
 
 @pytest.fixture(scope="session")

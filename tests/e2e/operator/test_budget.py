@@ -1,4 +1,4 @@
-"""Pods of every component come and go, and PostgreSQL never has more connections than the budget."""
+"""Pods of every component and a replica come and go, and no PostgreSQL has more connections than its budget."""
 
 import json
 import logging
@@ -9,8 +9,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.e2e.operator.backends import Convergence, greedy, sampled
-from tests.e2e.operator.conftest import BUDGET, FEWEST, HEADROOM, MOST
+from tests.e2e.operator import replica
+from tests.e2e.operator.backends import Convergence, greedy, replica_sampled, sampled
+from tests.e2e.operator.conftest import BUDGET, FEWEST, HEADROOM, MOST, REPLICA_BUDGET
 from tests.e2e.operator.resource import Config, Seen
 from tests.e2e.platform.load.watch import Load, watched
 from tests.e2e.platform.release import NAME, Pod, Release
@@ -73,14 +74,18 @@ def killed_at_random(release: Release, seed: int) -> Iterator[list[str]]:
 @pytest.mark.timeout(600)
 def test_2_to_8_to_2_pods_stay_within_the_budget(release: Release, config: Config) -> None:
     config.wait_for("BudgetConverged", timeout_s=60)
+    replica.wait_until_used(release)
     with (
         sampled(release) as samples,
+        replica_sampled(release) as of_replica,
         watched(release.address(), LOAD) as watch,
         greedy(release),
         convergence(release) as converging,
     ):
-        with watch.phase(f"from {FEWEST} to {MOST} pods"):
+        with watch.phase(f"from {FEWEST} to {MOST} pods, while the replica goes away and comes back"):
+            replica.kill(release)
             scale(release, MOST, MOST)
+            replica.wait_until_there(release)
             config.wait_for("BudgetConverged", timeout_s=60)
         here = {each.name for each in release.pods()}
         wait_until(lambda: here - converging.served.keys(), lambda late: not late, "every pod served", timeout_s=60)
@@ -90,9 +95,14 @@ def test_2_to_8_to_2_pods_stay_within_the_budget(release: Release, config: Confi
             config.wait_for("BudgetConverged", timeout_s=60)
         watch.wait_for_calm(300)
     log.info("at most %s of %s in %s samples; served after %s", samples.most, ALLOWED, len(samples.numbers), took)
+    log.info("at most %s of %s of the replica in %s samples", of_replica.most, REPLICA_BUDGET, len(of_replica.numbers))
     assert len(samples.numbers) > 100, samples
     assert not [each for each in samples.problems if "too many" in each], samples.problems
     assert FEWEST < samples.most <= BUDGET
+    assert FEWEST < of_replica.most <= REPLICA_BUDGET
+    assert len(of_replica.servers) == 2 and len(of_replica.numbers) > 30, of_replica
+    replica.wait_until_used(release)
+    assert config.see().status["replicas"][0]["budget"]["total"] <= REPLICA_BUDGET
     assert len(took) >= MOST
     watch.assert_nothing_failed()
 
@@ -101,6 +111,7 @@ def test_2_to_8_to_2_pods_stay_within_the_budget(release: Release, config: Confi
 def test_operator_killed_at_random_keeps_the_budget(release: Release, config: Config) -> None:
     with (
         sampled(release) as samples,
+        replica_sampled(release) as of_replica,
         watched(release.address(), LOAD) as watch,
         greedy(release),
         killed_at_random(release, seed=7) as killed,
@@ -117,5 +128,5 @@ def test_operator_killed_at_random_keeps_the_budget(release: Release, config: Co
     log.info("killed %s times; at most %s in %s samples", len(killed), samples.most, len(samples.numbers))
     assert len(killed) >= 2
     assert len(samples.numbers) > 100, samples
-    assert samples.most <= BUDGET
+    assert samples.most <= BUDGET and of_replica.most <= REPLICA_BUDGET
     watch.assert_nothing_failed()
