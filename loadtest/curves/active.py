@@ -17,6 +17,8 @@ from loadtest.store import insert_sessions
 ACTIVE = {True: (100, 1_000, 10_000, 20_000), False: (100, 1_000, 10_000, 20_000, 50_000, 100_000)}
 REQUESTS = {True: 10_000, False: 40_000}
 SEED = 9
+UNLIMITED = "&options=-c%20statement_timeout%3D0"
+"""For a statement that makes a session for each of them."""
 
 
 def measure(keep: Callable[[Point], None], *, quick: bool) -> None:
@@ -24,7 +26,7 @@ def measure(keep: Callable[[Point], None], *, quick: bool) -> None:
     most = ACTIVE[quick][-1]
     with Bed.opened() as bed:
         add_users(bed.postgres.direct_url, most)
-        tokens = issued(bed, insert_sessions(bed.postgres.direct_url, most))
+        tokens = issued(bed, insert_sessions(bed.postgres.direct_url + UNLIMITED, most))
         requests = [encoded("GET", ME, token).decode() for token in tokens]
         for active in ACTIVE[quick]:
             with bed.service() as service:
