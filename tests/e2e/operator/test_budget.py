@@ -83,6 +83,7 @@ def test_2_to_8_to_2_pods_stay_within_the_budget(release: Release, config: Confi
         convergence(release) as converging,
     ):
         with watch.phase(f"from {FEWEST} to {MOST} pods, while the replica goes away and comes back"):
+            wait_until(lambda: len(of_replica.numbers), bool, "a sample of the first replica", timeout_s=60)
             replica.kill(release)
             scale(release, MOST, MOST)
             replica.wait_until_there(release)
