@@ -28,7 +28,9 @@ WORKERS, SEARCHES = 2, 60
 NEWCOMERS_EVERY_S, STREAMS_EVERY_S = 5.0, 1.0
 PROCESSES = ("service", "worker 1", "worker 2", "task worker", "realtime gateway", "PgBouncer", "memcached")
 POSTGRES = "PostgreSQL"
-COSTED = ("worker 1", "worker 2", "task worker", "realtime gateway", "PgBouncer", "memcached")
+COSTED = {"workers": ("worker 1", "worker 2"), "PgBouncer": ("PgBouncer",), "memcached": ("memcached",)}
+"""What works by requests; the workers together, as their shares of the connections change."""
+
 SHED = "too many passwords are being checked"
 _BAD = re.compile(r"\b(?:WARNING|ERROR|CRITICAL)\b|^Traceback", re.MULTILINE)
 

@@ -7,6 +7,7 @@ from loadtest.bed import CHECKOUT
 from loadtest.pages import markdown, replaced
 from loadtest.plots import FOLDER, Curve, Labels, lines
 from loadtest.soak.__main__ import KEPT
+from loadtest.soak.ground import COSTED
 from loadtest.soak.results import Requests, Results, load
 
 PAGE = CHECKOUT / "docs" / "soak.md"
@@ -27,7 +28,7 @@ PLOTS: Mapping[str, tuple[Labels, Sequence[str]]] = {
     ),
     "soak-cost": (
         Labels("Processor time of a request", "time (minutes)", "processor time (ms)"),
-        [f"processor time of {name}" for name in (*OURS, "PgBouncer", "memcached")],
+        [f"processor time of {name}" for name in (*COSTED, "worker 1", "worker 2")],
     ),
     "soak-load": (
         Labels("Load average of the machine, with other work on it", "time (minutes)", "processes that run or wait"),

@@ -23,8 +23,8 @@ class Samples:
     Where a program has several processes that come and go, they are means of these.
     """
 
-    def __init__(self, programs: Mapping[str, Pids], url: str, costed: Sequence[str]) -> None:
-        """`costed` are the programs whose processor time is noted."""
+    def __init__(self, programs: Mapping[str, Pids], url: str, costed: Mapping[str, Sequence[str]]) -> None:
+        """`costed` are the programs whose processor time is noted together, by the name of the series."""
         self.series: dict[str, list[tuple[float, float]]] = defaultdict(list)
         self._programs, self._url, self._costed = programs, url, costed
         self._spent: dict[str, float] = {}
@@ -47,7 +47,9 @@ class Samples:
     def spend(self, at: float, requests: int) -> None:
         """Note the processor time of a request since the last call, by program; `requests` is their number so far."""
         before, done = self._spent, requests - self._requests
-        self._spent = {name: _spent(pids()) for name, pids in self._programs.items() if name in self._costed}
+        self._spent = {
+            name: sum(_spent(self._programs[each]()) for each in together) for name, together in self._costed.items()
+        }
         self._requests = requests
         for name, spent in self._spent.items():
             if name in before and done:
