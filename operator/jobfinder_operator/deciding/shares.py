@@ -131,7 +131,8 @@ def targets(claims: Sequence[Claim], rules: Rules) -> tuple[dict[str, int], int]
     """
     leaving = {claim.uid: min(claim.size, max(rules.floor, claim.needs)) for claim in claims if claim.leaving}
     staying = [claim for claim in claims if not claim.leaving]
-    ideals = divide(staying, rules.total - sum(leaving.values()), rules.floor, rules.most) | leaving
+    total = rules.total - sum(leaving.values())
+    ideals = divide(staying, total, rules.floor, rules.most) | leaving
     sizes = {claim.uid: max(rules.floor, min(claim.size, rules.most)) for claim in claims}
     _lower(sizes, ideals, leaving, sum(sizes.values()) - rules.total, len(claims))
     room = rules.total - sum(sizes.values())
@@ -139,7 +140,9 @@ def targets(claims: Sequence[Claim], rules: Rules) -> tuple[dict[str, int], int]
     grow_first = sorted((claim for claim in staying if needs[claim.uid] > 0), key=lambda c: (not c.new, c.uid))
     moved = 0
     if sum(max(0, need) for need in needs.values()) > room:
-        grow_first = [claim for claim in grow_first if _entitled(claim, needs[claim.uid], staying)]
+        exact = _ideals(staying, total)
+        gains = {uid: min(need, exact[uid] - sizes[uid]) for uid, need in needs.items()}
+        grow_first = [claim for claim in grow_first if _entitled(claim, gains[claim.uid], staying)]
         missing = sum(needs[claim.uid] for claim in grow_first) - room
         forced = any(claim.new for claim in grow_first)
         moved = _lower(sizes, ideals, leaving, missing, len(claims) if forced else rules.moves)
@@ -152,14 +155,18 @@ def targets(claims: Sequence[Claim], rules: Rules) -> tuple[dict[str, int], int]
     return sizes, moved
 
 
-def _entitled(claim: Claim, need: int, staying: Sequence[Claim]) -> bool:
-    """Whether other pools are shrunk for it: for a new pod always, else if it is pressed or all pods are idle."""
+def _entitled(claim: Claim, gain: float, staying: Sequence[Claim]) -> bool:
+    """Whether other pools are shrunk for it: for a new pod always, else if it is pressed or all pods are idle.
+
+    `gain`: what it is short of, not rounded. Otherwise the connection that is left over when shares are rounded would
+    go to and fro between pods whose demands are nearly equal.
+    """
     if claim.new:
         return True
     known = [each.demand for each in staying if each.demand is not None]
     idle = sum(known) < SIGNAL * max(1, len(known))
     pressed = claim.demand is not None and claim.demand >= PRESSED * claim.size
-    return (pressed or idle) and need >= max(1.0, WORTHWHILE * claim.size)
+    return (pressed or idle) and gain >= max(1.0, WORTHWHILE * claim.size)
 
 
 def _lower(

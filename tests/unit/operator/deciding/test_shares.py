@@ -71,6 +71,13 @@ def test_small_gain_changes_no_pool() -> None:
     assert targets([Claim("a", 11, 9.0), Claim("b", 9, 9.0)], Rules(20, 1, 32, 10))[0] == {"a": 11, "b": 9}
 
 
+@pytest.mark.parametrize("other", [8.0, 10.0, 12.0])
+def test_last_connection_does_not_go_to_and_fro(other: float) -> None:
+    """Two pods that both want more share an odd number: the one that has more keeps it while demands are similar."""
+    pressed = [Claim("a", 2, 10.0), Claim("b", 3, other)]
+    assert targets(pressed, Rules(5, 1, 32, 10)) == ({"a": 2, "b": 3}, 0)
+
+
 def test_a_new_pod_gets_its_share_at_once_whatever_was_moved_before() -> None:
     sizes, moved = targets([Claim("a", 11, 3.0), Claim("b", 1, None, new=True)], Rules(12, 1, 32, moves=0))
     assert sizes == {"a": 6, "b": 6}
