@@ -8,8 +8,9 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 _PACKAGES = (
     "meinheld", "falcon", "gunicorn", "psycopg2-binary", "graphql-core", "fastapi", "uvicorn", "uvloop", "asyncpg",
@@ -25,6 +26,25 @@ class Row:
     measured: str
     target: str = ""
     met: bool | None = None
+
+
+@dataclass(slots=True)
+class Run:
+    """A kept run on this machine; `load_averages` are those before and after it, to which the run itself adds."""
+
+    machine: str
+    quick: bool
+    load_averages: list[float] = field(default_factory=list)
+
+    @classmethod
+    def begun(cls, *, quick: bool) -> Self:
+        """One without any results yet."""
+        run = cls(machine(), quick)
+        run.note_load()
+        return run
+
+    def note_load(self) -> None:
+        self.load_averages.append(round(os.getloadavg()[0], 1))
 
 
 def table(rows: Iterable[Row]) -> str:

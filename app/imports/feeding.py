@@ -51,7 +51,7 @@ def feed(
     company_id, source = of
     run = imports.runs.start(company_id, source, SILENT_COMMAND_S)
     try:
-        with _renewed(partial(imports.runs.renew, run.id)):
+        with _renewed(partial(imports.store.renew, run.id)):
             _import(imports, of, run.id, path, report)
             return imports.runs.commit(company_id, source, run.id, force=force, chunk=PART)
     except BaseException:

@@ -52,7 +52,7 @@ class FeedRuns:
         self._store, self._importer, self._writer = imports, importer, writer
 
     def start(self, company_id: int, source: str, silent_s: int = SILENT_S) -> Run:
-        """A new run, abandoned after `silent_s` seconds without lines or `renew`.
+        """A new run, abandoned after `silent_s` seconds without lines or `ImportStore.renew`.
 
         Raises RunUnderWay unless the one before is over or abandoned.
         """
@@ -106,10 +106,6 @@ class FeedRuns:
             self._store.count_closed(run_id, len(part))
         done = self._store.move(company_id, source, run_id, "committed", ("committing",))
         return done or self.find(company_id, source, run_id)
-
-    def renew(self, run_id: int) -> None:
-        """Show that whoever feeds the run still does. Raises Unavailable."""
-        self._store.renew(run_id)
 
     def end(self, company_id: int, source: str, run_id: int) -> None:
         """End a run without closing anything; its lines stay imported. Raises NotFound or RunOver."""

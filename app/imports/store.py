@@ -159,7 +159,7 @@ class ImportStore:
         return _run(self._database.one(START, company_id, source, silent_s))
 
     def renew(self, run_id: int) -> None:
-        """Show that whoever feeds the run still does."""
+        """Show that whoever feeds the run still does. Raises Unavailable."""
         self._database.run(RENEW, run_id)
 
     def is_fed(self) -> bool:

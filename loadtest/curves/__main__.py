@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from app.errors import ConfigError, ProductError
 from app.local.process import LocalError
 from loadtest.curves import active, followers, held, page, postings, users, workers
-from loadtest.curves.results import Curve, Point, begun, load, rounded, save
+from loadtest.curves.results import Curve, Point, load, rounded, save
 from loadtest.wrk import ensure_wrk
 
 Measure = Callable[[Callable[[Point], None], bool], None]
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _measured(name: str, *, quick: bool) -> tuple[Curve, bool]:
     """The curve, and whether it is complete; of a part that failed the former results stay."""
-    curve = begun(quick=quick)
+    curve = Curve.begun(quick=quick)
 
     def keep(point: Point) -> None:
         curve.points.append(rounded(point))

@@ -2,36 +2,22 @@
 
 import json
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from loadtest.pages import DOCS
-from loadtest.report import machine
+from loadtest.report import Run
 
 KEPT = DOCS / "curves.json"
 Point = dict[str, float]
 
 
 @dataclass(slots=True)
-class Curve:
-    """The points of one part, from the smallest on; `load_averages` are those before and after it."""
+class Curve(Run):
+    """The points of one part, from the smallest on."""
 
-    machine: str
-    quick: bool
-    load_averages: list[float] = field(default_factory=list)
     points: list[Point] = field(default_factory=list)
-
-    def note_load(self) -> None:
-        self.load_averages.append(round(os.getloadavg()[0], 1))
-
-
-def begun(*, quick: bool) -> Curve:
-    """A curve of this machine without any points yet."""
-    curve = Curve(machine(), quick)
-    curve.note_load()
-    return curve
 
 
 def save(curves: dict[str, Curve], path: Path = KEPT) -> None:

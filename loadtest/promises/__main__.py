@@ -8,7 +8,7 @@ from app.errors import ConfigError, ProductError
 from app.local.process import LocalError
 from loadtest.bed import Bed
 from loadtest.promises import caching, latencies, page, resources
-from loadtest.promises.results import KEPT, Promise, Results, begun, save, with_command
+from loadtest.promises.results import KEPT, Promise, Results, save, with_command
 from loadtest.report import table
 from loadtest.scenarios import FULL, QUICK, Effort
 from loadtest.wrk import ensure_wrk
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _measure(names: Sequence[str], *, quick: bool) -> Results:
     """The parts one after the other, each with new servers; one that fails becomes a row."""
     ensure_wrk()
-    results = begun(quick=quick)
+    results = Results.begun(quick=quick)
     for name in names:
         print(f"[promises] {name}", flush=True)
         found = _attempt(name, QUICK if quick else FULL)

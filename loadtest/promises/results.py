@@ -1,13 +1,12 @@
 """What was promised, what was measured, and the table of both in docs/performance.md."""
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from loadtest.pages import DOCS, markdown
-from loadtest.report import Row, machine
+from loadtest.report import Row, Run
 
 KEPT = DOCS / "promises.json"
 
@@ -28,23 +27,10 @@ class Promise:
 
 
 @dataclass(slots=True)
-class Results:
-    """All promises; `load_averages` are those before and after, to which the measurements themselves add."""
+class Results(Run):
+    """All promises."""
 
-    machine: str
-    quick: bool
-    load_averages: list[float] = field(default_factory=list)
     promises: list[Promise] = field(default_factory=list)
-
-    def note_load(self) -> None:
-        self.load_averages.append(round(os.getloadavg()[0], 1))
-
-
-def begun(*, quick: bool) -> Results:
-    """Results of this machine, without any yet."""
-    results = Results(machine(), quick)
-    results.note_load()
-    return results
 
 
 def save(results: Results, path: Path = KEPT) -> None:

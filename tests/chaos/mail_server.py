@@ -5,9 +5,9 @@ whose disk is full.
 """
 
 import json
+import signal
 import socket
 import sys
-import time
 from email.message import EmailMessage
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -96,8 +96,7 @@ def main(port: int, path: Path) -> None:
     server.plan.taken = Noted(path)
     server.plan.draw = lambda: FULL if full.exists() else None
     with server:
-        while True:
-            time.sleep(60)
+        signal.pause()
 
 
 if __name__ == "__main__":

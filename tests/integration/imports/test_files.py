@@ -114,7 +114,7 @@ def test_interrupted_import_ends_its_run_and_is_repeated(
 def test_run_is_renewed_while_nothing_is_written(
     office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    renewed, renew = Event(), office.imports.runs.renew
+    renewed, renew = Event(), office.imports.store.renew
     monkeypatch.setattr("app.imports.feeding.RENEW_EVERY_S", 0.01)
 
     def seen(run_id: int) -> None:
@@ -128,6 +128,6 @@ def test_run_is_renewed_while_nothing_is_written(
         with pytest.raises(RunUnderWay):
             office.imports.runs.start(office.company, "ats")
 
-    monkeypatch.setattr(office.imports.runs, "renew", seen)
+    monkeypatch.setattr(office.imports.store, "renew", seen)
     path = written(tmp_path, b"\n".join(line(number) for number in range(6)))
     assert feed(office.imports, (office.company, "ats"), path, silent).state == "committed"

@@ -1,7 +1,6 @@
 """Changing the memory limit of a running memcached."""
 
 import asyncio
-from collections.abc import Iterator
 
 import pytest
 
@@ -13,12 +12,6 @@ from jobfinder_operator.deciding.memory import MEGABYTE
 from jobfinder_operator.deciding.snapshot import MemcachedSeen
 
 TIMEOUT_S = 2.0
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Memcached]:
-    with Memcached(port=0, memory_mb=64) as running:
-        yield running
 
 
 def port(server: Memcached) -> int:

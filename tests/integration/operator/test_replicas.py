@@ -26,12 +26,6 @@ DATABASE = {
 }
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Memcached]:
-    with Memcached(port=0, memory_mb=64) as running:
-        yield running
-
-
 @pytest.fixture
 def platform(postgres: Postgres, database: LocalDatabase, server: Memcached) -> Iterator[Platform]:
     made = Platform(postgres, database.name, server, floor=1, replica="a")
@@ -40,13 +34,6 @@ def platform(postgres: Postgres, database: LocalDatabase, server: Memcached) -> 
     made.configure(mode="Apply", database=DATABASE)
     yield made
     made.close()
-
-
-@pytest.fixture
-def operator(platform: Platform) -> Iterator[RunningOperator]:
-    running = platform.operator()
-    yield running
-    running.crash()
 
 
 def possible(sidecars: dict[str, Sidecar]) -> int:
