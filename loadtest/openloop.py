@@ -22,6 +22,7 @@ from loadtest.client import Connection
 
 FAILED = 0  # used as the status if there was no response
 _SILENCE_S = 20.0
+_LONG = 6  # responses of each connection
 
 
 @dataclass(frozen=True)
@@ -37,12 +38,24 @@ class Plan:
 
 @dataclass
 class Outcome:
-    """`latencies_ms`: of all responses. `late_ms`: how late the generator sent each request."""
+    """`latencies_ms`: of all responses. `late_ms`: how late the generator sent each request.
+
+    `steady_s`: of a plan that keeps all connections busy, from the response by which each connection had one on
+    average until the last request was sent, thus without the ends, at which cores idle.
+    """
 
     seconds: float = 0.0
+    steady_s: float = 0.0
     latencies_ms: list[float] = field(default_factory=list)
     late_ms: list[float] = field(default_factory=list)
     statuses: dict[int, int] = field(default_factory=dict)
+
+    def per_second(self, connections: int) -> float:
+        """Responses a second while all of so many connections were busy; of the whole plan if it is short."""
+        number = len(self.latencies_ms)
+        if number < _LONG * connections:
+            return number / self.seconds
+        return (number - 2 * connections) / self.steady_s
 
     def share(self, *statuses: int) -> float:
         return sum(self.statuses.get(each, 0) for each in statuses) / max(1, sum(self.statuses.values()))
@@ -56,7 +69,7 @@ class Generator:
         self._requests = [each.encode() for each in plan.requests]
         self._idle = deque(Connection(plan.port) for _ in range(plan.connections))
         self._due: dict[Connection, float] = {}
-        self._sent = 0
+        self._sent, self._busy_from = 0, 0.0
         self._outcome, self._statuses = Outcome(), Counter[int]()
 
     def run(self) -> Outcome:
@@ -114,6 +127,14 @@ class Generator:
                 self._outcome.latencies_ms.append((self._answered_at - self._due.pop(connection)) * 1000)
                 self._statuses[found[0]] += 1
                 self._idle.append(connection)
+                self._time_of_all_busy()
+
+    def _time_of_all_busy(self) -> None:
+        answered, ends = len(self._outcome.latencies_ms), self._plan.connections
+        if answered == ends:
+            self._busy_from = self._answered_at
+        elif answered == self._plan.count - ends:
+            self._outcome.steady_s = self._answered_at - self._busy_from
 
     def _fail(self, connection: Connection) -> None:
         connection.close()

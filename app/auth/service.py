@@ -32,7 +32,7 @@ from app.infra.postgres.database import Transaction
 from app.mail.texts import DEFAULT_LANGUAGE
 from app.users.email import canonical_email
 from app.users.schemas import UserFact
-from app.users.service import UserService
+from app.users.service import UserService, user_fact
 from app.web.converters import GREATEST_ID
 
 
@@ -285,8 +285,8 @@ class AuthService:
             self._coherence.final([user_key(user_id)], xid, security=False)
 
     def _warm(self, opened: Opened, position: Position | None) -> None:
-        self._coherence.sessions.put(opened.id, opened.session, position)
-        self._users.remember(opened.user, position)
+        session = (self._coherence.sessions, opened.id, opened.session)
+        self._coherence.put(position, session, (self._coherence.users, opened.user.id, user_fact(opened.user)))
 
     def _spell(self, user_id: int, session_id: int, number: int, mac: bytes) -> Tokens:
         access = self._tokens.issue(user_id, session_id)

@@ -16,6 +16,7 @@ How the rest of the service uses it:
     facts = coherence.users.load_many(ids, read_users) # one shared read, one call of read_users(missing ids) at most
     position = coherence.position()                    # before reading PostgreSQL by oneself ...
     coherence.users.put(7, value, position)            # ... to keep what was read; does nothing for position None
+    coherence.put(position, (coherence.users, 7, value), (coherence.sessions, 8, other))  # several, in one write
     coherence.users.get(7), .get_many(ids)             # what can be had without PostgreSQL
 
     page = coherence.pages.find(7)                     # what was made of facts, while all of them are proven

@@ -60,7 +60,7 @@ class Coherence:
         self, memcache: Memcache, database: Database, counters: Counters, tuning: Caches, kinds: Kinds,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:  # fmt: skip
-        self._clock, self._counters = clock, counters
+        self._clock, self._counters, self._memcache = clock, counters, memcache
         change_log = ChangeLog(memcache.primary) if memcache.configured else None
         own = memcache.primary.name if memcache.configured else NO_LOG
         self.agreement = agreement = Agreement(own, change_log, LogRecord(database))
@@ -144,6 +144,14 @@ class Coherence:
     def position(self) -> Position | None:
         """This worker's position on the log, to be taken before reading PostgreSQL; None before its first look."""
         return self._lease.position()
+
+    def put(self, position: Position | None, *values: tuple[FactCache[Any], int, Any]) -> None:
+        """Keep a value in each of these caches, as their `put` does, with one write to the shared cache."""
+        if position is not None:
+            items: dict[str, tuple[bytes, int]] = {}
+            for cache, key, value in values:
+                items |= cache.keep(key, value, position)
+            self._memcache.set_many(items)
 
     def usable(self, keys: tuple[str, ...], position: Position) -> bool:
         """The rule, for a caller that was `leased` since its request began."""

@@ -1,5 +1,6 @@
 """Client addresses in one canonical form, for proxies, limits, storage and display."""
 
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 
 Address = IPv4Address | IPv6Address
@@ -25,6 +26,7 @@ def canonical_address(text: str) -> str | None:
     return None if address is None else str(address)
 
 
+@lru_cache(1024)
 def network_of(address: str | None, ipv6_prefix: int) -> str:
     """The key under which limits count a client: the part of its address that it cannot choose freely.
 

@@ -63,7 +63,7 @@ def counted(side: Side, requests: Sequence[str], connections: int = CONNECTIONS,
         if outcome.share(status) != 1:
             raise RuntimeError(f"{side.name} should have answered with {status} alone: {outcome.statuses}")
         latencies = outcome.latencies_ms
-        rate = len(requests) / outcome.seconds
+        rate = outcome.per_second(connections)
         return len(requests), Sample(rate, 0, percentile(latencies, 0.5), percentile(latencies, 0.99))
 
     return sampled(side, run)

@@ -153,12 +153,19 @@ class FactCache(Generic[V]):
             self._local.discard(key, fact)
         self._shared.end(key, self._ttl_s)
 
+    def keep(self, key: int, value: V, position: Position) -> dict[str, tuple[bytes, int]]:
+        """As `put`, but returns what is to be stored in the shared cache: (value, TTL in seconds) by key."""
+        return self._shared.items(self._keep_many({key: value}, position))
+
     def _put_many(self, values: Mapping[int, V], position: Position | None) -> None:
         if position is not None:
-            facts = {key: SharedFact(value, position, self._expiry(value)) for key, value in values.items()}
-            for key, value in values.items():
-                self._keep(key, value, facts[key])
-            self._shared.set_many(facts)
+            self._shared.set_many(self._keep_many(values, position))
+
+    def _keep_many(self, values: Mapping[int, V], position: Position) -> dict[int, SharedFact[V]]:
+        facts = {key: SharedFact(value, position, self._expiry(value)) for key, value in values.items()}
+        for key, value in values.items():
+            self._keep(key, value, facts[key])
+        return facts
 
     def _load(self, key: int, read: Callable[[int], V | None], state: State | None) -> V | None:
         """Load `key` in a flight of this caller, or take the result of another caller's flight."""

@@ -72,6 +72,11 @@ class SharedFacts(Generic[V]):
 
     def set_many(self, facts: Mapping[int, SharedFact[V]]) -> None:
         """Store facts that have a value, with one pipelined write; for an end use `end`."""
+        if items := self.items(facts):
+            self._store.set_many(items)
+
+    def items(self, facts: Mapping[int, SharedFact[V]]) -> dict[str, tuple[bytes, int]]:
+        """What `set_many` stores: (value, TTL in seconds) by key."""
         now_s = self._wall_s()
         items: dict[str, tuple[bytes, int]] = {}
         for identifier, fact in facts.items():
@@ -79,8 +84,7 @@ class SharedFacts(Generic[V]):
             if fact.value is not None and ttl_s > 0:
                 data = _HEAD.pack(fact.position, int(fact.expires_at)) + self._kind.encode(fact.value)
                 items[self._name(identifier)] = (data, min(ttl_s, LONGEST_TTL_S))
-        if items:
-            self._store.set_many(items)
+        return items
 
     def end(self, identifier: int, ttl_s: int) -> None:
         """Store for `ttl_s` that this identifier has ended for ever, replacing any fact about it."""

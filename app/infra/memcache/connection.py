@@ -76,10 +76,9 @@ class MemcacheConnection:
 
     def count(self, key: str, by: int, ttl_s: int) -> int:
         """The counter after adding `by`; a missing one is created with the TTL `ttl_s`."""
-        value = self._ask(f"ma {key} N{ttl_s} J{by} D{by} v\r\n".encode("ascii")).values(1)[0]
-        if value is None:
+        if (number := self._added(f"ma {key} N{ttl_s} J{by} D{by} v\r\n")) is None:
             raise MemcacheUnknownError("the server did not create the missing counter")
-        return int(value)
+        return number
 
     def add(self, key: str, value: bytes, ttl_s: int) -> bool:
         """Store the value; False when the key exists already."""
@@ -91,17 +90,19 @@ class MemcacheConnection:
 
     def incr(self, key: str, by: int) -> int | None:
         """The new number, None where there is no such key."""
-        number: int | None = self._client.incr(key, by, noreply=False)
-        return number
+        return self._added(f"ma {key} D{by} v\r\n")
 
     def decr(self, key: str, by: int) -> int | None:
         """The new number, at least 0; None where there is no such key."""
-        number: int | None = self._client.decr(key, by, noreply=False)
-        return number
+        return self._added(f"ma {key} MD D{by} v\r\n")
 
     def delete(self, key: str) -> bool:
         """False where there was no such key."""
         return bool(self._client.delete(key, noreply=False))
+
+    def _added(self, command: str) -> int | None:
+        value = self._ask(command.encode("ascii")).values(1)[0]
+        return None if value is None else int(value)
 
     def _exchange(self, keys: Sequence[str]) -> list[bytes | None]:
         return self._ask(f"mg {_BETWEEN.join(keys)} v\r\n".encode("ascii")).values(len(keys))
@@ -157,12 +158,12 @@ class _Answer:
         self._data, self._at = b"", 0
 
     def values(self, number: int) -> list[bytes | None]:
-        """The value (VA) or None (EN) for each `mg` in order, up to the MN of the no-op."""
+        """The value (VA) or None (EN, NF) for each `mg` or `ma` in order, up to the MN of the no-op."""
         found: list[bytes | None] = []
         self._more()
         for _ in range(number):
             line = self._line()
-            if line == b"EN":
+            if line in {b"EN", b"NF"}:
                 found.append(None)
             elif line.startswith(b"VA "):
                 found.append(self._block(line))

@@ -110,6 +110,10 @@ def test_the_counter_of_server_0_never_loses_an_increment(primary: Server) -> No
         numbers = list(threads.map(lambda _: primary.incr("ticket"), range(400)))
     assert sorted(number or 0 for number in numbers) == list(range(101, 501))
     assert primary.incr("ticket", 5) == 505
+    assert primary.decr("ticket", 4) == 501
+    assert primary.decr("ticket", 1000) == 0
+    assert primary.decr("missing", 1) is None
+    assert primary.incr("ticket", 505) == 505
     assert primary.get_many(["ticket", "missing"]) == {"ticket": b"505"}
     assert primary.delete("ticket")
 

@@ -2,6 +2,7 @@
 
 import itertools
 import random
+import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -45,6 +46,23 @@ def test_request_may_be_cut_at_every_byte(client: Client) -> None:
         assert client.connection.response().json()["made"] == number
         client.connection.send(whole[cut:])
         assert client.connection.response().json()["path"] == "/page"
+
+
+def test_end_in_the_segment_of_a_request_closes_the_connection(client: Client) -> None:
+    """The kernel tells of both once."""
+    number, sock = client.keep("/page"), client.connection.sock
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+    client.connection.send(request("/page"))
+    sock.shutdown(socket.SHUT_WR)
+    assert client.connection.response().json()["made"] == number
+    assert client.connection.closed()
+
+
+def test_requests_beyond_one_read_are_answered(client: Client) -> None:
+    """The kernel tells once of all that has arrived; requests that are cut by the end of a read are not kept ones."""
+    client.keep("/page", LONG)
+    client.connection.send(request("/page", LONG) * 300)
+    assert all(client.connection.response().json()["path"] == "/page" for _ in range(300))
 
 
 def test_rest_of_a_read_goes_to_the_application_unchanged(client: Client) -> None:

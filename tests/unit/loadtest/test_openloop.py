@@ -67,3 +67,16 @@ def test_latency_includes_the_wait_behind_a_stall(start: Start) -> None:
 def test_a_connection_closed_without_an_answer_is_a_failure(start: Start) -> None:
     outcome = Generator(plan(start(lambda number: OK if number % 2 else b""), 4, float("inf"))).run()
     assert outcome.statuses == {FAILED: 4}
+
+
+def test_rate_leaves_out_the_ends(start: Start) -> None:
+    def slow_at_the_ends(number: int) -> bytes:
+        if number in {0, 49}:
+            threading.Event().wait(0.3)
+        return OK
+
+    outcome = Generator(plan(start(slow_at_the_ends), 50, float("inf"))).run()
+    assert outcome.seconds > 0.6
+    assert 0 < outcome.steady_s < outcome.seconds - 0.6
+    assert outcome.per_second(1) == 48 / outcome.steady_s
+    assert outcome.per_second(10) == 50 / outcome.seconds

@@ -93,7 +93,9 @@ static int take_bytes(client_t *client, char *buf, size_t length, int scan) {
 
 static int read_request(client_t *client, int scan) {
   static char buf[READ_BUF_SIZE + SCAN_PADDING];
-  ssize_t r = read(client->fd, buf, client->phase == PHASE_BODY ? READ_BUF_SIZE : READ_HEADERS_MOST);
+  size_t most = client->phase == PHASE_BODY ? READ_BUF_SIZE : READ_HEADERS_MOST;
+  ssize_t r = recv(client->fd, buf, most, 0);
+  if (r == (ssize_t)most || (r < 0 && errno == EINTR)) picoev_again(main_loop, client->fd); /* there may be more */
   if (r > 0) return take_bytes(client, buf, (size_t)r, scan);
   if (r < 0 && (errno == EAGAIN || errno == EINTR)) return 0;
   if (r < 0) client->header_done = 1; /* the client is gone: send no error page */
@@ -142,7 +144,7 @@ static void unsent_callback(picoev_loop *loop, int fd, int events, void *cb_arg)
   client->unsent = NULL;
   client->answered_us = boot_us();
   picoev_set_callback(loop, fd, read_callback, &arg);
-  picoev_set_events(loop, fd, PICOEV_READ);
+  picoev_set_events(loop, fd, PICOEV_READ | PICOEV_EDGE);
   picoev_limit(fd, stopping ? idle_linger_us : (uint64_t)keep_alive_timeout * MICROSECONDS);
   if (u->in_length > 0) finish = take_bytes(client, u->bytes + u->out_length, u->in_length, 1);
   free(u);

@@ -23,7 +23,7 @@ static void forget_fd(int fd) {
 }
 
 static int watch_client(client_t *client, uint64_t us) {
-  if (picoev_add(main_loop, client->fd, PICOEV_READ, 0, read_callback, client) != 0) return -1;
+  if (picoev_add(main_loop, client->fd, PICOEV_READ | PICOEV_EDGE, 0, read_callback, client) != 0) return -1;
   picoev_limit(client->fd, us);
   activecnt++;
   return 0;

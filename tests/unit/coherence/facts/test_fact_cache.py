@@ -123,6 +123,26 @@ def test_fact_read_with_a_position_is_cached(room: Room) -> None:
     assert room.run(lambda: room.first.users.load(1, never)) == ["1"]
 
 
+def test_values_of_several_caches_are_stored_by_one_write(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    memcache, written = room.first._memcache, list[int]()
+    store = memcache.set_many
+
+    def counting(items: Any) -> None:
+        written.append(len(items))
+        store(items)
+
+    monkeypatch.setattr(memcache, "set_many", counting)
+    values = (room.first.users, 1, "1"), (room.first.sessions, 8, "8")
+    room.run(lambda: room.first.put(None, *values))
+    assert room.run(lambda: room.first.users.get(1)) == [None]
+    room.run(room.first.leased)
+    room.run(lambda: room.first.put(room.first.position(), *values))
+    assert written == [2]
+    assert room.run(lambda: room.first.users.load(1, never)) == ["1"]
+    assert room.run(lambda: room.second.users.load(1, never)) == ["1"]
+    assert room.run(lambda: room.second.sessions.load(8, never)) == ["8"]
+
+
 def test_load_many_reads_misses_in_one_query_and_keeps_the_order(room: Room) -> None:
     asked: list[list[int]] = []
 
