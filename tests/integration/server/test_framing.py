@@ -61,6 +61,15 @@ def test_http_1_0_gets_a_length_for_a_streamed_body(connection: Connection) -> N
     assert connection.response().header("content-length") == "8"
 
 
+def test_kept_connection_is_announced_to_http_1_0_alone(greenlets: Server) -> None:
+    """HTTP/1.1 implies it (RFC 9112, 9.3)."""
+    connection = greenlets.connect()
+    assert connection.get("/pid").header("connection") is None
+    connection.send("GET /pid HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+    assert connection.response().header("connection") == "Keep-Alive"
+    assert connection.get("/pid", "Connection: close\r\n").header("connection") == "close"
+
+
 def test_streams_are_closed(server: Server) -> None:
     before = server.get("/closed").json()
     server.get("/raw?body=part&stream=1")

@@ -197,7 +197,7 @@ static int add_piece(entry *e, size_t length, int hole) {
 static ssize_t cut_template(entry *e, char *to, const char *head, size_t length) {
   char *start = to, *piece_start = to;
   const char *end = head + length, *line = head, *next;
-  int dated = 0, named = 0, lasting = 0, traced = 0;
+  int dated = 0, named = 0, traced = 0;
   for (; line < end; line = next) {
     size_t n, shown;
     int hole = HOLE_NONE;
@@ -205,11 +205,11 @@ static ssize_t cut_template(entry *e, char *to, const char *head, size_t length)
     if (next++ == NULL) return -1;
     n = shown = (size_t)(next - line);
     if (begins(line, n, "set-cookie:") || begins(line, n, "transfer-encoding:") || begins(line, n, "age:")) return -1;
+    if (begins(line, n, "connection:")) return -1; /* the connection ends, or is not HTTP/1.1 */
     if (begins(line, n, "traceparent:")) continue;
     if (begins(line, n, "date: ")) hole = HOLE_DATE, shown = 6, dated++;
     if (begins(line, n, "x-request-id: ")) hole = HOLE_ID, shown = 14, named++;
     if (begins(line, n, "ratelimit: \"user\";r=")) hole = HOLE_RATE, shown = 20, e->is_limited = 1;
-    if (begins(line, n, "connection: keep-alive\r\n")) lasting++;
     if (begins(line, n, "x-content-type-options:")) hole = HOLE_TRACE, traced++;
     to = put_bytes(to, line, shown);
     if (hole == HOLE_NONE) continue;
@@ -217,7 +217,7 @@ static ssize_t cut_template(entry *e, char *to, const char *head, size_t length)
     piece_start = to;
     if (shown < n) to = put_bytes(to, "\r\n", 2);
   }
-  if (dated != 1 || named != 1 || lasting != 1 || traced != 1) return -1;
+  if (dated != 1 || named != 1 || traced != 1) return -1;
   return add_piece(e, (size_t)(to - piece_start), HOLE_NONE) < 0 ? -1 : to - start;
 }
 
