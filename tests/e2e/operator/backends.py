@@ -18,7 +18,7 @@ SAMPLE = (
 )
 CLIENTS, CLIENTS_OF_REPLICA = 5, 3
 GREEDY = """
-import os, threading, time, psycopg2
+import os, signal, threading, time, psycopg2
 def work(url):
     while True:
         try:
@@ -32,7 +32,7 @@ def work(url):
 for name, clients in (("DATABASE_URL", {clients}), ("DATABASE_REPLICA_URLS", {of_replica})):
     for _ in range(clients if name in os.environ else 0):
         threading.Thread(target=work, args=[os.environ[name]], daemon=True).start()
-time.sleep(3600)
+signal.pause()
 """
 
 
