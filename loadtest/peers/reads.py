@@ -161,8 +161,8 @@ def _check(work: Work, side: Side) -> None:
             raise LocalError(f"{side.name} answered {path} with {answer.status}: {answer.body[:200]!r}")
 
 
-def _finds(side: Side, path: str) -> bool:
-    return bool(side.service.ask("GET", path).json().get("items"))
+def _found(side: Side, path: str) -> int:
+    return len(side.service.ask("GET", path).json()["items"])
 
 
 def _warm_up(work: Work, side: Side) -> None:
@@ -178,9 +178,10 @@ def _warm_up(work: Work, side: Side) -> None:
 
 
 def found_by_all(sides: Sequence[Side], searches: Sequence[str]) -> list[str]:
-    """The first searches for which every side finds something; some find nothing for stop words."""
-    found = (path for path in searches if all(_finds(side, path) for side in sides))
-    return list(itertools.islice(found, SEARCHES))
+    """The first searches that every side answers with as many postings; the peers know no languages."""
+    found = ({_found(side, path) for side in sides} for path in searches)
+    same = (path for path, counts in zip(searches, found, strict=True) if len(counts) == 1 and counts != {0})
+    return list(itertools.islice(same, SEARCHES))
 
 
 def open_pages(ours: Side) -> list[str]:

@@ -87,6 +87,7 @@ class Search(APIView):
                 "total": {"value": min(count, COUNTED_MAX), "exact": count <= COUNTED_MAX},
                 "facets": [],
                 "corrections": [],
+                "conversions": {"hours_per_year": 2080, "rates_of": "2026-10-30"},
                 "as_of": timezone.now(),
             }
         )

@@ -90,6 +90,13 @@ class Total(BaseModel):
     exact: bool
 
 
+class Conversions(BaseModel):
+    """How salaries would be compared."""
+
+    hours_per_year: int = 2080
+    rates_of: str = "2026-10-30"
+
+
 class Page(BaseModel):
     """Results of a search."""
 
@@ -98,4 +105,5 @@ class Page(BaseModel):
     total: Total
     facets: list[Any] = []
     corrections: list[Any] = []
+    conversions: Conversions = Conversions()
     as_of: datetime

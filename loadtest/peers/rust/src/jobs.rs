@@ -138,6 +138,7 @@ async fn run(service: &Service, asked: &Search) -> Result<Bytes, Failure> {
         "total": {"value": count.min(COUNTED_MAX), "exact": count <= COUNTED_MAX},
         "facets": [],
         "corrections": [],
+        "conversions": {"hours_per_year": 2080, "rates_of": "2026-10-30"},
         "as_of": Utc::now(),
     });
     Ok(serde_json::to_vec(&found).expect("it is plain JSON").into())
