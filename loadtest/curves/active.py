@@ -16,7 +16,7 @@ from loadtest.store import insert_sessions
 
 ACTIVE = {True: (100, 1_000, 10_000, 20_000), False: (100, 1_000, 10_000, 20_000, 50_000, 100_000)}
 REQUESTS = {True: 10_000, False: 40_000}
-SEED = 9
+SEED, CONNECTIONS = 9, 16
 UNLIMITED = "&options=-c%20statement_timeout%3D0"
 """For a statement that makes a session for each of them."""
 
@@ -49,8 +49,8 @@ def _point(service: Service, requests: Sequence[str], count: int) -> Point:
 
 
 def _ask(service: Service, requests: Sequence[str]) -> float:
-    """Requests/s in a closed loop of 16 connections."""
-    outcome = generate(Plan(service.port, requests, len(requests), float("inf"), 16))
+    """Requests/s in a closed loop."""
+    outcome = generate(Plan(service.port, requests, len(requests), float("inf"), CONNECTIONS))
     if outcome.share(200) != 1:
         raise LocalError(f"every answer should have been 200: {outcome.statuses}")
-    return len(requests) / outcome.seconds
+    return outcome.per_second(CONNECTIONS)

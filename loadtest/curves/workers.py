@@ -36,7 +36,7 @@ def _logins(service: Service, seconds: int) -> float:
     bodies = ({"email": f"user{each}@example.com", "password": PASSWORD} for each in range(1, 501))
     requests = [encoded("POST", "/api/v1/auth/login", body=each).decode() for each in bodies]
     outcome = generate(Plan(service.port, requests, LOGINS_A_SECOND * seconds, float("inf"), HASHERS))
-    return outcome.statuses.get(200, 0) / outcome.seconds
+    return outcome.per_second(HASHERS) * outcome.share(200)
 
 
 def _reads(service: Service, token: str, paths: list[str], seconds: int) -> float:
