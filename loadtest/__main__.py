@@ -17,6 +17,7 @@ from loadtest.scenarios import (
     Run,
     Scenario,
     allocators,
+    forgetting,
     graphql,
     login_flood,
     login_timing,
@@ -37,7 +38,7 @@ SCENARIOS: dict[str, Scenario] = {
 """In this order: the peers' cold reads need users whom nobody has read."""
 
 START_S = 5.0
-ON_REQUEST: dict[str, Run] = {"allocators": allocators.run}
+ON_REQUEST: dict[str, Run] = {"allocators": allocators.run, "forgetting": forgetting.run}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

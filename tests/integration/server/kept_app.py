@@ -83,6 +83,13 @@ def block(ms: float) -> None:
     time.sleep(ms / 1000)
 
 
+def timed(name: str, *arguments: Any) -> float:
+    """Milliseconds of processor time of a call of the function `name`."""
+    began = time.thread_time()
+    CALLS[name](*arguments)
+    return (time.thread_time() - began) * 1000
+
+
 def stats() -> dict[str, int]:
     from meinheld import server
 
@@ -112,7 +119,22 @@ def gives_back() -> bool:
 
 CALLS: dict[str, Callable[..., Any]] = {
     each.__name__: each
-    for each in (looked, misled, forget, bound, change, page, allow, left, block, stats, counted, shown, gives_back)
+    for each in (
+        looked,
+        misled,
+        forget,
+        bound,
+        change,
+        page,
+        allow,
+        left,
+        block,
+        timed,
+        stats,
+        counted,
+        shown,
+        gives_back,
+    )
 }
 
 
