@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +13,7 @@ import pytest
 from tests.api_client import Api, Person
 from tests.integration.operating.kept import OWN, bearer, connect, is_kept, kept, lively, steady
 from tests.integration.operating.release import CHEAP, Release, in_one_window, wait_for
-from tests.integration.server.serving import Connection
+from tests.integration.server.serving import Connection, Response
 
 LIMIT = 100_000
 LIMITS = {"requests_per_user": LIMIT}
@@ -88,7 +88,8 @@ def test_page_for_everybody_still_needs_a_good_token(api: Api, person: Person, c
 def test_unchanged_page_is_named_by_its_tag(api: Api, person: Person, connection: Connection) -> None:
     tag = connection.get(OWN, bearer(person)).header("etag")
     conditional = f"{bearer(person)}If-None-Match: {tag}\r\n"
-    kept(lambda: connection.get(OWN, conditional))
+    made = connection.get(OWN, conditional)
+    assert steady(kept(lambda: connection.get(OWN, conditional))) == steady(made)
     assert [connection.get(OWN, conditional).status for _ in range(5)] == [304] * 5
     assert person.send("PATCH", "users/me", json={"name": "Grace"}).status_code == 200
     assert connection.get(OWN, conditional).status == 200
@@ -119,30 +120,58 @@ def tuned(api: Api, release: Release, limit: int, **sections: object) -> Iterato
         take_effect(LIMIT, {})
 
 
+def answered(api: Api, limit: int, clients: Sequence[str], pages: Sequence[str]) -> list[int]:
+    """How many requests of each client are answered, of `limit` to each page, each page by a connection of its own.
+
+    `clients` are the headers that tell them apart. All ask at the same time, and the server gives some of the answers.
+    """
+
+    def ask(client: str, page: str) -> list[Response]:
+        connection = connect(api)
+        found = [connection.get(page, client) for _ in range(limit)]
+        connection.close()
+        left = [re.findall(r"r=(-?\d+)", each.header("ratelimit") or "r=0") for each in found]
+        assert all(int(each[0]) >= 0 for each in left if each)
+        return found
+
+    def count() -> tuple[list[int], bool]:
+        with ThreadPoolExecutor(len(clients) * len(pages)) as pool:
+            running = [[pool.submit(ask, client, page) for page in pages] for client in clients]
+            found = [[each for future in futures for each in future.result()] for futures in running]
+        assert {each.status for of_client in found for each in of_client} <= {200, 429}
+        by_server = [any(map(is_kept, of_client)) for of_client in found]
+        return [[each.status for each in of_client].count(200) for of_client in found], all(by_server)
+
+    numbers, given = in_one_window(count)
+    assert given
+    return numbers
+
+
 def test_each_request_counts_against_the_limit_of_its_user(api: Api, release: Release) -> None:
-    """Two users, each over two routes and two connections, at the same time."""
     limit = 60
     with tuned(api, release, limit):
-        people = api.person(), api.person()
+        people = [bearer(api.person()) for _ in range(2)]
+        assert answered(api, limit, people, (OWN, f"/api/v1/users/{api.person().id}")) == [limit, limit]
 
-        def ask(number: int) -> list[int]:
-            """Ask `limit` times; users take turns by `number`, and so do their routes."""
-            person, other = people[number % 2], people[(number + 1) % 2]
-            route = OWN if number < 2 else f"/api/v1/users/{other.id}"
-            connection = connect(api)
-            found = [connection.get(route, bearer(person)) for _ in range(limit)]
-            connection.close()
-            left = [re.findall(r"r=(-?\d+)", each.header("ratelimit") or "r=0") for each in found]
-            assert all(int(each[0]) >= 0 for each in left if each)
-            return [each.status for each in found]
 
-        def count() -> list[int]:
-            with ThreadPoolExecutor(4) as pool:
-                found = list(pool.map(ask, range(4)))
-            assert {status for each in found for status in each} <= {200, 429}
-            return [found[user].count(200) + found[user + 2].count(200) for user in range(2)]
+def test_each_request_counts_against_the_limit_of_its_network(release: Release, tmp_path: Path) -> None:
+    """A worker claims a twentieth of the limit, of which the server takes what is left."""
+    limit, tuning = 60, tmp_path / "tuning.json"
+    tuning.write_text(json.dumps({**CHEAP, "limits": {"open_requests_per_address": limit}}))
+    networks = [f"X-Forwarded-For: 10.{number}.0.1\r\n" for number in range(2)]
+    with release.pod(WORKERS="1", TUNING_FILE=str(tuning), TRUSTED_PROXIES="127.0.0.0/8") as pod:
+        api, pages = release.api(pod), ("/openapi.json", "/.well-known/jwks.json")
+        with lively(api):  # these pages rest on no facts, so that requests for them begin no lease
+            assert answered(api, limit, networks, pages) == [limit, limit]
 
-        assert in_one_window(count) == [limit, limit]
+
+@pytest.mark.usefixtures("bystander")
+def test_new_settings_end_what_is_kept(api: Api, release: Release, person: Person, connection: Connection) -> None:
+    """The policy of the limit is a part of the answer."""
+    kept(lambda: connection.get(OWN, bearer(person)))
+    with tuned(api, release, LIMIT - 2):
+        policy = connection.get(OWN, bearer(person)).header("ratelimit-policy")
+        assert policy == f'"user";q={LIMIT - 2};w=60'
 
 
 def test_bound_of_0_keeps_nothing_and_takes_effect_live(

@@ -11,6 +11,7 @@ from tests.integration.operating.release import CHEAP, Release
 from tests.integration.server.serving import Connection
 
 WORDS = "q=nurse&country=DE"
+ORIGIN = "https://app.example"
 
 
 class Board:
@@ -39,7 +40,7 @@ class Board:
 def api(release: Release) -> Iterator[Api]:
     """A service with one worker, so that each request meets the same kept answers."""
     release.tuning.write({**CHEAP, "limits": {"open_requests_per_address": 0, "requests_per_user": 0}})
-    with release.pod(WORKERS="1", PUBLIC_URL="https://jobs.test") as pod:
+    with release.pod(WORKERS="1", PUBLIC_URL="https://jobs.test", CORS_ORIGINS=ORIGIN) as pod:
         yield release.api(pod)
 
 
@@ -86,7 +87,9 @@ PAGES = {
     "the start page": ("/", "Accept: text/html\r\n"),
     "the documentation": ("/docs", ""),
     "profiles": ("/api/v1/users/batch?ids={user}", "TOKEN"),
+    "a profile": ("/api/v1/users/{user}", "TOKEN"),
     "a posting with a token": ("/api/v1/jobs/{job}", "TOKEN"),
+    "a posting for another site": ("/api/v1/jobs/{job}", f"Origin: {ORIGIN}\r\n"),
 }
 
 

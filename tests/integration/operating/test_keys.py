@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from tests.api_client import Api, Person
+from tests.integration.operating.kept import OWN, bearer, connect, kept, lively
 from tests.integration.operating.release import CHEAP, Release, wait_for
 from tests.service import Service
 
@@ -90,3 +91,19 @@ def test_invalid_key_file_is_refused(api: Api, pod: Service, keys: Path) -> None
     assert published(api) == before
     assert statuses(api, person.token) == {200}
     assert "zzz" not in signing(api, person)
+
+
+def test_retired_key_ends_what_the_server_keeps_for_its_tokens(release: Release, keys: Path) -> None:
+    key, new = Ed25519PrivateKey.generate(), "development-3"
+    with release.pod(WORKERS="1") as pod:
+        api = release.api(pod)
+        person, connection = api.person(), connect(api)
+        (signing_now,) = signing(api, api.person())
+        put(keys, new, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        wait_for(lambda: new in published(api)[0], "the worker publishes the new key")
+        with lively(api):  # by a token of the new key
+            kept(lambda: connection.get(OWN, bearer(person)))
+            (keys / f"{signing_now}.pem").rename(keys / "retired")
+            wait_for(lambda: published(api)[0] == {new}, "the worker does not know the retired key")
+            assert {connection.get(OWN, bearer(person)).status for _ in range(20)} == {401}
+        connection.close()

@@ -2,10 +2,12 @@
 
 import itertools
 import random
+import signal
 import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +131,31 @@ def test_time_limits_count_from_the_last_kept_answer(tmp_path: Path) -> None:
         assert client.connection.closed()
 
 
+def test_worker_is_replaced_after_as_many_kept_answers_as_requests(tmp_path: Path) -> None:
+    with KeepingServer("meinheld", tmp_path, max_requests=200, max_requests_jitter=0) as server:
+        client, (before,) = Client(server), server.workers()
+        number = client.keep("/page")
+        assert [client.made("/page") for _ in range(150)] == [number] * 150
+        with suppress(ConnectionError):
+            for _ in range(100):
+                client.ask("/page")
+        eventually(lambda: server.workers() not in ([], [before]), "another worker")
+
+
+def test_connection_that_gets_kept_answers_is_closed_when_the_service_stops(tmp_path: Path) -> None:
+    """Long before the time for open requests has passed, and after a whole answer."""
+    with KeepingServer("meinheld", tmp_path, graceful_timeout=600) as server:
+        client = Client(server)
+        client.keep("/page")
+        server.signal(signal.SIGTERM)
+        statuses = set()
+        with suppress(ConnectionError):
+            while True:
+                statuses.add(client.ask("/page").status)
+        assert statuses <= {200}
+        assert server.wait() == 0
+
+
 def warm(client: Client, tokens: int, *paths: str) -> None:
     """Ask for each page with each token as often as it takes to keep the answer."""
     for token in range(tokens):
@@ -138,13 +165,14 @@ def warm(client: Client, tokens: int, *paths: str) -> None:
 
 
 def test_many_tokens_never_get_the_answers_of_others(client: Client) -> None:
-    """1,000 tokens, pipelined and mixed on 32 connections; own pages and those for everybody."""
+    """1,000 tokens, pipelined and mixed on 32 connections at once; own pages and those for everybody."""
     client.do(["page", "/own", {"for_all": False}], ["page", "/all", {"for_all": True}])
     warm(client, TOKENS, "/own", "/all")
     before = client.stat("given")
+    connections = [client.open() for _ in range(CONNECTIONS)]
 
     def converse(seed: int) -> None:
-        chance, connection = random.Random(seed), client.open()
+        chance, connection = random.Random(seed), connections[seed]
         for _ in range(10):
             asked = [(chance.randrange(TOKENS), chance.choice(("/own", "/own", "/all"))) for _ in range(32)]
             connection.send(b"".join(request(path, f"{LONG}Authorization: token {token}\r\n") for token, path in asked))
@@ -153,7 +181,7 @@ def test_many_tokens_never_get_the_answers_of_others(client: Client) -> None:
                 assert (found["path"], found.get("token", f"token {token}")) == (path, f"token {token}")
         connection.close()
 
-    with ThreadPoolExecutor(8) as pool:
+    with ThreadPoolExecutor(CONNECTIONS) as pool:
         list(pool.map(converse, range(CONNECTIONS)))
     assert client.stat("given") > before + 8000
 
