@@ -193,7 +193,7 @@ SECTIONS = {
         "Postings",
         "Processor time of PostgreSQL for one search without the service's caches, with one client, as `make "
         "bench-search` measures it. The row of 10,000,000 is extrapolated, not measured: along the line through the "
-        "last two measured points, both axes logarithmic.",
+        "last two measured points, both axes logarithmic; slow searches (p99) are not.",
         (
             Column("postings", "postings", "{:,.0f}"),
             *(Column(f"{kind}, p50", f"{kind}, p50 ms") for kind in KINDS),
@@ -239,8 +239,12 @@ def write() -> None:
                 _draw(plot, section.columns[0].name, shown_points(name, curves[name]))
 
 
+def _cell(column: Column, point: Point) -> str:
+    return column.shown.format(point[column.name]) if column.name in point else ""
+
+
 def _section(section: Section, curve: Curve, points: Sequence[Point]) -> str:
-    rows = [[each.shown.format(point[each.name]) for each in section.columns] for point in points]
+    rows = [[_cell(each, point) for each in section.columns] for point in points]
     head = [each.heading for each in section.columns]
     images = "\n".join(f"![{plot.labels.title}](plots/{plot.file}.svg)" for plot in section.plots)
     loads = " before and ".join(f"{each:g}" for each in curve.load_averages)

@@ -70,7 +70,8 @@ def followers(points: Sequence[Point]) -> str:
         f"memcached's processor gives out first. {last['workers']:,.0f} workers read {last['reads_a_second']:,.0f} "
         f"times a second and move {last['kb_a_second'] / 1000:,.1f} MB/s{behind}, for which memcached needs "
         f"{last['memcached_core']:.2f} of a core; so one core of memcached serves about {most:,.0f} workers under "
-        "load. Then looks take longer and requests wait for them; past memcached's time limit a worker has no lease "
+        f"load, each of which looks {BUSY_LOOKS:.0f} times a second. "
+        "Then looks take longer and requests wait for them; past memcached's time limit a worker has no lease "
         "and asks PostgreSQL at each request, which is slow but never stale. The log cannot be divided: server 0 "
         f"needs more cores, for its threads. After a stall a worker reads {MISSED:,} missed changes in "
         f"{last['catch_up_p50_ms']:.0f} ms, and all of these workers at once have done so after "
@@ -84,8 +85,8 @@ def connections(points: Sequence[Point]) -> str:
     last = points[-1]
     return (
         f"{last['connections']:,.0f} connections were held without a loss; each takes {last['kb_each']:.1f} kB. When "
-        f"all ask at the same moment, the last answers come after {last['all_at_once_p99_ms']:,.0f} ms, in "
-        "proportion to their number: a burst queues for the two workers, and that is what gives out first. The "
+        f"all ask at the same moment, the last answers come after {last['all_at_once_p99_ms']:,.0f} ms: a burst "
+        "queues for the two workers, and that is what gives out first. The "
         "limit of open files of a process comes next (`ulimit -n`, one for each connection): then new connections "
         "wait in the kernel's queue until others close. More pods divide both."
     )
@@ -107,10 +108,7 @@ def postings(points: Sequence[Point]) -> str:
 
 
 def with_ten_million(points: Sequence[Point]) -> list[Point]:
-    """With a last point that is extrapolated from the last two; no p99 is below its p50 there."""
-    further: Point = {"postings": TEN_MILLION}
-    for name in points[-1]:
-        if name != "postings":
-            value = extrapolated([(each["postings"], each[name]) for each in points], TEN_MILLION)
-            further[name] = max(value, further.get(name.replace(", p99", ", p50"), 0.0))
-    return [*points, rounded(further)]
+    """With a last point that is extrapolated from the last two, without the p99, which says too little for that."""
+    medians = [name for name in points[-1] if name.endswith(", p50")]
+    further = {name: extrapolated([(each["postings"], each[name]) for each in points], TEN_MILLION) for name in medians}
+    return [*points, rounded({"postings": TEN_MILLION} | further)]

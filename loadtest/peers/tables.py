@@ -74,7 +74,7 @@ def _address(kind: str) -> str:
 def _introduction(results: Results) -> str:
     rounds = len(results.measured[0].sides[OURS]) if results.measured else 0
     length = " with `QUICK=1`" if results.quick else ""
-    machine = " ".join(results.machine.split("\n"))
+    machine = "; ".join(results.machine.split("\n"))
     return f"{rounds} rounds{length} on {machine}.\n"
 
 

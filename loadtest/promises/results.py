@@ -58,7 +58,7 @@ def table(results: Results) -> str:
     ]
     length = "a short run (`QUICK=1`)" if results.quick else "a full run"
     loads = " before and ".join(f"{each:g}" for each in results.load_averages)
-    where = " ".join(results.machine.split("\n"))
+    where = "; ".join(results.machine.split("\n"))
     return f"From {length} of `make bench-promises`; load average {loads} after it. {where}.\n\n" + markdown(
         ["promised", "target", "measured", "met", "command"], rows
     )

@@ -66,7 +66,7 @@ def plot(results: Results, folder: Path) -> None:
 def _run(results: Results) -> str:
     before, after = results.loads
     number = sum(each.number for each in results.requests)
-    machine = " ".join(results.machine.split("\n"))
+    machine = "; ".join(results.machine.split("\n"))
     return (
         f"{results.seconds / 3600:g} hours, {number:,} requests, on {machine}. "
         f"Load average {before:.1f} before the start and {after:.1f} at the end.\n"

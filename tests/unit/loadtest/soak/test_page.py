@@ -37,7 +37,7 @@ def test_page_tells_verdicts_and_requests() -> None:
     text = generated(PAGE.read_text(), RESULTS)
     assert "| failed requests | 1 of 6 | 0 | **no** |" in text
     assert "| login | 5 | 0.10 | 60.0 ms | 80.0 ms | 1 | 0 |" in text
-    assert "0.1 hours, 6 requests, on a machine with packages. Load average 0.5 before" in text
+    assert "0.1 hours, 6 requests, on a machine; with packages. Load average 0.5 before" in text
 
 
 def test_page_and_plots_are_those_of_the_kept_results(tmp_path: Path) -> None:
