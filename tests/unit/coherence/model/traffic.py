@@ -2,19 +2,23 @@
 
 import random
 from collections.abc import Callable
+from functools import partial
 
 from app.coherence import Coherence
 from app.coherence.log.store import NO_LOG
 from app.config import Caches
 from tests.unit.coherence.model.scheduler import RandomPolicy, Scheduler, Task, in_turn
+from tests.unit.coherence.model.server import SimAnswers, check_session
 from tests.unit.coherence.model.world import FAST, FATES, SLOW, SMALL, Mood, World
 
 
-def play_randomly(seed: int, steps: int = 260) -> World:
+def play_randomly(seed: int, *, keeping: bool = False) -> World:
     """Two or three workers, a logout, edits, requests all the time, and up to three mishaps.
 
-    In some runs one worker has no log or another one, and the log of the database is changed.
+    In some runs one worker has no log or another one, and the log of the database is changed. With `keeping` the
+    servers of the first workers keep answers; such runs are longer, as only what a worker has in memory is kept.
     """
+    steps = 2000 if keeping else 260
     policy = RandomPolicy(seed)
     rng = policy.random
     scheduler = Scheduler(policy)
@@ -27,9 +31,12 @@ def play_randomly(seed: int, steps: int = 260) -> World:
         rate=lambda: rng.choice((FAST, 1.0, SLOW)),
     )
     world = World(scheduler, mood, Caches(SMALL.user, SMALL.blacklist, lease_ms=rng.choice((0, 20, 50, 50))))
+    check = partial(check_session, world)
     for _ in range(rng.choice((2, 2, 3))):
         worker = world.start_worker()
-        spawn(world, worker, world.check_session)
+        if keeping:
+            worker.keep_answers(SimAnswers(worker))
+        spawn(world, worker, check)
     if rng.random() < 0.4:
         world.start_worker(servers=rng.choice(((), (1, 0))))
     starts = schedule(rng, world, steps)
@@ -38,7 +45,7 @@ def play_randomly(seed: int, steps: int = 260) -> World:
             start()
         if rng.random() < 0.13:
             others = (world.read_profile, world.read_batch, world.read_company, world.search, world.search_stale)
-            request = rng.choice((world.check_session, world.check_session, *others))
+            request = rng.choice((check, check, *others))
             spawn(world, rng.choice(world.workers), request)
         scheduler.step()
     scheduler.close()
@@ -110,7 +117,7 @@ def spawn(world: World, worker: Coherence, run: Callable[[Coherence], object]) -
     return world.scheduler.spawn(lambda: run(worker), worker)
 
 
-def violations_of(seeds: range) -> list[tuple[int, str]]:
+def violations_of(seeds: range, *, keeping: bool = False) -> list[tuple[int, str]]:
     """(seed, first violation) of every run that has one."""
-    worlds = ((seed, play_randomly(seed)) for seed in seeds)
+    worlds = ((seed, play_randomly(seed, keeping=keeping)) for seed in seeds)
     return [(seed, world.violations[0]) for seed, world in worlds if world.violations]
