@@ -54,7 +54,7 @@ def _section(part: str, rows: Sequence[Row]) -> str:
 
 
 def _row(row: Row) -> list[str]:
-    mailed = "not" if row.mailed_s is None else f"{row.mailed_s:.0f} s"
+    mailed = "not" if row.mailed_s is None else f"{row.mailed_s:.0f} of {row.mail_bound_s:g} s"
     kept = "yes" if row.kept else "**no**: " + "; ".join(row.complaints())
     return [row.what, row.during, row.recovery, f"{row.bound_s:g} s", TEXTS[row.part, row.what].why, mailed, kept]
 

@@ -33,6 +33,11 @@ class Answer:
         return self.status != 0
 
     @property
+    def by_server(self) -> bool:
+        """Whether the server gave an answer that it had kept: the ids that it makes have a `k`."""
+        return "-k" in self.headers.get("x-request-id", "")
+
+    @property
     def code(self) -> str:
         """The stable code of a problem document."""
         return self._member("code")

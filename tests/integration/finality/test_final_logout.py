@@ -21,7 +21,7 @@ from tests.pods.connections import Connections, Request
 from tests.pods.database import execute, wait_until_published
 from tests.pods.pod import Pod, Shared, Stranger
 
-OPERATIONS = int(os.environ.get("FINALITY_OPERATIONS", "4000"))
+OPERATIONS = int(os.environ.get("FINALITY_OPERATIONS", "10000"))
 AUDITED = 1000
 log = logging.getLogger(__name__)
 
@@ -49,6 +49,7 @@ def test_no_ended_session_or_stale_profile_under_faults(
     found = violations(world.journal.operations, chaos.faults)
     assert not found, f"{len(found)} violations; the first ones:\n" + "\n".join(map(str, found[:5]))
     assert len(world.journal) >= OPERATIONS
+    assert any(each.by_server for each in world.journal.operations)
 
 
 def keep(world: World, chaos: Chaos) -> None:
@@ -73,7 +74,8 @@ def summary(world: World) -> str:
     """The number of operations by kind and status, for the log."""
     answers = Counter((each.kind.value, each.status) for each in world.journal.operations)
     workers = {each.worker for each in world.journal.operations if each.worker}
-    lines = [f"{len(world.journal)} operations by {len(workers)} worker processes"]
+    kept = sum(each.by_server for each in world.journal.operations)
+    lines = [f"{len(world.journal)} operations by {len(workers)} worker processes, {kept} answers kept by the server"]
     for kind in Kind:
         statuses = [f"{status}: {count}" for (name, status), count in sorted(answers.items()) if name == kind.value]
         lines.append(f"  {kind.value:26} {', '.join(statuses)}")

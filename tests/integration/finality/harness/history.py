@@ -69,6 +69,8 @@ class Operation:
     """The stable code of a refusal."""
     detail: str = ""
     """What the refusal says of this occurrence."""
+    by_server: bool = False
+    """Whether the server gave an answer that it had kept."""
 
     @property
     def answered(self) -> bool:

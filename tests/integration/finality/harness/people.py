@@ -25,7 +25,7 @@ class Journal:
         """Record an operation; `details` are fields of `Operation`, with `start` of an earlier attempt if retried."""
         fields: dict[str, object] = {"start": answer.start, "end": answer.end, "status": answer.status}
         fields |= {"pod": answer.pod, "worker": answer.worker, "code": answer.code, "detail": answer.detail}
-        fields |= {"user": person.id} | details
+        fields |= {"user": person.id, "by_server": answer.by_server} | details
         operation = Operation(kind=kind, **fields)  # type: ignore[arg-type]
         self.operations.append(operation)
         return operation
