@@ -46,6 +46,13 @@ def misled(position: int) -> bool:
     return False
 
 
+def lower(until_ms: float) -> None:
+    """End the lease so long after now at the latest."""
+    from meinheld import server
+
+    server.answers_lower(now_us() + int(until_ms * 1000))
+
+
 def forget(keys: list[str] | None) -> None:
     from meinheld import server
 
@@ -122,6 +129,7 @@ CALLS: dict[str, Callable[..., Any]] = {
     for each in (
         looked,
         misled,
+        lower,
         forget,
         bound,
         change,

@@ -67,6 +67,16 @@ def test_lease_of_the_past_gives_nothing(client: Client) -> None:
     assert client.made("/page") != number
 
 
+def test_lease_can_be_ended_early_and_not_be_made_longer(client: Client) -> None:
+    number = client.keep("/page")
+    client.do(["lower", FAR_MS / 2])
+    assert client.made("/page") == number
+    client.do(["lower", -1])
+    second = client.made("/page")
+    client.do(["lower", FAR_MS])
+    assert len({number, second, client.made("/page")}) == 3
+
+
 def test_one_request_goes_to_the_application_after_half_of_the_lease(client: Client) -> None:
     number = client.keep("/page")
     client.do(["looked", 1, [], FAR_MS, 0])

@@ -156,6 +156,15 @@ def test_connection_that_gets_kept_answers_is_closed_when_the_service_stops(tmp_
         assert server.wait() == 0
 
 
+def test_connection_ends_with_its_first_answer_where_none_is_kept_alive(tmp_path: Path) -> None:
+    """So no answer is given from what is kept: the first request of a connection is left to the application."""
+    with KeepingServer("meinheld", tmp_path, keepalive=0) as server:
+        for _ in range(5):
+            connection = server.connect()
+            response = connection.get("/page")
+            assert (response.status, response.header("connection"), connection.closed()) == (200, "close", True)
+
+
 def warm(client: Client, tokens: int, *paths: str) -> None:
     """Ask for each page with each token as often as it takes to keep the answer."""
     for token in range(tokens):
