@@ -15,7 +15,7 @@ from loadtest.soak.record import Kind, Record, Unexpected
 
 CLIENTS, PEOPLE_EACH = 12, 8
 PROFILES, BATCH, SAVED_MOST = 500, 100, 5
-GONE, OK, CONFLICT = 410, 200, 409
+GONE, OK, CONFLICT, LIMITED = 410, 200, 409, 429
 OWN, PUBLIC, MANY = Kind("own profile", "reads"), Kind("public profile", "reads"), Kind("batch of 100", "reads")
 PAGE, CHANGES = Kind("job page", "reads"), Kind("changes", "reads")
 SESSIONS, EXPORT = Kind("own sessions", "reads"), Kind("export", "searches")
@@ -118,13 +118,18 @@ class Visitor:
         self.client.ask(SAVE, "POST", "/api/v1/saved-searches", token, body, wanted=201)
 
     def _apply(self) -> None:
-        """Twice with the same key, as after a lost answer; the posting may have been closed meanwhile."""
+        """Twice with the same key, as after a lost answer; the posting may have been closed meanwhile.
+
+        Somebody who has applied 100 times within a day is refused, as happens after an hour and a half.
+        """
         if self._offers.newest is None:
             return
         token, key = self._token(), (f"Idempotency-Key: {uuid.UUID(int=self._chance.getrandbits(128))}",)
         path = f"{self._offers.newest}/applications"
         for _ in range(2):
-            self.client.ask(APPLY, "POST", path, token, {}, wanted=201, refusals=(OK, CONFLICT, GONE), headers=key)
+            self.client.ask(
+                APPLY, "POST", path, token, {}, wanted=201, refusals=(OK, CONFLICT, GONE, LIMITED), headers=key
+            )
 
     def _log_out(self) -> None:
         self._chance.choice(self._people).log_out(self.client)
