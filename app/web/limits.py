@@ -10,6 +10,7 @@ import time
 from array import array
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Literal
 
 from app.coherence.kept_answers import Cells
@@ -21,6 +22,8 @@ from app.infra.memcache.client import Memcache
 
 WINDOW_SECONDS = 60
 TRACKED_KEYS = 20_000
+IDLE_WINDOWS = 10
+"""Windows after which a key that nobody uses is forgotten."""
 CLAIM_SECONDS = 1.0
 OPEN = "open"
 
@@ -100,7 +103,20 @@ class RateLimiter:
         self._allowances.move_to_end((policy, key))
         if len(self._allowances) > TRACKED_KEYS:
             self._allowances.popitem(last=False)
+        self._forget_idle(window)
         return allowance
+
+    def _forget_idle(self, window: int) -> None:
+        """Forget two of the keys that were not used for the longest time, if that is long enough.
+
+        So they become fewer although each call may follow a key that is new, and no call takes long.
+        """
+        with suppress(KeyError, RuntimeError, StopIteration):  # another thread has changed the dictionary
+            for _ in range(2):
+                oldest = next(iter(self._allowances))
+                if self._allowances[oldest].cells[WINDOW] >= window - IDLE_WINDOWS:
+                    return
+                del self._allowances[oldest]
 
     def _claim(self, allowance: Allowance, policy: str, key: Key, limit: int) -> None:
         """Claim a batch, one claim at a time: concurrent requests wait for it instead of claiming the whole limit."""

@@ -8,7 +8,7 @@ import pytest
 
 from app.errors import RateLimited
 from app.infra.memcache.client import Memcache
-from app.web.limits import LEFT, Key, RateLimiter
+from app.web.limits import IDLE_WINDOWS, LEFT, WINDOW_SECONDS, Key, RateLimiter
 
 KEY: Key = ("user", 1)
 
@@ -174,3 +174,20 @@ def test_user_without_a_limit_has_no_cells() -> None:
     limits = limiter(CountingMemcache(), Clock())
     limits.take("user", KEY, 0)
     assert limits.cells("user", KEY, 0) is None
+
+
+def test_keys_that_nobody_uses_are_forgotten_and_others_keep_their_cells() -> None:
+    """The server takes requests from the cells of a key in use."""
+    clock = Clock()
+    limits = limiter(CountingMemcache(), clock)
+    for number in range(100):
+        limits.take("logouts", ("session", number), 5)
+    limits.take("user", KEY, 5)
+    cells = limits.cells("user", KEY, 5)
+    for _ in range(2 * IDLE_WINDOWS):
+        clock.now += WINDOW_SECONDS
+        limits.take("user", KEY, 5)
+        assert limits.cells("user", KEY, 5) is cells
+    for number in range(50):
+        limits.take("logouts", ("session", 1000 + number), 5)
+    assert len(limits._allowances) == 51
