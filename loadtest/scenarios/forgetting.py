@@ -9,6 +9,7 @@ from typing import Any
 from app.config import Tuning
 from app.local.process import LocalError
 from loadtest.bed import Bed
+from loadtest.client import encoded
 from loadtest.openloop import Plan, generate
 from loadtest.processes import resident_bytes
 from loadtest.report import Row
@@ -21,11 +22,11 @@ CHANGES = 4_096
 """The most that one look reads."""
 MOST_MS = 1.0
 _SHARED = "shared"
-_NAMES = [f"token-{number}" for number in range(TOKENS)]
+_TOKENS = [f"token-{number}" for number in range(TOKENS)]
 _STEPS: dict[str, list[Any]] = {
     "everything is forgotten": ["looked", None],
     "a change on which all rests": ["looked", [_SHARED]],
-    f"{CHANGES:,} changes of sessions": ["looked", _NAMES[:CHANGES]],
+    f"{CHANGES:,} changes of sessions": ["looked", [f"Bearer {token}" for token in _TOKENS[:CHANGES]]],
     "the bound becomes 0": ["bound", 0],
 }
 
@@ -70,7 +71,7 @@ class Filled:
         """Let each token have its page; the second miss is kept. Raises LocalError."""
         page = {"for_all": False, "keys": [_SHARED], "size": BODY, "position": self.position}
         self.client.do(["bound", self.bound], ["looked", self.position, []], ["page", "/own", page])
-        requests = [f"GET /own HTTP/1.1\r\nHost: test\r\nAuthorization: {name}\r\n\r\n" for name in _NAMES]
+        requests = [encoded("GET", "/own", token).decode() for token in _TOKENS]
         assert self.server.address is not None, "it serves"  # noqa: S101
         outcome = generate(Plan(self.server.address[1], requests, 2 * len(requests), float("inf"), 8))
         (stats,) = self.client.do(["stats"])

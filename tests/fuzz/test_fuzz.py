@@ -6,7 +6,6 @@
 
 import json
 import os
-import subprocess
 import sys
 import time
 from collections import Counter
@@ -15,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.fuzz import sanitized
+from tests.fuzz import sanitized, suite
 from tests.fuzz.leaks import SCENARIOS, measure
 from tests.fuzz.plan import Plan
-from tests.fuzz.process import ROOT, Broken, Fuzzed
+from tests.fuzz.process import Broken, Fuzzed
 
 SECONDS = float(os.environ.get("FUZZ_SECONDS", "60"))
 SEED = int(os.environ.get("FUZZ_SEED", str(int(time.time()))))
@@ -53,17 +52,7 @@ def test_fuzzer_finds_a_reintroduced_defect(tmp_path: Path) -> None:
 @pytest.mark.timeout(900)
 def test_server_tests_pass_under_sanitizers() -> None:
     """Tests named `under_load` are left out, because they need the speed of the real build."""
-    chosen = (
-        "-p",
-        "tests.fuzz.suite",
-        "-k",
-        "not gthread and not under_load and not sanitizers",
-        "tests/integration/server",
-    )
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", *chosen], cwd=ROOT, text=True, capture_output=True, check=False
-    )
-    assert done.returncode == 0, done.stdout[-10_000:]
+    suite.run("-k", "not gthread and not under_load and not sanitizers", "tests/integration/server")
 
 
 @pytest.fixture(scope="module")

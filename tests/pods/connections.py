@@ -16,6 +16,11 @@ ATTEMPTS, PAUSE_S = 100, 0.1
 """How often a client tries what cannot be done now, and how long it waits in between."""
 
 
+def is_of_server(request_id: str | None) -> bool:
+    """Whether the server has made this id, for an answer that it had kept: those ids have a `k`."""
+    return "-k" in (request_id or "")
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A response; status 0 means none came. `start` and `end` are CLOCK_MONOTONIC in ns around the exchange."""
@@ -34,8 +39,8 @@ class Answer:
 
     @property
     def by_server(self) -> bool:
-        """Whether the server gave an answer that it had kept: the ids that it makes have a `k`."""
-        return "-k" in self.headers.get("x-request-id", "")
+        """Whether the server gave an answer that it had kept."""
+        return is_of_server(self.headers.get("x-request-id"))
 
     @property
     def code(self) -> str:

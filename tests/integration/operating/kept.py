@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from tests.api_client import Api, Person
 from tests.integration.operating.release import wait_for
 from tests.integration.server.serving import Connection, Response
+from tests.pods.connections import is_of_server
 
 OWN = "/api/v1/users/me"
 KEPT = (200, 304)
@@ -27,8 +28,8 @@ def bearer(person: Person) -> str:
 
 
 def is_kept(response: Response) -> bool:
-    """Whether the server has given the answer by itself: the ids that it makes have a `k`."""
-    return "-k" in (response.header("x-request-id") or "")
+    """Whether the server has given the answer by itself."""
+    return is_of_server(response.header("x-request-id"))
 
 
 def kept(ask: Callable[[], Response]) -> Response:
