@@ -12,6 +12,7 @@
 
 #define STEP_MOST 4096       /* work of one step, in links that are followed or cut: some 0.2 ms */
 #define ENTRY_WORK 4         /* of removing an entry, besides its links */
+#define ALLOCATION_BYTES 16  /* what the C library adds to a block */
 #define HASH_MASK (~0ull)    /* builds for tests keep few bits, so that entries collide */
 #define PAGE_MOST (240 * 1024) /* of one answer; more would not fit into what is sent at once */
 #define ADMIT_BITS (1u << 19)
@@ -50,8 +51,8 @@ typedef struct entry_st {
   uint8_t is_open;                   /* a page for requests without a token */
   uint8_t counted_count, piece_count;
   piece pieces[PIECES_MOST];
-  reliance *reliances;
-  char data[];                       /* key; of a page then its template and its body */
+  char *data;                        /* behind the reliances: key; of a page then its template and its body */
+  reliance reliances[];              /* in the same block, for many small ones are joined by the C library at once */
 } entry;
 
 static entry **entry_chains, *entry_hand;
@@ -117,7 +118,6 @@ static void remove_entry(entry *e) {
   if (e->generation != answers_generation) answers_old--;
   answers_bytes -= e->bytes;
   answers_count--;
-  free(e->reliances);
   free(e);
 }
 

@@ -140,16 +140,17 @@ static entry *new_entry(PyObject *part, const char *key, size_t key_length, size
   unsigned long long expires_us;
   long long until_s;
   entry *e = NULL;
-  size_t count;
+  size_t count, bytes;
   if (!PyArg_ParseTuple(part, "O!KLO!O", &PyTuple_Type, &keys, &expires_us, &until_s, &PyTuple_Type, &counted, &rate)) return NULL;
   count = (size_t)PyTuple_GET_SIZE(keys);
-  if ((e = calloc(1, sizeof(entry) + key_length + room)) == NULL) return NULL;
-  e->bytes = sizeof(entry) + key_length + room + count * sizeof(reliance) + 32;
+  bytes = sizeof(entry) + count * sizeof(reliance) + key_length + room;
+  if ((e = calloc(1, bytes)) == NULL) return NULL;
+  e->data = (char *)&e->reliances[count];
+  e->bytes = bytes + ALLOCATION_BYTES;
   e->expires_us = expires_us, e->until_s = until_s, e->generation = answers_generation;
   e->key_length = key_length;
   put_bytes(e->data, key, key_length);
-  e->reliances = calloc(count + 1, sizeof(reliance));
-  if (e->reliances == NULL || take_counted(e, counted) < 0) goto error;
+  if (take_counted(e, counted) < 0) goto error;
   if (rate != Py_None) {
     if (PyObject_GetBuffer(rate, &e->rate, PyBUF_WRITABLE) < 0) goto error;
     e->is_limited = 1;
@@ -159,14 +160,12 @@ static entry *new_entry(PyObject *part, const char *key, size_t key_length, size
   }
   return e;
 error:
-  free(e->reliances);
   free(e);
   return NULL;
 }
 
 static void drop_entry(entry *e) { /* that is in no chain */
   if (e->is_limited && !e->is_page) PyBuffer_Release(&e->rate);
-  free(e->reliances);
   free(e);
 }
 
