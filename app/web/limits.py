@@ -101,20 +101,19 @@ class RateLimiter:
             allowance = self._allowances[policy, key] = Allowance()
         allowance.open(window)
         self._allowances.move_to_end((policy, key))
-        if len(self._allowances) > TRACKED_KEYS:
-            self._allowances.popitem(last=False)
-        self._forget_idle(window)
+        self._forget(window)
         return allowance
 
-    def _forget_idle(self, window: int) -> None:
-        """Forget two of the keys that were not used for the longest time, if that is long enough.
+    def _forget(self, window: int) -> None:
+        """Forget two of the keys that were not used for the longest time, if there are too many or it is long enough.
 
         So they become fewer although each call may follow a key that is new, and no call takes long.
         """
         with suppress(KeyError, RuntimeError, StopIteration):  # another thread has changed the dictionary
             for _ in range(2):
                 oldest = next(iter(self._allowances))
-                if self._allowances[oldest].cells[WINDOW] >= window - IDLE_WINDOWS:
+                idle = self._allowances[oldest].cells[WINDOW] < window - IDLE_WINDOWS
+                if not idle and len(self._allowances) <= TRACKED_KEYS:
                     return
                 del self._allowances[oldest]
 

@@ -157,17 +157,17 @@ INFEASIBLE: dict[str, tuple[Values, str]] = {
     "caches above the memory limit": (
         {"tuning": {"cache": {"user": {"capacity": 200000}}}},
         (
-            "2 workers x (64 MiB + tuning.cache.answers_bytes 33554432 + tuning.cache.user.capacity 200000 x 3 KiB + "
+            "2 workers x (84 MiB + tuning.cache.answers_bytes 33554432 + tuning.cache.user.capacity 200000 x 3 KiB + "
             "tuning.cache.blacklist.capacity 50000 x 0.25 KiB + tuning.cache.company.capacity 2000 x 3 KiB + "
             "tuning.cache.job.capacity 1000 x 10 KiB + "
-            "tuning.cache.search.capacity 500 x 8 KiB) = 1427 MiB are more than "
+            "tuning.cache.search.capacity 500 x 8 KiB) = 1467 MiB are more than "
             "resources.limits.memory 768Mi. Nearest that works: "
-            "tuning.cache.user.capacity 87470, or a limit of 1428Mi."
+            "tuning.cache.user.capacity 80644, or a limit of 1468Mi."
         ),
     ),
     "kept answers above the memory limit": (
         {"tuning": {"cache": {"answers_bytes": 500_000_000}}},
-        "2 workers x (64 MiB + tuning.cache.answers_bytes 500000000 + tuning.cache.user.capacity 10000 x 3 KiB",
+        "2 workers x (84 MiB + tuning.cache.answers_bytes 500000000 + tuning.cache.user.capacity 10000 x 3 KiB",
     ),
     "kept answers above the memory limit, with the operator": (
         {
@@ -178,11 +178,11 @@ INFEASIBLE: dict[str, tuple[Values, str]] = {
                 "config": {"cache": {"answersBytes": 500_000_000}},
             }
         },
-        "2 workers x (64 MiB + operator.config.cache.answersBytes 500000000 + operator.config.cache.user.capacity",
+        "2 workers x (84 MiB + operator.config.cache.answersBytes 500000000 + operator.config.cache.user.capacity",
     ),
     "caches of 8 workers above the memory limit": (
         {"workers": 8, "environment": "development"},
-        "8 workers x (64 MiB + tuning.cache.answers_bytes 33554432 + tuning.cache.user.capacity 10000 x 3 KiB",
+        "8 workers x (84 MiB + tuning.cache.answers_bytes 33554432 + tuning.cache.user.capacity 10000 x 3 KiB",
     ),
     "no surge and no unavailable pod": (
         {"strategy": {"maxSurge": 0}},
@@ -211,7 +211,7 @@ FEASIBLE: dict[str, Values] = {
         "environment": "development",
         "tuning": {"limits": {"logins_per_address": 0}, "passwords": {"bcrypt_cost": 4}},
     },
-    "caches that just fit": {"tuning": {"cache": {"user": {"capacity": 87470}}}},
+    "caches that just fit": {"tuning": {"cache": {"user": {"capacity": 80644}}}},
     "no memory limit": {
         "resources": {"limits": {"memory": None}},
         "tuning": {"cache": {"user": {"capacity": 1000000}}},

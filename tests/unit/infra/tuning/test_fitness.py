@@ -37,18 +37,18 @@ def test_caches_beyond_the_memory_are_refused_with_the_sum(place: Place) -> None
     tuning = read_tuning(b'{"cache": {"user": {"capacity": 200000}}}', Tuning())
     (problem,) = place.unfit(tuning)
     assert (
-        "2 workers x (64 MiB + cache.answers_bytes 33554432 + cache.user.capacity 200000 x 3 KiB"
+        "2 workers x (84 MiB + cache.answers_bytes 33554432 + cache.user.capacity 200000 x 3 KiB"
         " + cache.blacklist.capacity 50000 x 0.25 KiB"
         " + cache.company.capacity 2000 x 3 KiB + cache.job.capacity 1000 x 10 KiB"
         " + cache.search.capacity 500 x 8 KiB)" in problem
     )
     assert problem.endswith(
-        " = 1427 MiB are more than the 768 MiB of memory that there are; cache.user.capacity 87470 would work"
+        " = 1467 MiB are more than the 768 MiB of memory that there are; cache.user.capacity 80644 would work"
     )
 
 
 @pytest.mark.parametrize(
-    ("users", "blacklisted", "fits"), [(87_470, 50_000, True), (87_471, 50_000, False), (1, 2_000_000, False)]
+    ("users", "blacklisted", "fits"), [(80_644, 50_000, True), (80_645, 50_000, False), (1, 2_000_000, False)]
 )
 def test_the_nearest_capacity_is_the_greatest_that_fits(users: int, blacklisted: int, fits: bool) -> None:
     given = {"cache": {"user": {"capacity": users}, "blacklist": {"capacity": blacklisted}}}
