@@ -1,4 +1,7 @@
-"""What operators do meanwhile: live edits of the tuning file, rotation of token keys, imports of changing feeds."""
+"""What operators do meanwhile: live edits of the tuning file, rotation of token keys, imports of changing feeds.
+
+Also changes of made-up sessions, which fill what workers remember.
+"""
 
 import json
 import random
@@ -7,12 +10,17 @@ import time
 import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+from app.coherence.keys import session_key
+from app.coherence.log.change_log import ChangeLog
+from app.coherence.log.history import HISTORY_KEYS
+from app.infra.memcache.server import Server
 from app.local.process import becomes_true
 from loadtest.bed import Bed
 from loadtest.imports.feed import write_feed
@@ -23,6 +31,10 @@ from loadtest.soak.record import Kind, Record, Unexpected
 LINES, LEFT_OUT, CHANGED = 600, 0.1, 0.1
 APPLIED_S, PUBLISHED_S, SPARE_S = 20.0, 12.0, 20.0
 """A worker looks at its tuning every second and at its keys every five."""
+CHANGES_EVERY_S, CHANGES_AT_ONCE = 0.25, 250
+"""A worker that misses 4,096 changes begins to remember anew."""
+NO_SESSION, TIMEOUT_S = 1 << 50, 5.0
+"""Sessions have lower numbers."""
 
 SLUG = "soak-import"
 TUNED, ROTATED, IMPORTED = Kind("live edit", "chores"), Kind("key rotation", "chores"), Kind("import", "chores")
@@ -147,6 +159,23 @@ class Imports:
         if self.chance.random() >= CHANGED:
             return line
         return line | {"title": f"{line['title']} {self.chance.randint(1, 5)}"}
+
+
+class Changes:
+    """Changes that fill, within the warm-up, the positions of changed keys that each worker remembers."""
+
+    def __init__(self, bed: Bed, warm_up_s: float) -> None:
+        (address,) = bed.settings.memcached_servers
+        self._log = ChangeLog(Server(address, TIMEOUT_S))
+        self._unused = iter(range(NO_SESSION, NO_SESSION + HISTORY_KEYS))
+        self._left = min(HISTORY_KEYS, int(warm_up_s / CHANGES_EVERY_S) * CHANGES_AT_ONCE)
+
+    def step(self) -> None:
+        """Publish some; none when there have been enough."""
+        keys = [session_key(number) for number in islice(self._unused, min(self._left, CHANGES_AT_ONCE))]
+        if keys:
+            self._log.enter(self._log.take(len(keys)), keys)
+            self._left -= len(keys)
 
 
 def scraped(port: int, path: str = "/metrics") -> str:

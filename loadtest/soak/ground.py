@@ -15,7 +15,7 @@ from loadtest.peers.reads import add_postings, open_pages
 from loadtest.peers.sides import OURS, Side
 from loadtest.realtime.__main__ import gateway
 from loadtest.soak.alerting import EVERY_S, LINKS, PAGES, Alerts, Mailbox, Newcomers, repeatedly
-from loadtest.soak.chores import SMALL, Imports, Rotation, Tuning
+from loadtest.soak.chores import CHANGES_EVERY_S, SMALL, Changes, Imports, Rotation, Tuning
 from loadtest.soak.mix import Mix, Offers, visitors
 from loadtest.soak.people import Client
 from loadtest.soak.record import Record
@@ -96,6 +96,7 @@ class Load:
         self.alerts = Alerts(Client(port, record), mailbox, self._offers, token_s)
         self.newcomers = Newcomers(Client(port, record), mailbox)
         self.imports = Imports(bed, record)
+        self._changes = Changes(bed, schedule.warm_up_s)
         url = f"ws://127.0.0.1:{ground.realtime.port}/api/v1/realtime"
         self._streams = Streams(Client(port, record), record, url, token_s)
         ports = [port, int(bed.environment["TASKS_PORT"]), ground.realtime.port]
@@ -116,6 +117,7 @@ class Load:
             (self._tuning.step, schedule.tune_every_s, "live edit"),
             (self._rotation.step, 1.0, "key rotation"),
             (self.imports.step, schedule.import_every_s, "import"),
+            (self._changes.step, CHANGES_EVERY_S, "changes"),
         ):
             self._threads.append(repeatedly(step, every_s, over, record, name))
         self._threads += Mix(self._visitors, schedule.rate).run(over)
