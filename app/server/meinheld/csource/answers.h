@@ -127,9 +127,8 @@ static void forget_everything(void) {
   answers_old = answers_count;
 }
 
-/* Frees what is forgotten, and what is beyond the bound. */
-static void sweep(void) {
-  int work = STEP_MOST;
+/* Frees what is forgotten, and what is beyond the bound, while there is work left of the step. */
+static void sweep(int work) {
   while (work > 0 && entry_hand != NULL && (answers_bytes > answers_budget || answers_old > 0)) {
     entry *e = entry_hand;
     entry_hand = e->younger;
@@ -182,9 +181,9 @@ static int forget_key(const char *key, size_t length, int *work) {
   return 1;
 }
 
-/* `keys` is a sequence of str, or None for everything. */
-static int forget_all_of(PyObject *keys) {
-  int work = STEP_MOST, done = 1;
+/* `keys` is a sequence of str, or None for everything; `work` is that of the step, and becomes what is left of it. */
+static int forget_all_of(PyObject *keys, int *work) {
+  int done = 1;
   Py_ssize_t i;
   PyObject *fast;
   if (keys == Py_None) {
@@ -196,7 +195,7 @@ static int forget_all_of(PyObject *keys) {
     Py_ssize_t length;
     const char *key = PyUnicode_AsUTF8AndSize(PySequence_Fast_GET_ITEM(fast, i), &length);
     PyErr_Clear();
-    done = key != NULL && forget_key(key, (size_t)length, &work); /* what cannot be read could be any key */
+    done = key != NULL && forget_key(key, (size_t)length, work); /* what cannot be read could be any key */
   }
   Py_DECREF(fast);
   if (!done) forget_everything();

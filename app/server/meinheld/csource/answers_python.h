@@ -54,9 +54,10 @@ static PyObject *answers_bound(PyObject *self, PyObject *bytes) {
 static PyObject *answers_looked(PyObject *self, PyObject *args) {
   PyObject *keys;
   unsigned long long position, until_us, ahead_us;
+  int work = STEP_MOST;
   if (!PyArg_ParseTuple(args, "KOKK:answers_looked", &position, &keys, &until_us, &ahead_us)) return NULL;
-  if (forget_all_of(keys) < 0) return NULL;
-  sweep();
+  if (forget_all_of(keys, &work) < 0) return NULL;
+  sweep(work);
   answers_looks++;
   looked_position = position;
   lease_until_us = until_us;
@@ -74,7 +75,8 @@ static PyObject *answers_lower(PyObject *self, PyObject *until_us) {
 
 /* answers_forget(keys or None): also forbids to keep the answers that are being made. */
 static PyObject *answers_forget(PyObject *self, PyObject *keys) {
-  if (forget_all_of(keys) < 0) return NULL;
+  int work = STEP_MOST;
+  if (forget_all_of(keys, &work) < 0) return NULL;
   answers_forgets++;
   Py_RETURN_NONE;
 }
