@@ -191,3 +191,11 @@ def test_keys_that_nobody_uses_are_forgotten_and_others_keep_their_cells() -> No
     for number in range(50):
         limits.take("logouts", ("session", 1000 + number), 5)
     assert len(limits._allowances) == 51
+
+
+def test_no_more_keys_are_remembered_than_the_bound_and_the_latest_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.web.limits.TRACKED_KEYS", 10)
+    limits = limiter(CountingMemcache(), Clock())
+    for number in range(30):
+        limits.take("user", ("user", number), 5)
+    assert [key for _, key in limits._allowances] == [("user", number) for number in range(20, 30)]
