@@ -27,6 +27,7 @@ from loadtest.imports.feed import write_feed
 from loadtest.imports.runs import run_import
 from loadtest.imports.store import add_company
 from loadtest.soak.record import Kind, Record, Unexpected
+from loadtest.soak.store import log_counter
 
 LINES, LEFT_OUT, CHANGED = 600, 0.1, 0.1
 APPLIED_S, PUBLISHED_S, SPARE_S = 20.0, 12.0, 20.0
@@ -162,11 +163,16 @@ class Imports:
 
 
 class Changes:
-    """Changes that fill, within the warm-up, the positions of changed keys that each worker remembers."""
+    """Changes that fill, within the warm-up, the positions of changed keys that each worker remembers.
+
+    Raises Unexpected if no worker follows the log.
+    """
 
     def __init__(self, bed: Bed, warm_up_s: float) -> None:
         (address,) = bed.settings.memcached_servers
-        self._log = ChangeLog(Server(address, TIMEOUT_S))
+        self._log = ChangeLog(Server(address, TIMEOUT_S)).counted_by(log_counter(bed.postgres.direct_url))
+        if self._log.last() is None:
+            raise Unexpected("the log of changes has no counter")
         self._unused = iter(range(NO_SESSION, NO_SESSION + HISTORY_KEYS))
         self._left = min(HISTORY_KEYS, int(warm_up_s / CHANGES_EVERY_S) * CHANGES_AT_ONCE)
 

@@ -1,10 +1,13 @@
-"""SQL of the soak test: how many rows the tables have of which rows are removed again."""
+"""SQL of the soak test: how many rows the tables have of which rows are removed again, and the log's counter."""
 
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from typing import Any
 
 import psycopg2
+
+from app.coherence.log.store import FIND_COUNTER
 
 COUNT = "SELECT count(*) FROM {}"
 SIZE = "SELECT pg_total_relation_size('{}')"
@@ -54,7 +57,12 @@ def database_bytes(url: str) -> int:
     return int(_values(url, [DATABASE_SIZE])[0])
 
 
-def _values(url: str, statements: Sequence[str]) -> list[int]:
+def log_counter(url: str) -> str:
+    """The name of the counter of the log of changes."""
+    return str(_values(url, [FIND_COUNTER])[0])
+
+
+def _values(url: str, statements: Sequence[str]) -> list[Any]:
     """The one value of each statement."""
     with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
         found = []
