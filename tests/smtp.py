@@ -156,8 +156,10 @@ class SmtpServer:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._loop.call_soon_threadsafe(self._close)
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(30)
+        self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
+        self._loop.close()
 
     @property
     def url(self) -> str:
@@ -185,9 +187,13 @@ class SmtpServer:
         elif not self._server.is_serving():
             await self._listen()
 
-    def _close(self) -> None:
+    async def _end(self) -> None:
+        """Also ends dialogues that are under way; the interpreter would log them as lost tasks during a later test."""
         self._server.close()
-        self._loop.stop()
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _listen(self) -> None:
         self._server = await self._loop.create_server(
