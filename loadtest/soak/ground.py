@@ -50,6 +50,7 @@ class Ground:
             bed = stack.enter_context(Bed.opened())
             mail = stack.enter_context(SmtpServer())
             bed.environment |= {
+                "MALLOC_ARENA_MAX": "2",  # as in the image
                 "WORKERS": str(WORKERS),
                 "ACCESS_TOKEN_SECONDS": str(schedule.token_s),
                 "MAIL_URL": mail.url,
