@@ -173,15 +173,13 @@ class Changes:
         self._log = ChangeLog(Server(address, TIMEOUT_S)).counted_by(log_counter(bed.postgres.direct_url))
         if self._log.last() is None:
             raise Unexpected("the log of changes has no counter")
-        self._unused = iter(range(NO_SESSION, NO_SESSION + HISTORY_KEYS))
-        self._left = min(HISTORY_KEYS, int(warm_up_s / CHANGES_EVERY_S) * CHANGES_AT_ONCE)
+        number = min(HISTORY_KEYS, int(warm_up_s / CHANGES_EVERY_S) * CHANGES_AT_ONCE)
+        self._keys = map(session_key, range(NO_SESSION, NO_SESSION + number))
 
     def step(self) -> None:
         """Publish some; none when there have been enough."""
-        keys = [session_key(number) for number in islice(self._unused, min(self._left, CHANGES_AT_ONCE))]
-        if keys:
+        if keys := list(islice(self._keys, CHANGES_AT_ONCE)):
             self._log.enter(self._log.take(len(keys)), keys)
-            self._left -= len(keys)
 
 
 def scraped(port: int, path: str = "/metrics") -> str:

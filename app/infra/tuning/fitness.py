@@ -10,7 +10,7 @@ from app.config import Limits, Tuning
 LEAST_BCRYPT_COST = 10
 # The chart's refusals count with the same (charts/jobfinder/files/tuning.json, made by `make docs`).
 WORKER_KIB = 86_016
-"""Memory of a worker without caches. Some 30 MiB of it fill up within days: the positions of the last changes of
+"""Memory of a worker without caches. Some 28 MiB of it fill up within days: the positions of the last changes of
 100,000 keys (`HISTORY_KEYS`, 0.21 KiB each) and the requests counted for 20,000 (`TRACKED_KEYS`, 0.42 KiB each)."""
 ENTRY_KIB = {"user": 3.0, "blacklist": 0.25, "company": 3.0, "job": 10.0, "search": 8.0}
 """Memory for one entry of each cache: a company with some paragraphs of description, a search with some facets."""

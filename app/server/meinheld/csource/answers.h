@@ -102,6 +102,11 @@ static uint64_t hash_bytes(const char *s, size_t length, uint64_t seed) {
 
 /* --- entries leave -------------------------------------------------------------------------- */
 
+static void drop_entry(entry *e) { /* that is in no chain */
+  if (e->is_limited && !e->is_page) PyBuffer_Release(&e->rate);
+  free(e);
+}
+
 static void remove_entry(entry *e) {
   size_t i;
   *e->at = e->next;
@@ -114,11 +119,10 @@ static void remove_entry(entry *e) {
     *r->at = r->next;
     if (r->next) r->next->at = r->at;
   }
-  if (e->is_limited && !e->is_page) PyBuffer_Release(&e->rate);
   if (e->generation != answers_generation) answers_old--;
   answers_bytes -= e->bytes;
   answers_count--;
-  free(e);
+  drop_entry(e);
 }
 
 /* Entries of the generation before are found no more; they are freed later, some at each look. */

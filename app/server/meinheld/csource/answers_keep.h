@@ -154,19 +154,12 @@ static entry *new_entry(PyObject *part, const char *key, size_t key_length, size
   if (rate != Py_None) {
     if (PyObject_GetBuffer(rate, &e->rate, PyBUF_WRITABLE) < 0) goto error;
     e->is_limited = 1;
-    if (e->rate.len == 2 * sizeof(int64_t)) return e;
-    PyBuffer_Release(&e->rate);
-    goto error;
+    if (e->rate.len != 2 * sizeof(int64_t)) goto error;
   }
   return e;
 error:
-  free(e);
+  drop_entry(e);
   return NULL;
-}
-
-static void drop_entry(entry *e) { /* that is in no chain */
-  if (e->is_limited && !e->is_page) PyBuffer_Release(&e->rate);
-  free(e);
 }
 
 static int add_entry(entry *e, PyObject *part) {
