@@ -2,7 +2,7 @@
 
 from urllib.parse import parse_qs, urlencode
 
-from app.alerts.matching.anchors import too_broad
+from app.alerts.matching.anchors import too_broad, too_many
 from app.errors import FieldError, Invalid
 from app.jobs.query.parameters import PARAMETERS, read
 from app.jobs.schemas import FIELDS
@@ -11,6 +11,7 @@ OF_PAGES = ("limit", "cursor", "total", "facets", "fields")
 """Parameters that say what a page shows, not what is searched."""
 
 TOO_BROAD = "alerts need a word, skill, company, language or place; type, workplace and seniority alone find too much"
+TOO_MANY = "alerts need a word in each alternative, or fewer alternatives, values or places in the circle"
 
 _NAMES_MAX = 1_000
 _ORDER = {name: number for number, name in enumerate(PARAMETERS)}
@@ -54,8 +55,9 @@ def matched_form(saved: str) -> str:
 
 def refuse_too_broad(saved: str) -> None:
     """Raises Invalid for a stored query that is too broad to alert anybody."""
-    if too_broad(read(parsed(saved), "en", FIELDS)):
-        raise Invalid([FieldError("query", "too_broad", TOO_BROAD)])
+    wanted = read(parsed(saved), "en", FIELDS)
+    if too_broad(wanted) or too_many(wanted):
+        raise Invalid([FieldError("query", "too_broad", TOO_BROAD if too_broad(wanted) else TOO_MANY)])
 
 
 def parsed(text: str) -> Given:

@@ -4,7 +4,7 @@ A query is stored under the rarest group of anchors of which each match has at l
 values of a filter, or pairs of a word and a country.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from itertools import product
@@ -18,9 +18,11 @@ from app.jobs.query.plan import Counts
 ANCHORING = frozenset(Kind) - {Kind.EMPLOYMENT_TYPE, Kind.WORKPLACE, Kind.SENIORITY, Kind.SLICE}
 """Kinds of values that few enough postings share."""
 
-ANCHORING_PARAMETERS = ("company", "skill", "skill_all", "language", "eligible_from")
 PLACES = ("country", "region", "city")
 CELLS_MAX, PAIRS_MAX = 400, 200
+ANCHORS_MAX = 500
+"""Of a query: each is a row of alert_branch with all conditions of the query."""
+
 PREFIX = 3
 """A beginning of a word anchors by this many letters at most, and at least by one less (PREFIX_MIN)."""
 
@@ -38,31 +40,62 @@ def anchors_of(terms: Sequence[int], lexemes: Sequence[str]) -> list[int]:
     return found
 
 
-def best_anchors(alternative: Alternative | None, query: Query, counts: Counts) -> tuple[int, ...]:
-    """The anchors of an alternative of the words, or of a query without words; none if it is too broad."""
-    return min(_groups(alternative, query, counts), default=(0.0, ()))[1]
+def anchors_for(query: Query, counts: Counts) -> dict[Alternative | None, tuple[int, ...]]:
+    """The anchors of each alternative of the words, or of None for a query without words; none if it is too broad.
+
+    They are the rarest group, or where those have more than ANCHORS_MAX anchors together the narrowest one. Names that
+    have got further numbers since the search was saved may double that; a query with still more is too broad.
+    """
+    groups = {each: list(_groups(each, query, counts)) for each in query.words or (None,)}
+    if not all(groups.values()):
+        return {}
+    chosen = {each: min(several)[1] for each, several in groups.items()}
+    for each in sorted(chosen, key=lambda each: len(chosen[each]), reverse=True):
+        if _together(chosen) <= ANCHORS_MAX:
+            break
+        chosen[each] = min(groups[each], key=lambda group: (len(group[1]), group))[1]
+    return chosen if _together(chosen) <= 2 * ANCHORS_MAX else {}
 
 
 def too_broad(wanted: Wanted) -> bool:
     """Whether nothing in a search is rare enough to match by: it has only a type, a workplace, a seniority..."""
-    if any(getattr(wanted, name) for name in ANCHORING_PARAMETERS):
-        return False
-    if wanted.near is not None:
-        placed = len(cells_around(wanted.near.lat, wanted.near.lon, wanted.radius_km)) <= CELLS_MAX
-    else:
-        placed = any(getattr(wanted, name) for name in PLACES)
-    return not placed and not (wanted.q and all(each.positive for each in wanted.q))
+    return _unanchored(wanted) > 0 and not _values_of(wanted)
+
+
+def too_many(wanted: Wanted) -> bool:
+    """Whether a search has too many anchors: alternatives of excluded words are stored under each value or cell."""
+    return _unanchored(wanted) * min(_values_of(wanted), default=0) > ANCHORS_MAX
+
+
+def _unanchored(wanted: Wanted) -> int:
+    """The number of alternatives without a word that occurs; 1 if there are no words at all."""
+    return sum(not each.positive for each in dict.fromkeys(wanted.q)) if wanted.q else 1
+
+
+def _values_of(wanted: Wanted) -> list[int]:
+    """How many anchors each condition has besides the words, where each name has one number."""
+    sizes = [len(getattr(wanted, name)) for name in ("company", "skill", "language")]
+    sizes += [1] * bool(wanted.skill_all) + [3] * bool(wanted.eligible_from)
+    cells = 0 if wanted.near is None else len(cells_around(wanted.near.lat, wanted.near.lon, wanted.radius_km))
+    if cells <= CELLS_MAX:
+        sizes.append(cells + sum(len(getattr(wanted, name)) for name in PLACES))
+    return [size for size in sizes if size]
+
+
+def _together(chosen: Mapping[Alternative | None, Sequence[int]]) -> int:
+    return sum(map(len, chosen.values()))
 
 
 def _groups(alternative: Alternative | None, query: Query, counts: Counts) -> Iterator[Group]:
+    """The anchors of a group are different ones."""
     words = [] if alternative is None else list(_words(alternative, query))
     for lexemes, prefix in words:
         anchor = _beginning if prefix else _word
         cut = PREFIX if prefix else None
-        yield _postings(lexemes, prefix, counts), tuple(anchor(each[:cut]) for each in lexemes)
+        yield _postings(lexemes, prefix, counts), tuple(dict.fromkeys(anchor(each[:cut]) for each in lexemes))
     for terms in _values(query):
         if all(map(_anchors, terms)):
-            yield float(sum(counts.terms.get(each, 0) for each in terms)), terms
+            yield float(sum(counts.terms.get(each, 0) for each in terms)), tuple(dict.fromkeys(terms))
     yield from _pairs(words, query, counts)
 
 

@@ -1,9 +1,9 @@
 """The alternatives of a query as rows, each with every condition of it, under each of its anchors."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from app.alerts.matching.anchors import best_anchors
+from app.alerts.matching.anchors import anchors_for
 from app.jobs.codes.terms import ANYWHERE
 from app.jobs.query.compiled import Query
 from app.jobs.query.expression import Alternative, body_query, phrase_query
@@ -37,22 +37,22 @@ def branches(query: Query, counts: Counts) -> list[Branch]:
     """None of a query that nothing can match now, or that is too broad."""
     if query.impossible:
         return []
-    found: list[Branch] = []
-    for alternative in query.words or (None,):
-        anchors = best_anchors(alternative, query, counts)
-        if not anchors:
-            return []
-        found += [_branch(anchor, alternative, query) for anchor in dict.fromkeys(anchors)]
-    return found
+    return [
+        replace(branch, anchor=anchor)
+        for alternative, anchors in anchors_for(query, counts).items()
+        for branch in [_branch(alternative, query)]
+        for anchor in anchors
+    ]
 
 
-def _branch(anchor: int, alternative: Alternative | None, query: Query) -> Branch:
+def _branch(alternative: Alternative | None, query: Query) -> Branch:
+    """Without its anchor."""
     words = body_query(alternative, query.stems) if alternative else ""
     asked = " & ".join([*([f"({words})"] if words else []), *_values(query)])
     phrases = phrase_query(alternative, query.stems) if alternative else ""
     circle, known = query.circle, query.salary_min is None and query.salary_unknown == "exclude"
     return Branch(
-        anchor,
+        0,
         asked or None,
         phrases or None,
         ANY_KNOWN if known else query.salary_min,

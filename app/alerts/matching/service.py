@@ -27,8 +27,12 @@ log = logging.getLogger(__name__)
 
 TICK_S = 0.5
 BATCH = 100
-COMPILED_AT_ONCE = 200
-FORM = 1
+"""The most events that are matched, and the most queries that are compiled, in one transaction."""
+
+BRANCHES_AT_ONCE = 5_000
+"""A transaction compiles no further query once it has so many branches."""
+
+FORM = 2
 """To be raised when branches or anchors are made in another way, so that all are made anew."""
 
 _NUMBERED = frozenset(NAMED.values())
@@ -125,14 +129,17 @@ class Matcher:
 
     def _compile(self, transaction: Transaction) -> bool:
         """Make the branches of some queries; returns whether there may be more."""
-        waiting = store.uncompiled(transaction, self._form, COMPILED_AT_ONCE)
-        if waiting:
-            searcher = Searcher(QueryStore(transaction), self._rates)  # the pool may have no other connection
-            made = {number: _branches(searcher, query) for number, query in waiting}
-            found = {number: rows for number, (rows, _) in made.items()}
-            names = {number: several for number, (_, several) in made.items()}
+        waiting = store.uncompiled(transaction, self._form, self._most)
+        searcher = Searcher(QueryStore(transaction), self._rates)  # the pool may have no other connection
+        found: dict[int, list[Branch]] = {}
+        names: dict[int, list[Name]] = {}
+        for number, query in waiting:
+            found[number], names[number] = _branches(searcher, query)
+            if sum(map(len, found.values())) >= BRANCHES_AT_ONCE:
+                break
+        if found:
             store.replace_branches(transaction, self._form, found, names)
-        return len(waiting) == COMPILED_AT_ONCE
+        return len(found) < len(waiting) or len(waiting) == self._most
 
 
 def _branches(searcher: Searcher, query: str) -> tuple[list[Branch], list[Name]]:

@@ -10,6 +10,7 @@ from app.local.process import becomes_true
 from tests.api_client import Person
 from tests.integration.accounts.conftest import Mailed
 from tests.integration.api.companies import make_company
+from tests.integration.api.graphql_client import ask
 
 OFFER = {"title": "Glass blower", "description": "<p>You blow.</p>", "language": "en", "state": "open"}
 ALERT = {"name": "Glass", "query": "q=glass+blower&lang=en", "frequency": "instant"}
@@ -19,6 +20,7 @@ SELECT EXISTS (SELECT FROM event e, alert_position p WHERE (e.era, e.xid, e.id) 
                   AND e.xid < pg_snapshot_xmin(pg_current_snapshot()))
        OR EXISTS (SELECT FROM alert_account WHERE due_at <= now())
 """
+SAVE = "mutation($input: NewSavedSearchInput!) { saveSearch(input: $input) { id } }"
 ONE_CLICK = "List-Unsubscribe=One-Click"
 
 
@@ -114,6 +116,7 @@ def test_alert_is_explained_while_it_is_off_earlier_or_no_longer_found(mailed: M
     ("body", "status", "code"),
     [
         ({"query": "workplace=remote"}, 422, "too_broad"),
+        ({"query": "q=-day+OR+-night&near=85,0&radius_km=60"}, 422, "too_broad"),
         ({"query": "q=nurse", "frequency": "hourly"}, 422, "invalid"),
     ],
 )
@@ -121,6 +124,8 @@ def test_search_that_cannot_alert_is_refused(mailed: Mailed, body: dict[str, Any
     person = mailed.verified()
     answer = person.send("POST", "saved-searches", json=ALERT | body)
     assert (answer.status_code, answer.json()["fields"][0]["code"]) == (status, code)
+    asked = ask(mailed.api, SAVE, person, variables={"input": ALERT | body}).json()["errors"][0]["extensions"]
+    assert (asked["status"], asked.get("fields", [{"code": "invalid"}])[0]["code"]) == (status, code)
     saved = person.send("POST", "saved-searches", json=ALERT).json()["id"]
     assert person.send("PATCH", f"saved-searches/{saved}", json=body).status_code == status
 

@@ -20,7 +20,8 @@ import pytest
 from app.alerts import store as searches
 from app.alerts.matching import service as matching
 from app.alerts.matching import store as positions
-from app.alerts.matching.anchors import too_broad
+from app.alerts.matching.anchors import ANCHORS_MAX, too_broad
+from app.alerts.matching.branches import Branch
 from app.alerts.matching.service import Matcher
 from app.alerts.matching.store import MatchingStore, Occasion
 from app.alerts.queries import matched_form, refuse_too_broad
@@ -59,6 +60,9 @@ SELECT q.query, m.cluster_id FROM query_match m JOIN alert_query q ON q.id = m.q
 LEFT = """
 SELECT EXISTS (SELECT FROM event e, alert_position p WHERE (e.era, e.xid, e.id) > (p.era, p.xid, p.id))
 """
+HOSTILE = "q=" + "+OR+".join(f"{{0}}a{number}" for number in range(20)) + "&near=85,0&radius_km=60"
+"""Each alternative would be stored under the 336 cells of the circle."""
+
 BERLIN, PARIS = Place("DE", "Berlin", "Berlin", 52.5244, 13.4105), Place("FR", None, "Paris", 48.8534, 2.3488)
 
 
@@ -352,6 +356,30 @@ def test_batch_that_takes_too_long_is_halved(alerts: Alerts, monkeypatch: pytest
     for _ in range(10):
         alerts.matcher.tick()
     assert alerts.matched() == {(query, alerts.cluster(number)) for number in numbers}
+
+
+def test_searches_of_many_alternatives_and_cells_do_not_stop_the_others(
+    alerts: Alerts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written, real = [], positions.replace_branches
+
+    def limited(transaction: Transaction, form: str, found: dict[int, list[Branch]], names: Any) -> None:
+        written.append([len(several) for several in found.values()])
+        if len(found) > 8 or sum(written[-1]) > 2_000:
+            raise Unavailable("the statement took too long")
+        real(transaction, form, found, names)
+
+    monkeypatch.setattr(positions, "replace_branches", limited)
+    monkeypatch.setattr(matching, "BRANCHES_AT_ONCE", 1_500)
+    alerts.save(*(HOSTILE.format(f"n{number}") for number in range(12)), HOSTILE.format("-"))
+    (query,) = alerts.save("q=welder&lang=en")
+    number = alerts.offer("Welder")
+    for _ in range(5):
+        alerts.matcher.tick()
+    assert alerts.matched() == {(query, alerts.cluster(number))}
+    assert sum(map(sum, written[-2:])) > 0
+    assert max(map(max, written)) <= ANCHORS_MAX
+    assert alerts.database.one("SELECT count(*) FROM alert_branch WHERE query_id = (SELECT max(id) FROM alert_query)")
 
 
 def test_unknown_position_begins_at_the_oldest_event(alerts: Alerts) -> None:
