@@ -15,6 +15,8 @@ log = logging.getLogger(__name__)
 
 LinkOf = Callable[[int], str | None]
 """The URL of a link by its id; None if it is used, expired or gone, and so not worth a mail."""
+Take = Callable[[bool], object]
+"""Counts one mail, given whether it is an alert; raises RateLimited beyond the rate."""
 
 
 class Suppressions(Protocol):
@@ -25,11 +27,10 @@ class Suppressions(Protocol):
 
 
 class MailService:
-    """`take` counts one mail and raises RateLimited beyond the rate."""
+    """Sends mails one by one; it keeps none back."""
 
     def __init__(
-        self, delivery: Delivery, sender: Address, suppressions: Suppressions, take: Callable[[], object],
-        link_of: LinkOf,
+        self, delivery: Delivery, sender: Address, suppressions: Suppressions, take: Take, link_of: LinkOf
     ) -> None:  # fmt: skip
         self._delivery, self._sender, self._suppressions = delivery, sender, suppressions
         self._take, self._link_of = take, link_of
@@ -52,12 +53,12 @@ class MailService:
             message = compose(mail, rendered, self._sender, listed)
         except ValueError as error:
             raise PermanentFailure(f"the mail cannot be composed: {error}") from None
-        self._deliver(message, mail)
+        self._deliver(message, mail, alert=listed is not None)
         return True
 
-    def _deliver(self, message: EmailMessage, mail: Mail) -> None:
+    def _deliver(self, message: EmailMessage, mail: Mail, *, alert: bool) -> None:
         try:
-            self._take()
+            self._take(alert)
         except RateLimited as error:
             raise TemporaryFailure("the rate of mails is reached", error.resets_in) from None
         try:

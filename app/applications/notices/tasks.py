@@ -6,8 +6,8 @@ from app.infra.postgres.database import Transaction
 from app.tasks.queue import enqueue
 from app.tasks.task import Task
 
-TELL_CANDIDATE = Task("applications.tell_candidate")
-TELL_COMPANY = Task("applications.tell_company")
+TELL_CANDIDATE = Task("applications.tell_candidate", priority=10)
+TELL_COMPANY = Task("applications.tell_company", priority=10)
 
 TOLD: frozenset[Stage] = frozenset(("interview", "offered", "hired", "rejected"))
 """Stages that the candidate gets a mail about; the others are in the history."""

@@ -13,13 +13,15 @@ from app.mail.service import MailService
 from app.tasks.queue import enqueue
 from app.tasks.task import Duty, PermanentFailure, Task
 
-SEND = Task("mail.send", timeout_s=180.0)
-RECOVER = Task("accounts.recover")
+LINKS_FIRST = 20
+"""The priority of mails with a link, which somebody waits for."""
+SEND = Task("mail.send", timeout_s=180.0, priority=10)
+RECOVER = Task("accounts.recover", priority=LINKS_FIRST)
 
 
 def post(transaction: Transaction, mail: Mail) -> None:
     """Have a worker send the mail once the transaction has committed."""
-    enqueue(transaction, SEND, {"mail": msgspec.to_builtins(mail)})
+    enqueue(transaction, SEND, {"mail": msgspec.to_builtins(mail)}, priority=_priority(mail))
 
 
 def ask_recovery(transaction: Transaction, email: str) -> None:
@@ -38,12 +40,30 @@ class MailDuties:
 
     def _send(self, mail: dict[str, Any]) -> None:
         try:
-            self._mail.send(msgspec.convert(mail, Mail))
+            self._send_or_wait(msgspec.convert(mail, Mail))
         except (delivery.PermanentFailure, msgspec.ValidationError) as error:
             raise PermanentFailure(str(error)) from None
+
+    def _send_or_wait(self, mail: Mail) -> None:
+        try:
+            self._mail.send(mail)
+        except delivery.TemporaryFailure as failure:
+            if failure.retry_after is None:
+                raise
+            self._wait(mail, failure.retry_after)
+
+    def _wait(self, mail: Mail, seconds: int) -> None:
+        """Try later without counting it as a failure."""
+        args, delay_s = {"mail": msgspec.to_builtins(mail)}, float(seconds)
+        with self._database.transaction() as transaction:
+            enqueue(transaction, SEND, args, unique_key=mail.key, delay_s=delay_s, priority=_priority(mail))
 
     def _recover(self, email: str) -> None:
         with self._database.transaction() as transaction:
             reader = readers.find_at(transaction, email)
             if reader is not None:
                 self._letters.send_link(transaction, "recover", reader)
+
+
+def _priority(mail: Mail) -> int:
+    return SEND.priority if mail.link is None else LINKS_FIRST

@@ -48,7 +48,7 @@ class Sending:
         mail = MailService(delivery, SENDER, SuppressionStore(direct), self._take, lambda _: None)
         self.duties = DigestDuties(direct, DigestMails(SETTINGS), mail)
 
-    def _take(self) -> None:
+    def _take(self, alert: bool) -> None:
         if self.limited:
             raise RateLimited("mails", 1, 0, 30)
 

@@ -40,7 +40,7 @@ class Memory:
 
 
 def service(delivery: Delivery, suppressions: Memory | None = None) -> MailService:
-    return MailService(delivery, SENDER, suppressions or Memory(), lambda: None, lambda link: f"https://a/{link}")
+    return MailService(delivery, SENDER, suppressions or Memory(), lambda alert: None, lambda link: f"https://a/{link}")
 
 
 @pytest.fixture(scope="module")
@@ -198,7 +198,7 @@ def test_folder_keeps_one_file_for_each_mail(tmp_path: Path) -> None:
 
 
 def test_mail_beyond_the_rate_is_temporary(tmp_path: Path) -> None:
-    def refuse() -> None:
+    def refuse(alert: bool) -> None:
         raise RateLimited("mails", 1, 60, 17)
 
     sending = MailService(delivery_of(tmp_path, LONG_S), SENDER, Memory(), refuse, str)
@@ -209,7 +209,7 @@ def test_mail_beyond_the_rate_is_temporary(tmp_path: Path) -> None:
 
 
 def test_link_that_no_longer_works_is_not_mailed(tmp_path: Path) -> None:
-    sending = MailService(delivery_of(tmp_path, LONG_S), SENDER, Memory(), lambda: None, lambda link: None)
+    sending = MailService(delivery_of(tmp_path, LONG_S), SENDER, Memory(), lambda alert: None, lambda link: None)
     assert not sending.send(Mail("key", "verify", "ada@example.com", "en", {}, 5))
     assert list(tmp_path.iterdir()) == []
 
