@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 KEY = "tuning.json"
 GOOD, REFUSED = "jobfinder.dev/tuning-applied", "jobfinder.dev/tuning-refused"
 SEEN = "jobfinder.dev/tuning-generation"  # on a pod: a change makes its kubelet update the ConfigMap at once
-PATIENCE_S = 20.0  # a refusal counted before this process first read it is believed after this time
+PATIENCE_S = 150.0  # for a refusal of unknown time: longer than a kubelet takes to update a file that is not nudged
 
 Contents = dict[str, Any]
 
@@ -51,7 +51,11 @@ class TuningPlan:
 
 
 class Refusals:
-    """Finds pods that refuse the current file: their refusal counter rises while they do not apply it."""
+    """Finds pods that refuse the current file: their refusal counter rises while they do not apply it.
+
+    A worker counts the refusals of all files. One whose counter this process has not read before the file was written
+    (the operator has restarted, or the pod is new) may have refused an earlier one: it is believed after PATIENCE_S.
+    """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -77,10 +81,9 @@ class Refusals:
             self._before[key] = refusals
             self._since.pop(key, None)
             return False
-        if refusals == 0:
-            return False
-        if key in self._before and refusals > self._before[key]:
-            return True
+        if key in self._before or refusals == 0:
+            self._before[key] = min(self._before.get(key, 0), refusals)  # a worker that has restarted counts from 0
+            return refusals > self._before[key]
         return self._clock() - self._since.setdefault(key, self._clock()) > PATIENCE_S
 
 

@@ -120,6 +120,31 @@ def test_only_refusals_after_the_write_count() -> None:
     assert refusals.of(5, app(5, 3)) == set()
 
 
+def test_earlier_refusal_does_not_count_however_long_the_new_file_takes() -> None:
+    clock = Clock()
+    refusals = Refusals(clock)
+    refusals.expect(5, app(4, 1))
+    assert refusals.of(5, app(4, 1)) == set()
+    clock.now += 10 * PATIENCE_S
+    assert refusals.of(5, app(4, 1)) == set()
+    assert refusals.of(5, app(4, 2)) == {"u"}
+    assert refusals.of(5, app(4, 2)) == {"u"}
+
+
+def test_restarted_worker_counts_its_refusals_from_zero() -> None:
+    refusals = Refusals(Clock())
+    refusals.expect(5, app(4, 3))
+    assert refusals.of(5, app(0, 0)) == set()
+    assert refusals.of(5, app(0, 1)) == {"u"}
+
+
+def test_refusal_of_a_pod_that_was_seen_before_it_counts_at_once() -> None:
+    refusals = Refusals(Clock())
+    refusals.expect(5, {})
+    assert refusals.of(5, app(4, 0)) == set()
+    assert refusals.of(5, app(4, 1)) == {"u"}
+
+
 def test_refusal_seen_after_an_operator_restart_counts_when_it_persists() -> None:
     clock = Clock()
     refusals = Refusals(clock)
