@@ -52,8 +52,12 @@ async def resource_changed(memo: kopf.Memo, name: str, body: kopf.Body, event: k
 
 
 @kopf.on.event("v1", "pods", labels={COMPONENT: "app"})
+@kopf.on.event("v1", "pods", labels={COMPONENT: "worker"})
+@kopf.on.event("v1", "pods", labels={COMPONENT: "realtime"})
 @kopf.on.event("v1", "pods", labels={COMPONENT: "memcached"})
 @kopf.on.event("apps", "v1", "deployments", labels={COMPONENT: "app"})
+@kopf.on.event("apps", "v1", "deployments", labels={COMPONENT: "worker"})
+@kopf.on.event("apps", "v1", "deployments", labels={COMPONENT: "realtime"})
 @kopf.on.event("autoscaling", "v2", "horizontalpodautoscalers")
 async def surroundings_changed(memo: kopf.Memo, event: kopf.RawEvent, body: kopf.Body, **_: Any) -> None:
     if event["type"] == "DELETED" and body.get("kind") == "Pod":

@@ -190,7 +190,7 @@ class Reconciler:
         situation = status.Situation(view.spec, view.sight.observed, view.decision, state, replicas=view.replicas)
         new = status.build(situation, resource, _now())
         new["ledger"] = view.decision.ledger.to_dict()
-        self._tell_metrics(view, status.is_ready(new))
+        self._tell_metrics(view, new)
         if not around.leadership.holds:
             return False
         notices = [*events.of_conditions(old, new), *events.of_drifts(_drifts(view))]
@@ -260,9 +260,10 @@ class Reconciler:
                 self._around.metrics.refused.labels(self._name, notice.reason).inc()
         await self._events.tell(resource, notices)
 
-    def _tell_metrics(self, view: View, ready: bool) -> None:
-        metrics = self._around.metrics
-        metrics.show(self._name, sample(view.decision, view.sight.observed, view.replicas), ready)
+    def _tell_metrics(self, view: View, new: Mapping[str, Any]) -> None:
+        metrics, feasible = self._around.metrics, status.holds(new, "BudgetFeasible")
+        taken = sample(view.decision, view.sight.observed, view.replicas, feasible=feasible)
+        metrics.show(self._name, taken, status.holds(new, "Ready"))
         for drift in _drifts(view):
             metrics.drift.labels(self._name, drift.kind).inc()
 

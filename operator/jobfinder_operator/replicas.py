@@ -134,6 +134,7 @@ async def resize(consoles: Consoles, pools: Pools, until: Until, whose: str = ""
     running = [pod for pod in pools.observed.pods if pod.phase is Phase.RUNNING and pod.reading is not None]
     repaired = await act.settle_pools(consoles, running, until)
     notices += events.of_changes("PoolsResized", [f"{whose}{each}" for each in repaired])
-    uids = [pod.uid for pod in running]
+    neighbours = [pod for pod in pools.observed.neighbours if pod.reading is not None]  # of the same release
+    uids = [pod.uid for pod in (*running, *neighbours)]
     settled = await act.settle_consoles(consoles, uids, console_settings(pools.spec), until)
     return notices + events.of_changes("TimeoutsSet", sorted({f"{whose}{each}" for each in settled}))

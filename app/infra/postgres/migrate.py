@@ -112,6 +112,9 @@ def _create(direct_url: str, preparation: Preparation) -> None:
 def _limit_sessions(direct_url: str, statement_timeout_ms: int, role: str) -> None:
     """Set timeouts with which PostgreSQL ends what a killed worker leaves behind; they apply to new sessions.
 
+    A node that is lost closes no connection: keep-alives end those that idle, and `tcp_user_timeout` the others, within
+    25 s. The operator counts the connections of such a node's pods for longer.
+
     Parallel plans are switched off: a search relies on the parts of its UNION being run in order. So are scans of whole
     tables where there is an index: the planner does not count what it costs to read a text that is stored elsewhere.
     """
@@ -120,6 +123,10 @@ def _limit_sessions(direct_url: str, statement_timeout_ms: int, role: str) -> No
         "lock_timeout": f"{max(statement_timeout_ms * 4 // 5, 1)}ms",
         "idle_in_transaction_session_timeout": f"{3 * statement_timeout_ms}ms",
         "client_connection_check_interval": "2s",
+        "tcp_keepalives_idle": "10s",
+        "tcp_keepalives_interval": "5s",
+        "tcp_keepalives_count": "3",
+        "tcp_user_timeout": "25s",
         "jit": "off",
         "max_parallel_workers_per_gather": "0",
         "enable_seqscan": "off",

@@ -1,5 +1,6 @@
 {{/*
-The running release before an upgrade, as JSON; empty if nothing runs: operator (whether it sets pool sizes), poolSize (the
+The running release before an upgrade, as JSON; empty if nothing runs: operator (whether it sets pool sizes), converged
+(whether all pods have what its resource says), poolSize (the
 largest pool that a pod may have), floor (the pool size with which pods may start), pods (how many can exist at once), maxPods
 (for how many pods the operator keeps floors), most (replicas), connectionBudget (of all running pods together). Read from the
 cluster, or from database.running without one. An autoscaler is found by its target, because KEDA chooses its name.
@@ -62,6 +63,7 @@ cluster, or from database.running without one. An autoscaler is found by its tar
 {{- end -}}
 {{- $database := .spec.database -}}
 {{- $_ := set $found "operator" true -}}
+{{- $_ := set $found "converged" $converged -}}
 {{- $_ := set $found "connectionBudget" (int $database.connectionBudget) -}}
 {{- $_ := set $found "poolSize" (max $found.poolSize ($converged | ternary (dig "perPod" "max" 32 $database) $database.connectionBudget)) -}}
 {{- if $converged -}}
@@ -73,24 +75,29 @@ cluster, or from database.running without one. An autoscaler is found by its tar
 {{- toJson $found -}}
 {{- end }}
 
-{{/* Connections that task workers and the realtime gateway can have during an upgrade: for each the larger of old and new. */}}
+{{/*
+Connections that task workers and the realtime gateway can have, as JSON: now, and most (during the upgrade: for each the
+larger of old and new).
+*/}}
 {{- define "jobfinder.running.others" -}}
 {{- $new := include "jobfinder.others" . | fromJson -}}
-{{- $total := 0 -}}
+{{- $now := 0 -}}
+{{- $most := 0 -}}
 {{- range $component := list "worker" "realtime" -}}
 {{- $name := include (printf "jobfinder.%s.fullname" $component) $ -}}
 {{- $old := 0 -}}
 {{- with lookup "apps/v1" "Deployment" $.Release.Namespace $name -}}
-{{- $most := dig "replicas" 1 .spec | int -}}
+{{- $pods := dig "replicas" 1 .spec | int -}}
 {{- with lookup "autoscaling/v2" "HorizontalPodAutoscaler" $.Release.Namespace $name -}}
-{{- $most = max $most .spec.maxReplicas | int -}}
+{{- $pods = max $pods .spec.maxReplicas | int -}}
 {{- end -}}
-{{- $surge := include "jobfinder.surge" (dict "value" (dig "strategy" "rollingUpdate" "maxSurge" "25%" .spec) "replicas" $most) | int -}}
-{{- $old = mul (add (mul 2 $most) $surge) (include "jobfinder.poolSize" (dict "spec" .spec.template.spec) | int) -}}
+{{- $surge := include "jobfinder.surge" (dict "value" (dig "strategy" "rollingUpdate" "maxSurge" "25%" .spec) "replicas" $pods) | int -}}
+{{- $old = mul (add (mul 2 $pods) $surge) (include "jobfinder.poolSize" (dict "spec" .spec.template.spec) | int) -}}
 {{- end -}}
-{{- $total = add $total (max $old (get $new $component | int)) -}}
+{{- $now = add $now $old -}}
+{{- $most = add $most (max $old (get $new $component | int)) -}}
 {{- end -}}
-{{- $total -}}
+{{- dict "now" $now "most" $most | toJson -}}
 {{- end }}
 
 {{/*
@@ -124,7 +131,8 @@ allows. If the operator runs before and after, it must already keep floors for a
 {{- $budget := max $new.budget $running.connectionBudget | int -}}
 {{- $pods := max $new.least $running.pods | int -}}
 {{- $size := max $new.start $running.poolSize | int -}}
-{{- $others := include "jobfinder.running.others" . | int -}}
+{{- $both := include "jobfinder.running.others" . | fromJson -}}
+{{- $others := int $both.most -}}
 {{- $kept := add $new.headroom $others | int -}}
 {{- $sum := add (mul $size $pods) $kept | int -}}
 {{- $patch := printf "kubectl -n %s patch jfc %s --type=merge -p '{\"spec\":{\"database\":%%s}}', and wait until its condition BudgetConverged is True again" .Release.Namespace $name -}}
@@ -132,6 +140,11 @@ allows. If the operator runs before and after, it must already keep floors for a
 {{- if or (gt (int $new.floor) (int $running.floor)) (gt (int $new.least) (int (max $running.pods $running.maxPods))) -}}
 {{- $database := dict "connectionBudget" $budget "maxPods" (max $new.maxPods $running.pods) "perPod" (dict "floor" $new.floor) | toJson -}}
 {{- fail (printf "\n\nFloor %v x %v pods are more than the operator keeps free of what it has granted: floor %v x %v pods. New pods would come before others have given up theirs.\nTake two steps:\n  1. %s\n  2. this upgrade\n" $new.floor $new.least $running.floor (max $running.pods $running.maxPods) (printf $patch $database)) -}}
+{{- end -}}
+{{- $more := int (sub $both.most $both.now) -}}
+{{- if and (gt $more (int $new.headroom)) (not .Values.database.running) (or (not $running.converged) (gt (int (add $running.connectionBudget $more)) (int (add $budget $new.headroom)))) -}}
+{{- $database := dict "connectionBudget" (sub (add $budget $new.headroom) $more) | toJson -}}
+{{- fail (printf "\n\nTask workers and realtime can have %d connections more than those that run, and the operator keeps %d free (database.headroom). New pods would come before others have given up theirs.\nTake two steps:\n  1. %s\n  2. this upgrade\n" $more (int $new.headroom) (printf $patch $database)) -}}
 {{- end -}}
 {{- else if gt $sum $budget -}}
 {{- $reason := printf "\n\nWhile old and new pods run at the same time, pools of up to %d x %d pods + database.headroom %v%s = %d are more than database.connectionBudget %d: pods that run have up to %v, new ones %v.\nTake two steps:\n  1. " $size $pods $new.headroom (empty $others | ternary "" (printf " + %d of task workers and realtime" $others)) $sum $budget $running.poolSize $new.start -}}

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from fractions import Fraction
 
-from lightkube.models.core_v1 import Container, PodSpec
+from lightkube.models.core_v1 import Container, EnvVar, PodSpec
 from lightkube.resources.apps_v1 import Deployment, StatefulSet
 from lightkube.resources.autoscaling_v2 import HorizontalPodAutoscaler
 from lightkube.resources.core_v1 import Pod
@@ -38,7 +38,7 @@ def pod_seen(pod: Pod) -> PodSeen:
         name=meta.name,
         phase=_phase(pod),
         ready=any(each.type == "Ready" and each.status == "True" for each in (status and status.conditions) or ()),
-        reachable=status is None or (status.phase != "Unknown" and status.reason != "NodeLost"),
+        reachable=_is_reachable(pod),
         node=(spec.nodeName or "") if spec is not None else "",
         process=_process(pod),
         born_with=_born_with(spec),
@@ -138,6 +138,18 @@ def _is_pooler(name: str) -> bool:
     return name == SIDECAR or (name.startswith(REPLICA_SIDECAR) and not name.endswith("-config"))
 
 
+def _is_reachable(pod: Pod) -> bool:
+    """False for a pod of a lost node, also after the control plane has called it Failed, which the containers' states
+    do not show.
+    """
+    status = pod.status
+    if status is None:
+        return True
+    if status.phase in ("Failed", "Succeeded"):
+        return has_ended(pod)
+    return status.phase != "Unknown" and status.reason != "NodeLost"
+
+
 def _phase(pod: Pod) -> Phase:
     phase = pod.status.phase if pod.status else None
     if phase in ("Failed", "Succeeded"):
@@ -159,10 +171,25 @@ def _process(pod: Pod, sidecar: str = SIDECAR) -> str:
 
 
 def database(spec: PodSpec | None) -> str:
-    """`host:port/name` from the environment of the pods' PgBouncer; empty if it names no host."""
-    given = _pooler_environment(spec)
-    host, port, name = (given.get(each, "") for each in SERVER)
+    """`host:port/name` from the environment of the pods' PgBouncer; empty if it names no host.
+
+    A part that is in a Secret is replaced by `secret <name>/<key>`, or by the path of its file if no Secret is found:
+    pods that use the same Secret use the same database.
+    """
+    host, port, name = (_told(spec, each) for each in SERVER)
     return f"{host.lower().rstrip('.')}:{port or 5432}/{name}" if host else ""
+
+
+def _told(spec: PodSpec | None, variable: str) -> str:
+    given = _pooler_environment(spec)
+    path = given.get(f"{variable}_FILE", "")
+    if given.get(variable) or not path:
+        return given.get(variable, "")
+    for secret in (volume.secret for volume in (spec and spec.volumes) or ()):
+        for item in (secret and secret.items) or ():
+            if secret is not None and item.path == path.rpartition("/")[2]:
+                return f"secret {secret.secretName}/{item.key}"
+    return path
 
 
 def _born_with(spec: PodSpec | None, replica: str = "") -> int | None:
@@ -179,10 +206,16 @@ def _pooler_environment(spec: PodSpec | None, replica: str = "") -> dict[str, st
         whose = container.name.removeprefix(REPLICA_SIDECAR).removesuffix("-config")
         if (whose if container.name.startswith(REPLICA_SIDECAR) else "") != replica:
             continue
-        given = {each.name: each.value or "" for each in container.env or ()}
+        given = {each.name: each.value or _key(each) for each in container.env or ()}
         if given.get(POOL_SIZE, "").isdecimal():
             return given
     return {}
+
+
+def _key(variable: EnvVar) -> str:
+    """`secret <name>/<key>` of a variable that comes from a Secret; otherwise empty."""
+    key = variable.valueFrom.secretKeyRef if variable.valueFrom is not None else None
+    return f"secret {key.name}/{key.key}" if key is not None else ""
 
 
 def _surge(deployment: Deployment, replicas: int) -> int:

@@ -21,7 +21,7 @@ from jobfinder_operator.deciding.evidence import (
     still_haunting,
     take_over,
 )
-from jobfinder_operator.deciding.ledger import GUESSED, UNASKED, Entry, Ledger
+from jobfinder_operator.deciding.ledger import GUESSED, UNASKED, Entry, Ghost, Ledger
 from jobfinder_operator.deciding.parameters import Parameters, too_little
 from jobfinder_operator.deciding.shares import Claim, Rules, targets
 from jobfinder_operator.deciding.snapshot import PodSeen, Reading, Snapshot, living
@@ -198,11 +198,13 @@ def _account(parameters: Parameters, ledger: Ledger | None, observed: Snapshot, 
 
 
 def _reserved(account: Account, observed: Snapshot) -> int:
-    """Connections of other Deployments' pods, existing and future ones, and of their ghosts."""
-    foreign = [entry for entry in account.entries.values() if entry.foreign]
-    floors = max(observed.neighbour_floors, sum(entry.born_with for entry in foreign))
-    above = sum(max(0, entry.cap - entry.born_with) for entry in foreign)
-    return floors + above + sum(ghost.cap for ghost in account.ghosts if ghost.foreign)
+    """Connections of other Deployments' pods, existing and future ones; their ghosts are among the pods that
+    `neighbour_floors` counts, as a rollout replaces them.
+    """
+    every: list[Entry | Ghost] = [*account.entries.values(), *account.ghosts]
+    foreign = [each for each in every if each.foreign]
+    floors = max(observed.neighbour_floors, sum(min(each.cap, each.born_with) for each in foreign))
+    return floors + sum(max(0, each.cap - each.born_with) for each in foreign)
 
 
 def _caps(account: Account) -> list[int]:

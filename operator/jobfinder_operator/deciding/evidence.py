@@ -41,7 +41,7 @@ class Account:
     def bury(self, entry: Entry, seconds: float) -> None:
         """Count the cap of `entry` for `seconds` more: PostgreSQL may still run its queries."""
         until = self.now + seconds
-        self.ghosts.append(Ghost(entry.uid, entry.name, entry.cap, until, seconds, entry.foreign))
+        self.ghosts.append(Ghost(entry.uid, entry.name, entry.cap, until, seconds, entry.foreign, entry.born_with))
 
     def drifted(self, kind: str, message: str) -> None:
         self.drifts.append(Drift(kind, message))
@@ -101,7 +101,7 @@ def absorb(account: Account, recorded: Mapping[str, Entry], observed: Snapshot, 
     """Fill `account` with all existing pods; recorded pods that no longer exist become ghosts."""
     every, foreign = observed.pods + observed.neighbours, {pod.uid for pod in observed.neighbours}
     pods = {pod.uid: pod for pod in living(every)}
-    ended = observed.ended | {pod.uid for pod in every if pod.phase is Phase.FINISHED}
+    ended = observed.ended | {pod.uid for pod in every if pod.phase is Phase.FINISHED and pod.reachable}
     for uid, entry in recorded.items():
         if uid not in pods:
             account.bury(entry, _afterlife(account, entry, told=uid in ended))

@@ -37,7 +37,7 @@ class Entry:
 class Ghost:
     """A PgBouncer that has ended while PostgreSQL may still run its queries: `cap` counts until the time `until`.
 
-    That is `seconds` after its end was seen. `foreign`: as in `Entry`.
+    That is `seconds` after its end was seen. `foreign`, `born_with`: as in `Entry`.
     """
 
     uid: str
@@ -46,6 +46,7 @@ class Ghost:
     until: float
     seconds: float
     foreign: bool = False
+    born_with: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from enum import StrEnum
 
 
 class Phase(StrEnum):
-    """`TERMINATING` has a deletion time. `FINISHED`: the kubelet reports that the sidecar has ended for good; the pod
-    is Failed, Succeeded, or Terminating with all containers terminated.
+    """`TERMINATING` has a deletion time. `FINISHED`: the sidecar has ended for good; the pod is Failed, Succeeded, or
+    Terminating with all containers terminated.
     """
 
     PENDING = "Pending"
@@ -55,7 +55,8 @@ class AppReading:
 
 @dataclass(frozen=True, slots=True)
 class PodSeen:
-    """`reachable`: its node is Ready. `process`: containerID of the running sidecar; empty: unknown.
+    """`reachable`: its kubelet reports what it does, as far as is known. `process`: containerID of the running sidecar;
+    empty: unknown.
 
     `born_with`: the pool size that its sidecar starts with (PGBOUNCER_POOL_SIZE); None: unknown. `follows`: it reads
     the resource's tuning.

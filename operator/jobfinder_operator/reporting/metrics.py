@@ -50,6 +50,7 @@ class ConfigSample:
 
     budget: int
     granted: int
+    free: int
     used: int
     feasible: bool
     pods: tuple[PodSample, ...]
@@ -128,14 +129,16 @@ class _Samples(Collector):
 def _totals(configs: dict[str, ConfigSample]) -> Iterator[Metric]:
     budget = _gauge("connection_budget", "Connections that the resource allows", "config")
     granted = _gauge("connections_granted", "Sum of the pods' largest pools", "config")
+    free = _gauge("connections_free", "Connections that can still be granted to the pods", "config")
     used = _gauge("connections_used", "Connections that the pods have to PostgreSQL", "config")
     feasible = _gauge("budget_feasible", "1 when the budget's sum works out", "config")
     for config, sample in configs.items():
         budget.add_metric([config], sample.budget)
         granted.add_metric([config], sample.granted)
+        free.add_metric([config], sample.free)
         used.add_metric([config], sample.used)
         feasible.add_metric([config], sample.feasible)
-    yield from (budget, granted, used, feasible)
+    yield from (budget, granted, free, used, feasible)
 
 
 def _replicas(configs: dict[str, ConfigSample]) -> Iterator[Metric]:

@@ -11,13 +11,17 @@ from jobfinder_operator.reporting.metrics import ConfigSample, PodSample, Replic
 NONE: Mapping[str, Pools] = MappingProxyType({})
 
 
-def sample(decision: Decision, observed: Snapshot, replicas: Mapping[str, Pools] = NONE) -> ConfigSample:
+def sample(
+    decision: Decision, observed: Snapshot, replicas: Mapping[str, Pools] = NONE, *, feasible: bool
+) -> ConfigSample:
+    """`feasible`: whether the condition BudgetFeasible is True."""
     sums = decision.sums
     return ConfigSample(
         budget=sums.budget,
         granted=sums.granted,
+        free=max(0, sums.room),
         used=sums.used,
-        feasible=not any(each.infeasible for each in (decision, *(pools.decision for pools in replicas.values()))),
+        feasible=feasible,
         pods=tuple(_pod(pod, decision) for pod in observed.pods if pod.uid in decision.ledger.pods),
         servers=tuple(_server(each) for each in observed.memcached),
         replicas=tuple(

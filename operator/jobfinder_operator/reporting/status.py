@@ -22,7 +22,7 @@ from jobfinder_operator.reporting.conditions import (
 from jobfinder_operator.reporting.recommend import recommend
 from jobfinder_operator.spec import Spec
 
-__all__ = ["Situation", "TuningState", "build", "is_ready", "without_times"]
+__all__ = ["Situation", "TuningState", "build", "holds", "without_times"]
 
 PODS_MOST, PODS_WORST = 100, 20
 
@@ -87,9 +87,9 @@ def build(situation: Situation, resource: Mapping[str, Any], at: str) -> dict[st
     }
 
 
-def is_ready(status: Mapping[str, Any]) -> bool:
-    """Whether the condition Ready is True."""
-    return any(each["type"] == "Ready" and each["status"] == "True" for each in status["conditions"])
+def holds(status: Mapping[str, Any], condition: str) -> bool:
+    """Whether the condition is True."""
+    return any(each["type"] == condition and each["status"] == "True" for each in status["conditions"])
 
 
 def without_times(status: Mapping[str, Any]) -> dict[str, Any]:

@@ -61,7 +61,7 @@ def test_both_paths_lead_to_the_gateway_exactly() -> None:
     [rule] = named(manifests, "Ingress", RELEASE)["spec"]["rules"]
     mine = [each for each in rule["http"]["paths"] if each["backend"]["service"]["name"] == NAME]
     assert [(each["path"], each["pathType"]) for each in mine] == [(path, "Exact") for path in wanted]
-    _, last = named(manifests, "HTTPRoute", RELEASE)["spec"]["rules"]
+    *_, last = named(manifests, "HTTPRoute", RELEASE)["spec"]["rules"]
     assert [each["path"] for each in last["matches"]] == [{"type": "Exact", "value": path} for path in wanted]
     [port] = named(manifests, "Service", NAME)["spec"]["ports"]
     assert last["backendRefs"] == [{"name": NAME, "port": port["port"]}]

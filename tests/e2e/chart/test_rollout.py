@@ -231,3 +231,56 @@ def test_second_resource_for_one_deployment_or_database_is_refused(
     outcome = upgrade(values(Release(operator=True)), objects, tmp_path)
     assert outcome.ok is not bool(words), outcome.complaint
     assert words in outcome.complaint
+
+
+def in_secret(name: str) -> Manifest:
+    """A Deployment whose PgBouncer reads the database's address from a Secret, as the chart writes it."""
+    files = {f"DATABASE_{part}_FILE": f"/run/secrets/jobfinder/database-{part.lower()}" for part in ("HOST", "NAME")}
+    found = deployment(1, name="blue", DATABASE_PORT="5432", **files)
+    items = [{"key": "host", "path": "database-host"}, {"key": "dbname", "path": "database-name"}]
+    volume = {"name": "database-password", "secret": {"secretName": name, "items": items}}
+    found["spec"]["template"]["spec"]["volumes"] = [{"name": "other", "emptyDir": {}}, volume]
+    return found
+
+
+@pytest.mark.parametrize(("secret", "refused"), [("orders", True), ("other", False)])
+def test_databases_in_secrets_are_compared_by_the_secrets(secret: str, refused: bool, tmp_path: Path) -> None:
+    keys = {"host": "host", "dbname": "dbname"}
+    given = values(Release(operator=True))
+    given = {**given, "database": {**given["database"], "host": "", "existingSecret": "orders", "secretKeys": keys}}
+    outcome = upgrade(given, (config("older", target="blue"), in_secret(secret)), tmp_path)
+    assert outcome.ok is not refused, outcome.complaint
+    assert ("to secret orders/host:5432/secret orders/dbname" in outcome.complaint) is refused
+
+
+MORE = {"worker": {"enabled": True, "replicas": 2, "connections": 4}}  # 2 x 2 x 4 connections during a rollout
+
+
+@pytest.mark.parametrize(
+    ("resource", "new", "words"),
+    [
+        (
+            config(),
+            Release(operator=True),
+            "can have 16 connections more than those that run, and the operator keeps 5",
+        ),
+        (config(), Release(operator=True), '-p \'{"spec":{"database":{"connectionBudget":69}}}\''),
+        (config(connectionBudget=69), Release(operator=True), ""),
+        (config(connectionBudget=69, converged=False), Release(operator=True), "BudgetConverged is True again"),
+        (config(), Release(operator=True, budget=91), ""),
+        (config(), Release(operator=True, headroom=16), ""),
+    ],
+)
+def test_task_workers_get_their_connections_before_they_start(
+    resource: Manifest, new: Release, words: str, tmp_path: Path
+) -> None:
+    outcome = upgrade({**values(new), **MORE}, (*OPERATED, resource), tmp_path)
+    assert outcome.ok is not bool(words), outcome.complaint
+    assert words in outcome.complaint
+
+
+def test_task_workers_that_run_already_have_their_connections(tmp_path: Path) -> None:
+    running = deployment(4, surge=0, name="jobfinder-worker")
+    running["spec"]["replicas"] = 2
+    outcome = upgrade({**values(Release(operator=True)), **MORE}, (*OPERATED, config(), running), tmp_path)
+    assert outcome.ok, outcome.complaint

@@ -1,6 +1,7 @@
 """`kubectl edit` of each field takes effect within 15 s, with no restart and no failed request."""
 
 import base64
+from itertools import product
 from typing import Any
 
 import pytest
@@ -50,6 +51,7 @@ CONSOLE: dict[str, Field] = {
     "database.timeouts.queryWaitSeconds": ("query_wait_timeout", 6, 8),
     "database.timeouts.idleSeconds": ("server_idle_timeout", 45, 60),
 }
+COMPONENTS = ("app", "worker", "realtime")  # each has its container's name
 BOUNDS = ("default_pool_size", "max_db_connections")  # both limit a pool
 ASK_CONSOLE = (
     "import os, psycopg2; c = psycopg2.connect(os.environ['PGBOUNCER_CONSOLE_URL']); c.autocommit = True; "
@@ -78,9 +80,9 @@ def told(contents: dict[str, Any], path: str) -> Any:
     return found
 
 
-def console_setting(release: Release, pod: str, name: str) -> int:
+def console_setting(release: Release, pod: str, name: str, component: str = "app") -> int:
     """Read a setting from the console of the pod's PgBouncer."""
-    answer = release.kubectl("exec", pod, "-c", "app", "--", "python", "-c", ASK_CONSOLE.replace("NAME", name))
+    answer = release.kubectl("exec", pod, "-c", component, "--", "python", "-c", ASK_CONSOLE.replace("NAME", name))
     return round(float(answer.strip()))
 
 
@@ -90,7 +92,7 @@ def granted(seen: Seen) -> int:
 
 def restarts(release: Release) -> dict[str, int]:
     """Of each pod, but for those that end, as a worker of the test before."""
-    pods = [each for name in ("app", "worker", "realtime") for each in release.pods(name)]
+    pods = [each for name in COMPONENTS for each in release.pods(name)]
     return {each.uid: each.restarts for each in pods if not each.ending}
 
 
@@ -109,9 +111,9 @@ def test_each_field_takes_effect_live(release: Release, config: Config) -> None:
             with watch.phase(f"{section} of PgBouncer"):
                 config.edit(f"spec.{section}", {field: value for field, (_, value, _) in fields.items()})
                 config.wait_for("Ready")
-                for pod in release.pods():
-                    for name, value, _ in fields.values():
-                        wait_for_setting(release, pod.name, name, value)
+                for component, (name, value, _) in product(COMPONENTS, fields.values()):
+                    for pod in (each for each in release.pods(component) if not each.ending):
+                        wait_for_setting(release, pod.name, name, value, component)
         with watch.phase("cache.memcachedMegabytes"):
             config.edit("spec.cache.memcachedMegabytes", 80)
             seen = config.wait_for("CacheTuned")
@@ -131,8 +133,8 @@ def test_each_field_takes_effect_live(release: Release, config: Config) -> None:
     assert "64 -> 80 MB" in events
 
 
-def wait_for_setting(release: Release, pod: str, name: str, value: int) -> None:
-    wait_for(lambda: console_setting(release, pod, name) == value, f"{name} {value} of {pod}", 15)
+def wait_for_setting(release: Release, pod: str, name: str, value: int, component: str = "app") -> None:
+    wait_for(lambda: console_setting(release, pod, name, component) == value, f"{name} {value} of {pod}", 15)
 
 
 def edit_the_budget(config: Config) -> None:

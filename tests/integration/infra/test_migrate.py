@@ -95,6 +95,18 @@ def test_new_sessions_have_the_database_timeouts(url: str, db: Database) -> None
     limits.close()
 
 
+def test_new_sessions_end_when_their_node_is_lost(url: str, db: Database) -> None:
+    migrate(url, NOTHING)
+    (given,) = db.one(
+        "SELECT setconfig FROM pg_db_role_setting JOIN pg_database d ON d.oid = setdatabase"
+        " WHERE d.datname = current_database()"
+    ) or ((),)
+    settings = dict(each.split("=", 1) for each in given)
+    idle, interval = (int(settings[f"tcp_keepalives_{name}"].removesuffix("s")) for name in ("idle", "interval"))
+    assert idle + int(settings["tcp_keepalives_count"]) * interval == 25
+    assert settings["tcp_user_timeout"] == "25s"
+
+
 def test_migrate_creates_the_function_that_prepares_statements(url: str, db: Database) -> None:
     migrate(url, NOTHING)
     with db.transaction() as transaction:

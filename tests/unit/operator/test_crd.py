@@ -90,7 +90,7 @@ def test_every_field_of_the_tuning_file_can_be_set() -> None:
 @pytest.mark.parametrize(("kind", "name"), [(Entry, "pods"), (Ghost, "ghosts")])
 def test_schema_keeps_every_field_of_the_ledger(kind: type[Entry] | type[Ghost], name: str) -> None:
     entry = Entry("u", "pod", 3, 2, 3, "s", 1.5, "p", 1, 2.5, reachable=False, grace_seconds=9.0, foreign=True)
-    ledger = Ledger("me", 3.5, {"u": entry}, (Ghost("v", "old", 4, 9.5, 7.0, foreign=True),), (1.0,), 9)
+    ledger = Ledger("me", 3.5, {"u": entry}, (Ghost("v", "old", 4, 9.5, 7.0, foreign=True, born_with=2),), (1.0,), 9)
     assert Ledger.from_dict(ledger.to_dict()) == ledger
     assert unknown(ledger.to_dict(), SCHEMA["status"]["properties"]["ledger"]) == []
     assert len(ledger.to_dict()[name][0]) == len(dataclasses.fields(kind))

@@ -15,6 +15,11 @@
 {{- if .Values.httpRoute.enabled -}}
 {{- range .Values.httpRoute.hostnames }}{{ $hosts = append $hosts . }}{{ end -}}
 {{- end -}}
+{{- $logServer := printf "%s-0[.:].*" (include "jobfinder.memcached.fullname" .) -}}
+{{- if not .Values.memcached.enabled -}}
+{{- /* A server of extraEnv; a point in a regular expression stands for any character, also for those of an IPv6 address. */ -}}
+{{- $logServer = regexReplaceAll "[^0-9A-Za-z:-]" (include "jobfinder.logIdentity" .) "." -}}
+{{- end -}}
 {{- $words = merge $words (dict
   "namespace" .Release.Namespace
   "fullname" $fullname
@@ -22,7 +27,7 @@
   "traffic" (printf "%s,route!~\"/metrics|/api/v1/health.*\"" $app)
   "operator" (printf "namespace=%q,job=%q" .Release.Namespace (include "jobfinder.operator.fullname" .))
   "realtime" (printf "namespace=%q,job=%q" .Release.Namespace (include "jobfinder.realtime.fullname" .))
-  "logServer" (printf "%s-0[.:].*" (include "jobfinder.memcached.fullname" .))
+  "logServer" $logServer
   "hosts" (join "|" (uniq $hosts) | replace "." "[.]" | replace "*" "[^.]+")
   "certificates" (join "|" (uniq $certificates))
 ) -}}

@@ -19,7 +19,14 @@ Refuse fields that the CustomResourceDefinition does not have; the API server wo
 {{- define "jobfinder.operator.checkOwner" -}}
 {{- if .Capabilities.APIVersions.Has "jobfinder.dev/v1alpha1" -}}
 {{- $name := include "jobfinder.fullname" . -}}
-{{- $database := printf "%s:%v/%s" (include "jobfinder.database.host" .) (include "jobfinder.database.port" .) .Values.database.name -}}
+{{- $told := include "jobfinder.database.told" . | fromJson -}}
+{{- $parts := dict "host" (include "jobfinder.database.host" .) "port" (include "jobfinder.database.port" .) "name" .Values.database.name -}}
+{{- range $what, $value := $parts -}}
+{{- with get $told (printf "database-%s" $what) -}}
+{{- $_ := set $parts $what (printf "secret %s/%s" (include "jobfinder.database.secretName" $) .) -}}
+{{- end -}}
+{{- end -}}
+{{- $database := printf "%s:%s/%s" $parts.host $parts.port $parts.name -}}
 {{- range (lookup "jobfinder.dev/v1alpha1" "JobFinderConfig" .Release.Namespace "" | default dict).items -}}
 {{- $target := dig "spec" "target" "deployment" "" . -}}
 {{- $theirs := "" -}}
@@ -35,14 +42,28 @@ Refuse fields that the CustomResourceDefinition does not have; the API server wo
 {{- end -}}
 {{- end }}
 
-{{/* host:port/name of PgBouncer's database, the primary's, in the environment of a pod spec's containers. */}}
+{{/*
+host:port/name of PgBouncer's database, the primary's, in the environment of a pod spec's containers; for a part in a Secret
+`secret <name>/<key>`, as the operator calls it.
+*/}}
 {{- define "jobfinder.operator.database" -}}
+{{- $secrets := dict -}}
+{{- range $volume := .volumes | default list -}}
+{{- range dig "secret" "items" list $volume -}}
+{{- $_ := set $secrets .path (printf "secret %s/%s" $volume.secret.secretName .key) -}}
+{{- end -}}
+{{- end -}}
 {{- range .initContainers | default list -}}
 {{- if not (hasPrefix "pgbouncer-replica-" .name) -}}
 {{- $given := dict -}}
 {{- range .env -}}{{- $_ := set $given .name (default "" .value) -}}{{- end -}}
 {{- if hasKey $given "PGBOUNCER_POOL_SIZE" -}}
-{{- printf "%s:%s/%s" (get $given "DATABASE_HOST") (get $given "DATABASE_PORT") (get $given "DATABASE_NAME") -}}
+{{- $parts := list -}}
+{{- range $what := list "HOST" "PORT" "NAME" -}}
+{{- $file := get $given (printf "DATABASE_%s_FILE" $what) | default "" | base -}}
+{{- $parts = append $parts (default (get $secrets $file | default "") (get $given (printf "DATABASE_%s" $what))) -}}
+{{- end -}}
+{{- printf "%s:%s/%s" (index $parts 0) (index $parts 1) (index $parts 2) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

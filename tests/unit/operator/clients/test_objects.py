@@ -184,6 +184,16 @@ def test_pod_has_ended_only_when_the_pgbouncers_of_replicas_have() -> None:
         assert objects.has_ended(pod(status)) is over
 
 
+@pytest.mark.parametrize("phase", ["Failed", "Succeeded"])
+def test_pod_of_a_lost_node_is_not_reachable_though_it_counts_as_failed(phase: str) -> None:
+    running: dict[str, Any] = {"running": {}}
+    over: dict[str, Any] = {"terminated": {"exitCode": 0}}
+    for state, reachable in ((running, False), (over, True)):
+        status = {"phase": phase, "containerStatuses": [container("app", state), container("pgbouncer", state)]}
+        seen = objects.pod_seen(pod(status))
+        assert (seen.phase, seen.reachable) == (Phase.FINISHED, reachable)
+
+
 def test_deleted_pod_has_ended_when_all_its_containers_have() -> None:
     over: dict[str, Any] = {"terminated": {"exitCode": 0}}
     runs: dict[str, Any] = {"running": {}}
@@ -212,3 +222,25 @@ def test_database_is_read_from_the_pooler_configuration(given: dict[str, str], n
     containers = [misleading, {"name": "pgbouncer-config", "env": environment}]
     spec = cast(PodSpec, PodSpec.from_dict({"containers": [], "initContainers": containers}))
     assert objects.database(spec) == name
+
+
+def test_database_in_a_secret_is_told_by_the_secret() -> None:
+    files = {f"DATABASE_{part}_FILE": f"/run/secrets/jobfinder/database-{part.lower()}" for part in ("HOST", "NAME")}
+    environment = [{"name": key, "value": value} for key, value in {"PGBOUNCER_POOL_SIZE": "1", **files}.items()]
+    items = [{"key": "host", "path": "database-host"}, {"key": "dbname", "path": "database-name"}]
+    volume = {"name": "database-password", "secret": {"secretName": "orders-app", "items": items}}
+    containers = {"containers": [], "initContainers": [{"name": "pgbouncer-config", "env": environment}]}
+    mounted = cast(PodSpec, PodSpec.from_dict({**containers, "volumes": [{"name": "other"}, volume]}))
+    assert objects.database(mounted) == "secret orders-app/host:5432/secret orders-app/dbname"
+    elsewhere = cast(PodSpec, PodSpec.from_dict(containers))
+    assert objects.database(elsewhere) == f"{files['DATABASE_HOST_FILE']}:5432/{files['DATABASE_NAME_FILE']}"
+
+
+def test_database_in_a_variable_from_a_secret_is_told_by_the_secret() -> None:
+    host = {"name": "DATABASE_HOST", "valueFrom": {"secretKeyRef": {"name": "orders-app", "key": "host"}}}
+    name = {"name": "DATABASE_NAME", "value": "jobs"}
+    node = {"name": "NODE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}
+    environment = [{"name": "PGBOUNCER_POOL_SIZE", "value": "1"}, host, name, node]
+    pooler = {"name": "pgbouncer-config", "env": environment}
+    spec = cast(PodSpec, PodSpec.from_dict({"containers": [], "initContainers": [pooler]}))
+    assert objects.database(spec) == "secret orders-app/host:5432/jobs"

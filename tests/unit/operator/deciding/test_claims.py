@@ -107,7 +107,7 @@ def test_pods_of_other_deployments_count_but_are_not_changed() -> None:
     assert {step.uid for step in decision.steps} == {"p"}
     assert decision.sums.total == decision.sums.budget == 30
     gone = decide(parameters, decision.ledger, replace(around, neighbours=(pod("m"),)), NOW)
-    assert gone.sums.reserved == 3 + (4 - 1) + 6, "its backends linger"
+    assert gone.sums.reserved == 3 + (4 - 1) + (6 - 1), "its backends linger, in place of a pod"
 
 
 def test_other_deployments_can_leave_no_room() -> None:

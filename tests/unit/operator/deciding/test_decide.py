@@ -89,8 +89,12 @@ def test_how_long_a_removed_pod_counts() -> None:
         "late": entry("late", 3, leaving_at=NOW - 20),
         "overdue": entry("overdue", 3, leaving_at=NOW - 90),
         "lost": entry("lost", 3, reachable=False),
+        "finished": entry("finished", 3),
+        "failed": entry("failed", 3),
     }
-    observed = Snapshot(NOW, ended=frozenset({"told"}))
+    over = replace(pod("finished", 3), phase=Phase.FINISHED)
+    failed = replace(over, uid="failed", reachable=False)
+    observed = Snapshot(NOW, (over, failed), ended=frozenset({"told"}))
     ghosts = decide(PARAMETERS, ledger(*entries.values()), observed, NOW).ledger.ghosts
     assert {ghost.uid: ghost.until - NOW for ghost in ghosts} == {
         "told": 7,
@@ -98,6 +102,8 @@ def test_how_long_a_removed_pod_counts() -> None:
         "late": 17,
         "overdue": 67,
         "lost": 67,
+        "finished": 7,
+        "failed": 37,
     }
 
 

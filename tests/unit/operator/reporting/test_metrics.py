@@ -8,12 +8,20 @@ from jobfinder_operator.reporting.metrics import ConfigSample, Metrics, PodSampl
 SAMPLE = ConfigSample(
     budget=40,
     granted=20,
+    free=3,
     used=11,
     feasible=True,
     pods=(PodSample("pod-a", 10, 9, 2),),
     servers=(ServerSample("m-0", True, 100, 1000, 7, 3), ServerSample("m-1", False)),
 )
-CONFIG = {"connection_budget": 40, "connections_granted": 20, "connections_used": 11, "budget_feasible": 1, "ready": 1}
+CONFIG = {
+    "connection_budget": 40,
+    "connections_granted": 20,
+    "connections_free": 3,
+    "connections_used": 11,
+    "budget_feasible": 1,
+    "ready": 1,
+}
 POD = {"pod_cap": 10, "pod_used": 9, "pod_waiting": 2}
 SERVER = {
     "memcached_up": 1,
