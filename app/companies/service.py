@@ -17,6 +17,7 @@ from app.auth.schemas import Client
 from app.coherence import Coherence, FactCache, Kind, company_key
 from app.companies import store
 from app.companies.schemas import (
+    SLUG,
     SLUG_MAX,
     Company,
     CompanyFact,
@@ -37,6 +38,7 @@ OWNED_MAX = 50
 REMEMBERED_SLUGS = 10_000
 NAMED_MAX = 5
 _NO_NAME = "company"
+_is_slug = re.compile(SLUG).fullmatch
 
 Follow = Callable[[Transaction, int], Sequence[str]]
 """Updates data derived from a company, in the same transaction as its change; returns the changed cache keys."""
@@ -276,8 +278,8 @@ class CompanyService:
         return NotFound("there is no such company")
 
     def _find_id(self, slug: str) -> int:
-        """Raises NotFound, which `lru_cache` does not cache."""
-        company_id = self._store.find_id(slug)
+        """Raises NotFound, which `lru_cache` does not cache; PostgreSQL is asked only for what can be a slug."""
+        company_id = self._store.find_id(slug) if _is_slug(slug) else None
         if company_id is None:
             raise NotFound("there is no such company")
         return company_id

@@ -1,6 +1,7 @@
 """Lines of an import: which posting each is about, and what it says."""
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ import msgspec
 from app.errors import FieldError, Invalid
 from app.imports.schemas import JobLine
 from app.web.bodies import converted
+from app.web.converters import NAME_PATTERN
 
 LINE_MAX = 400_000
 """Bytes of one line, more than the largest posting has."""
@@ -24,17 +26,23 @@ class _Named(msgspec.Struct):
 
 
 _named = msgspec.json.Decoder(_Named)
+_names = re.compile(NAME_PATTERN).fullmatch
 _any = msgspec.json.Decoder()
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line; `external_id` is empty if it cannot be read."""
+    """One line; `external_id` is as it says, and empty if it cannot be read."""
 
     number: int
     external_id: str
     hash: bytes
     raw: bytes
+
+    @property
+    def names(self) -> bool:
+        """Whether a posting can have this name; others may have characters that PostgreSQL cannot store."""
+        return _names(self.external_id) is not None
 
 
 def lines_of(raws: Iterable[bytes], first: int = 1) -> Iterator[Line]:

@@ -89,7 +89,7 @@ class Importer:
         self, company_id: int, source: str, lines: Sequence[Line], content: JobContent | None
     ) -> _Chunk:  # fmt: skip
         """Read the lines that are new or differ from those that were imported before."""
-        named = {line.external_id: line for line in lines if line.external_id}
+        named = {line.external_id: line for line in lines if line.names}
         known = self._store.list_known(company_id, source, list(named), [line.hash for line in named.values()])
         seen: set[str] = set()
         chunk, todo = _Chunk(), []

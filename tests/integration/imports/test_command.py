@@ -67,6 +67,17 @@ def test_command_imports_a_file(office: Office, environment: dict[str, str], fil
     assert office.states() == {"j-1": "open", "j-2": "open"}
 
 
+def test_line_with_a_name_that_cannot_be_stored_is_refused_alone(
+    office: Office, environment: dict[str, str], file: Path
+) -> None:  # fmt: skip
+    file.write_bytes(b"\n".join([line(1), line(2, external_id="a\0b"), line(3)]))
+    code, output, shown = run(environment, file)
+    assert (code, output) == (0, "Run 1: 2 created, 0 changed, 0 unchanged, 1 refused, 0 closed.\n"), shown
+    assert "is refused: external_id: " in shown
+    assert "Traceback" not in shown
+    assert office.states() == {"j-1": "open", "j-3": "open"}
+
+
 def test_command_says_what_it_cannot_do(office: Office, environment: dict[str, str], file: Path) -> None:
     file.write_bytes(b"\n".join(line(number) for number in range(4)))
     assert run(environment, file)[0] == 0
