@@ -42,9 +42,14 @@ class EventLog:
         batch = self._batch(Place(), 0)
         return Position(batch.era, batch.horizon)
 
-    def read(self, position: Position, limit: int = BATCH) -> tuple[list[Event], Position]:
-        """Up to `limit` events after `position`, and the position after them. Raises Resync or Unavailable."""
-        batch = self._batch(position.place, limit)
+    def read(
+        self, position: Position, limit: int = BATCH, *, briefly: bool = False
+    ) -> tuple[list[Event], Position]:  # fmt: skip
+        """Up to `limit` events after `position`, and the position after them. Raises Resync or Unavailable.
+
+        With `briefly` only the ends of postings have their payload.
+        """
+        batch = self._batch(position.place, limit, briefly=briefly)
         if batch.era != position.era or position.place < batch.floor:
             raise Resync("events are kept for 7 days, and a restored database begins anew")
         return batch.events, Position(batch.era, batch.events[-1].place) if batch.events else position
@@ -66,9 +71,9 @@ class EventLog:
         """Remove old events; returns of how many days."""
         return self._store.rotate()
 
-    def _batch(self, place: Place, limit: int) -> Batch[Event]:
-        batch = self._store.list_after(place, limit)
+    def _batch(self, place: Place, limit: int, *, briefly: bool = False) -> Batch[Event]:
+        batch = self._store.list_after(place, limit, briefly=briefly)
         if not batch.current:
             self._store.begin_era()
-            batch = self._store.list_after(place, limit)
+            batch = self._store.list_after(place, limit, briefly=briefly)
         return batch

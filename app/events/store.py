@@ -8,17 +8,21 @@ from typing import Any, Generic, TypeVar
 from app.infra.postgres.database import Database
 
 # In one statement, so that the era, the horizon and the events are those of one snapshot.
-LIST_AFTER = """
+_LIST = """
 SELECT o.name, o.number, o.floor_era, o.floor_xid::text, o.floor_id, o.identity = event_identity(),
        pg_snapshot_xmin(pg_current_snapshot())::text, e.*
   FROM event_era o LEFT JOIN LATERAL (
-       SELECT era, xid::text AS xid, id, kind, ref, version, at, payload
+       SELECT era, xid::text AS xid, id, kind, ref, version, at, {payload} AS payload
          FROM event
         WHERE (event.era, event.xid, event.id) > (%s, %s::xid8, %s)
           AND (event.era < o.number OR event.xid < pg_snapshot_xmin(pg_current_snapshot()))
         ORDER BY event.era, event.xid, event.id LIMIT %s) e ON true
  ORDER BY e.era, e.xid::xid8, e.id
 """
+LIST_AFTER = _LIST.format(payload="payload")
+
+# What a changed posting was found by before is as long as its texts.
+LIST_BRIEFLY = _LIST.format(payload="CASE WHEN kind IN ('closed', 'expired') THEN payload ELSE '{}' END")
 
 BEHIND = """
 SELECT COALESCE(extract(epoch FROM now() - min(e.at)), 0)::float8
@@ -89,9 +93,13 @@ class EventStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def list_after(self, place: Place, limit: int) -> Batch[Event]:
-        """Up to `limit` events in their order, all of them older than every transaction that still runs."""
-        return batch_of(self._database.all(LIST_AFTER, place.era, str(place.xid), place.id, limit), _event)
+    def list_after(self, place: Place, limit: int, *, briefly: bool = False) -> Batch[Event]:
+        """Up to `limit` events in their order, all of them older than every transaction that still runs.
+
+        With `briefly` only the ends of postings have their payload.
+        """
+        listing = LIST_BRIEFLY if briefly else LIST_AFTER
+        return batch_of(self._database.all(listing, place.era, str(place.xid), place.id, limit), _event)
 
     def last(self) -> Place:
         """The newest event that can be read."""

@@ -1,7 +1,7 @@
 """The change feed: all open postings, then every change, in an order without gaps."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -12,8 +12,9 @@ from app.feeds.polling import Tail
 from app.feeds.schemas import Ended, encode
 from app.jobs.exports.service import Exported, Exporter
 from app.users.store import utc
+from app.web.pages import fitting
 
-_ENDS = ("closed", "expired")
+_OPEN, _ENDS = ("opened", "changed"), ("closed", "expired")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +43,19 @@ class ChangeFeed:
         position, walked = self._cursors.open(cursor)
         if walked is not None:
             return self._walk(position, walked, limit)
-        events, after = self._events.read(position, limit)
+        events, after = self._events.read(position, limit, briefly=True)
         began, moved = time.perf_counter(), False
         if not events and wait_s:
             moved = self._tail.wait(position.place, wait_s)
         waited_s = time.perf_counter() - began
         if moved:
-            events, after = self._events.read(position, limit)
-        return Page(self._shown(events), self._cursors.seal(after, None), len(events) == limit, waited_s)
+            events, after = self._events.read(position, limit, briefly=True)
+        sizes = self._exporter.sizes(list({each.ref for each in events if each.kind in _OPEN}))
+        shown = events[: fitting(_sizes(events, sizes))]
+        more = len(events) == limit or len(shown) < len(events)
+        if shown:
+            after = Position(after.era, shown[-1].place)
+        return Page(self._shown(shown), self._cursors.seal(after, None), more, waited_s)
 
     def _walk(self, position: Position, walked: int, limit: int) -> Page:
         found, last = self._exporter.walk(walked, limit)
@@ -61,7 +67,7 @@ class ChangeFeed:
         """The last event of each posting and company, with what it is now."""
         latest = {(each.kind.startswith("company_"), each.ref): each for each in events}
         kept = sorted(latest.values(), key=lambda each: each.place)
-        jobs = self._exporter.open_by_ids([each.ref for each in kept if each.kind in ("opened", "changed")])
+        jobs = self._exporter.open_by_ids([each.ref for each in kept if each.kind in _OPEN])
         companies = self._exporter.companies({each.ref for each in kept if each.kind == "company_changed"})
         changes = []
         for each in kept:
@@ -70,9 +76,16 @@ class ChangeFeed:
             elif each.kind == "company_changed" and each.ref in companies:
                 brief = companies[each.ref].brief_json
                 changes.append(_change(each.kind, (each.ref, each.version), each.at, b"company", brief))
-            elif each.kind in ("opened", "changed") and each.ref in jobs:
+            elif each.kind in _OPEN and each.ref in jobs:
                 changes.append(_present(each.kind, jobs[each.ref], each.at))
         return changes
+
+
+def _sizes(events: Sequence[Event], sizes: Mapping[int, int]) -> Iterator[int]:
+    """The bytes that each event adds to a page: the texts of a posting once, of which `sizes` are known."""
+    left = dict(sizes)
+    for each in events:
+        yield len(encode(each.payload)) if each.kind in _ENDS else left.pop(each.ref, 0) if each.kind in _OPEN else 0
 
 
 def _present(kind: str, exported: Exported, at: datetime) -> bytes:

@@ -50,7 +50,7 @@ class ChangeList(Resource):
                     "limit",
                     "query",
                     {"type": "integer", "minimum": 1, "maximum": PAGE_MAX, "default": PAGE},
-                    "maximum number of changes on a page, in which some may be left out",
+                    "maximum number of changes on a page; it may have fewer",
                 ),
                 Parameter(
                     "wait",
@@ -183,7 +183,7 @@ class CompanyOpenings(Resource):
                     "limit",
                     "query",
                     {"type": "integer", "minimum": 1, "maximum": OPENINGS_MAX, "default": OPENINGS_MAX},
-                    "maximum number of openings on a page",
+                    "maximum number of openings on a page; it may have fewer",
                 ),
                 Parameter("cursor", "query", ID_SCHEMA, "`meta.next` of the page before"),
             ),

@@ -31,6 +31,11 @@ FIND_POSTINGS = Statement(
     "find_postings", ("bigint[]",), f"SELECT {_STATE} FROM {_JOINED} WHERE p.id = ANY ($1)", readonly=True
 )
 
+LIST_SIZES = """
+SELECT posting_id, octet_length(title) + octet_length(description) + octet_length(detail::text) FROM posting_text
+ WHERE posting_id = ANY (%s)
+"""
+
 LIST_BY_COMPANY = f"""
 SELECT {_COLUMNS} FROM {_JOINED}
  WHERE p.company_id = %s AND p.id < %s AND (%s::text[] IS NULL OR p.state = ANY (%s)) ORDER BY p.id DESC LIMIT %s
@@ -161,6 +166,10 @@ class PostingStore:
     def list_by_ids(self, posting_ids: Sequence[int]) -> dict[int, tuple[Posting, float]]:
         rows = self._database.all(FIND_POSTINGS, list(posting_ids))
         return {row[0]: (_posting(row), row[-1]) for row in rows}
+
+    def sizes(self, posting_ids: Sequence[int]) -> dict[int, int]:
+        """The bytes of the texts of each; PostgreSQL knows the length of a long description without reading it."""
+        return dict(self._database.all(LIST_SIZES, list(posting_ids)))
 
     def list_by_company(
         self, company_id: int, states: Sequence[str] | None, before: int, limit: int

@@ -1,5 +1,7 @@
 """Keyset pagination: a page has at most `limit` entries, and its `next` is the `cursor` of the next page."""
 
+from collections.abc import Iterable
+
 import falcon
 
 from app.errors import BadRequest
@@ -9,6 +11,8 @@ from app.web.openapi.operations import Parameter
 
 PAGE, PAGE_MAX = 20, 100
 CURSOR_MAX = 500
+PAGE_BYTES = 4 * 1024 * 1024
+"""Texts of postings on one page: while it is made, it needs several times as much memory."""
 _LIMIT = Parameter(
     "limit",
     "query",
@@ -18,6 +22,20 @@ _LIMIT = Parameter(
 SEALED_CURSOR = {"type": "string", "pattern": CURSOR_PATTERN, "maxLength": CURSOR_MAX}
 PAGING = (_LIMIT, Parameter("cursor", "query", ID_SCHEMA, "`next` of the previous page"))
 SEALED_PAGING = (_LIMIT, Parameter("cursor", "query", SEALED_CURSOR, "`next` of the previous page"))
+
+
+def fitting(sizes: Iterable[int]) -> int:
+    """How many entries of these sizes (bytes), from the first, are a page of PAGE_BYTES; at least one if there are any.
+
+    A page that ends so before its limit has a `next`, too.
+    """
+    count = total = 0
+    for size in sizes:
+        total += size
+        if count and total > PAGE_BYTES:
+            break
+        count += 1
+    return count
 
 
 def page_asked(req: falcon.Request) -> tuple[int | None, int]:

@@ -11,10 +11,13 @@ from app.companies.service import CompanyService
 from app.jobs.exports.store import ExportStore
 from app.jobs.facts import JobFact, job_fact
 from app.jobs.store import PostingStore
+from app.web.pages import fitting
 
 GREATEST_ID = 2**63 - 1
 RANGE_PART = 5_000
 COUNT_MAX = 10_000
+ALWAYS_FITS = 12
+"""Postings that are no more than a page, however long their texts are."""
 
 Exported = tuple[JobFact, CompanyFact]
 
@@ -38,11 +41,16 @@ class Exporter:
             if fact.posting.company_id in companies
         }
 
+    def sizes(self, job_ids: Sequence[int]) -> dict[int, int]:
+        """The bytes of the texts of each posting; of few postings none, as these fit on a page."""
+        return self._postings.sizes(job_ids) if len(job_ids) > ALWAYS_FITS else {}
+
     def walk(self, after: int, limit: int) -> tuple[list[Exported], int | None]:
-        """Up to `limit` open postings with ids above `after`, and the id to go on after, None at the end."""
-        ids = self._exports.list_open(after, limit)
-        found = self.open_by_ids(ids)
-        return [found[number] for number in ids if number in found], ids[-1] if len(ids) == limit else None
+        """Open postings with ids above `after`, and the id to go on after, None at the end.
+
+        They are `limit`, or fewer that have long texts.
+        """
+        return self._page(self._exports.list_open(after, limit), limit)
 
     def in_range(self, number: int, size: int) -> list[tuple[int, str]]:
         """Id and last change of each open posting with an id in a range, the first of which has the number 1.
@@ -61,15 +69,21 @@ class Exporter:
         return self._exports.list_ranges(size)
 
     def of_company(self, company_id: int, before: int | None, limit: int) -> tuple[list[Exported], int | None]:
-        """Its open postings below the id `before`, the highest first, and the id to go on before, None at the end."""
-        ids = self._exports.list_of_company(company_id, before or GREATEST_ID, limit)
-        found = self.open_by_ids(ids)
-        return [found[number] for number in ids if number in found], ids[-1] if len(ids) == limit else None
+        """Its open postings below the id `before`, the highest first, and the id to go on before, as `walk` does."""
+        return self._page(self._exports.list_of_company(company_id, before or GREATEST_ID, limit), limit)
 
     def count_of_company(self, company_id: int) -> int | None:
         """The number of its open postings, None if there are more than COUNT_MAX."""
         found = self._exports.count_of_company(company_id, COUNT_MAX + 1)
         return found if found <= COUNT_MAX else None
+
+    def _page(self, ids: list[int], limit: int) -> tuple[list[Exported], int | None]:
+        """The postings of the first ids, as many as fit on a page, and the last of these ids if others follow."""
+        sizes = self.sizes(ids)
+        shown = ids[: fitting(sizes.get(number, 0) for number in ids)]
+        found = self.open_by_ids(shown)
+        more = len(ids) == limit or len(shown) < len(ids)
+        return [found[number] for number in shown if number in found], shown[-1] if more else None
 
     def companies(self, company_ids: set[int]) -> dict[int, CompanyFact]:
         """Those that are not closed, by id."""
