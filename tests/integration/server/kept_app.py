@@ -81,6 +81,11 @@ def allow(name: str, left: int, window: int = 0) -> None:
     given[0], given[1] = left, int(time.time()) // 60 + window
 
 
+def forget_allowance(name: str) -> None:
+    """As a limiter forgets one that was not used for long; what is kept has the former one."""
+    del allowances[name]
+
+
 def left(name: str) -> int:
     return allowances[name][0]
 
@@ -135,6 +140,7 @@ CALLS: dict[str, Callable[..., Any]] = {
         change,
         page,
         allow,
+        forget_allowance,
         left,
         block,
         timed,

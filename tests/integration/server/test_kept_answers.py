@@ -294,6 +294,14 @@ def test_allowance_of_another_minute_is_not_used(client: Client) -> None:
     assert client.do(["left", "of a"]) == [10]
 
 
+def test_allowance_that_was_forgotten_is_replaced(client: Client) -> None:
+    client.do(["allow", "net", 10])
+    client.keep("/page", allowance="net")
+    client.do(["allow", "net", 10, -20], ["forget_allowance", "net"], ["allow", "net", 1000])
+    client.kept("/page")
+    assert client.do(["left", "net"])[0] < 1000
+
+
 def test_allowance_of_a_network_is_shared_by_its_pages(client: Client) -> None:
     client.do(["allow", "net", 1000])
     for path in ("/one", "/two"):

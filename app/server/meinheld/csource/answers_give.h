@@ -107,11 +107,13 @@ static char *put_tail(char *to, given *g) {
 
 static int still_holds(const entry *e, uint64_t now_us, int64_t now_s) { return e->expires_us > now_us && e->until_s > now_s; }
 
-/* Whether one of the requests is left that Python has claimed for the user; it claims more when they are used up. */
-static int has_allowance(const entry *pass, int64_t now_s) {
-  const int64_t *rate = pass->rate.buf;
-  return !pass->is_limited || (rate[0] > 0 && rate[1] == now_s / WINDOW_S);
+/* Whether Python has begun the window in the pass's allowance; it may have forgotten this allowance, and have another. */
+static int is_counted(const entry *pass, int64_t now_s) {
+  return !pass->is_limited || ((const int64_t *)pass->rate.buf)[1] == now_s / WINDOW_S;
 }
+
+/* Whether one of the requests is left that Python has claimed for the user; it claims more when they are used up. */
+static int has_allowance(const entry *pass) { return !pass->is_limited || ((const int64_t *)pass->rate.buf)[0] > 0; }
 
 static int may_be_given(const entry *page, const entry *pass, const given *g) {
   if (!still_holds(page, g->now_us, g->now_s)) return 0;
@@ -128,7 +130,11 @@ static int find_answer(const scanned *r, const char *peer, const given *g, entry
     uint64_t own = own_hash(page_key.hash, (*pass)->owner);
     *page = find_entry(own, 1, (*pass)->owner, page_key.bytes, page_key.length);
     if (*page == NULL) *page = find_entry(page_key.hash, 1, 0, page_key.bytes, page_key.length);
-    if (*page != NULL && may_be_given(*page, *pass, g)) return 1;
+    if (*page != NULL && may_be_given(*page, *pass, g)) {
+      if (is_counted(*pass, g->now_s)) return 1;
+      found->wish = make_wish(&page_key, &pass_key, 1, g->now_us);
+      return 0;
+    }
   }
   found->wish = make_wish(&page_key, &pass_key, *pass != NULL, g->now_us);
   answers_missed++;
@@ -150,7 +156,7 @@ static size_t put_answers(client_t *client, const char *in, size_t length, char 
     if (!find_answer(&r, client->remote_addr, g, &pass, &page, found)) break;
     if (g->tail.length + page->body_length + page->key_length + TEMPLATE_MOST + GIVE_MARGIN > (size_t)(out + GIVE_ROOM - *to))
       break;
-    if (!has_allowance(pass, g->now_s) || (found->sampled = is_sampled())) break;
+    if (!has_allowance(pass) || (found->sampled = is_sampled())) break;
     if (pass->is_limited) ((int64_t *)pass->rate.buf)[0]--;
     *to = put_answer(put_tail(*to, g), page, pass, &r, g);
     pass->used = page->used = 1;
