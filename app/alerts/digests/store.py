@@ -27,17 +27,23 @@ SELECT id, name, query, frequency, due_at FROM saved_search
 
 COUNT_SEARCHES = "SELECT count(*) FROM saved_search WHERE user_id = %s AND frequency <> 'never'"
 
+# No digest has dealt with the match q. All postings of a company that became verified have one event; they are matched
+# in the order of their ids, in several transactions.
+UNSERVED = """
+(q.era, q.xid, q.event_id, q.posting_id) > (s.served_era, s.served_xid, s.served_id, s.served_posting)
+"""
+
 # The oldest unserved matches of each search.
-CANDIDATES = """
-SELECT s.id, m.cluster_id, m.era, m.xid::text, m.event_id
+CANDIDATES = f"""
+SELECT s.id, m.cluster_id, m.era, m.xid::text, m.event_id, m.posting_id
   FROM saved_search s CROSS JOIN LATERAL (
-       SELECT cluster_id, era, xid, event_id FROM query_match q
+       SELECT cluster_id, era, xid, event_id, posting_id FROM query_match q
         WHERE q.query_id = s.query_id
-          AND (q.era, q.xid, q.event_id) > (s.served_era, s.served_xid, s.served_id)
+          AND {UNSERVED}
           AND (q.era, q.xid) > (s.since_era, s.since_xid)
           AND NOT EXISTS (SELECT FROM alert_sent x WHERE x.saved_search_id = s.id AND x.cluster_id = q.cluster_id)
-        ORDER BY q.era, q.xid, q.event_id LIMIT %s) AS m
- WHERE s.id = ANY (%s) ORDER BY s.id, m.era, m.xid, m.event_id
+        ORDER BY q.era, q.xid, q.event_id, q.posting_id LIMIT %s) AS m
+ WHERE s.id = ANY (%s) ORDER BY s.id, m.era, m.xid, m.event_id, m.posting_id
 """
 
 ITEMS = """
@@ -55,8 +61,10 @@ SELECT search, cluster, %s FROM unnest(%s::bigint[], %s::bigint[]) AS found (sea
 """
 
 SERVED = """
-UPDATE saved_search s SET served_era = done.era, served_xid = done.xid::xid8, served_id = done.event_id
-  FROM unnest(%s::bigint[], %s::int[], %s::text[], %s::bigint[]) AS done (id, era, xid, event_id) WHERE s.id = done.id
+UPDATE saved_search s SET served_era = done.era, served_xid = done.xid::xid8, served_id = done.event_id,
+                          served_posting = done.posting
+  FROM unnest(%s::bigint[], %s::int[], %s::text[], %s::bigint[], %s::bigint[])
+       AS done (id, era, xid, event_id, posting) WHERE s.id = done.id
 """
 
 SCHEDULE = """
@@ -139,13 +147,14 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A match that no digest has dealt with, with the place of its event."""
+    """A match that no digest has dealt with, with the place of its event and the posting that was matched."""
 
     search_id: int
     cluster_id: int
     era: int
     xid: str
     event_id: int
+    posting_id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +232,7 @@ def insert(transaction: Transaction, user_id: int, content: Content, sent: Seque
 
 def serve(transaction: Transaction, done: Sequence[Candidate]) -> None:
     """Note the last match that was dealt with of each search."""
-    columns = [(each.search_id, each.era, each.xid, each.event_id) for each in done]
+    columns = [(each.search_id, each.era, each.xid, each.event_id, each.posting_id) for each in done]
     if columns:
         transaction.run(SERVED, *(list(column) for column in zip(*columns, strict=True)))
 

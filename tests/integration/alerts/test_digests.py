@@ -1,7 +1,10 @@
 """Digests: what is alerted when, to whom, and only once."""
 
+import itertools
 import json
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,8 +15,11 @@ from app.alerts.digests import service
 from app.alerts.digests.schedule import next_due
 from app.alerts.digests.service import DigestMaker
 from app.alerts.digests.store import DigestStore, claim
+from app.alerts.matching import service as matching
+from app.alerts.matching import store as positions
 from app.alerts.schemas import Frequency
-from app.infra.postgres.database import Database
+from app.errors import Unavailable
+from app.infra.postgres.database import Database, Transaction
 from app.jobs.codes.salaries import shipped_rates
 from tests.integration.alerts.test_matching import BERLIN, PARIS, Alerts, direct
 from tests.pods.pod import wait_for
@@ -27,6 +33,11 @@ UPDATE alert_account SET due_at = now(), mailed_at = NULL
 """
 ALERTED = "SELECT saved_search_id, cluster_id, digest_id FROM alert_sent WHERE digest_id > %s"
 NEWEST = "SELECT COALESCE(max(id), 0) FROM digest"
+SERVED_BY_OLD_VERSION = """
+UPDATE saved_search s SET served_era = m.era, served_xid = m.xid, served_id = m.event_id
+  FROM query_match m WHERE s.id = %s AND m.query_id = s.query_id
+   AND m.event_id = (SELECT max(event_id) FROM query_match WHERE query_id = m.query_id)
+"""
 WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
@@ -58,12 +69,22 @@ class Digests(Alerts):
 
     def made(self, *, hurry: bool = True) -> set[tuple[int, int]]:
         """Match what has happened, and make what is due; the (search, cluster) of new digests."""
-        (last,) = self.database.one(NEWEST) or (0,)
         self.matcher.tick()
+        return self.serve(hurry=hurry)
+
+    def serve(self, *, hurry: bool = True) -> set[tuple[int, int]]:
+        """The same of what has been matched."""
+        (last,) = self.database.one(NEWEST) or (0,)
         if hurry:
             self.hurry()
         self.maker.tick()
         return {(row[0], row[1]) for row in self.database.all(ALERTED, last)}
+
+    def outcome(self, search: int, job: int) -> str:
+        """What the service says of the alert about a posting."""
+        alert = searches.SavedSearchStore(self.database).alert_of(self.user, search, job)
+        assert alert is not None
+        return alert.outcome
 
     def contents(self) -> list[dict[str, Any]]:
         """What each digest says."""
@@ -210,6 +231,48 @@ def test_many_matches_are_told_in_parts_and_all_are_counted(
     assert [(part["total"], len(part["items"])) for each in digests.contents() for part in each["parts"]] == [
         (5, 2), (5, 2), (2, 2)
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("frequency", ["instant", "daily"])
+def test_postings_of_a_verified_company_are_all_alerted_of_once(
+    digests: Digests, monkeypatch: pytest.MonkeyPatch, frequency: Frequency
+) -> None:  # fmt: skip
+    """They have one event, are matched in several transactions, in some of which a worker dies, and fill digests."""
+    monkeypatch.setattr(matching, "BATCH", 2)
+    monkeypatch.setattr(service, "CONSIDERED", 3)
+    digests.verify(1, False)
+    search = digests.alert("q=welder&lang=en&verified=true", frequency)
+    jobs = [digests.offer(f"Welder {number}") for number in range(9)]
+    digests.matcher.tick()
+    digests.verify(1, True)
+    real, calls = positions.move, itertools.count()
+
+    def dies(transaction: Transaction, *args: Any) -> None:
+        if next(calls) % 3 == 1:
+            raise Unavailable("killed after matching, before the position was written")
+        real(transaction, *args)
+
+    monkeypatch.setattr(positions, "move", dies)
+    told, outcomes = Counter[int](), set()
+    for step in range(6 * len(jobs)):
+        with suppress(Unavailable):
+            digests.matcher.step()
+        outcomes |= {digests.outcome(search, job) for job in jobs}
+        if step % 4 == 3:
+            told.update(cluster for _, cluster in digests.serve())
+    assert told == Counter(digests.cluster(job) for job in jobs)
+    assert outcomes == {"no_match", "due", "sending"}
+
+
+def test_version_that_serves_by_events_alone_loses_none(digests: Digests) -> None:
+    search = digests.alert("q=welder&lang=en")
+    digests.offer("Welder")
+    digests.made()
+    other = digests.cluster(digests.offer("Welder of another event"))
+    digests.matcher.tick()
+    digests.database.run("UPDATE query_match SET posting_id = 1 WHERE cluster_id = %s", other)
+    digests.database.run(SERVED_BY_OLD_VERSION, search)
+    assert digests.made() == {(search, other)}
 
 
 def test_workers_share_the_accounts_and_serve_none_twice_before_others(
