@@ -38,8 +38,12 @@ CHANGE = f"""
  WHERE user_id = %s AND id = %s AND version = COALESCE(%s::int, version) RETURNING {_COLUMNS}
 """
 
-_OTHER_QUERY = """
-query_id = (SELECT id FROM kept), since_era = current_event_era(), since_xid = pg_current_xact_id()
+# Matches count on if the same is searched. The later of two changes at a time sees the row of the earlier one.
+_OTHER = "query_id IS DISTINCT FROM (SELECT id FROM kept)"
+_SEARCHED = f"""
+query_id = (SELECT id FROM kept),
+since_era = CASE WHEN {_OTHER} THEN current_event_era() ELSE since_era END,
+since_xid = CASE WHEN {_OTHER} THEN pg_current_xact_id() ELSE since_xid END
 """
 
 UNFILLED = "SELECT id, query FROM saved_search WHERE query_id IS NULL LIMIT 500 FOR UPDATE SKIP LOCKED"
@@ -97,7 +101,7 @@ class SavedSearchStore:
         kept, params = "", [*given, user_id, search_id, version]
         if "query" in values:
             kept, params = _KEPT, [matched_form(str(values["query"])), *params]
-            setters.append(_OTHER_QUERY)
+            setters.append(_SEARCHED)
         row = self._database.one(CHANGE.format(kept, ", ".join(setters)), *params)
         return None if row is None else _search(row)
 

@@ -78,6 +78,24 @@ def test_changed_query_counts_from_its_change(direct: Database, user: int) -> No
     assert since(direct, search) > saved
 
 
+@pytest.mark.parametrize("by_old_version", [False, True])
+def test_query_that_matches_the_same_counts_as_before(direct: Database, user: int, by_old_version: bool) -> None:
+    search = save(direct, user, "q=nurse&lang=en&country=DE&country=FR")
+    saved = direct.one(ROW, search)
+    for query in (
+        "q=nurse&lang=en&country=DE&country=FR",
+        "q=nurse&lang=en&country=DE&country=FR&sort=published",
+        "q=nurse&lang=en&country=FR&country=DE&sort=salary",
+        "q=nurse&lang=en&country=FR&country=DE",
+    ):
+        if by_old_version:
+            direct.run(CHANGE_BY_OLD_VERSION, query, search)
+        else:
+            assert SavedSearchStore(direct).change(user, search, {"query": query, "name": "Whole form"}, None)
+        assert direct.one(ROW, search) == saved, query
+        assert direct.one("SELECT query FROM saved_search WHERE id = %s", search) == (query,)
+
+
 def test_searches_of_older_versions_are_filled(direct: Database, user: int) -> None:
     (old,) = direct.one(BY_OLD_VERSION, user, "country=DE&sort=published") or (0,)
     changed = save(direct, user, "q=nurse&lang=en")

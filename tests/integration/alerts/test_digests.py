@@ -205,6 +205,17 @@ def test_search_counts_what_comes_after_its_last_change(digests: Digests) -> Non
     assert digests.made() == {(search, last)}
 
 
+def test_saving_the_same_query_again_keeps_what_is_waiting(digests: Digests) -> None:
+    search = digests.alert("q=welder&lang=en", "weekly")
+    cluster = digests.cluster(job := digests.offer("Welder"))
+    digests.matcher.tick()
+    store = searches.SavedSearchStore(digests.database)
+    whole = {"name": "Same", "query": "q=welder&lang=en&sort=published", "frequency": "weekly"}
+    assert store.change(digests.user, search, whole, None)
+    assert digests.outcome(search, job) == "due"
+    assert digests.made() == {(search, cluster)}
+
+
 def test_account_that_gets_no_mail_gets_no_digest_until_it_does(digests: Digests) -> None:
     search = digests.alert("q=welder&lang=en")
     cluster = digests.cluster(digests.offer("Welder"))
