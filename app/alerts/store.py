@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from app.alerts.digests.store import UNSERVED
+from app.alerts.digests.store import COUNTS, UNSERVED
 from app.alerts.queries import matched_form
 from app.alerts.schemas import Alert, Frequency, Outcome, SavedSearch
 from app.infra.postgres.database import Database, Transaction
@@ -66,8 +66,7 @@ DELETE FROM query_match WHERE (query_id, cluster_id) IN (
 """
 
 ALERT_OF = f"""
-SELECT s.frequency, q.at, (q.era, q.xid) > (s.since_era, s.since_xid), {UNSERVED},
-       x.digest_id, d.created_at, d.sent_at, d.dropped
+SELECT s.frequency, q.at, {COUNTS}, {UNSERVED}, x.digest_id, d.created_at, d.sent_at, d.dropped
   FROM saved_search s JOIN posting p ON p.id = %s
   LEFT JOIN query_match q ON q.query_id = s.query_id AND q.cluster_id = p.cluster_id
   LEFT JOIN alert_sent x ON x.saved_search_id = s.id AND x.cluster_id = p.cluster_id

@@ -33,14 +33,22 @@ UNSERVED = """
 (q.era, q.xid, q.event_id, q.posting_id) > (s.served_era, s.served_xid, s.served_id, s.served_posting)
 """
 
-# The oldest unserved matches of each search.
+# The event of the match q was not visible when what s searches was last changed: its transaction may have begun before.
+# A search that was saved before snapshots were kept counts by the numbers of transactions.
+COUNTS = """
+(q.era > s.since_era OR q.era = s.since_era AND CASE WHEN s.since_snapshot IS NULL THEN q.xid > s.since_xid
+                             ELSE NOT pg_visible_in_snapshot(q.xid, s.since_snapshot) END)
+"""
+
+# The oldest unserved matches of each search. The bound by xmin, which COUNTS implies, is for the index.
 CANDIDATES = f"""
 SELECT s.id, m.cluster_id, m.era, m.xid::text, m.event_id, m.posting_id
   FROM saved_search s CROSS JOIN LATERAL (
        SELECT cluster_id, era, xid, event_id, posting_id FROM query_match q
         WHERE q.query_id = s.query_id
           AND {UNSERVED}
-          AND (q.era, q.xid) > (s.since_era, s.since_xid)
+          AND (q.era, q.xid) >= (s.since_era, COALESCE(pg_snapshot_xmin(s.since_snapshot), s.since_xid))
+          AND {COUNTS}
           AND NOT EXISTS (SELECT FROM alert_sent x WHERE x.saved_search_id = s.id AND x.cluster_id = q.cluster_id)
         ORDER BY q.era, q.xid, q.event_id, q.posting_id LIMIT %s) AS m
  WHERE s.id = ANY (%s) ORDER BY s.id, m.era, m.xid, m.event_id, m.posting_id

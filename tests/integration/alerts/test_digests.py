@@ -38,6 +38,10 @@ UPDATE saved_search s SET served_era = m.era, served_xid = m.xid, served_id = m.
   FROM query_match m WHERE s.id = %s AND m.query_id = s.query_id
    AND m.event_id = (SELECT max(event_id) FROM query_match WHERE query_id = m.query_id)
 """
+CHANGED_BY_OLD_VERSION = """
+UPDATE saved_search SET query = %s, query_id = (SELECT id FROM alert_query WHERE query = %s),
+       since_era = current_event_era(), since_xid = pg_current_xact_id(), version = version + 1 WHERE id = %s
+"""
 WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
@@ -203,6 +207,66 @@ def test_search_counts_what_comes_after_its_last_change(digests: Digests) -> Non
     assert digests.made() == set()
     last = digests.cluster(digests.offer("Painter at last"))
     assert digests.made() == {(search, last)}
+
+
+@pytest.mark.parametrize("how", ["saved", "changed", "switched on", "changed by an old version"])
+def test_posting_written_before_and_committed_after_the_search_is_alerted_of(digests: Digests, how: str) -> None:
+    """As in a chunk of an import: the search does not find it yet when it is saved."""
+    store, began = searches.SavedSearchStore(digests.database), how == "saved"
+    search = 0 if began else digests.alert("q=welder&lang=en" if how == "switched on" else "q=nurse&lang=en")
+    if how == "switched on":
+        assert store.change(digests.user, search, {"frequency": "off"}, None)
+    before, during = digests.offer("Welder"), digests.offer("Painter")
+    digests.matcher.tick()
+    with digests.changing(during, title="Welder of ships"):
+        if how == "changed":
+            assert store.change(digests.user, search, {"query": "q=welder&lang=en"}, None)
+        elif how == "switched on":
+            assert store.change(digests.user, search, {"frequency": "instant"}, None)
+        elif how == "saved":
+            search = digests.alert("q=welder&lang=en")
+        else:
+            with digests.database.transaction() as transaction:
+                searches.insert(transaction, digests.person("other"), "The same", "q=welder&lang=en")
+            assert digests.database.run(CHANGED_BY_OLD_VERSION, "q=welder&lang=en", "lang=en&q=welder", search)
+        digests.matcher.tick()
+        assert digests.outcome(search, before) == ("earlier" if how == "switched on" else "no_match")
+    digests.matcher.tick()
+    assert digests.outcome(search, during) == "due"
+    assert digests.made() == {(search, digests.cluster(during))}
+    after = digests.cluster(digests.offer("Welder afterwards"))
+    assert digests.made() == {(search, after)}
+
+
+def test_search_changed_by_an_old_version_is_not_alerted_of_what_matched_before(digests: Digests) -> None:
+    other = digests.alert("q=welder&lang=en", user=digests.person("other"))
+    search = digests.alert("q=nurse&lang=en")
+    job = digests.offer("Welder")
+    assert digests.made() == {(other, digests.cluster(job))}
+    assert digests.database.run(CHANGED_BY_OLD_VERSION, "q=welder&lang=en", "lang=en&q=welder", search)
+    assert digests.outcome(search, job) == "earlier"
+    assert digests.made() == set()
+
+
+def test_search_saved_before_snapshots_were_kept_counts_by_its_transaction(digests: Digests) -> None:
+    other, digests_of = digests.alert("q=welder&lang=en", user=digests.person("other")), digests.cluster
+    before = digests.offer("Welder")
+    assert digests.made() == {(other, digests_of(before))}
+    search = digests.alert("q=welder&lang=en")
+    waiting = digests.offer("Welder again")
+    digests.matcher.tick()
+    digests.database.run("UPDATE saved_search SET since_snapshot = NULL")
+    assert [digests.outcome(search, job) for job in (before, waiting)] == ["earlier", "due"]
+    assert digests.made() == {(search, digests_of(waiting)), (other, digests_of(waiting))}
+
+
+def test_search_of_an_earlier_era_is_alerted_of_all_that_is_matched(digests: Digests) -> None:
+    """After a restore, numbers of transactions say nothing about those of before."""
+    search = digests.alert("q=welder&lang=en")
+    cluster = digests.cluster(digests.offer("Welder"))
+    digests.matcher.tick()
+    digests.database.run("UPDATE query_match SET era = era + 1, xid = '3'")
+    assert digests.made() == {(search, cluster)}
 
 
 def test_saving_the_same_query_again_keeps_what_is_waiting(digests: Digests) -> None:

@@ -9,7 +9,7 @@ import os
 import random
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlencode
@@ -105,6 +105,12 @@ class Alerts:
 
     def change(self, number: int, **values: Any) -> None:
         """Write a posting with other values; `detail` values may be given by name, too."""
+        with self.changing(number, **values):
+            pass
+
+    @contextmanager
+    def changing(self, number: int, **values: Any) -> Iterator[None]:
+        """The same in a transaction that is committed after the block."""
         found = self.postings.find(number)
         assert found is not None
         names = set(found[0].detail.__struct_fields__)
@@ -119,6 +125,7 @@ class Alerts:
                 transaction, after.company_id, fingerprint(after.title, after.description, after.detail)
             )
             writing.write(transaction, locked.posting, after, cluster, shipped_rates())
+            yield
 
     def verify(self, company: int, verified: bool) -> None:
         self.database.run("UPDATE companies SET verified = %s, version = version + 1 WHERE id = %s", verified, company)

@@ -5,13 +5,18 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg2
 import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import NullPool, create_engine
 
+from app.alerts.digests.store import candidates
 from app.config import DatabaseTuning
 from app.errors import ConfigError, Unavailable
 from app.infra.postgres.database import Database, Statement
 from app.infra.postgres.migrate import migrate
-from app.infra.postgres.schema import current_version, newest_version
+from app.infra.postgres.schema import MIGRATIONS, current_version, newest_version
 from app.infra.postgres.statements import Preparation
 from app.infra.secrets.identity import check_identity, fingerprint
 from app.local.postgres import Postgres
@@ -28,6 +33,18 @@ from app.infra.postgres.statements import Preparation
 sys.stdin.readline()
 migrate(sys.argv[1], Preparation([]))
 """
+
+# Matched before the search was saved, at once with it, served, and waiting.
+SEARCH_OF_0030 = (
+    "INSERT INTO users (email, password_hash, name) VALUES ('a@example.com', '', 'a')",
+    "INSERT INTO alert_query (query) VALUES ('q=nurse')",
+    """INSERT INTO saved_search
+              (user_id, name, query, query_id, since_era, since_xid, served_era, served_xid, served_id)
+       VALUES (1, '', 'q=nurse', 1, 1, '100', 1, '101', 7)""",
+    """INSERT INTO query_match (query_id, cluster_id, posting_id, era, xid, event_id, at)
+       SELECT 1, n, n, 1, (98 + n)::text::xid8, 4 + n, now() FROM generate_series(1, 4) AS n""",
+    "INSERT INTO alert_sent (saved_search_id, cluster_id, digest_id) VALUES (1, 3, 1)",
+)
 
 
 @pytest.fixture
@@ -112,6 +129,23 @@ def test_migrate_creates_the_function_that_prepares_statements(url: str, db: Dat
     with db.transaction() as transaction:
         transaction.run(NOTHING.connect_query)
         assert transaction.one("SELECT count(*) FROM pg_prepared_statements WHERE name LIKE %s", "one_%") == (1,)
+
+
+def test_searches_of_the_previous_version_keep_what_waits_and_what_was_served(url: str, db: Database) -> None:
+    """Revision 0030 noted neither the posting that was served last nor a snapshot."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    engine = create_engine("postgresql+psycopg2://", creator=lambda: psycopg2.connect(url), poolclass=NullPool)
+    with engine.connect() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0030")
+    for statement in SEARCH_OF_0030:
+        db.run(statement)
+    migrate(url, NOTHING)
+    with db.transaction() as transaction:
+        assert [found.cluster_id for found in candidates(transaction, [1], 9)] == [4]
+    later = "INSERT INTO saved_search (user_id, name, query) VALUES (1, '', '') RETURNING since_snapshot IS NOT NULL"
+    assert db.one(later) == (True,)
 
 
 def test_a_database_that_cannot_be_reached_is_unavailable(tmp_path: Path) -> None:
