@@ -94,6 +94,8 @@ SELECT pg_current_xact_id()::text FROM closed
 # A separate statement: the trigger sees the company as closed only after the statement that closes it.
 DISMISS_MEMBERS = "DELETE FROM company_members WHERE company_id = %s"
 
+LOCK_COMPANY = "SELECT FROM companies WHERE id = %s AND closed_at IS NULL FOR SHARE"
+
 _MEMBER = "m.user_id, u.name, m.role, m.since"
 
 FIND_MEMBER = f"""
@@ -223,6 +225,11 @@ class CompanyStore:
     def remove(self, company_id: int, user_id: int, actor_id: int, client: Client) -> bool:
         """Whether there was such a member; raises Conflict if no owner would be left."""
         return self._database.run(REMOVE_MEMBER, company_id, user_id, actor_id, *client.origin) > 0
+
+
+def lock_open(transaction: Transaction, company_id: int) -> bool:
+    """Whether the company is open, which it stays until the transaction ends."""
+    return transaction.one(LOCK_COMPANY, company_id) is not None
 
 
 def count_owned(transaction: Transaction, user_id: int) -> int:

@@ -10,6 +10,7 @@ from app.auth.schemas import Client
 from app.coherence import Coherence, FactCache, job_key
 from app.companies.schemas import CompanyFact
 from app.companies.service import CompanyService
+from app.companies.store import lock_open
 from app.errors import Conflict, Gone, NotFound, PreconditionFailed
 from app.infra.postgres.database import Transaction
 from app.infra.postgres.replica import asked_since
@@ -113,6 +114,8 @@ class JobService:
             return self._written(job_id)
         self._store.number(named_values(planned.detail, planned.detail.places))
         with self._store.transaction() as transaction:
+            if not lock_open(transaction, before.company_id):
+                raise NotFound("there is no such company")
             cluster = store.lock_cluster(transaction, job_id)
             locked = store.lock(transaction, job_id)
             if locked is None or version not in (None, locked.posting.version):

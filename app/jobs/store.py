@@ -1,4 +1,4 @@
-"""SQL of postings; a change of what searches show locks the cluster's row first, then the posting's."""
+"""SQL of postings; a change of what searches show locks the company's row, then the cluster's, then the posting's."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from app.companies.store import lock_open
 from app.infra.postgres.database import Transaction
 from app.jobs.indexing import Indexed
 from app.jobs.schemas import Posting
@@ -22,8 +23,6 @@ SELECT %s, asked FROM unnest(%s::bytea[]) AS asked
  WHERE (SELECT id FROM posting_cluster WHERE (company_id, fingerprint) = (%s, asked)) IS NULL
  ORDER BY asked ON CONFLICT DO NOTHING
 """
-
-LOCK_COMPANY = "SELECT FROM companies WHERE id = %s AND closed_at IS NULL FOR SHARE"
 
 # Each part of the union uses an index; OR would read every cluster of the company.
 LOCK_CLUSTERS = """
@@ -133,7 +132,7 @@ class Shown:
 def begin(transaction: Transaction, company_id: int) -> bool:
     """Whether the company is open, which it stays; triggers note no key for each posting, `note_catalogue` does it."""
     transaction.one(BULK)
-    return transaction.one(LOCK_COMPANY, company_id) is not None
+    return lock_open(transaction, company_id)
 
 
 def reserve(transaction: Transaction, many: int) -> list[int]:
