@@ -136,7 +136,7 @@ class SearchExplanation(_SearchResource):
         Operation(
             "Explain clause by clause whether a saved search finds a posting",
             {200: Explanation},
-            errors=(400, 401, 404, 410, 422, 429, 503),
+            errors=(400, 401, 404, 422, 429, 503),
             parameters=(_SEARCH, Parameter("job_id", "query", ID_SCHEMA, "the posting", required=True)),
         )
     )

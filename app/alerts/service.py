@@ -1,5 +1,6 @@
 """Rules of saved searches: each belongs to one account, and finds what the same search of `GET /jobs` finds."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -13,7 +14,7 @@ from app.alerts.schemas import Clause, Explanation, NewSavedSearch, SavedSearch,
 from app.alerts.store import SavedSearchStore
 from app.alerts.unsubscribing import UnsubscribeTokens
 from app.auth.links.letters import NoMail
-from app.errors import Conflict, FieldError, Invalid, NotFound, PreconditionFailed
+from app.errors import Conflict, FieldError, Gone, Invalid, NotFound, PreconditionFailed
 from app.jobs.board import Board
 from app.jobs.results import Total
 from app.web.conditions import entity_tag
@@ -103,9 +104,10 @@ class SavedSearchService:
         return _beside(self._found.search({**given, **asked}, "").body, {"new": new, "seen_at": search.seen_at})
 
     def explain(self, user_id: int, search_id: int, job_id: int) -> Explanation:
-        """Clause by clause why the search finds a posting or not; raises NotFound, Gone, or Invalid."""
+        """Clause by clause why the search finds a posting, or not, even if it has ended; raises NotFound or Invalid."""
         search = self.one(user_id, search_id)
-        self._jobs.job(job_id, lambda: user_id)
+        with suppress(Gone):
+            self._jobs.job(job_id, lambda: user_id)
         given = parsed(search.query)
         clauses = clauses_of(given)
         held = self._found.held([given, *clauses], job_id)

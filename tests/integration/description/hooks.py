@@ -518,7 +518,7 @@ def _unsayable(case: Case[Any], response: Response) -> bool:
     if problem["code"] == "precondition_failed":
         return bool({"If-Match", "If-None-Match"} & set(case.headers))
     if problem["code"] == "gone":
-        return any(part in case.operation.label for part in ("{job_id}", "/changes", "/explain"))
+        return any(part in case.operation.label for part in ("{job_id}", "/changes"))
     if problem["code"] == "malformed_json":
         return bool(case.operation.label == "GET /graphql")  # its parameters are JSON in a text
     if problem["code"] == "idempotency_key_reused":
