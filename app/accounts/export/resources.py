@@ -15,7 +15,10 @@ Rows = list[dict[str, Any]]
 Export: type[msgspec.Struct] = msgspec.defstruct(
     "Export",
     [("exported_at", datetime), *((part, Rows) for part in store.PARTS)],
-    namespace={"__doc__": f"What is kept about an account; of each part the newest {store.ROWS_MAX} rows."},
+    namespace={
+        "__doc__": f"What is kept about an account; of each part the newest {store.ROWS_MAX} rows, and at most "
+        f"{store.BYTES_MAX >> 20} MiB."
+    },
     module=__name__,
     frozen=True,
 )

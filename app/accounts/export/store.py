@@ -6,6 +6,17 @@ from app.users.store import user_columns
 ROWS_MAX = 10_000
 """Of each part the newest rows; only the audit log can have more."""
 
+BYTES_MAX = 8 * 1024 * 1024
+"""Of each part the newest rows that have as many bytes of JSON."""
+
+READ = """
+SELECT COALESCE(json_agg(row ORDER BY number), '[]')::text
+  FROM (SELECT row, row_number() OVER all_before AS number, sum(octet_length(row::text)) OVER all_before AS bytes
+          FROM (SELECT row_to_json(part) AS row FROM ({part} LIMIT {rows}) part) listed
+        WINDOW all_before AS (ROWS UNBOUNDED PRECEDING)) counted
+ WHERE bytes <= {bytes}
+"""
+
 # Each selects by one account, which `%s` stands for once.
 PARTS = {
     "account": f"""SELECT {user_columns("u")}, u.language, u.time_zone, u.device_mails, u.alert_hour,
@@ -40,6 +51,5 @@ PARTS = {
 
 def read(database: Database, user_id: int, part: str) -> str:
     """The rows of a part as a JSON array of objects."""
-    rows = f"SELECT COALESCE(json_agg(part), '[]')::text FROM ({PARTS[part]} LIMIT {ROWS_MAX}) part"
-    (row,) = database.all(rows, user_id)
+    (row,) = database.all(READ.format(part=PARTS[part], rows=ROWS_MAX, bytes=BYTES_MAX), user_id)
     return str(row[0])

@@ -5,8 +5,13 @@ import socket
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+import pytest
+
+from app.accounts.export import store
 from app.accounts.export.store import PARTS
 from app.applications.upkeep.store import PRUNE_APPLICATIONS
+from app.config import DatabaseTuning
+from app.infra.postgres.database import Database
 from app.mail.messages import Mail
 from tests.api_client import PASSWORD, Person
 from tests.integration.accounts.conftest import Mailed
@@ -130,6 +135,20 @@ def test_export_has_everything_that_refers_to_the_account(mailed: Mailed) -> Non
     assert [name for name in ("password_hash", "refresh_hash", "token_hash", "nonce") if name in str(export)] == []
     selected = " ".join(" ".join(PARTS.values()).split()) + " "
     assert [table for (table,) in mailed.api.query(REFERRING, ()) if f" {table} " not in selected] == []
+
+
+def test_part_of_the_export_ends_after_some_bytes(mailed: Mailed, monkeypatch: pytest.MonkeyPatch) -> None:
+    person = mailed.verified()
+    database = Database(mailed.service.variables["DATABASE_URL"], DatabaseTuning(), prepared=False)
+    try:
+        rows = json.loads(store.read(database, person.id, "audit_log"))
+        for number in range(len(rows) + 1):
+            shown = rows[:number]
+            monkeypatch.setattr(store, "BYTES_MAX", sum(len(json.dumps(row, separators=(",", ":"))) for row in shown))
+            assert json.loads(store.read(database, person.id, "audit_log")) == shown
+    finally:
+        database.close()
+    assert len(rows) > 1
 
 
 def test_applications_are_removed_long_after_their_posting_ended(mailed: Mailed) -> None:
