@@ -18,8 +18,10 @@ from app.jobs.facts import JobFact
 from app.users.schemas import UserFact
 from app.users.service import UserService
 from app.web.converters import parse_id
+from app.web.pages import PAGE_BYTES
 
 BATCH_MAX = 100
+POSTINGS_BYTES = 2 * PAGE_BYTES
 BRIEF = frozenset({"id", "slug", "name", "verified", "__typename"})
 """Fields of a company that every posting and application has at hand."""
 
@@ -38,6 +40,25 @@ class Services:
     saved: SavedSearchService
 
 
+class AnswerTooLarge(BadRequest):
+    """The texts that the fields ask for are too long together."""
+
+    code, title = "answer_too_large", "The answer would be too large"
+
+
+class Budget:
+    """How many bytes the postings of one answer may still have."""
+
+    def __init__(self) -> None:
+        self._left = POSTINGS_BYTES
+
+    def take(self, size: int) -> None:
+        """Raises AnswerTooLarge."""
+        self._left -= size
+        if self._left < 0:
+            raise AnswerTooLarge(f"its postings have more than {POSTINGS_BYTES >> 20} MiB; ask for fewer")
+
+
 class Viewer(NamedTuple):
     """Who asks; `user` is the profile if the session check has just read it."""
 
@@ -45,6 +66,7 @@ class Viewer(NamedTuple):
     user: UserFact | None
     language: str
     client_of: Callable[[], Client]
+    budget: Budget
 
     @property
     def client(self) -> Client:
@@ -65,13 +87,14 @@ class Loading:
     def __init__(self, services: Services) -> None:
         self._companies, self._jobs = services.companies, services.board.jobs
 
-    def open_jobs(self, job_ids: Iterable[int]) -> dict[int, Found]:
-        """The open postings among them, with their companies."""
-        return {each: posting(*shown) for each, shown in self._jobs.open_jobs(list(dict.fromkeys(job_ids))).items()}
+    def open_jobs(self, viewer: Viewer, asked: Sequence[Asked], job_ids: Iterable[int]) -> dict[int, Found]:
+        """The open postings among them, with what is asked of them and their companies. Raises AnswerTooLarge."""
+        found = self._jobs.open_jobs(list(dict.fromkeys(job_ids)))
+        return {each: posting(viewer, asked, *shown) for each, shown in found.items()}
 
     def complete(self, asked: Asked, found: Sequence[Found]) -> None:
         """Complete the companies of a connection's objects."""
-        self.complete_companies(below(_nodes(asked), "company"), found)
+        self.complete_companies(below(nodes(asked), "company"), found)
 
     def complete_companies(self, asked: Iterable[Asked], holders: Sequence[Found]) -> None:
         """Replace the companies, if more is asked of them than is at hand."""
@@ -81,22 +104,25 @@ class Loading:
                 if (fact := facts.get(each["company"]["id"])) is not None:
                     each["company"] = decode(fact.json)
 
-    def complete_jobs(self, asked: Sequence[Asked], jobs: Sequence[Found]) -> None:
+    def complete_jobs(self, viewer: Viewer, asked: Sequence[Asked], jobs: Sequence[Found]) -> None:
         """Add to the jobs of applications what is asked of their companies and postings."""
         self.complete_companies(below(asked, "company"), jobs)
-        if below(asked, "posting"):
-            opened = self.open_jobs(job["id"] for job in jobs)
+        if postings := below(asked, "posting"):
+            opened = self.open_jobs(viewer, postings, (job["id"] for job in jobs))
             for job in jobs:
                 job["posting"] = opened.get(job["id"])
 
-    def complete_applications(self, asked: Asked, found: Sequence[Found]) -> None:
+    def complete_applications(self, viewer: Viewer, asked: Asked, found: Sequence[Found]) -> None:
         """The same for a connection of applications."""
-        self.complete_jobs(below(_nodes(asked), "job"), [each["job"] for each in found])
+        self.complete_jobs(viewer, below(nodes(asked), "job"), [each["job"] for each in found])
 
 
-def posting(fact: JobFact, company: CompanyFact) -> Found:
-    """A posting with its whole company."""
-    return decode(fact.json(company)) | {"company": decode(company.json)}
+def posting(viewer: Viewer, asked: Sequence[Asked], fact: JobFact, company: CompanyFact) -> Found:
+    """A posting with its whole company, and its description if that is asked for. Raises AnswerTooLarge."""
+    described = any(each.asks("description") for each in asked)
+    text = fact.json(company) if described else fact.undescribed(company)
+    viewer.budget.take(len(text) + len(company.json))
+    return decode(text) | {"company": decode(company.json)}
 
 
 def below(asked: Iterable[Asked], name: str) -> list[Asked]:
@@ -104,7 +130,8 @@ def below(asked: Iterable[Asked], name: str) -> list[Asked]:
     return [found for each in asked for found in each.at(name)]
 
 
-def _nodes(asked: Asked) -> list[Asked]:
+def nodes(asked: Asked) -> list[Asked]:
+    """What is asked of the objects of a connection."""
     return [*asked.at("nodes"), *asked.at("edges", "node")]
 
 

@@ -41,10 +41,10 @@ class Mutations:
     ) -> Found:  # fmt: skip
         user_id, new = self._may(viewer, "applying"), converted(input, NewApplication)
         shown, _ = self._applications.apply(number(job_id), user_id, new, idempotency_key)
-        return self._applied(asked, shown)
+        return self._applied(viewer, asked, shown)
 
     def withdraw_application(self, viewer: Viewer, asked: Asked, id: str) -> Found:  # noqa: A002
-        return self._applied(asked, self._applications.withdraw(number(id), viewer.known))
+        return self._applied(viewer, asked, self._applications.withdraw(number(id), viewer.known))
 
     def save_search(self, viewer: Viewer, asked: Asked, input: Given) -> Found:  # noqa: A002
         user_id, new = viewer.known, converted(input, NewSavedSearch)
@@ -77,13 +77,13 @@ class Mutations:
 
     def create_job(self, viewer: Viewer, asked: Asked, company_id: str, input: Given) -> Found:  # noqa: A002
         user_id = self._may(viewer, "posting")
-        return _job(self._jobs.create(number(company_id), user_id, converted(input, NewJob)))
+        return _job(viewer, asked, self._jobs.create(number(company_id), user_id, converted(input, NewJob)))
 
     def update_job(
         self, viewer: Viewer, asked: Asked, id: str, input: Given, expected_version: int | None = None  # noqa: A002
     ) -> Found:  # fmt: skip
         user_id = self._may(viewer, "posting")
-        return _job(self._jobs.change(number(id), user_id, converted(input, JobPatch), expected_version))
+        return _job(viewer, asked, self._jobs.change(number(id), user_id, converted(input, JobPatch), expected_version))
 
     def delete_job(
         self, viewer: Viewer, asked: Asked, id: str, expected_version: int | None = None  # noqa: A002
@@ -96,9 +96,9 @@ class Mutations:
         self._may_do(viewer.known, activity)
         return viewer.known
 
-    def _applied(self, asked: Asked, shown: Application) -> Found:
+    def _applied(self, viewer: Viewer, asked: Asked, shown: Application) -> Found:
         found: Found = msgspec.to_builtins(shown)
-        self._loading.complete_jobs([*asked.at("job")], [found["job"]])
+        self._loading.complete_jobs(viewer, [*asked.at("job")], [found["job"]])
         return found
 
 
@@ -106,5 +106,5 @@ def _company(fact: CompanyFact) -> Found:
     return decode(fact.json)
 
 
-def _job(shown: tuple[JobFact, CompanyFact]) -> Found:
-    return posting(*shown)
+def _job(viewer: Viewer, asked: Asked, shown: tuple[JobFact, CompanyFact]) -> Found:
+    return posting(viewer, [asked], *shown)

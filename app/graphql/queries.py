@@ -9,7 +9,7 @@ from app.applications.schemas import Applications, Stage
 from app.applications.service import PARTS
 from app.errors import BadRequest
 from app.graphql.asked import Asked
-from app.graphql.loading import Found, Loading, Services, Viewer, decode, number, numbers, posting
+from app.graphql.loading import Found, Loading, Services, Viewer, decode, nodes, number, numbers, posting
 from app.graphql.schema import as_parameter
 from app.jobs.schemas import FIELDS, State
 from app.web.pages import CURSOR_MAX, PAGE, PAGE_MAX
@@ -51,11 +51,11 @@ class Queries:
 
     def job(self, viewer: Viewer, asked: Asked, id: str) -> Found:  # noqa: A002
         fact, company = self._board.jobs.job(number(id), lambda: viewer.user_id)
-        return posting(fact, company)
+        return posting(viewer, [asked], fact, company)
 
     def jobs(self, viewer: Viewer, asked: Asked, ids: Sequence[str]) -> list[Found | None]:
         wanted = numbers(ids)
-        found = self._loading.open_jobs(wanted)
+        found = self._loading.open_jobs(viewer, [asked], wanted)
         return [found.get(each) for each in wanted]
 
     def company_jobs(
@@ -65,16 +65,18 @@ class Queries:
         page, following = self._board.jobs.of_company(
             number(company_id), viewer.known, state, _numbered(after), _limit(first)
         )
-        found = [posting(fact, company) for fact, company in page]
+        found = [posting(viewer, nodes(asked), fact, company) for fact, company in page]
         return _connection(found, None if following is None else str(following))
 
     def search(self, viewer: Viewer, asked: Asked, **wanted: Any) -> Found:
         given = {as_parameter(name): _texts(value) for name, value in wanted.items() if value not in (None, [])}
         if asked.asks("total"):
             given["total"] = ["true"]
-        if any(each.asks("description") for each in (*asked.at("nodes"), *asked.at("edges", "node"))):
+        if any(each.asks("description") for each in nodes(asked)):
             given["fields"] = list(FIELDS)
-        found = decode(self._board.searches.search(given, viewer.language).body)
+        body = self._board.searches.search(given, viewer.language).body
+        viewer.budget.take(len(body))
+        found = decode(body)
         items = found.pop("items")
         connection = _connection(items, found["next"]) | found
         for edge, item in zip(connection["edges"], items, strict=True):
@@ -84,12 +86,12 @@ class Queries:
 
     def applications(self, viewer: Viewer, asked: Asked, first: int | None = None, after: str | None = None) -> Found:
         page = self._applications.own(viewer.known, _sealed(after), _limit(first))
-        return self._applied(asked, page)
+        return self._applied(viewer, asked, page)
 
     def application(self, viewer: Viewer, asked: Asked, id: str) -> Found:  # noqa: A002
         parts = [each for each in PARTS if asked.asks(each)]
         found: Found = msgspec.to_builtins(self._applications.read(number(id), viewer.known, parts))
-        self._loading.complete_jobs([*asked.at("job")], [found["job"]])
+        self._loading.complete_jobs(viewer, [*asked.at("job")], [found["job"]])
         return found
 
     def job_applications(
@@ -97,14 +99,14 @@ class Queries:
         first: int | None = None, after: str | None = None,
     ) -> Found:  # fmt: skip
         page = self._applications.of_job(number(job_id), viewer.known, stage, _sealed(after), _limit(first))
-        return self._applied(asked, page)
+        return self._applied(viewer, asked, page)
 
     def saved_searches(self, viewer: Viewer, asked: Asked) -> list[Found]:
         return cast("list[Found]", msgspec.to_builtins(self._saved.list_all(viewer.known).saved_searches))
 
-    def _applied(self, asked: Asked, page: Applications) -> Found:
+    def _applied(self, viewer: Viewer, asked: Asked, page: Applications) -> Found:
         found: list[Found] = msgspec.to_builtins(page.applications)
-        self._loading.complete_applications(asked, found)
+        self._loading.complete_applications(viewer, asked, found)
         return _connection(found, page.next)
 
 

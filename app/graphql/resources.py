@@ -15,7 +15,7 @@ from app.config import Settings
 from app.errors import BadRequest, ProductError, rate_limit
 from app.graphql import explorer
 from app.graphql.bounds import CHARACTERS_MAX
-from app.graphql.loading import Services, Viewer
+from app.graphql.loading import Budget, Services, Viewer
 from app.graphql.service import GraphQLService, Ready, Wanted
 from app.infra.metrics.counters import REFUSED, Counters
 from app.infra.tuning.live_tuning import LiveTuning
@@ -135,7 +135,7 @@ class GraphQL(Resource):
         self._charge(req, resp, None if identity is None else identity.user_id, ready.cost.requests - 1)
         language = req.env.get("HTTP_ACCEPT_LANGUAGE", "")[:500]
         user_id, user = (None, None) if identity is None else (identity.user_id, identity.user)
-        viewer = Viewer(user_id, user, language, partial(client_of, req))
+        viewer = Viewer(user_id, user, language, partial(client_of, req), Budget())
         resp.data, status = self._service.run(ready, viewer, req.context.request_id)
         self._counters.operated(ready.operation.name, status, time.perf_counter() - req.context.started)
         resp.content_type = _media_type(req)

@@ -26,6 +26,8 @@ QUOTE = '"'
 BRIEF = tuple(name for name in FIELDS if name != "company" and name not in UNLESS_ASKED)
 """The fields of a result unless others are asked for; each posting has their JSON at hand."""
 
+_UNDESCRIBED = tuple(name for name in ALL_FIELDS if name not in ("company", "description"))
+
 NEVER_S = 10 * 365 * 86_400.0
 
 
@@ -61,6 +63,10 @@ class JobFact:
     def json(self, company: CompanyFact) -> bytes:
         """All fields."""
         return b'{"company":' + company.brief_json + b"," + b",".join(self._fields.values()) + b"}"
+
+    def undescribed(self, company: CompanyFact) -> bytes:
+        """All fields but the description."""
+        return self.some(company, _UNDESCRIBED) + b"}"
 
     def some(self, company: CompanyFact, names: tuple[str, ...]) -> bytes:
         """Some fields, without the closing brace, so that the caller can add more."""

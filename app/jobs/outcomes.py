@@ -44,9 +44,11 @@ class Outcome(msgspec.Struct, frozen=True, array_like=True):
 def number_of(wanted: Wanted, rates_of: str) -> int:
     """The number under which the caches keep a search: the same for all searches with the same result.
 
-    `rates_of` is the day of the exchange rates, by which workers of two versions may differ.
+    With descriptions a page may end early. `rates_of` is the day of the exchange rates, by which workers of two
+    versions may differ.
     """
-    asked = f"{rates_of} {replace(wanted, fields=())!r}"
+    weighed = ("description",) if "description" in wanted.fields else ()
+    asked = f"{rates_of} {replace(wanted, fields=weighed)!r}"
     return int.from_bytes(hashlib.blake2b(asked.encode(), digest_size=16).digest())
 
 

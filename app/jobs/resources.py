@@ -1,10 +1,12 @@
 """HTTP resources of postings and searches."""
 
+from collections.abc import Iterable, Iterator
 from typing import cast, get_args
 
 import falcon
 
 from app.companies.schemas import CompanyFact
+from app.errors import BadRequest
 from app.jobs.facts import JobFact
 from app.jobs.linked import JSON_LD, job_posting
 from app.jobs.parameters import searched
@@ -18,10 +20,10 @@ from app.users.resources import parse_ids
 from app.web.bodies import JSON, MERGE_PATCH, read_json, read_one_of
 from app.web.converters import ID_SCHEMA
 from app.web.openapi.operations import Operation, Parameter, operation
-from app.web.pages import PAGING, page_asked
+from app.web.pages import PAGE_BYTES, PAGING, page_asked
 from app.web.resource import READING, Resource, answer, given, headers_of, locate
 
-BATCH_MAX = 100
+BATCH_MAX, BATCH_BYTES = 100, 2 * PAGE_BYTES
 _STATES: tuple[State, ...] = get_args(State)
 _JOB = Parameter("job_id", "path", ID_SCHEMA, "", required=True)
 _COMPANY = Parameter("company_id", "path", ID_SCHEMA, "", required=True)
@@ -182,12 +184,22 @@ class JobBatches(Resource):
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         wanted = parse_ids(req.params.get("ids"))
         found = self._jobs.open_jobs(wanted)
-        jobs = b",".join([found[job_id][0].json(found[job_id][1]) for job_id in wanted if job_id in found])
+        jobs = b",".join(_within(found[job_id][0].json(found[job_id][1]) for job_id in wanted if job_id in found))
         missing = ",".join([str(job_id) for job_id in wanted if job_id not in found])
         resp.data = b'{"jobs":[' + jobs + b'],"missing":[' + missing.encode() + b"]}"
         headers_of(resp)["cache-control"] = "private, no-cache"
 
     on_head = on_get
+
+
+def _within(jobs: Iterable[bytes]) -> Iterator[bytes]:
+    """The same; raises BadRequest beyond BATCH_BYTES."""
+    left = BATCH_BYTES
+    for each in jobs:
+        left -= len(each)
+        if left < 0:
+            raise BadRequest(f"these postings have more than {BATCH_BYTES >> 20} MiB; ask for fewer")
+        yield each
 
 
 class Searches(Resource):

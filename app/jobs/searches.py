@@ -37,6 +37,7 @@ from app.jobs.service import JobService
 from app.jobs.store import PostingStore
 from app.jobs.texts.words import folded
 from app.web.conditions import content_tag
+from app.web.pages import ALWAYS_FIT, fitting
 
 ALIKE, CANDIDATES, WORDS_COMPARED = 10, 60, 8
 REMEMBERED = 500
@@ -199,6 +200,9 @@ class SearchService:
         prepared = self._searcher.prepare(wanted)
         found = self._searcher.page(prepared, wanted.limit + 1, asked.after)
         rows, page = found.rows, found.rows[: wanted.limit]
+        if "description" in wanted.fields and len(page) > ALWAYS_FIT:
+            sizes = self._postings.sizes([row.id for row in page])
+            page = page[: fitting(sizes.get(row.id, 0) for row in page)]
         others, ends = self._postings.also_at([row.id for row in page if row.siblings])
         count, exact, counted = self._searcher.total(prepared) if wanted.total else (0, True, None)
         facets = self._searcher.facets(prepared, wanted.facets)

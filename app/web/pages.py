@@ -13,6 +13,9 @@ PAGE, PAGE_MAX = 20, 100
 CURSOR_MAX = 500
 PAGE_BYTES = 4 * 1024 * 1024
 """Texts of postings on one page: while it is made, it needs several times as much memory."""
+
+ALWAYS_FIT = 12
+"""Postings that have no more than PAGE_BYTES, however long their texts are."""
 _LIMIT = Parameter(
     "limit",
     "query",

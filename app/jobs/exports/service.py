@@ -11,13 +11,11 @@ from app.companies.service import CompanyService
 from app.jobs.exports.store import ExportStore
 from app.jobs.facts import JobFact, job_fact
 from app.jobs.store import PostingStore
-from app.web.pages import fitting
+from app.web.pages import ALWAYS_FIT, fitting
 
 GREATEST_ID = 2**63 - 1
 RANGE_PART = 5_000
 COUNT_MAX = 10_000
-ALWAYS_FITS = 12
-"""Postings that are no more than a page, however long their texts are."""
 
 Exported = tuple[JobFact, CompanyFact]
 
@@ -43,7 +41,7 @@ class Exporter:
 
     def sizes(self, job_ids: Sequence[int]) -> dict[int, int]:
         """The bytes of the texts of each posting; of few postings none, as these fit on a page."""
-        return self._postings.sizes(job_ids) if len(job_ids) > ALWAYS_FITS else {}
+        return self._postings.sizes(job_ids) if len(job_ids) > ALWAYS_FIT else {}
 
     def walk(self, after: int, limit: int) -> tuple[list[Exported], int | None]:
         """Open postings with ids above `after`, and the id to go on after, None at the end.

@@ -79,6 +79,21 @@ def test_board_of_long_postings_has_small_pages(office: Office) -> None:
     assert found == made[::-1]
 
 
+def test_search_with_descriptions_has_small_pages(office: Office) -> None:
+    made, given = offer_long(office), {"q": ["nurse"], "sort": ["published"], "limit": ["100"]}
+    brief = msgspec.json.decode(office.board.searches.search(given, "").body)
+    assert sorted(each["id"] for each in brief["items"]) == made
+    found, early, further = list[int](), -1, dict[str, list[str]]()
+    while early < 0 or further:
+        body = office.board.searches.search(given | further | {"fields": ["description"]}, "").body
+        assert len(body) <= PAGE_BYTES + BESIDE * POSTINGS
+        page = msgspec.json.decode(body)
+        found += [each["id"] for each in page["items"]]
+        further = {"cursor": [page["next"]]} if page["next"] else {}
+        early += 1
+    assert (found, early) == ([each["id"] for each in brief["items"]], 1)
+
+
 def test_feed_does_not_read_what_a_posting_was_found_by(office: Office, feed: ChangeFeed) -> None:
     log = EventLog(EventStore(office.database))
     before = log.newest()

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 import msgspec
 import pytest
@@ -17,7 +18,7 @@ from app.coherence import Coherence
 from app.companies.service import CompanyService
 from app.companies.store import CompanyStore
 from app.config import Caches, DatabaseTuning, Settings
-from app.graphql.loading import Services, Viewer
+from app.graphql.loading import Budget, Services, Viewer
 from app.graphql.schema import schema_text
 from app.graphql.service import GraphQLService, Wanted
 from app.infra.memcache.client import Memcache
@@ -93,18 +94,23 @@ class Counted:
 
     def cost(self, query: str, objects: int) -> int:
         """The statements of a query for one object or for more."""
+        before = self.database.statements
+        answer = self.answer(query, objects)
+        assert "errors" not in answer, answer
+        return self.database.statements - before
+
+    def answer(self, query: str, objects: int, fragments: str = "") -> dict[str, Any]:
+        """The answer to a query for one object or for more."""
         names = {
             "USER": self.user, "OTHER": self.other, "COMPANY": self.company, "JOBS": self.jobs[:objects],
             "JOB": self.jobs[0], "FIRST": objects, "APPLICATION": self.application,
         }  # fmt: skip
         for name, value in names.items():
             query = re.sub(rf"\b{name}\b", str(value), query)
-        viewer = Viewer(self.user, None, "", partial(Client, None, "", ""))
-        before = self.database.statements
-        ready = self.graphql.prepare(Wanted(f"{{ {query} }}"))
-        answer = msgspec.json.decode(self.graphql.run(ready, viewer, "").body)
-        assert "errors" not in answer, answer
-        return self.database.statements - before
+        viewer = Viewer(self.user, None, "", partial(Client, None, "", ""), Budget())
+        ready = self.graphql.prepare(Wanted(f"{{ {query} }} {fragments}"))
+        answer: dict[str, Any] = msgspec.json.decode(self.graphql.run(ready, viewer, "").body)
+        return answer
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +138,27 @@ def test_each_level_costs_one_statement_whatever_the_number_of_objects(
     query, expected = STATEMENTS[name]
     found = counted.cost(query, objects)
     assert found == (counted.worker.cost(f"limit={objects}") + expected if name == "search" else expected)
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("jobs(ids: JOBS) { title }", None),
+        ("jobs(ids: JOBS) { description }", "answer_too_large"),
+        ("a: job(id: JOB) { ...Text } b: job(id: JOB) { ...Text }", "answer_too_large"),
+        ("a: job(id: JOB) { ...Text }", None),
+        ('search(q: "nurse") { edges { node { title } } }', None),
+        ('search(q: "nurse") { edges { node { description } } }', "answer_too_large"),
+    ],
+)
+def test_texts_of_an_answer_are_bounded(
+    counted: Counted, monkeypatch: pytest.MonkeyPatch, query: str, code: str | None
+) -> None:  # fmt: skip
+    monkeypatch.setattr("app.graphql.loading.POSTINGS_BYTES", 25_000)
+    for job in counted.jobs[:2]:
+        counted.worker.patch(job, description=f"<p>{'You care. ' * 1_500}</p>")
+    answer = counted.answer(query, 2, "fragment Text on Job { description }" if "Text" in query else "")
+    assert [each["extensions"]["code"] for each in answer.get("errors", [])] == ([code] if code else [])
 
 
 def test_what_nobody_asks_for_costs_nothing(counted: Counted) -> None:

@@ -1,5 +1,6 @@
 """Postings: permissions, states, validation and duplicates."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,6 +9,10 @@ import pytest
 from tests.api_client import Api, Person
 from tests.integration.coherence.workers import eventually
 from tests.integration.jobs.conftest import Recruiter
+
+LENGTHEN = """
+UPDATE posting_text SET description = repeat(U&'\\+01F600', 49000) WHERE posting_id = ANY (%s) RETURNING 1
+"""
 
 
 def found(api: Api, query: str) -> list[int]:
@@ -34,6 +39,17 @@ def test_open_posting_is_public(api: Api, recruiter: Recruiter) -> None:
         assert (answer.status_code, answer.json()) == (200, job)
     assert found(api, "q=knitting") == [job["id"]]
     assert api.get(f"jobs/batch?ids={job['id']},99999999").json() == {"jobs": [job], "missing": [99999999]}
+
+
+def test_batch_of_very_long_postings_is_refused(api: Api, recruiter: Recruiter) -> None:
+    said = {"description": "<p>You read.</p>", "language": "en"}
+    lines = [json.dumps(said | {"external_id": f"long-{n}", "title": f"Reader {n}"}) for n in range(44)]
+    headers, path = {"Content-Type": "application/x-ndjson"}, f"companies/{recruiter.company_id}/jobs/import?source=ats"
+    reports = recruiter.person.send("POST", path, headers, data="\n".join(lines)).text.splitlines()
+    ids = [str(json.loads(each)["id"]) for each in reports]
+    assert len(api.query(LENGTHEN, ([*map(int, ids)],))) == 44
+    assert api.get(f"jobs/batch?ids={','.join(ids)}").status_code == 400
+    assert len(api.get(f"jobs/batch?ids={','.join(ids[:42])}").json()["jobs"]) == 42
 
 
 def test_bad_token_is_refused_on_public_endpoints(api: Api, recruiter: Recruiter) -> None:
