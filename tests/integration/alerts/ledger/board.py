@@ -14,6 +14,9 @@ from tests.integration.alerts.ledger.rules import Alerting, Query, State
 from tests.integration.alerts.test_matching import BERLIN, PARIS, Alerts
 
 WORDS, IN_TITLE = 40, 6
+COMPANY = 1
+"""The one of all postings; it is not verified at first."""
+
 CITIES: dict[str, Place] = {"Berlin": BERLIN, "Paris": PARIS}
 FREQUENCIES: tuple[Frequency, ...] = ("instant", "instant", "daily", "weekly")
 ACCOUNT = "INSERT INTO users (email, name, password_hash) VALUES (%s, 'Ada', '') RETURNING id"
@@ -47,6 +50,8 @@ class Board:
         self.history = History()
         self._store = SavedSearchStore(database)
         self._clusters: dict[int, Cluster] = {}
+        self._trusted = False
+        self.alerts.verify(COMPANY, False)
 
     def people(self, many: int) -> list[int]:
         rows = [self.database.one(f"/* */ {ACCOUNT}", f"p{number}@ledger.example") for number in range(many)]
@@ -73,6 +78,14 @@ class Board:
         """Edit, close or reopen a posting, or change a search."""
         with self._step():
             self._change()
+
+    def verify(self) -> None:
+        """Let the company of all postings become verified."""
+        with self._step():
+            self._trusted = True
+            self.alerts.verify(COMPANY, True)
+            for number in self._clusters:
+                self._note(number, opening=False)
 
     def _save(self, account: int) -> None:
         query = self._query()
@@ -132,7 +145,7 @@ class Board:
     def _note(self, number: int, *, opening: bool) -> None:
         cluster = self._clusters[number]
         cities = frozenset(city for city, opened in cluster.postings.values() if opened)
-        state = State(self.history.step, opening, cluster.words, cities)
+        state = State(self.history.step, opening, cluster.words, cities, self._trusted)
         self.history.clusters.setdefault(number, []).append(state)
 
     def _words(self) -> frozenset[str]:
@@ -140,8 +153,10 @@ class Board:
 
     def _query(self) -> Query:
         query = Query(f"tok{self.chance.randrange(WORDS)}")
+        query = replace(query, verified=self.chance.random() < 0.2)
         return replace(query, city=self.chance.choice(list(CITIES))) if self.chance.random() < 0.3 else query
 
 
 def _text(query: Query) -> str:
-    return f"q={query.word}&lang=en" + (f"&city={query.city}" if query.city else "")
+    city, verified = f"&city={query.city}" if query.city else "", "&verified=true" if query.verified else ""
+    return f"q={query.word}&lang=en{city}{verified}"

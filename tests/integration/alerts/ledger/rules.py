@@ -1,7 +1,7 @@
 """What the ledger of alerts must say after a history of postings and searches, judged without the service's code.
 
 The history is a sequence of steps, each committed before the next one begins. The model of a search is a word in the
-title, and a city or none.
+title, a city or none, and whether the company must be verified.
 """
 
 from collections import Counter
@@ -11,23 +11,29 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Postings with `word` in their title, and in `city` unless that is empty."""
+    """Postings with `word` in their title, in `city` unless that is empty, and of a verified company if `verified`."""
 
     word: str
     city: str = ""
+    verified: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A cluster after a step: its words and the cities of its open postings; `opening` if the step opened one."""
+    """A cluster after a step: its words and the cities of its open postings; `opening` if the step opened one.
+
+    `trusted` says whether its company is verified.
+    """
 
     step: int
     opening: bool
     words: frozenset[str]
     cities: frozenset[str]
+    trusted: bool = True
 
     def found(self, query: Query) -> bool:
-        return bool(self.cities) and query.word in self.words and (not query.city or query.city in self.cities)
+        placed = query.city in self.cities if query.city else bool(self.cities)
+        return placed and query.word in self.words and (self.trusted or not query.verified)
 
 
 @dataclass(slots=True)

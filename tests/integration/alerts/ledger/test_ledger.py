@@ -26,6 +26,9 @@ ALERTED = 0.62
 
 POSTINGS = math.ceil(math.sqrt(MATCHES / ALERTED * WORDS / IN_TITLE))
 SEARCHES, OF_ACCOUNT = POSTINGS, 3
+VERIFIED = POSTINGS
+"""After so many acts the company becomes verified; its postings are matched in parts while digests are made."""
+
 CHANGES, FAULTS = POSTINGS // 2, max(12, POSTINGS // 25)
 
 
@@ -53,6 +56,7 @@ def test_every_match_is_alerted_of_exactly_once(ground: Ground) -> None:
     board.chance.shuffle(faults)
     for place, fault in zip(places, faults, strict=True):
         acts.insert(place, fault)
+    acts[VERIFIED:VERIFIED] = [board.verify, ground.hurry]
     for act in acts:
         act()
     ground.settle()
