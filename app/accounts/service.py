@@ -50,11 +50,13 @@ class AccountsService:
                 self._letters.ask_link(transaction, "verify", reader)
 
     def ask_change(self, user_id: int, session_id: int, new: NewAddress, client: Client) -> None:
-        """Mail a link to the new address, whoever has it; raises NoMail, WrongPassword or RateLimited."""
+        """Mail a link to the new address, whoever has it; raises NoMail, WrongPassword, RateLimited or Conflict."""
         self._letters.require()
         self._auth.may_ask_for_mail(client)
-        self._auth.confirmed(user_id, session_id, new.password, client)
+        account = self._auth.confirmed(user_id, session_id, new.password, client)
         with self._store.transaction() as transaction:
+            if not store.lock_confirmed(transaction, account, session_id):
+                raise Conflict("the password was changed, or the session has ended")
             reader = readers.find(transaction, user_id)
             if reader is None:
                 raise NotFound("there is no such user")
@@ -93,7 +95,7 @@ class AccountsService:
             self._make_way(transaction, email, user_id)
             if before is None or not store.change_address(transaction, user_id, email, client):
                 raise InvalidLink
-            self._letters.drop(transaction, user_id, invitations=False)
+            self._letters.drop(transaction, user_id, keep=("invite",))
             if before.verified:
                 self._letters.tell(transaction, "changed", before, client, address=email)
             xid, keys = changed_keys(transaction)
@@ -111,7 +113,7 @@ class AccountsService:
             self._letters.take(transaction, link)
             store.verify(transaction, user_id, client)
             self._auth.replace_password(transaction, user_id, hashed, client)
-            self._letters.drop(transaction, user_id, invitations=True)
+            self._letters.drop(transaction, user_id)
             xid, keys = changed_keys(transaction)
         self._coherence.final(keys, xid, security=True)
 

@@ -2,6 +2,7 @@
 
 from contextlib import AbstractContextManager
 
+from app.auth.records import Account
 from app.auth.schemas import Client
 from app.infra.postgres.database import Database, Transaction
 
@@ -15,6 +16,9 @@ WITH verified AS (
 INSERT INTO audit_log (event, user_id, agent, address, request_id)
 SELECT 'address_verified', id, %s, %s::inet, %s FROM verified
 """
+
+LOCK_CONFIRMED = "SELECT token_epoch FROM users WHERE id = %s AND password_hash = %s FOR NO KEY UPDATE"
+FIND_UNENDED = "SELECT FROM sessions WHERE id = %s AND user_id = %s AND epoch = %s AND revoked_at IS NULL"
 
 LOCK_AT = """
 SELECT id, verified_at IS NOT NULL, disabled_at IS NOT NULL FROM users WHERE email = %s::citext FOR UPDATE
@@ -64,6 +68,12 @@ class AccountsStore:
 def verify(transaction: Transaction, user_id: int, client: Client) -> None:
     """Mark the address as proven, unless it is already."""
     transaction.run(VERIFY, user_id, *client.origin)
+
+
+def lock_confirmed(transaction: Transaction, account: Account, session_id: int) -> bool:
+    """Lock the account; whether its password is still the one that was confirmed, and the session has not ended."""
+    row = transaction.one(LOCK_CONFIRMED, account.id, account.password_hash)
+    return row is not None and transaction.one(FIND_UNENDED, session_id, account.id, row[0]) is not None
 
 
 def lock_at(transaction: Transaction, email: str) -> tuple[int, bool, bool] | None:

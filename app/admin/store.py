@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from app.admin.schemas import Account, AuditEntry
+from app.auth.links import store as links
 from app.auth.schemas import Client
 from app.infra.addresses import canonical_address
 from app.infra.postgres.database import Database
@@ -94,7 +95,7 @@ class Page(Generic[T]):
 
 
 class AdminStore:
-    """Each method is one statement."""
+    """Each method is one statement or one transaction."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -134,8 +135,13 @@ class AdminStore:
         return Page([_entry(row) for row in page.entries], page.next)
 
     def disable(self, user_id: int, actor_id: int, client: Client) -> str | None:
-        """Disable an account and end its sessions, even if it is disabled; the transaction's id, None if not found."""
-        row = self._database.one(DISABLE_ACCOUNT, user_id, actor_id, *client.origin)
+        """Disable an account and end its sessions and links, even if it is disabled.
+
+        Returns the transaction's id, None if there is no such account.
+        """
+        with self._database.transaction() as transaction:
+            row = transaction.one(DISABLE_ACCOUNT, user_id, actor_id, *client.origin)
+            links.drop(transaction, user_id, keep=("verify",))
         return None if row is None else str(row[0])
 
     def enable(self, user_id: int, actor_id: int, client: Client) -> None:

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
+from app.auth.links import store as links
 from app.auth.records import Account, Asked, Family, Found, Opened
 from app.auth.schemas import Client, Registration, Session, SessionFact
 from app.infra.addresses import canonical_address
@@ -300,9 +301,13 @@ class AuthStore:
         self, transaction: Transaction, user_id: int, session_id: int | None, event: str, client: Client,
         password: tuple[bytes, bytes | None] | None = None,
     ) -> tuple[int, str] | None:  # fmt: skip
-        """(new epoch, transaction id). `password` is (new hash, old hash): None if the old one is no longer stored."""
+        """End all sessions and links; returns (new epoch, transaction id), or None if the old hash is no longer stored.
+
+        `password` is (new hash, old hash).
+        """
         new, old = password or (None, None)
         row = transaction.one(RAISE_EPOCH, new, user_id, old, event, session_id, *client.origin)
+        links.drop(transaction, user_id, keep=("verify",))
         return None if row is None else (row[0], row[1])
 
     def keep_session(self, transaction: Transaction, user_id: int, session_id: int, epoch: int) -> None:

@@ -3,7 +3,7 @@
 import hmac
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from urllib.parse import urlencode
 
@@ -72,13 +72,13 @@ class Letters:
     @staticmethod
     def take(transaction: Transaction, link: Link) -> None:
         """Use a link that was found; raises InvalidLink if it does not work any more."""
-        if not store.take(transaction, link.id):
+        if not store.take(transaction, link):
             raise InvalidLink
 
     @staticmethod
-    def drop(transaction: Transaction, user_id: int, *, invitations: bool) -> None:
-        """End every unused link about the account, and on demand those of its invitations."""
-        store.drop(transaction, user_id, invitations=invitations)
+    def drop(transaction: Transaction, user_id: int, keep: Sequence[Purpose] = ()) -> None:
+        """End every unused link about the account, and its invitations; those for the purposes `keep` stay."""
+        store.drop(transaction, user_id, keep)
 
     def send_link(
         self, transaction: Transaction, purpose: Purpose, reader: Reader, values: dict[str, str] | None = None,

@@ -1,5 +1,6 @@
 """SQL of links; a link about an account works only while the account has the address to which it was sent."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +28,14 @@ FIND_LINK = f"SELECT {_COLUMNS} FROM account_links l WHERE l.id = %s AND {_WORKS
 
 TAKE_LINK = f"UPDATE account_links l SET used_at = now() WHERE l.id = %s AND {_WORKS}"
 
-DROP_LINKS = "DELETE FROM account_links WHERE user_id = %s AND used_at IS NULL AND (purpose <> 'invite' OR %s)"
+# Whoever changes an account and its links locks the account first. An invitation is about its inviter's account, which
+# it does not change.
+LOCK_ACCOUNT = "SELECT FROM users WHERE id = %s FOR NO KEY UPDATE"
+
+# The rows stay: INSERT_LINK counts them. No transaction that uses a link has begun before `created_at`.
+END_LINKS = """
+UPDATE account_links SET expires_at = created_at WHERE user_id = %s AND used_at IS NULL AND purpose <> ALL(%s)
+"""
 
 PRUNE_LINKS = """
 DELETE FROM account_links WHERE id IN (
@@ -72,14 +80,19 @@ def insert(
     return None if row is None else int(row[0])
 
 
-def take(transaction: Transaction, link_id: int) -> bool:
+def take(transaction: Transaction, link: Link) -> bool:
     """Use the link; False if it does not work any more, as when another request has used it."""
-    return transaction.run(TAKE_LINK, link_id) == 1
+    if link.bound.purpose != "invite":
+        transaction.one(LOCK_ACCOUNT, link.bound.user_id)
+    return transaction.run(TAKE_LINK, link.id) == 1
 
 
-def drop(transaction: Transaction, user_id: int, *, invitations: bool) -> None:
-    """Delete every unused link about the account, and on demand those of its invitations."""
-    transaction.run(DROP_LINKS, user_id, invitations)
+def drop(transaction: Transaction, user_id: int, keep: Sequence[Purpose] = ()) -> None:
+    """End every unused link about the account, and its invitations; those for the purposes `keep` stay.
+
+    A statement of its own after the one that locks the account also finds links whose transaction held that lock.
+    """
+    transaction.run(END_LINKS, user_id, list(keep))
 
 
 def _link(row: tuple[Any, ...] | None) -> Link | None:

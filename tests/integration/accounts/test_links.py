@@ -1,13 +1,25 @@
 """Links of mails: not guessed, not reused, not for another account, not after the address has changed."""
 
 import base64
+import subprocess
+import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
+from app.accounts.schemas import NewAddress
+from app.auth.schemas import Client
+from app.auth.service import AuthService
+from app.config import load_settings
+from app.errors import Conflict
+from app.infra.metrics.counters import Counters
+from app.main import Parts
 from tests.api_client import PASSWORD, Person
 from tests.integration.accounts.conftest import Mailed
 from tests.integration.api.companies import make_company
+from tests.service import CHECKOUT
 
 NEW = "a short swim in the sun"
 ENDPOINTS = ("verify", "reset", "change-address", "accept-invitation")
@@ -118,6 +130,80 @@ def test_address_changed_by_sql_ends_links_too(mailed: Mailed) -> None:
         assert use(mailed, endpoint, token) == (404, "invalid_link")
 
 
+def change_password(mailed: Mailed, person: Person) -> None:
+    body = {"current": PASSWORD, "new": NEW}
+    assert person.send("POST", "auth/password", json=body).status_code == 204
+
+
+def log_out_everywhere(mailed: Mailed, person: Person) -> None:
+    assert person.send("POST", "auth/logout?scope=all").status_code == 204
+
+
+def end_sessions_by_command(mailed: Mailed, person: Person) -> None:
+    command = [sys.executable, "-m", "app", "sessions", "end", person.email]
+    subprocess.run(command, cwd=CHECKOUT, env=mailed.service.variables, check=True, timeout=60)
+
+
+def disable_and_enable(mailed: Mailed, person: Person) -> None:
+    admin = mailed.verified()
+    mailed.api.query("UPDATE users SET admin = true WHERE id = %s RETURNING 1", (admin.id,))
+    for action in ("disable", "enable"):
+        assert admin.send("POST", f"admin/users/{person.id}/{action}").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "react", [change_password, log_out_everywhere, end_sessions_by_command, disable_and_enable]
+)  # fmt: skip
+def test_reaction_to_a_stolen_password_ends_links_that_the_thief_asked_for(
+    mailed: Mailed, react: Callable[[Mailed, Person], None]
+) -> None:
+    person, guest, email = mailed.verified(), mailed.verified(), mailed.api.new_email()
+    members = f"companies/{make_company(person)['id']}/members"
+    assert person.send("POST", members, json={"email": guest.email, "role": "owner"}).status_code == 202
+    assert person.send("POST", "users/me/email", json={"email": email, "password": PASSWORD}).status_code == 202
+    assert mailed.api.post("auth/recover", {"email": person.email}).status_code == 202
+    links = {
+        "change-address": mailed.token(email, SUBJECTS["change-address"]),
+        "accept-invitation": mailed.token(guest.email, "Invitation to"),
+        "reset": mailed.token(person.email, SUBJECTS["reset"]),
+    }
+    react(mailed, person)
+    assert {each: use(mailed, each, token) for each, token in links.items()} == dict.fromkeys(
+        links, (404, "invalid_link")
+    )
+
+
+def test_link_that_proves_the_present_address_outlives_a_new_password(mailed: Mailed) -> None:
+    person, token = ask(mailed, "verify")
+    change_password(mailed, person.log_in())
+    assert use(mailed, "verify", token)[0] == 204
+
+
+@pytest.mark.parametrize("react", [change_password, log_out_everywhere])
+def test_link_that_is_asked_for_meanwhile_is_not_mailed(
+    mailed: Mailed, react: Callable[[Mailed, Person], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The account reacts while the thief's request is between the check of the password and its transaction."""
+    person, email = mailed.verified(), mailed.api.new_email()
+    (session,) = mailed.api.query("SELECT id FROM sessions WHERE user_id = %s AND revoked_at IS NULL", (person.id,))
+    parts = Parts(load_settings(dict(mailed.service.variables)), Counters.create([], slots=1))
+    confirmed = AuthService.confirmed
+
+    def slow(self: AuthService, *args: Any) -> Any:
+        account = confirmed(self, *args)
+        react(mailed, person)
+        return account
+
+    monkeypatch.setattr(AuthService, "confirmed", slow)
+    try:
+        with pytest.raises(Conflict):
+            parts.by_mail().ask_change(person.id, session[0], NewAddress(email, PASSWORD), Client(None, "", ""))
+    finally:
+        parts.close()
+    sql = "SELECT count(*) FROM account_links WHERE user_id = %s AND purpose = 'change'"
+    assert mailed.api.query(sql, (person.id,)) == [(0,)]
+
+
 def test_disabled_account_is_not_recovered(mailed: Mailed) -> None:
     person, token = ask(mailed, "reset")
     disabled = "UPDATE users SET disabled_at = now() WHERE id = %s RETURNING 1"
@@ -157,3 +243,5 @@ def test_address_gets_five_links_an_hour_at_most(mailed: Mailed) -> None:
     body = {"email": "x" + person.email, "password": PASSWORD}
     sent = [person.send("POST", "users/me/email", json=body) for _ in range(6)]
     assert [each.status_code for each in sent] == [202] * 5 + [429]
+    log_out_everywhere(mailed, person)
+    assert person.log_in().send("POST", "users/me/email", json=body).status_code == 429, "ended links count as well"
