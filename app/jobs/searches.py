@@ -150,9 +150,9 @@ class SearchService:
 
     def similar(self, job_id: int, user: Callable[[], int | None]) -> bytes:
         """The JSON of open postings with the same words in the title or the same skills. Raises NotFound or Gone."""
-        posting = self._jobs.job(job_id, user)[0].posting
         number = page_of(job_id, ("similar",))
         known, position = self._pages.find(number), self._pages.position()
+        posting = self._jobs.job(job_id, user)[0].posting
         if known is not None:
             return known.body
         title = texts_of(posting.title, "", posting.detail, ()).title

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -78,6 +79,28 @@ def test_similar_postings_cost_nothing_until_a_posting_changes(workers: list[Wor
     assert cost() == cost() == 0
     other.patch(jobs[1], title="Nurse at night")
     assert b"Nurse at night" in worker.board.searches.similar(jobs[0], lambda: None)
+
+
+def test_similar_postings_follow_a_change_while_they_are_made(
+    workers: list[Worker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The posting changes, and the worker learns of that, after it has read the posting and before the others."""
+    worker, other = workers
+    teacher = other.offer(places=(Place("DE"),))
+    other.patch(teacher, title="Teacher of chemistry")
+    jobs, job = stock(worker), worker.board.jobs.job
+
+    def change_after(*args: Any) -> object:
+        found = job(*args)
+        monkeypatch.undo()
+        other.patch(jobs[0], title="Teacher of physics")
+        eventually(lambda: worker.coherence.leased() and worker.coherence.position() == other.coherence.position())
+        return found
+
+    monkeypatch.setattr(worker.board.jobs, "job", change_after)
+    worker.board.searches.similar(jobs[0], lambda: None)
+    for _ in range(2):
+        assert b"Teacher of chemistry" in worker.board.searches.similar(jobs[0], lambda: None)
 
 
 def test_suggestions_cost_nothing_for_some_seconds(workers: list[Worker]) -> None:
