@@ -9,6 +9,9 @@ That look has found
 - or a gap, another era or a jump: a new history, in which positions from before that look's number are unusable.
   The numbers were taken after the commit, so that facts of greater positions were read after the commit.
 
+While the log is being changed there is none to publish on, and no lease. A write waits all the same: a realtime process
+sends for LEASE_MAX_MS after it has found a session live in PostgreSQL (`app/realtime/leash.py`).
+
 Before the answer the statement that deletes the outbox row also says whether the database is still used with the log on
 which the change was published (`agreement.py`). Where it is not, the row stays, for others to publish.
 
@@ -129,6 +132,7 @@ class Publisher:
         """
         if terms.log is not None:
             self._insist(keys, terms.log, deadline_ns)
+        if terms.log is not None or terms.changing:
             self._wait()
         return self._until(confirm_by_ns, self._outbox.delete_of, xid, terms.counter)
 

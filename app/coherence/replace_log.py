@@ -4,7 +4,8 @@ Three steps, so that no process answers 204 to a logout while another one still 
 
 1. In one transaction the change is noted in the database and published on the former log, as a change of `LOG_KEY`,
    and every lease from that log is waited for. Workers that hear of it ask the database, and wait for the commit.
-2. From the commit on no process uses a log: every request asks PostgreSQL, and a write is final at its commit.
+2. From the commit on no process uses a log: every request asks PostgreSQL, and a write only waits for what realtime
+   processes have found there before its commit (`publisher.py`).
    Processes with the former log, with the following one and with none work beside each other, as a rollout needs it.
 3. Once no process with another log has been alive for some seconds, one with the following log completes the change
    (`Agreement.renew`). From then on that log is used, with a new counter, so that older facts are unusable. A

@@ -3,6 +3,8 @@
 from typing import Any
 from unittest.mock import patch
 
+import pytest
+
 from app.coherence import Coherence, session_key, user_key
 from app.coherence.log.change_log import REACH
 from app.coherence.log.lease import LEASE_MAX_MS
@@ -206,6 +208,20 @@ def test_draining_keeps_the_history_of_an_idle_worker(room: Room) -> None:
         room.run(room.first.drain)
     assert room.count(room.first, "histories_started") == 1
     assert room.run(room.first.leased) == [True]
+
+
+@pytest.mark.parametrize("servers", [(0, 1), ()], ids=["memcached", "none"])
+def test_security_write_waits_while_the_log_is_being_changed(room: Room, servers: tuple[int, ...]) -> None:
+    """No log is used meanwhile, but a realtime process sends for 50 ms after it has found a session live."""
+    room.run(room.first.leased)
+    room.run(lambda: room.world.change_log(room.world.servers[1].name))
+    writer = room.world.start_worker(servers=servers)
+    xid = commit(room, session_key(1))
+    began_ms = room.now_ms
+    assert room.run(lambda: writer.final([session_key(1)], xid, security=True)) == [None]
+    assert writer.agreement.changing
+    assert room.now_ms - began_ms >= 50 * 1.09 / 0.91
+    assert not room.database.outbox
 
 
 def test_without_memcached_there_are_no_leases_and_writes_are_final_at_commit(room: Room) -> None:
