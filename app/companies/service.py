@@ -313,4 +313,5 @@ COMPANY_KIND: Kind[CompanyFact] = Kind(
     encode=lambda fact: fact.json,
     decode=lambda data: company_fact(_decode(data)),
     keys=lambda company_id, _fact: (company_key(company_id),),
+    size=CompanyFact.size,
 )

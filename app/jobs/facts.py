@@ -1,6 +1,7 @@
 """Cached postings, and their JSON in responses, which includes the company."""
 
 import time
+from sys import getsizeof
 
 import msgspec
 
@@ -105,6 +106,15 @@ def _expires_at(fact: JobFact) -> float:
     return fact.ends_at + 1.0 if fact.posting.state == "open" and fact.ends_at > time.time() else time.time() + NEVER_S
 
 
+def _size(fact: JobFact) -> int:
+    """The description twice, as text and as JSON; an item of a list costs more than its JSON."""
+    detail = fact.posting.detail
+    items = (detail.eligible_countries, detail.skills, detail.places, detail.apply.questions)
+    told = sum(map(len, fact._fields.values()))
+    described = len(fact._fields["description"])
+    return 1_500 + getsizeof(fact.posting.description) + described + 5 * (told - described) + 60 * sum(map(len, items))
+
+
 JOB_KIND: Kind[JobFact] = Kind(
     "job",
     tuple[Posting, float],
@@ -112,4 +122,5 @@ JOB_KIND: Kind[JobFact] = Kind(
     decode=_decoded,
     keys=lambda job_id, fact: (job_key(job_id), company_key(fact.posting.company_id)),
     expires_at=_expires_at,
+    size=_size,
 )

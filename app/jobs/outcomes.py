@@ -4,12 +4,14 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
+from sys import getsizeof
 
 import msgspec
 
 from app.coherence import Kind
 from app.jobs.query.parameters import Wanted
 from app.jobs.results import AlsoAt, Correction, Facet, Total
+from app.jobs.schemas import Place
 
 EARLY_S = 0.1
 """A result ends this long before time makes it wrong, as a cache may look at the clock a lease late."""
@@ -62,6 +64,16 @@ def end_after(asked_at: float, left_s: Iterable[float | None]) -> float:
     return asked_at - EARLY_S + min((each for each in left_s if each is not None), default=_LONG_S)
 
 
+def _size(outcome: Outcome) -> int:
+    """Most results have no near-duplicates, whose places may be many. Encoding adds the UTF-8 of wide texts to them."""
+    others = [place for hit in outcome.hits for other in hit.also_at for place in (other, *other.places)]
+    texts = [text for facet in outcome.facets for each in facet.values for text in (each.value, each.label)]
+    texts += [text for place in others if isinstance(place, Place) for text in (place.region, place.city) if text]
+    several = 120 * (len(outcome.hits) + len(outcome.keys)) + 300 * len(others) + 60 * len(texts)
+    wide = sum(len(text) for text in texts if not text.isascii())
+    return 3_000 + several + sum(map(getsizeof, texts)) + 4 * wide
+
+
 SEARCH_KIND: Kind[Outcome] = Kind(
     "search",
     Outcome,
@@ -69,4 +81,5 @@ SEARCH_KIND: Kind[Outcome] = Kind(
     decode=msgspec.msgpack.Decoder(Outcome).decode,
     keys=lambda _, outcome: outcome.keys,
     expires_at=lambda outcome: outcome.ends_at + 1.0,  # `FactCache` forgets everything a second before
+    size=_size,
 )

@@ -87,4 +87,5 @@ USER_KIND: Kind[UserFact] = Kind(
     encode=lambda fact: fact.private_json,
     decode=lambda data: user_fact(_decode(data)),
     keys=lambda user_id, _fact: (user_key(user_id),),
+    size=UserFact.size,
 )

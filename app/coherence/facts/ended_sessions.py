@@ -13,6 +13,7 @@ from app.config import CacheTuning
 
 class _Ended:
     __slots__ = ("until_ns", "used")
+    size = 0
 
     def __init__(self, until_ns: int) -> None:
         self.until_ns, self.used = until_ns, False

@@ -1,5 +1,6 @@
 """The cache of one kind of facts: local, then memcached, then PostgreSQL, with one load for concurrent callers."""
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Generic, TypeVar
@@ -16,6 +17,7 @@ from app.config import CacheTuning
 from app.infra.metrics.counters import Counters, counter_of
 from app.infra.postgres.replica import from_primary
 from app.infra.relying import refuse, relying
+from app.infra.tuning.fitness import FACT_KIB
 
 V = TypeVar("V")
 
@@ -28,11 +30,11 @@ def _one_of(read: Callable[[int], V | None], keys: list[int]) -> Mapping[int, V]
 class LocalFact(Generic[V]):
     """A fact in this process; `position` advances when the fact is proven to hold at a later one."""
 
-    __slots__ = ("expires_ns", "keys", "position", "used", "value")
+    __slots__ = ("expires_ns", "keys", "position", "size", "used", "value")
 
-    def __init__(self, value: V, keys: tuple[str, ...], position: Position, expires_ns: int) -> None:
+    def __init__(self, value: V, keys: tuple[str, ...], position: Position, expires_ns: int, size: int = 0) -> None:
         self.value, self.keys, self.position, self.expires_ns = value, keys, position, expires_ns
-        self.used = False
+        self.size, self.used = size, False
 
     def holds(self, state: State) -> bool:
         """Whether the rule proves the fact and it has not expired; `state.start_ns` is precise enough as the time."""
@@ -71,7 +73,8 @@ class FactCache(Generic[V]):
     def apply(self, tuning: CacheTuning) -> None:
         """Apply new bounds at once; a shorter TTL also applies to the facts already in this process."""
         self._ttl_s = tuning.ttl_seconds
-        self._local.resize(tuning.capacity)
+        most = sys.maxsize if self._kind.size is None else int(tuning.capacity * FACT_KIB[self._kind.name] * 1024)
+        self._local.resize(tuning.capacity, most)
         latest_ns = self._clock.now_ns() + tuning.ttl_seconds * S_IN_NS
         for fact in self._local.values():
             fact.expires_ns = min(fact.expires_ns, latest_ns)
@@ -277,7 +280,8 @@ class FactCache(Generic[V]):
     def _keep(self, key: int, value: V, fact: SharedFact[V]) -> None:
         life_s = min(fact.expires_at - self._clock.wall_s(), self._ttl_s)
         expires_ns = self._clock.now_ns() + int(life_s * S_IN_NS)
-        self._local.put(key, LocalFact(value, self._kind.keys(key, value), fact.position, expires_ns))
+        size = 0 if self._kind.size is None else self._kind.size(value)
+        self._local.put(key, LocalFact(value, self._kind.keys(key, value), fact.position, expires_ns, size))
 
     def _expiry(self, value: V) -> float:
         """When the fact expires: 1 s before the thing itself, whose expiry may have been extended meanwhile."""

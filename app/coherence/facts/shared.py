@@ -25,6 +25,9 @@ class Kind(Generic[V]):
     `shape` is the type that `encode` writes. Workers with another shape (an older or newer release, during a rollout)
     read and write other keys, so that a value without a new field is a miss and never a wrong answer. Values whose
     meaning changes while their shape stays need another `name`.
+
+    `size` estimates the memory of a value and its place in a worker's cache in bytes, with a few steps, for values of
+    very different sizes: the cache then keeps no more bytes than `FACT_KIB` of its name counts for its capacity.
     """
 
     name: str
@@ -33,6 +36,7 @@ class Kind(Generic[V]):
     decode: Callable[[bytes], V]
     keys: Callable[[int, V], tuple[str, ...]]
     expires_at: Callable[[V], float] | None = None
+    size: Callable[[V], int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

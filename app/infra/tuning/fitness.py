@@ -14,6 +14,8 @@ WORKER_KIB = 86_016
 100,000 keys (`HISTORY_KEYS`, 0.21 KiB each) and the requests counted for 20,000 (`TRACKED_KEYS`, 0.42 KiB each)."""
 ENTRY_KIB = {"user": 3.0, "blacklist": 0.25, "company": 3.0, "job": 10.0, "search": 8.0}
 """Memory for one entry of each cache: a company with some paragraphs of description, a search with some facets."""
+FACT_KIB = ENTRY_KIB | {"user": 2.5}
+"""Of that, the memory for one fact; the rest of a user's is for a session."""
 UNLIMITED = {each.name: 0 for each in fields(Limits) if 0 in [meta.ge for meta in each.type.__metadata__]}
 """The limits that may be switched off, each with the value that does so."""
 

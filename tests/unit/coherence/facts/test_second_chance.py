@@ -4,8 +4,8 @@ from app.coherence.facts.second_chance import SecondChanceCache
 
 
 class Item:
-    def __init__(self) -> None:
-        self.used = False
+    def __init__(self, size: int = 0) -> None:
+        self.used, self.size = False, size
 
 
 def filled(capacity: int, keys: range) -> tuple[SecondChanceCache[Item], dict[int, Item]]:
@@ -51,3 +51,39 @@ def test_replacing_keeps_the_size() -> None:
     bounded.put(1, replacement)
     assert len(bounded) == 3
     assert bounded.find(1) is replacement
+
+
+def test_bytes_are_bounded_as_well_as_the_number() -> None:
+    bounded: SecondChanceCache[Item] = SecondChanceCache(10, most_bytes=100)
+    for key in range(4):
+        bounded.put(key, Item(30))
+    assert [key for key in range(4) if bounded.find(key)] == [1, 2, 3]
+    bounded.put(4, Item(95))
+    assert [key for key in range(5) if bounded.find(key)] == [4]
+
+
+def test_bytes_of_what_is_replaced_or_discarded_are_free_again() -> None:
+    bounded: SecondChanceCache[Item] = SecondChanceCache(10, most_bytes=100)
+    bounded.put(0, Item(90))
+    bounded.put(0, Item(40))
+    gone = Item(60)
+    bounded.put(1, gone)
+    assert len(bounded) == 2
+    bounded.discard(1, gone)
+    bounded.put(2, Item(60))
+    assert [key for key in range(3) if bounded.find(key)] == [0, 2]
+
+
+def test_entry_larger_than_all_the_memory_evicts_nothing_else() -> None:
+    bounded: SecondChanceCache[Item] = SecondChanceCache(10, most_bytes=100)
+    for key, size in ((0, 50), (1, 50), (1, 101)):
+        bounded.put(key, Item(size))
+    assert [key for key in range(2) if bounded.find(key)] == [0], "what it replaces is outdated"
+
+
+def test_fewer_bytes_apply_at_once() -> None:
+    bounded: SecondChanceCache[Item] = SecondChanceCache(10, most_bytes=100)
+    for key in range(4):
+        bounded.put(key, Item(25))
+    bounded.resize(10, most_bytes=50)
+    assert [key for key in range(4) if bounded.find(key)] == [2, 3]
