@@ -36,7 +36,7 @@ demo: ## Send the tour to the running service and show each request and answer
 	@exec $(PY) -m app demo --url http://127.0.0.1:$(or $(PORT),8000)
 
 reset: ## Delete the local database and the development keys
-	@if [ -L .run/postgres ]; then rm -rf "$$(readlink .run/postgres)"; fi
+	@for data in .run/postgres .run/replica-*; do if [ -L "$$data" ]; then rm -rf "$$(readlink "$$data")"; fi; done
 	rm -rf .run
 
 clean: ## Remove the virtual environment and caches; the data in .run stay

@@ -160,6 +160,7 @@ class DocumentationFile(Resource):
 
     def __init__(self, further: Mapping[str, bytes]) -> None:
         self._packed = {**packed_files(), **further}
+        self._plain: dict[str, bytes] = {}
 
     @operation(
         Operation(
@@ -181,6 +182,13 @@ class DocumentationFile(Resource):
             resp.data = self._packed[file]
             resp.set_header("Content-Encoding", "gzip")
         else:
-            resp.text = gzip.decompress(self._packed[file]).decode()
+            resp.data = self._unpacked(file)
+
+    def _unpacked(self, file: str) -> bytes:
+        """The file for clients that take no gzip: one for all of them, however slowly they read."""
+        found = self._plain.get(file)
+        if found is None:
+            found = self._plain[file] = gzip.decompress(self._packed[file])
+        return found
 
     on_head = on_get

@@ -1,7 +1,9 @@
 """The gunicorn worker that serves with threads, with the same limits and refusals as the other one."""
 
+import errno
 import io
 import socket
+import struct
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -21,6 +23,7 @@ from gunicorn.http.errors import (  # type: ignore[import-untyped]
 from gunicorn.http.message import TOKEN_RE  # type: ignore[import-untyped]
 from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
 
+from app.infra.machine.descriptors import most_clients
 from app.server.bodies import Bodies, BodyLimit
 from app.server.framing import Application, Environ, StartResponse
 from app.server.lingering import Lingering
@@ -28,6 +31,7 @@ from app.server.meinheld.problems import response
 from app.server.refusals import Refusal, examine
 
 CHUNK = 65_536
+EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 class TooSlow(Exception):
@@ -86,6 +90,7 @@ class LimitedThreadWorker(ThreadWorker):  # type: ignore[misc]
         """Serve until told to stop."""
         self._lingering = Lingering(self.poller)
         self._bodies = Bodies(self.app.settings.body_memory)
+        self.worker_connections = most_clients(self.cfg.worker_connections)
         super().run()
 
     def finish_request(self, conn: Any, fs: Any) -> None:
@@ -110,6 +115,8 @@ class LimitedThreadWorker(ThreadWorker):  # type: ignore[misc]
             conn.init()
             conn.parser.unreader.sock = _Budget(conn.sock)
             conn.data_ready = True
+            limit = struct.pack("ll", self.app.settings.body_timeout, 0)  # a timeval; sendall then raises EAGAIN
+            conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
         conn.parser.unreader.sock.start(self.app.settings.header_timeout, begun=False)
         try:
             return super().handle(conn)
@@ -121,7 +128,18 @@ class LimitedThreadWorker(ThreadWorker):  # type: ignore[misc]
         """The application's turn; the body has a time limit of its own."""
         with self._bodies.held(examine(req, self.app.body_limit)):
             conn.parser.unreader.sock.start(self.app.settings.body_timeout, begun=True)
-            return super().handle_request(req, conn)
+            try:
+                return super().handle_request(req, conn)
+            except BlockingIOError as error:  # SO_SNDTIMEO
+                raise BrokenPipeError(errno.EPIPE, "the client does not take its answer") from error
+
+    def accept(self, listener: socket.socket) -> None:
+        """New connections wait in the kernel's queue while there are no descriptors or no memory for them."""
+        try:
+            super().accept(listener)
+        except OSError as error:
+            if error.errno not in EXHAUSTED:
+                raise
 
     def set_accept_enabled(self, enabled: bool) -> None:
         """When stopping, first accept the connections already in the queue: no other worker will accept them."""

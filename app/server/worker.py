@@ -12,10 +12,10 @@ from gunicorn.workers.base import Worker  # type: ignore[import-untyped]
 from meinheld import server
 
 from app.config import Settings
+from app.infra.machine.descriptors import most_clients
 from app.server.framing import Environ, StartResponse
 
 IDLE_LINGER_S = 1.0
-RESERVED_DESCRIPTORS = 256
 
 
 class MeinheldWorker(Worker):  # type: ignore[misc]
@@ -90,7 +90,7 @@ def configure(settings: Settings, descriptors: int) -> None:
     server.set_access_logger(None)
     server.set_keepalive(settings.keepalive)
     server.set_picoev_max_fd(descriptors)
-    server.set_max_clients(max(descriptors - RESERVED_DESCRIPTORS, descriptors // 2))
+    server.set_max_clients(most_clients(descriptors))
     server.set_header_timeout(settings.header_timeout)
     server.set_body_timeout(settings.body_timeout)
     server.set_write_timeout(settings.body_timeout)

@@ -66,9 +66,9 @@ def after_reading(req: falcon.Request, resp: falcon.Response) -> None:
 
 
 def _refused(req: falcon.Request, tag: str) -> bool:
-    """Whether If-Match is given and does not include `tag` (strong comparison)."""
-    given = req.env.get(IF_MATCH)
-    return given is not None and given.strip() != "*" and all(_plain(each) != tag for each in _tags(given))
+    """Whether If-Match is given and does not include `tag` (strong comparison), in whatever content coding."""
+    given, plain = req.env.get(IF_MATCH), _plain(tag)
+    return given is not None and given.strip() != "*" and all(_plain(each) != plain for each in _tags(given))
 
 
 def _named(req: falcon.Request, tag: str) -> str | None:
@@ -78,8 +78,8 @@ def _named(req: falcon.Request, tag: str) -> str | None:
         return None
     if given == tag or given.strip() == "*":
         return tag
-    opaque = (each.removeprefix("W/") for each in _tags(given))
-    return next((each for each in opaque if _plain(each) == tag), None)
+    opaque, plain = (each.removeprefix("W/") for each in _tags(given)), _plain(tag)
+    return next((each for each in opaque if _plain(each) == plain), None)
 
 
 def _tags(given: str) -> list[str]:

@@ -3,6 +3,7 @@
 import resource
 
 DESCRIPTORS_MOST = 1_048_576
+RESERVED = 256
 
 
 def descriptor_limit() -> int:
@@ -11,3 +12,8 @@ def descriptor_limit() -> int:
     limit = DESCRIPTORS_MOST if hard == resource.RLIM_INFINITY else hard
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
     return min(limit, DESCRIPTORS_MOST)
+
+
+def most_clients(descriptors: int) -> int:
+    """Connections of clients that a process may have; the other descriptors are for everything else."""
+    return max(descriptors - RESERVED, descriptors // 2)

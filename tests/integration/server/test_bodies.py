@@ -73,6 +73,14 @@ def test_memory_of_all_bodies_is_limited_and_released(worker: str, folder: Path)
                 under_way.reset()
 
 
+def test_large_bodies_leave_memory_to_small_ones(worker: str, folder: Path) -> None:
+    with serving(worker, folder, body_memory=64_000, body_limit=60_000, body_timeout=20, threads=8) as server:
+        large = begin(server, "/echo", length(60_000) + "Expect: 100-continue\r\n")
+        assert large.response().status == 100
+        assert begin(server, "/echo", length(8193)).response().status == 503
+        assert begin(server, "/echo", length(4000), "y" * 4000).response().status == 200
+
+
 def test_pipelined_bodies_release_their_memory(folder: Path) -> None:
     with serving("meinheld", folder, body_memory=1000, body_limit=600) as server:
         connection = server.connect()

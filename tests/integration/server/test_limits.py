@@ -65,6 +65,38 @@ def test_client_that_does_not_read_does_not_block_the_others(greenlets: Server) 
         assert len(connection.response().body) == 5_000_000
 
 
+def test_client_that_does_not_read_gives_its_thread_back(folder: Path) -> None:
+    with serving("gthread", folder, threads=1, body_timeout=1) as server:
+        lazy = server.connect()
+        lazy.send("GET /raw?big=50000000 HTTP/1.1\r\nHost: t\r\n\r\n")
+        assert server.get("/pid").status == 200
+
+
+def test_answers_for_clients_that_do_not_read_are_bounded(folder: Path) -> None:
+    """Four of 8 MB are held; the next client that does not take its answer at once is disconnected."""
+    request = "GET /raw?big=8000000 HTTP/1.1\r\nHost: t\r\n\r\n"
+    with serving("meinheld", folder) as server:
+        lazy = [server.connect() for _ in range(4)]
+        for connection in lazy:
+            connection.send(request)
+            assert connection.sock.recv(1)
+        late = server.connect()
+        late.send(request)
+        assert 0 < len(late.rest()) < 8_000_000
+        for connection in lazy:
+            connection.reset()
+        eventually(lambda: is_whole(server, request), "room for an answer")
+
+
+def is_whole(server: Server, request: str) -> bool:
+    connection = server.connect()
+    connection.send(request)
+    try:
+        return len(connection.response().body) == 8_000_000
+    except ConnectionError:
+        return False
+
+
 def test_connections_beyond_the_descriptors_wait_and_are_served(folder: Path) -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with serving("meinheld", folder) as server:

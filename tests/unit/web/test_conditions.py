@@ -52,6 +52,16 @@ class Untagged(Versioned):
         return None
 
 
+class Coded(Versioned):
+    """Its answers are in a coding already, as those of kept files are."""
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        super().on_get(req, resp)
+        resp.set_header("ETag", GZIP)
+
+    on_head = on_get
+
+
 class Conditions:
     """Calls the conditions as the middleware does."""
 
@@ -72,6 +82,7 @@ def client() -> falcon.testing.TestClient:
     add_error_handlers(app)
     app.add_route("/versioned", VERSIONED)
     app.add_route("/untagged", Untagged())
+    app.add_route("/coded", Coded())
     return falcon.testing.TestClient(app)
 
 
@@ -91,6 +102,13 @@ def test_if_none_match_compares_weakly(client: falcon.testing.TestClient, method
     expected = 412 if method in WRITING else 304
     assert {status(client, method, if_none_match=given) for given in (*NAMING, *WEAKLY_NAMING)} == {expected}
     assert {status(client, method, if_none_match=given) for given in NOT_NAMING} == {200}
+
+
+@pytest.mark.parametrize("method", ("GET", "HEAD"))
+def test_tags_of_answers_that_are_coded_already_are_compared(client: falcon.testing.TestClient, method: str) -> None:
+    assert {status(client, method, "/coded", if_match=given) for given in NAMING} == {200}
+    assert {status(client, method, "/coded", if_match=given) for given in (*WEAKLY_NAMING, *NOT_NAMING)} == {412}
+    assert {status(client, method, "/coded", if_none_match=given) for given in (*NAMING, *WEAKLY_NAMING)} == {304}
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -203,9 +203,14 @@ static void unsent_callback(picoev_loop *loop, int fd, int events, void *cb_arg)
 
 /* Stops reading from the client until it has taken the rest. */
 static int put_aside(client_t *client, const char *out, size_t out_length, const char *in, size_t in_length) {
-  unsent *u = malloc(sizeof(unsent) + out_length + in_length + SCAN_PADDING);
+  unsent *u;
   void *arg = client;
-  if (u == NULL) return -1;
+  if (!hold_unsent(out_length + in_length)) return -1;
+  u = malloc(sizeof(unsent) + out_length + in_length + SCAN_PADDING);
+  if (u == NULL) {
+    unsent_held -= out_length + in_length;
+    return -1;
+  }
   u->at = 0, u->out_length = out_length, u->in_length = in_length;
   put_bytes(put_bytes(u->bytes, out, out_length), in, in_length);
   client->unsent = u;
@@ -215,8 +220,13 @@ static int put_aside(client_t *client, const char *out, size_t out_length, const
   return 0;
 }
 
+static void free_unsent(unsent *u) {
+  unsent_held -= u->out_length + u->in_length;
+  free(u);
+}
+
 static void give_up(client_t *client) {
-  free(client->unsent);
+  if (client->unsent) free_unsent(client->unsent);
   client->unsent = NULL;
   client->keep_alive = 0;
   client->header_done = 1;

@@ -147,7 +147,7 @@ static void unsent_callback(picoev_loop *loop, int fd, int events, void *cb_arg)
   picoev_set_events(loop, fd, PICOEV_READ | PICOEV_EDGE);
   picoev_limit(fd, stopping ? idle_linger_us : (uint64_t)keep_alive_timeout * MICROSECONDS);
   if (u->in_length > 0) finish = take_bytes(client, u->bytes + u->out_length, u->in_length, 1);
-  free(u);
+  free_unsent(u);
   serve_or_wait(client, finish);
 }
 

@@ -6,6 +6,7 @@
 
 #define LINGER_US (2 * MICROSECONDS)
 #define IDLE_GREENLETS 256
+#define UNSENT_MOST (32 << 20)
 
 static PyObject *idle_greenlets[IDLE_GREENLETS], *context_name;
 static int idle_count;
@@ -15,6 +16,7 @@ static client_t *pipelined_first, *pipelined_last;
 static uint64_t header_limit_us = 5 * MICROSECONDS;
 static uint64_t body_limit_us = 30 * MICROSECONDS;
 static uint64_t write_limit_us = 30 * MICROSECONDS;
+static uint64_t unsent_held; /* bytes of answers that wait for clients to take them, in this process */
 
 void answer_expectation(client_t *client); /* headers.h */
 
@@ -136,6 +138,24 @@ static void serve_pipelined(void) {
   }
 }
 
+/* Reserves memory for an answer that its client does not take at once; 0 when slow clients have too much already. */
+static int hold_unsent(uint64_t bytes) {
+  if (unsent_held + bytes > UNSENT_MOST) return 0;
+  unsent_held += bytes;
+  return 1;
+}
+
+/* Sends the rest of an answer as the client takes it; each wait for it is limited. */
+static response_status send_rest(client_t *client) {
+  response_status status = STATUS_SUSPEND;
+  uint64_t bytes = client->bucket ? ((write_bucket *)client->bucket)->total_size : 0;
+  if (!hold_unsent(bytes)) return STATUS_ERROR;
+  while (status == STATUS_SUSPEND)
+    status = wait_for_fd(client->fd, PICOEV_WRITE, write_limit_us) == 1 ? process_body(client) : STATUS_ERROR;
+  unsent_held -= bytes;
+  return status;
+}
+
 static response_status run_app(client_t *client, PyObject *start) {
   response_status status;
   PyObject *result = PyObject_CallFunctionObjArgs(wsgi_app, client->current_req->environ, start, NULL);
@@ -147,10 +167,7 @@ static response_status run_app(client_t *client, PyObject *start) {
   }
   if (!is_keep_alive && client->request_queue->size == 0) client->keep_alive = 0;
   status = response_start(client);
-  while (status == STATUS_SUSPEND) {
-    if (wait_for_fd(client->fd, PICOEV_WRITE, write_limit_us) != 1) return STATUS_ERROR;
-    status = process_body(client);
-  }
+  if (status == STATUS_SUSPEND) status = send_rest(client);
   return status == STATUS_OK ? close_response(client) : status;
 }
 
