@@ -20,6 +20,8 @@ from app.errors import BadRequest
 
 CHARACTERS_MAX = 16_384
 TOKENS_MAX = 1_000
+"""Comments included: graphql-core keeps them in the list of tokens, to which each part of a document refers."""
+
 NESTING_MAX = 50
 """Brackets within brackets."""
 
@@ -34,6 +36,11 @@ REPEATS_MAX = 8
 
 FIELDS_MAX = 3_000
 VALUES_MAX, VALUES_DEPTH_MAX = 5_000, 12
+BYTES, BYTES_OF_TOKEN, BYTES_OF_CHARACTER, BYTES_OF_FIELD = 4_000, 700, 9, 700
+"""What a kept document holds at most: itself, each token with its node, each character (up to 4 bytes, and again in the
+value of a string), and what is planned for each field, those of repeated fragments included.
+"""
+
 _OPENING = {TokenKind.BRACE_L, TokenKind.BRACKET_L, TokenKind.PAREN_L}
 _CLOSING = {TokenKind.BRACE_R, TokenKind.BRACKET_R, TokenKind.PAREN_R}
 
@@ -81,7 +88,7 @@ class FragmentCycle(BadRequest):
 
 
 def read_document(text: str) -> tuple[DocumentNode, int]:
-    """The document and the number of its tokens; raises one of the errors above."""
+    """The document, and an estimate of the bytes that it holds; raises one of the errors above."""
     if len(text) > CHARACTERS_MAX:
         raise TooLarge(f"at most {CHARACTERS_MAX} characters")
     try:
@@ -91,20 +98,22 @@ def read_document(text: str) -> tuple[DocumentNode, int]:
         raise Malformed(error.message) from None
     if len(document.definitions) > DEFINITIONS_MAX:
         raise TooLarge(f"at most {DEFINITIONS_MAX} operations and fragments")
-    Walk(document).check()
-    return document, tokens
+    walk = Walk(document)
+    walk.check()
+    return document, BYTES + BYTES_OF_TOKEN * tokens + BYTES_OF_CHARACTER * len(text) + BYTES_OF_FIELD * walk.visited
 
 
 def _scan(text: str) -> int:
-    """The number of tokens. The parser calls itself for each level, so levels are counted before."""
+    """The number of tokens and comments. The parser calls itself for each level, so levels are counted before."""
     lexer = Lexer(Source(text))
+    token = lexer.token
     count = nested = directives = 0
-    while (kind := lexer.advance().kind) is not TokenKind.EOF:
+    while (kind := (token := lexer.read_next_token(token.end)).kind) is not TokenKind.EOF:
         count += 1
         nested += (kind in _OPENING) - (kind in _CLOSING)
         directives += kind is TokenKind.AT
         if count > TOKENS_MAX:
-            raise TooLarge(f"at most {TOKENS_MAX} tokens")
+            raise TooLarge(f"at most {TOKENS_MAX} tokens, comments included")
         if nested > NESTING_MAX:
             raise TooDeep(f"at most {NESTING_MAX} brackets within brackets")
         if directives > DIRECTIVES_MAX:

@@ -23,8 +23,8 @@ from app.graphql.bounds import read_document
 from app.graphql.plain import Plain, Root
 
 ERRORS_MAX = 20
-KEPT_TOKENS = 30_000
-"""Tokens of all documents that a worker keeps: about 20 MB at most."""
+KEPT_BYTES = 20_000_000
+"""What all documents that a worker keeps hold at most, as `read_document` estimates it."""
 
 _HASH = re.compile(r"[0-9a-f]{64}\Z")
 
@@ -76,7 +76,8 @@ class Document:
     """A valid document."""
 
     node: DocumentNode
-    tokens: int
+    size: int
+    """As `read_document` estimates it, in bytes."""
     operations: tuple[Operation, ...]
 
     def operation(self, name: str | None) -> Operation:
@@ -94,7 +95,7 @@ class Documents:
         self._schema, self._introspection = schema, introspection
         self._rules = [*specified_rules] if introspection else [*specified_rules, NoSchemaIntrospectionCustomRule]
         self._kept: OrderedDict[str, Document] = OrderedDict()
-        self._tokens = 0
+        self._size = 0
 
     def find(self, text: str | None, digest: str | None) -> Document:
         """By its text, by the hash of an earlier one, or by both; raises one of this module's errors, or of bounds."""
@@ -119,7 +120,7 @@ class Documents:
         return found
 
     def _read(self, text: str) -> Document:
-        node, tokens = read_document(text)
+        node, size = read_document(text)
         errors = validate(
             self._schema, node, self._rules, max_errors=ERRORS_MAX, hide_suggestions=not self._introspection
         )
@@ -130,7 +131,7 @@ class Documents:
         operations = [each for each in node.definitions if isinstance(each, OperationDefinitionNode)]
         return Document(
             node,
-            tokens,
+            size,
             tuple(
                 Operation(
                     each.name.value if each.name else None,
@@ -147,9 +148,9 @@ class Documents:
     def _keep(self, digest: str, document: Document) -> Document:
         if digest not in self._kept:
             self._kept[digest] = document
-            self._tokens += document.tokens
-            while self._tokens > KEPT_TOKENS:
-                self._tokens -= self._kept.popitem(last=False)[1].tokens
+            self._size += document.size
+            while self._size > KEPT_BYTES:
+                self._size -= self._kept.popitem(last=False)[1].size
         return document
 
 

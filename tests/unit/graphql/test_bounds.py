@@ -132,16 +132,19 @@ def test_a_document_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_kept_documents_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.graphql.documents.KEPT_TOKENS", 100)
     documents = _service()._documents
-    for number in range(50):
+    size = documents.find("query q00 { me { id } }", None).size
+    monkeypatch.setattr("app.graphql.documents.KEPT_BYTES", 12 * size)
+    for number in range(10, 60):
         documents.find(f"query q{number} {{ me {{ id }} }}", None)
-    assert len(documents) == 100 // 8
+    assert len(documents) == 12
     with pytest.raises(BadRequest) as caught:
         documents.find(None, "0" * 64)
     assert caught.value.code == "PERSISTED_QUERY_NOT_FOUND"
 
 
 def test_a_bounded_document_is_read() -> None:
-    document, tokens = read_document('{ me { id } } # comment\nquery q { job(id: "1") { title } }')
-    assert (len(document.definitions), tokens) == (2, 19)
+    text = '{ me { id } } # comment\nquery q { job(id: "1") { title } }'
+    document, size = read_document(text)
+    planned = bounds.BYTES_OF_TOKEN * 20 + bounds.BYTES_OF_CHARACTER * len(text) + bounds.BYTES_OF_FIELD * 4
+    assert (len(document.definitions), size) == (2, bounds.BYTES + planned)
