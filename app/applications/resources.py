@@ -6,6 +6,7 @@ import falcon
 
 from app.applications.board import ApplicationBoard
 from app.applications.cvs.pdf import BYTES_MAX
+from app.applications.repeats.store import KEYS_MAX
 from app.applications.schemas import (
     KEY_PATTERN,
     Application,
@@ -72,7 +73,8 @@ class JobApplications(_ApplicationResource):
                     "Idempotency-Key",
                     "header",
                     {"type": "string", "pattern": KEY_PATTERN, "minLength": 1, "maxLength": 100},
-                    "a repeated request with it gets the same answer for 24 hours; 422 for another body",
+                    "for 24 hours a repeated request with it gets the same answer, or with 200 the application as it "
+                    f"now is; 422 for another body; 429 for more than {KEYS_MAX} keys",
                 ),
             ),
             headers={200: ("ETag",), 201: ("ETag", "Location")},

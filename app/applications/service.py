@@ -79,8 +79,10 @@ class ApplicationService:
     def apply(self, job_id: int, user_id: int, new: NewApplication, key: str | None) -> tuple[Application, int]:
         """(the candidate's only application for the job, 201 if it is new, else 200).
 
-        With the key of an earlier request the answer is that of then. Raises NotFound, NotOpen, AppliesElsewhere,
-        Invalid, RateLimited, KeyReused, or BadRequest for a key that does not fit KEY_PATTERN.
+        With the key of an earlier request that made the application the answer is that of then. Of one that found it,
+        only the key is kept: an account may send 200 keys a day, and a copy of the application with each would fill
+        the database. Raises NotFound, NotOpen, AppliesElsewhere, Invalid, RateLimited, KeyReused, or BadRequest for a
+        key that does not fit KEY_PATTERN.
         """
         if key is not None and not _KEY.match(key):
             raise BadRequest("an Idempotency-Key has 1 to 100 visible characters of ASCII")
@@ -91,7 +93,8 @@ class ApplicationService:
             self._take_one(user_id)
         repeatable = None if key is None else Repeatable(user_id, key, _hash(job_id, new))
         with self._store.transaction() as transaction:
-            if repeatable and (first := repeats.claim(transaction, repeatable)):
+            first = repeats.claim(transaction, repeatable) if repeatable else None
+            if first and first[1]:
                 return _decode(first[1]), first[0]
             made = store.insert(transaction, job_id, user_id, new.letter, answers)
             if made:
@@ -100,8 +103,8 @@ class ApplicationService:
             if found is None:
                 raise NotOpen
             shown, status = self._shown(transaction, _existing(transaction, found)), 201 if made else 200
-            if repeatable:
-                repeats.keep(transaction, repeatable, status, msgspec.json.encode(shown).decode())
+            if repeatable and (made or first is None):
+                repeats.keep(transaction, repeatable, status, msgspec.json.encode(shown).decode() if made else "")
         return shown, status
 
     def read(self, application_id: int, user_id: int, parts: Collection[str] = PARTS) -> Application:

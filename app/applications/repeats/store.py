@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass
 
-from app.errors import FieldError, Invalid, Unavailable
+from app.errors import FieldError, Invalid, RateLimited, Unavailable
 from app.infra.postgres.database import Database, Transaction
 
 KEPT = "interval '24 hours'"
+
+KEYS_MAX = 200
+"""New keys of one account within 24 hours."""
 
 # Waits for another transaction that has claimed the key and is not over yet.
 CLAIM = f"""
@@ -13,6 +16,11 @@ INSERT INTO repeatable_request AS kept (user_id, key, hash, status, answer) VALU
     ON CONFLICT (user_id, key) DO UPDATE SET hash = EXCLUDED.hash, created_at = now()
  WHERE kept.created_at < now() - {KEPT}
 RETURNING user_id
+"""
+
+COUNT_KEPT = f"""
+SELECT count(*), COALESCE(extract(epoch FROM min(created_at) + {KEPT} - now()), 0)::int
+  FROM repeatable_request WHERE user_id = %s AND created_at > now() - {KEPT}
 """
 
 FIND = "SELECT hash, status, answer FROM repeatable_request WHERE user_id = %s AND key = %s"
@@ -46,9 +54,10 @@ class Repeatable:
 def claim(transaction: Transaction, request: Repeatable) -> tuple[int, str] | None:
     """None for a new request, whose answer `keep` must keep; else (status, answer) of the first one.
 
-    Raises KeyReused.
+    Raises KeyReused, or RateLimited beyond KEYS_MAX, which requests in parallel may exceed by their number.
     """
     if transaction.one(CLAIM, request.user_id, request.key, request.hash) is not None:
+        _require_few(transaction, request.user_id)
         return None
     row = transaction.one(FIND, request.user_id, request.key)
     if row is None:
@@ -59,8 +68,14 @@ def claim(transaction: Transaction, request: Repeatable) -> tuple[int, str] | No
 
 
 def keep(transaction: Transaction, request: Repeatable, status: int, answer: str) -> None:
-    """Keep the answer to a request that this transaction has claimed."""
+    """Keep the answer to a request that this transaction has claimed; an empty one is made anew when it is repeated."""
     transaction.run(KEEP, status, answer, request.user_id, request.key)
+
+
+def _require_few(transaction: Transaction, user_id: int) -> None:
+    count, resets_in = transaction.all(COUNT_KEPT, user_id)[0]
+    if count > KEYS_MAX:
+        raise RateLimited("idempotency_keys", KEYS_MAX, 86_400, max(1, resets_in))
 
 
 def prune(database: Database) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import requests
 
-from app.applications.repeats.store import PRUNE
+from app.applications.repeats.store import KEYS_MAX, PRUNE
 from app.applications.service import DAY_MAX
 from tests.api_client import Api, Person
 from tests.integration.api.companies import TestCompany, staffed_company
@@ -114,6 +114,40 @@ def test_a_key_is_free_again_after_a_day(api: Api, company: TestCompany, person:
     second = apply(person, offer(company), "daily")
     assert second.status_code == 201
     assert first.json()["id"] != second.json()["id"]
+
+
+def test_keys_for_an_existing_application_keep_no_copies_of_it(
+    api: Api, company: TestCompany, person: Person
+) -> None:  # fmt: skip
+    job = offer(company)
+    application = apply(person, job, "new", letter="Hello").json()["id"]
+    for _ in range(2):
+        answer = apply(person, job, "existing")
+        assert (answer.status_code, answer.json()["letter"]) == (200, "Hello")
+    assert problem(apply(person, job, "existing", letter="Other")) == (422, "idempotency_key_reused")
+    kept = "SELECT key, status, length(answer) > 0 FROM repeatable_request WHERE user_id = %s ORDER BY key"
+    assert api.query(kept, (person.id,)) == [("existing", 200, False), ("new", 201, True)]
+    assert patch(company.owner, application, stage="reviewed").status_code == 200
+    assert apply(person, job, "existing").json()["stage"] == "reviewed"
+
+
+def test_an_account_sends_so_many_keys_a_day(api: Api, company: TestCompany, person: Person) -> None:
+    job = offer(company)
+    first = apply(person, job, "first")
+    many = """
+        INSERT INTO repeatable_request (user_id, key, hash, status, answer, created_at)
+        SELECT %s, 'key ' || number, '', 200, '', now() - make_interval(hours => %s)
+          FROM generate_series(1, %s) AS number RETURNING 1
+    """
+    assert len(api.query(many, (person.id, 1, KEYS_MAX - 1))) == KEYS_MAX - 1
+    refused = apply(person, job, "another")
+    assert problem(refused) == (429, "rate_limited")
+    assert 80_000 < int(refused.headers["Retry-After"]) <= 23 * 3600
+    assert apply(person, job, "first").text == first.text
+    assert apply(person, job).status_code == 200
+    late = "UPDATE repeatable_request SET created_at = now() - interval '25 hours' WHERE user_id = %s RETURNING 1"
+    assert len(api.query(late, (person.id,))) == KEYS_MAX
+    assert apply(person, job, "another").status_code == 200
 
 
 def test_refused_request_does_not_use_up_its_key(company: TestCompany, person: Person) -> None:
