@@ -109,7 +109,7 @@ class OneApplication(_ApplicationResource):
     """An application: for the candidate, and for members of the company."""
 
     def tag(self, req: falcon.Request, **params: object) -> str:
-        shown = self._applications.read(int(str(params["application_id"])), req.context.identity.user_id)
+        shown = self._applications.read(int(str(params["application_id"])), req.context.identity.user_id, ())
         return entity_tag(shown.id, shown.version)
 
     @operation(
@@ -128,7 +128,7 @@ class OneApplication(_ApplicationResource):
 
     @operation(
         Operation(
-            "Move an application to a stage, or add a note; members only",
+            "Move an application to a stage, or add a note; members only, each at most 500 times (409)",
             {200: Application},
             body=ApplicationPatch,
             other_bodies={MERGE_PATCH: ApplicationPatch},

@@ -99,7 +99,7 @@ class ApplicationBrief(Struct, frozen=True):
 
 
 class Application(ApplicationBrief, frozen=True):
-    """An application; only members of the company get `notes`. Times are UTC."""
+    """An application; only members of the company get `notes`. The newest 500 of history and notes; times are UTC."""
 
     letter: str
     answers: tuple[Answer, ...]

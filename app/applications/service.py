@@ -25,7 +25,7 @@ from app.applications.schemas import (
     NewApplication,
     Stage,
 )
-from app.applications.store import ApplicationStore, Stored
+from app.applications.store import NOTES_MAX, STEPS_MAX, ApplicationStore, Stored
 from app.companies.service import CompanyService, NotAMember
 from app.errors import BadRequest, Conflict, Forbidden, Gone, NotFound, PreconditionFailed, RateLimited
 from app.infra.postgres.database import Database, Transaction
@@ -58,6 +58,18 @@ class WrongStage(Conflict):
     """The application's stage does not allow the change."""
 
     code, title = "wrong_stage", "The application is in a stage that does not allow this"
+
+
+class TooManyStages(Conflict):
+    """The application's history has no room for another stage that the company sets."""
+
+    code, title = "too_many_stages", "The stage has been changed too often"
+
+
+class TooManyNotes(Conflict):
+    """The application has as many notes as it can have."""
+
+    code, title = "too_many_notes", "The application has too many notes"
 
 
 class NotTheCandidate(Forbidden):
@@ -130,7 +142,7 @@ class ApplicationService:
         return self._page(listed, self._store.list_by_job(job_id, stages, before, limit + 1), limit)
 
     def change(self, application_id: int, user_id: int, patch: ApplicationPatch, version: int | None) -> Application:
-        """For members; raises NotFound, NotAMember, WrongStage or PreconditionFailed."""
+        """For members; raises NotFound, NotAMember, WrongStage, TooManyStages, TooManyNotes or PreconditionFailed."""
         _, member = self._may_see(application_id, user_id)
         if not member:
             raise NotAMember
@@ -140,9 +152,11 @@ class ApplicationService:
             if moved and stage == "withdrawn":
                 raise WrongStage("the candidate has withdrawn it")
             if patch.stage is not UNSET and moved:
+                _require_room_for_step(transaction, application_id)
                 step = store.set_stage(transaction, application_id, patch.stage, user_id, by_candidate=False)
                 self._notices.moved(transaction, patch.stage, step)
             if patch.note is not UNSET:
+                _require_room_for_note(transaction, application_id)
                 store.add_note(transaction, application_id, user_id, patch.note)
             if moved or patch.note is not UNSET:
                 store.touch(transaction, application_id)
@@ -257,3 +271,15 @@ def _lock(transaction: Transaction, application_id: int, version: int | None) ->
     if version not in (None, locked[1]):
         raise PreconditionFailed("the application has changed meanwhile")
     return locked[0]
+
+
+def _require_room_for_step(transaction: Transaction, application_id: int) -> None:
+    """Raises TooManyStages; the last one is left to a withdrawal. The application must be locked."""
+    if store.count_steps(transaction, application_id) >= STEPS_MAX - 1:
+        raise TooManyStages(f"an application has at most {STEPS_MAX} stages in its history, the last by a withdrawal")
+
+
+def _require_room_for_note(transaction: Transaction, application_id: int) -> None:
+    """Raises TooManyNotes; the application must be locked."""
+    if store.count_notes(transaction, application_id) >= NOTES_MAX:
+        raise TooManyNotes(f"an application has at most {NOTES_MAX} notes")

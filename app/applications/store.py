@@ -47,11 +47,25 @@ SELECT {_COLUMNS} FROM {_JOINED}
  WHERE a.posting_id = %s AND a.id < %s AND (%s::text[] IS NULL OR a.stage = ANY (%s)) ORDER BY a.id DESC LIMIT %s
 """
 
-LIST_STEPS = """
-SELECT stage, at, by_candidate, actor_id FROM application_step WHERE application_id = %s ORDER BY id
+STEPS_MAX, NOTES_MAX = 500, 500
+"""Of one application; of older ones with more the newest are read."""
+
+LIST_STEPS = f"""
+SELECT stage, at, by_candidate, actor_id FROM application_step WHERE application_id = %s
+ ORDER BY id DESC LIMIT {STEPS_MAX}
 """
 
-LIST_NOTES = "SELECT text, at, author_id FROM application_note WHERE application_id = %s ORDER BY id"
+LIST_NOTES = f"""
+SELECT text, at, author_id FROM application_note WHERE application_id = %s ORDER BY id DESC LIMIT {NOTES_MAX}
+"""
+
+COUNT_STEPS = f"""
+SELECT count(*) FROM (SELECT FROM application_step WHERE application_id = %s LIMIT {STEPS_MAX}) AS counted
+"""
+
+COUNT_NOTES = f"""
+SELECT count(*) FROM (SELECT FROM application_note WHERE application_id = %s LIMIT {NOTES_MAX}) AS counted
+"""
 
 LOCK_APPLICATION = "SELECT stage, version FROM application WHERE id = %s FOR UPDATE"
 
@@ -132,17 +146,27 @@ def find(database: Database | Transaction, application_id: int) -> Stored | None
 
 
 def steps(database: Database | Transaction, application_id: int, *, actors: bool) -> list[Step]:
-    """The history, the first stage first."""
+    """The newest STEPS_MAX stages of the history, the first of them first."""
     rows = database.all(LIST_STEPS, application_id)
     return [
         Step(stage, utc(at), "candidate" if own else "company", actor if actors else msgspec.UNSET)
-        for stage, at, own, actor in rows
+        for stage, at, own, actor in reversed(rows)
     ]
 
 
 def notes(database: Database | Transaction, application_id: int) -> list[Note]:
-    """The notes, the oldest first."""
-    return [Note(text, utc(at), author) for text, at, author in database.all(LIST_NOTES, application_id)]
+    """The newest NOTES_MAX notes, the oldest of them first."""
+    return [Note(text, utc(at), author) for text, at, author in reversed(database.all(LIST_NOTES, application_id))]
+
+
+def count_steps(transaction: Transaction, application_id: int) -> int:
+    """The number of stages in the history, at most STEPS_MAX."""
+    return int(transaction.all(COUNT_STEPS, application_id)[0][0])
+
+
+def count_notes(transaction: Transaction, application_id: int) -> int:
+    """The number of notes, at most NOTES_MAX."""
+    return int(transaction.all(COUNT_NOTES, application_id)[0][0])
 
 
 def lock(transaction: Transaction, application_id: int) -> tuple[Stage, int] | None:

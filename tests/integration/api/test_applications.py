@@ -8,6 +8,7 @@ import requests
 
 from app.applications.repeats.store import KEYS_MAX, PRUNE
 from app.applications.service import DAY_MAX
+from app.applications.store import NOTES_MAX, STEPS_MAX
 from tests.api_client import Api, Person
 from tests.integration.api.companies import TestCompany, staffed_company
 
@@ -205,6 +206,40 @@ def test_members_move_an_application_and_its_history_tells(company: TestCompany,
     assert "notes" not in own
     assert [set(step) for step in own["history"]] == [{"stage", "at", "by"}] * 3
     assert problem(person.send("POST", f"applications/{application}/withdraw")) == (409, "wrong_stage")
+
+
+MANY_NOTES = """
+INSERT INTO application_note (application_id, text) SELECT %s, number::text FROM generate_series(1, %s) AS number
+RETURNING 1
+"""
+MANY_STEPS = """
+INSERT INTO application_step (application_id, stage, by_candidate) SELECT %s, 'reviewed', false
+  FROM generate_series(1, %s) RETURNING 1
+"""
+
+
+def test_an_application_has_so_many_notes(api: Api, company: TestCompany, person: Person) -> None:
+    application = applied(person, offer(company))
+    api.query(MANY_NOTES, (application, NOTES_MAX - 1))
+    seen = patch(company.owner, application, note="The last one").json()
+    assert [len(seen["notes"]), seen["notes"][0]["text"], seen["notes"][-1]["text"]] == [NOTES_MAX, "1", "The last one"]
+    assert problem(patch(company.owner, application, note="More", stage="reviewed")) == (409, "too_many_notes")
+    assert patch(company.owner, application, stage="hired").json()["stage"] == "hired"
+    api.query(MANY_NOTES, (application, 10))
+    newest = company.owner.get(f"applications/{application}").json()["notes"]
+    assert [len(newest), newest[0]["text"], newest[-1]["text"]] == [NOTES_MAX, "11", "10"]
+
+
+def test_an_application_has_so_many_stages(api: Api, company: TestCompany, person: Person) -> None:
+    application = applied(person, offer(company))
+    api.query(MANY_STEPS, (application, STEPS_MAX - 3))
+    assert len(patch(company.owner, application, stage="interview").json()["history"]) == STEPS_MAX - 1
+    assert problem(patch(company.owner, application, stage="offered")) == (409, "too_many_stages")
+    assert patch(company.owner, application, note="Call her", stage="interview").status_code == 200
+    history = person.send("POST", f"applications/{application}/withdraw").json()["history"]
+    assert [len(history), history[0]["stage"], history[-1]["stage"]] == [STEPS_MAX, "submitted", "withdrawn"]
+    api.query(MANY_STEPS, (application, 1))
+    assert len(person.get(f"applications/{application}").json()["history"]) == STEPS_MAX
 
 
 def test_a_lost_update_of_an_application_is_refused(company: TestCompany, person: Person) -> None:

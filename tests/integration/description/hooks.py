@@ -500,6 +500,10 @@ def filter_case(context: HookContext, case: Case[Any]) -> bool:
     return SENT[enumeration] <= VALUES_MAX
 
 
+FULL = ("too_many_notes", "too_many_stages")
+"""Codes of refusals after many cases for the same application."""
+
+
 @schemathesis.hook
 def filter_failure(context: HookContext, failure: Failure, case: Case[Any], response: Response) -> bool:
     """Ignore refusals of valid data that break a rule which no schema can express."""
@@ -527,7 +531,8 @@ def _unsayable(case: Case[Any], response: Response) -> bool:
         return len(str(response.request.url)) > TARGET_MAX
     sent = case.body if isinstance(case.body, dict) else case.query
     fields = problem.get("fields", [])
-    return problem["code"] == "invalid" and all(unsayable(each["field"], each["code"], sent) for each in fields)
+    invalid = all(unsayable(each["field"], each["code"], sent) for each in fields)
+    return problem["code"] in FULL or (problem["code"] == "invalid" and invalid)
 
 
 def _object(case: Case[Any]) -> dict[str, Any]:
