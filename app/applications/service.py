@@ -153,8 +153,8 @@ class ApplicationService:
                 raise WrongStage("the candidate has withdrawn it")
             if patch.stage is not UNSET and moved:
                 _require_room_for_step(transaction, application_id)
-                step = store.set_stage(transaction, application_id, patch.stage, user_id, by_candidate=False)
-                self._notices.moved(transaction, patch.stage, step)
+                store.set_stage(transaction, application_id, patch.stage, user_id, by_candidate=False)
+                self._notices.moved(transaction, patch.stage, application_id)
             if patch.note is not UNSET:
                 _require_room_for_note(transaction, application_id)
                 store.add_note(transaction, application_id, user_id, patch.note)

@@ -74,7 +74,6 @@ WITH moved AS (
     UPDATE application SET stage = %s WHERE id = %s RETURNING id, stage
 )
 INSERT INTO application_step (application_id, stage, by_candidate, actor_id) SELECT id, stage, %s, %s FROM moved
-RETURNING id
 """
 
 ADD_NOTE = "INSERT INTO application_note (application_id, author_id, text) VALUES (%s, %s, %s)"
@@ -177,10 +176,9 @@ def lock(transaction: Transaction, application_id: int) -> tuple[Stage, int] | N
 
 def set_stage(
     transaction: Transaction, application_id: int, stage: Stage, actor_id: int, *, by_candidate: bool
-) -> int:  # fmt: skip
-    """Move the application to a stage; returns the id of the new step of its history."""
-    (row,) = transaction.all(SET_STAGE, stage, application_id, by_candidate, actor_id)
-    return int(row[0])
+) -> None:  # fmt: skip
+    """Move the application to a stage, with a new step of its history."""
+    transaction.run(SET_STAGE, stage, application_id, by_candidate, actor_id)
 
 
 def add_note(transaction: Transaction, application_id: int, author_id: int, text: str) -> None:
