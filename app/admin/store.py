@@ -14,6 +14,7 @@ from app.auth.schemas import Client
 from app.infra.addresses import canonical_address
 from app.infra.postgres.database import Database
 from app.users.store import from_row, user_columns, utc
+from app.web.converters import GREATEST_ID
 
 LOOKED_AT = 50_000
 
@@ -29,15 +30,23 @@ FIND_ACCOUNT_BY_EMAIL = f"SELECT {_ACCOUNT} FROM users WHERE email = %s::citext 
 
 _PAGE = """
 WITH looked_at AS MATERIALIZED (
-    SELECT {columns} FROM {table} WHERE id < %s {narrowed} ORDER BY {order} LIMIT %s
+    SELECT {columns} FROM {table} WHERE {place} ORDER BY {order} LIMIT %s
 )
-SELECT (SELECT count(*) FROM looked_at), (SELECT min(id) FROM looked_at), found.*
-  FROM (SELECT) AS always LEFT JOIN (SELECT * FROM looked_at WHERE {condition} ORDER BY id DESC LIMIT %s) found ON true
+SELECT (SELECT count(*) FROM looked_at), (SELECT id FROM looked_at ORDER BY {reverse} LIMIT 1), found.*
+  FROM (SELECT) AS always LEFT JOIN (SELECT * FROM looked_at WHERE {condition} ORDER BY {order} LIMIT %s) found ON true
 """
 
-LIST_ACCOUNTS = _PAGE.format(
-    columns=_ACCOUNT, table="users", narrowed="", order="id DESC", condition="name ILIKE %s"
-)  # fmt: skip
+_BY_ID = {"place": "id < %s", "order": "id DESC", "reverse": "id"}
+
+# By the time of the entry whose id is the cursor, as the index is. Once that one is deleted, so are older ones.
+_OF_ACCOUNT = {
+    "place": """
+user_id = %s AND (at, id) < (COALESCE((SELECT at FROM audit_log WHERE id = %s), %s::timestamptz), %s)""",
+    "order": "at DESC, id DESC",
+    "reverse": "at, id",
+}
+
+LIST_ACCOUNTS = _PAGE.format(columns=_ACCOUNT, table="users", condition="name ILIKE %s", **_BY_ID)
 
 _ENTRY = "id, at, event, user_id, actor_id, company_id, session_id, host(address) AS address, agent, request_id, detail"
 
@@ -80,7 +89,7 @@ SELECT id FROM account
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A page: entries with ids below `before`, at most `limit`."""
+    """A page: at most `limit` entries that come after the one whose id is `before`; GREATEST_ID is the first page."""
 
     before: int
     limit: int
@@ -124,13 +133,13 @@ class AdminStore:
         statement = _PAGE.format(
             columns=_ENTRY,
             table="audit_log",
-            narrowed="" if user_id is None else "AND user_id = %s",
-            order="id DESC" if user_id is None else "at DESC",
             condition=" AND ".join(["true", *(AUDIT_FILTERS[name] for name in filters)]),
+            **(_BY_ID if user_id is None else _OF_ACCOUNT),
         )
         looked_at = LOOKED_AT if filters else place.limit + 1
-        owner = [] if user_id is None else [user_id]
-        rows = self._database.all(statement, place.before, *owner, looked_at, *filters.values(), place.limit + 1)
+        until = "infinity" if place.before == GREATEST_ID else "-infinity"
+        within = (place.before,) if user_id is None else (user_id, place.before, until, place.before)
+        rows = self._database.all(statement, *within, looked_at, *filters.values(), place.limit + 1)
         page = _page(rows, looked_at, place.limit)
         return Page([_entry(row) for row in page.entries], page.next)
 
@@ -155,7 +164,7 @@ class AdminStore:
 
 
 def _page(rows: Sequence[tuple[Any, ...]], looked_at: int, limit: int) -> Page[tuple[Any, ...]]:
-    """A page of rows that begin with two columns: the number of rows read, and the lowest id among them."""
+    """A page of rows that begin with two columns: the number of rows read, and the id of the last of them."""
     found = [row[2:] for row in rows if row[2] is not None]
     seen, last = rows[0][:2]
     if len(found) > limit:

@@ -174,6 +174,26 @@ def test_audit_log_is_filtered_by_user_actor_and_event(api: Api, admin: Person) 
     assert admin.get("admin/audit?event=LOGGED+IN").status_code == 400
 
 
+@pytest.mark.parametrize("filtered", ["", "&event=seldom"])
+def test_pages_of_one_account_skip_no_entry(api: Api, admin: Person, filtered: str) -> None:
+    """An entry has the time at which its transaction began, so one with a lower id may be later."""
+    user_id, seconds = api.register().id, [3, 5, 1, 6, 2, 4, 4]
+    sql = "INSERT INTO audit_log (event, user_id, at) SELECT 'seldom', %s, now() + %s * interval '1 s' RETURNING 1"
+    for second in seconds:
+        api.query(sql, (user_id, second))
+    ids, query = [], f"admin/audit?user_id={user_id}&limit=2{filtered}"
+    page = admin.get(query).json()
+    ids += [each["id"] for each in page["entries"]]
+    while page["next"] is not None:
+        page = admin.get(f"{query}&cursor={page['next']}").json()
+        ids += [each["id"] for each in page["entries"]]
+    assert len(ids) == len(seconds) + (not filtered)
+    order = "SELECT id FROM audit_log WHERE user_id = %s AND (event = 'seldom' OR %s) ORDER BY at DESC, id DESC"
+    assert ids == [row[0] for row in api.query(order, (user_id, not filtered))]
+    api.query("DELETE FROM audit_log WHERE id = %s", (page_end := int(admin.get(query).json()["next"]),))
+    assert admin.get(f"{query}&cursor={page_end}").json() == {"entries": [], "next": None}
+
+
 def test_audit_page_scans_a_limited_number_of_rows(api: Api, admin: Person) -> None:
     """The match is older than more rows than one page scans."""
     api.query("INSERT INTO audit_log (event, user_id) VALUES ('rare', 7)", ())
