@@ -44,8 +44,11 @@ PARTS = {
     "notes_written": """SELECT application_id, text, at FROM application_note WHERE author_id = %s ORDER BY id DESC""",
     "repeatable_requests": """SELECT key, status, created_at FROM repeatable_request WHERE user_id = %s
         ORDER BY created_at DESC""",
-    "audit_log": """SELECT at, event, actor_id, company_id, session_id, address, agent, request_id FROM audit_log
-        WHERE user_id = %s ORDER BY at DESC""",
+    # The client of what another account did is that account's.
+    "audit_log": """SELECT e.at, e.event, e.actor_id, e.company_id, e.session_id, c.address, c.agent, c.request_id
+         FROM audit_log e LEFT JOIN LATERAL (SELECT e.address, e.agent, e.request_id) c
+           ON COALESCE(e.actor_id, e.user_id) = e.user_id
+        WHERE e.user_id = %s ORDER BY e.at DESC""",
 }
 
 

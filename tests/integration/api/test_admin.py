@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.api_client import Api, Person
-from tests.integration.api.companies import make_company
+from tests.integration.api.companies import invite, make_company
 from tests.service import CHECKOUT
 
 
@@ -192,6 +192,29 @@ def test_pages_of_one_account_skip_no_entry(api: Api, admin: Person, filtered: s
     assert ids == [row[0] for row in api.query(order, (user_id, not filtered))]
     api.query("DELETE FROM audit_log WHERE id = %s", (page_end := int(admin.get(query).json()["next"]),))
     assert admin.get(f"{query}&cursor={page_end}").json() == {"entries": [], "next": None}
+
+
+def test_export_names_no_client_of_somebody_else(api: Api, admin: Person) -> None:
+    person, owner = api.person(), api.person()
+    company = make_company(owner)["id"]
+    assert invite(owner, company, person).status_code == 201
+    member = f"companies/{company}/members/{person.id}"
+    assert owner.send("PUT", member, json={"role": "owner"}).status_code == 200
+    assert owner.send("DELETE", member).status_code == 204
+    for act in ("disable", "enable"):
+        assert admin.send("POST", f"admin/users/{person.id}/{act}").status_code == 200
+    make_company(person.log_in())
+    rows = person.get("users/me/export").json()["audit_log"]
+    clients = {
+        row["event"]: (row["actor_id"], row["address"], bool(row["agent"]), bool(row["request_id"])) for row in rows
+    }
+    own, others = ("127.0.0.1", True, True), (None, False, False)
+    assert clients == {
+        "registered": (None, *own), "logged_in": (None, *own), "company_created": (person.id, *own),
+        "member_added": (owner.id, *others), "member_role_changed": (owner.id, *others),
+        "member_removed": (owner.id, *others),
+        "account_disabled": (admin.id, *others), "account_enabled": (admin.id, *others),
+    }  # fmt: skip
 
 
 def test_audit_page_scans_a_limited_number_of_rows(api: Api, admin: Person) -> None:
