@@ -249,11 +249,11 @@ class CompanyService:
         """Remove a member: owners may remove any, other members only themselves. Raises what `set_role` does."""
         self.require(company_id, user_id, owner=member_id != user_id)
         try:
-            removed = self._store.remove(company_id, member_id, user_id, client)
+            with self._store.transaction() as transaction:
+                if not store.remove(transaction, company_id, member_id, user_id, client):
+                    raise NotFound("there is no such member")
         except Conflict:
             raise LastOwner("make another member an owner first, or close the company") from None
-        if not removed:
-            raise NotFound("there is no such member")
 
     def may_go(self, user_id: int) -> None:
         """Raises LastOwner if the account is the only owner of a company, and so must not be deleted."""

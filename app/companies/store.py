@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
+from app.auth.links import store as links
 from app.auth.schemas import Client
 from app.companies.schemas import Company, CompanyBrief, Member, OwnCompany, Role
 from app.infra.postgres.database import Database, Statement, Transaction
@@ -222,10 +223,6 @@ class CompanyStore:
         """Raises Conflict if no owner would be left; does nothing if the role is the same."""
         self._database.run(SET_ROLE, role, company_id, user_id, role, actor_id, *client.origin)
 
-    def remove(self, company_id: int, user_id: int, actor_id: int, client: Client) -> bool:
-        """Whether there was such a member; raises Conflict if no owner would be left."""
-        return self._database.run(REMOVE_MEMBER, company_id, user_id, actor_id, *client.origin) > 0
-
 
 def lock_open(transaction: Transaction, company_id: int) -> bool:
     """Whether the company is open, which it stays until the transaction ends."""
@@ -254,8 +251,16 @@ def may_still_invite(transaction: Transaction, company_id: int | None, user_id: 
 def join(
     transaction: Transaction, company_id: int | None, user_id: int, role: str | None, inviter_id: int, client: Client
 ) -> None:  # fmt: skip
-    """Make an account a member; one that is a member already keeps its role."""
+    """Make an account a member, and end its other invitations; one that is a member already keeps its role."""
     transaction.run(JOIN_COMPANY, company_id, user_id, role, inviter_id, *client.origin)
+    links.end_invitations(transaction, company_id, user_id)
+
+
+def remove(transaction: Transaction, company_id: int, user_id: int, actor_id: int, client: Client) -> bool:
+    """Whether there was such a member, whose invitations end too; raises Conflict if no owner would be left."""
+    lock(transaction, user_id)  # who accepts an invitation now waits
+    links.end_invitations(transaction, company_id, user_id)
+    return transaction.run(REMOVE_MEMBER, company_id, user_id, actor_id, *client.origin) > 0
 
 
 def change(

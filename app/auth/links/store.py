@@ -37,6 +37,11 @@ END_LINKS = """
 UPDATE account_links SET expires_at = created_at WHERE user_id = %s AND used_at IS NULL AND purpose <> ALL(%s)
 """
 
+END_INVITATIONS = """
+UPDATE account_links SET expires_at = created_at WHERE purpose = 'invite' AND used_at IS NULL AND company_id = %s
+   AND email = (SELECT email::text FROM users WHERE id = %s)
+"""
+
 PRUNE_LINKS = """
 DELETE FROM account_links WHERE id IN (
     SELECT id FROM account_links WHERE expires_at < now() - interval '1 day' LIMIT 1000 FOR UPDATE SKIP LOCKED)
@@ -93,6 +98,11 @@ def drop(transaction: Transaction, user_id: int, keep: Sequence[Purpose] = ()) -
     A statement of its own after the one that locks the account also finds links whose transaction held that lock.
     """
     transaction.run(END_LINKS, user_id, list(keep))
+
+
+def end_invitations(transaction: Transaction, company_id: int | None, user_id: int) -> None:
+    """End every unused invitation of the account to the company."""
+    transaction.run(END_INVITATIONS, company_id, user_id)
 
 
 def _link(row: tuple[Any, ...] | None) -> Link | None:

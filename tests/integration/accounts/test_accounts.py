@@ -189,6 +189,30 @@ def test_invitation_of_a_former_owner_does_not_work(mailed: Mailed) -> None:
     assert mailed.api.post("auth/accept-invitation", {"token": token}).json()["code"] == "invalid_link"
 
 
+def test_removed_member_does_not_return_by_another_invitation(mailed: Mailed) -> None:
+    owner, guest = mailed.verified(), mailed.verified()
+    path = f"companies/{make_company(owner)['id']}/members"
+
+    def invited(number: int) -> str:
+        body = {"email": guest.email, "role": "recruiter"}
+        assert owner.send("POST", path, json=body).status_code == 202
+        return mailed.token(guest.email, INVITE, number)
+
+    def accepted(token: str) -> int:
+        return mailed.api.post("auth/accept-invitation", {"token": token}).status_code
+
+    first, second = invited(1), invited(2)
+    assert [accepted(first), accepted(second)] == [204, 404]
+    while_a_member = invited(3)
+    assert owner.send("DELETE", f"{path}/{guest.id}").status_code == 204
+    assert [accepted(each) for each in (first, second, while_a_member)] == [404] * 3
+    afterwards = invited(4)
+    assert owner.send("DELETE", f"{path}/{guest.id}").status_code == 404
+    assert guest.get(path).status_code == 403
+    assert accepted(afterwards) == 204
+    assert guest.get(path).status_code == 200
+
+
 def test_login_from_a_new_network_is_told_unless_switched_off(mailed: Mailed) -> None:
     person = mailed.verified()
     mailed.quiet()
