@@ -14,7 +14,7 @@ from app.health.processes import PROMETHEUS, Answer, probed, process_metrics
 from app.worker.duties import Parts
 
 OUTCOMES = ("succeeded", "retried", "failed", "aborted", "lost")
-"""`lost`: another worker had taken the task meanwhile, as no heartbeat arrived."""
+"""`lost`: another worker had taken the task meanwhile, as no heartbeat arrived, or its account was deleted."""
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 HUNG_S = 15.0
 

@@ -21,8 +21,8 @@ LINKS_AN_HOUR, LINKS_OF_ACCOUNT = 5, 50
 """For each purpose: to one address, and by one account."""
 _HOUR, _DAY = 3600, 86_400
 SECONDS: dict[Purpose, int] = {"recover": _HOUR // 2, "change": _DAY, "verify": 7 * _DAY, "invite": 7 * _DAY}
-Post = Callable[[Transaction, Mail], object]
-"""Has a worker send the mail once the transaction has committed."""
+Post = Callable[[Transaction, Mail, int], object]
+"""Has a worker send the mail about an account once the transaction has committed."""
 
 
 class NoMail(Conflict):
@@ -91,7 +91,8 @@ class Letters:
         if link_id is None:
             return False
         known = {"name": reader.name} | (values or {})
-        self._send(transaction, Mail(f"link {link_id}", purpose, reader.email, reader.language, known, link_id))
+        mail = Mail(f"link {link_id}", purpose, reader.email, reader.language, known, link_id)
+        self._send(transaction, mail, reader.user_id)
         return True
 
     def ask_link(
@@ -110,11 +111,13 @@ class Letters:
             "agent": client.agent or "-",
             "address": address or client.address or "-",
         }
-        self._send(transaction, Mail(secrets.token_hex(16), kind, reader.email, reader.language, values))
+        self._send(
+            transaction, Mail(secrets.token_hex(16), kind, reader.email, reader.language, values), reader.user_id
+        )
 
-    def _send(self, transaction: Transaction, mail: Mail) -> None:
+    def _send(self, transaction: Transaction, mail: Mail, account: int) -> None:
         if self._post is not None:
-            self._post(transaction, mail)
+            self._post(transaction, mail, account)
 
 
 def role_in(language: str, role: str) -> str:

@@ -118,6 +118,28 @@ def test_deleted_account_is_erased_from_every_table_and_from_memcached(mailed: M
     assert owner.get(f"users/{person.id}").status_code == 404
 
 
+def test_failed_mails_to_former_and_mistyped_addresses_are_erased(mailed: Mailed) -> None:
+    person, new, mistyped = mailed.verified(), mailed.api.new_email(), mailed.api.new_email()
+
+    def ask_change(email: str) -> None:
+        body = {"email": email, "password": PASSWORD}
+        assert person.send("POST", "users/me/email", json=body).status_code == 202
+
+    ask_change(new)
+    token = mailed.token(new, "Confirm your new")
+    mailed.server.behave("RCPT", "550 5.7.1 refused")
+    try:
+        ask_change(mistyped)
+        mailed.quiet()
+        assert mailed.api.post("auth/change-address", {"token": token}).status_code == 204
+        mailed.quiet()
+    finally:
+        mailed.server.behave()
+    assert ["procrastinate_jobs" in tables_naming(mailed, each) for each in (person.email, mistyped)] == [True, True]
+    assert person.send("DELETE", "users/me", json={"password": PASSWORD}).status_code == 204
+    assert tables_naming(mailed, person.email, new, mistyped) == []
+
+
 def test_export_has_everything_that_refers_to_the_account(mailed: Mailed) -> None:
     owner, person = mailed.verified(), marked_person(mailed)
     company = make_company(owner)
