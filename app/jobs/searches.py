@@ -2,11 +2,12 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import NamedTuple, cast
+from unicodedata import normalize
 
 import msgspec
 from msgspec.structs import replace
@@ -42,6 +43,9 @@ from app.web.pages import ALWAYS_FIT, fitting
 ALIKE, CANDIDATES, WORDS_COMPARED = 10, 60, 8
 REMEMBERED = 500
 """Number of parsed searches that a worker caches."""
+
+ASKED_MAX = 1_000
+"""Of the largest of them, as `_length` counts it; it takes 25 kB at most."""
 
 KEPT_MAX = 32 * 1024
 """Bytes of the largest finished page that is kept."""
@@ -184,7 +188,8 @@ class SearchService:
             part.count(*self._counters.places_of_search(kind))
 
     def _ask(self, given: Mapping[str, Sequence[str]], lang: str) -> Asked:
-        return self._asked(tuple((name, tuple(values)) for name, values in given.items()), lang)
+        texts = tuple((name, tuple(values)) for name, values in given.items())
+        return self._asked(texts, lang) if _length(texts) <= ASKED_MAX else self._parse(texts, lang)
 
     def _parse(self, texts: tuple[tuple[str, tuple[str, ...]], ...], lang: str) -> Asked:
         """Raises Invalid, which `lru_cache` does not keep."""
@@ -280,6 +285,11 @@ class SearchService:
 
     def _corrections(self, prepared: Prepared) -> tuple[Correction, ...]:
         return tuple(Correction(word, found) for word, found in self._searcher.corrections(prepared).items())
+
+
+def _length(texts: Iterable[tuple[str, Sequence[str]]]) -> int:
+    """Characters, of which one may stand for 18, and 12 more for each value."""
+    return sum(12 + len(normalize("NFKC", value)) for _, values in texts for value in values)
 
 
 def _revised(hit: Hit, found: Mapping[int, tuple[JobFact, object]]) -> Hit:

@@ -25,13 +25,19 @@ def spelled(text: str) -> list[str]:
     return [word[:WORD_MAX] for word in _WORD.findall(unicodedata.normalize("NFKC", text).lower())]
 
 
-@functools.lru_cache(FOLDED)
 def folded(text: str) -> str:
     """Small letters without accents."""
+    return _kept(text) if len(text) <= WORD_MAX else _folded(text)
+
+
+def _folded(text: str) -> str:
     if text.isascii():
         return text.lower()
     parts = unicodedata.normalize("NFKD", text.casefold())
     return "".join(char for char in parts if not unicodedata.combining(char)).translate(_UNDECOMPOSED)
+
+
+_kept = functools.lru_cache(FOLDED)(_folded)
 
 
 def lexemes(word: str, stems: Stems) -> list[str]:

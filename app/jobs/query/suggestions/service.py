@@ -43,7 +43,10 @@ class SuggestionService:
     def suggest(self, text: str, kinds: tuple[str, ...]) -> Suggestions:
         """At most ten, KEPT_S seconds old at most; `kinds` are some of KINDS."""
         words = spelled(text)
-        return self._found(tuple(words), kinds, period(KEPT_S)) if words else Suggestions([])
+        if not words:
+            return Suggestions([])
+        find = self._found if sum(map(len, words)) <= TEXT_MAX else self._find  # some characters stand for 18
+        return find(tuple(words), kinds, period(KEPT_S))
 
     def _find(self, spelt: tuple[str, ...], kinds: tuple[str, ...], _period: int) -> Suggestions:
         words = list(spelt)
