@@ -18,7 +18,9 @@ _COMPRESSIBLE = (
 
 
 class Compress:
-    """Falcon middleware; sets `Vary` if the response depends on Accept-Encoding, and never compresses twice."""
+    """Falcon middleware; sets `Vary` if the response depends on Accept-Encoding. A resource that has set it has chosen
+    the coding itself.
+    """
 
     def __init__(self, tuning: LiveTuning) -> None:
         self._tuning = tuning
@@ -29,9 +31,9 @@ class Compress:
         if body is None or len(body) < settings.minimum_bytes or not settings.enabled:
             return
         headers = headers_of(resp)
-        if "content-encoding" in headers or not headers.get("content-type", "application/json").startswith(
-            _COMPRESSIBLE
-        ):
+        if "accept-encoding" in headers.get("vary", "").lower() or "content-encoding" in headers:
+            return
+        if not headers.get("content-type", "application/json").startswith(_COMPRESSIBLE):
             return
         resp.append_header("Vary", "Accept-Encoding")
         coding = preferred(req.env.get("HTTP_ACCEPT_ENCODING", ""))

@@ -97,10 +97,11 @@ def test_retired_key_ends_what_the_server_keeps_for_its_tokens(release: Release,
     key, new = Ed25519PrivateKey.generate(), "development-3"
     with release.pod(WORKERS="1") as pod:
         api = release.api(pod)
-        person, connection = api.person(), connect(api)
+        person = api.person()
         (signing_now,) = signing(api, api.person())
         put(keys, new, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
         wait_for(lambda: new in published(api)[0], "the worker publishes the new key")
+        connection = connect(api)
         with lively(api):  # by a token of the new key
             kept(lambda: connection.get(OWN, bearer(person)))
             (keys / f"{signing_now}.pem").rename(keys / "retired")
