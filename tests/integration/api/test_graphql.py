@@ -148,7 +148,7 @@ def test_a_whole_application_is_that_of_the_rest_api(api: Api, company: TestComp
 
 FIELDS = {
     "me": ("me { id }", "unauthenticated", "", "", ""),
-    "user": ("user(id: 1) { id }", "unauthenticated", "not_found", "not_found", "not_found"),
+    "user": ("user(id: NOBODY) { id }", "unauthenticated", "not_found", "not_found", "not_found"),
     "users": ("users(ids: [1]) { id }", "unauthenticated", "", "", ""),
     "company": ("company(id: COMPANY) { id }", "", "", "", ""),
     "companies": ("companies { nodes { role } }", "unauthenticated", "", "", ""),
@@ -181,7 +181,7 @@ def test_each_caller_gets_the_code_of_the_row(
     if name == "application":
         applied = api.person().send("POST", f"jobs/{job['id']}/applications", json={})
         query = query.replace("APPLICATION", str(applied.json()["id"]))
-    query = query.replace("COMPANY", f'"{company.id}"').replace("DRAFT", f'"{draft}"').replace("1)", '"4000000000")')
+    query = query.replace("COMPANY", f'"{company.id}"').replace("DRAFT", f'"{draft}"').replace("NOBODY", '"4000000000"')
     callers = (None, api.person(), company.recruiter, company.owner)
     answers = [ask(api, f"{{ {query} }}", caller).json() for caller in callers]
     assert ["".join(each["extensions"]["code"] for each in answer.get("errors", [])) for answer in answers] == expected
