@@ -37,6 +37,8 @@ def read(path: Path, fullname: str = FULLNAME) -> list[Group]:
     for word, job in (("<app>", ""), ("<operator>", "-operator"), ("<realtime>", "-realtime")):
         text = text.replace(word, f'namespace="{NAMESPACE}",job="{fullname}{job}"')
     found: list[Group] = yaml.safe_load(text)
+    for series in (series for group in found for series in group["input_series"]):
+        assert isinstance(series["values"], str), f"{path.name}: YAML reads {series['values']} as a number; quote it"
     for test in (test for group in found for test in group.get("alert_rule_test", ())):
         for alert in test.get("exp_alerts", ()):
             alert["exp_annotations"]["runbook_url"] = f"{RUNBOOKS}{test['alertname']}.md"
