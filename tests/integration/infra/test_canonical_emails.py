@@ -4,14 +4,11 @@ from collections.abc import Iterator
 
 import psycopg2
 import pytest
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import NullPool, create_engine
 
 from app.infra.postgres.migrate import migrate
-from app.infra.postgres.schema import MIGRATIONS
 from app.infra.postgres.statements import Preparation
 from app.local.postgres import Postgres
+from tests.integration.infra.revisions import upgrade_to
 from tests.sql import ask
 
 INSERT = "INSERT INTO users (email, password_hash, name) VALUES (%s, '', 'Ada') RETURNING id"
@@ -27,20 +24,11 @@ ALTER TABLE users ADD COLUMN email citext NOT NULL UNIQUE;
 def url(request: pytest.FixtureRequest, postgres: Postgres) -> Iterator[str]:
     """A database at the previous revision, with case-insensitive or case-sensitive addresses."""
     url = postgres.create_database("emails")
-    _upgrade(url, "0001")
+    upgrade_to(url, "0001")
     if request.param:
         ask(url, request.param)
     yield url
     postgres.drop_database("emails")
-
-
-def _upgrade(url: str, revision: str) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    engine = create_engine("postgresql+psycopg2://", creator=lambda: psycopg2.connect(url), poolclass=NullPool)
-    with engine.connect() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, revision)
 
 
 def _add(url: str, email: str) -> int:
@@ -55,14 +43,14 @@ def test_addresses_become_canonical_and_are_published(url: str) -> None:
     capitals, small, foreign = (
         _add(url, each) for each in ("IDA@Example.COM", "kim@x.example", "li@b\u00fccher.example")
     )
-    _upgrade(url, "0004")
+    upgrade_to(url, "0004")
     assert _emails(url) == {capitals: "ida@example.com", small: "kim@x.example", foreign: "li@xn--bcher-kva.example"}
     assert {key for (key,) in ask(url, "SELECT key FROM outbox")} == {f"user:{capitals}", f"user:{foreign}"}
     assert dict(ask(url, "SELECT id, version FROM users")) == {capitals: 2, small: 1, foreign: 2}
 
 
 def test_address_stored_by_an_older_pod_becomes_canonical(url: str) -> None:
-    _upgrade(url, "0004")
+    upgrade_to(url, "0004")
     user_id = _add(url, "IDA@Example.COM")
     ask(url, "UPDATE users SET name = 'Ida' WHERE id = %s", (user_id,))
     assert _emails(url) == {user_id: "ida@example.com"}
@@ -76,13 +64,13 @@ def test_more_addresses_than_a_batch_become_canonical(url: str) -> None:
         "INSERT INTO users (email, password_hash, name)"
         " SELECT 'U' || n || '@X.example', '', 'U' FROM generate_series(1, 5001) n",
     )
-    _upgrade(url, "0004")
+    upgrade_to(url, "0004")
     assert ask(url, "SELECT count(*) FROM users WHERE email::text = 'u' || id || '@x.example'") == [(5001,)]
 
 
 def test_invalid_address_is_kept_and_logged(url: str, caplog: pytest.LogCaptureFixture) -> None:
     user_id = _add(url, "\u0131da@example.com")
-    _upgrade(url, "0004")
+    upgrade_to(url, "0004")
     assert _emails(url) == {user_id: "\u0131da@example.com"}
     assert f"account {user_id} keeps the address \u0131da@example.com" in caplog.text
 
@@ -91,7 +79,7 @@ def test_invalid_address_is_kept_and_logged(url: str, caplog: pytest.LogCaptureF
 def test_duplicate_addresses_are_kept_and_one_is_logged(url: str, caplog: pytest.LogCaptureFixture) -> None:
     taken, wanting = _add(url, "ida@example.com"), _add(url, "IDA@example.com")
     older, newer = _add(url, "KIM@example.com"), _add(url, "KiM@example.com")
-    _upgrade(url, "0004")
+    upgrade_to(url, "0004")
     assert _emails(url) == {
         taken: "ida@example.com", wanting: "IDA@example.com", older: "kim@example.com", newer: "KiM@example.com",
     }  # fmt: skip

@@ -5,21 +5,18 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg2
 import pytest
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import NullPool, create_engine
 
 from app.alerts.digests.store import candidates
 from app.config import DatabaseTuning
 from app.errors import ConfigError, Unavailable
 from app.infra.postgres.database import Database, Statement
 from app.infra.postgres.migrate import migrate
-from app.infra.postgres.schema import MIGRATIONS, current_version, newest_version
+from app.infra.postgres.schema import current_version, newest_version
 from app.infra.postgres.statements import Preparation
 from app.infra.secrets.identity import check_identity, fingerprint
 from app.local.postgres import Postgres
+from tests.integration.infra.revisions import upgrade_to
 
 NOTHING = Preparation([Statement("one", (), "SELECT 1", readonly=True)])
 KEYS = {"a": "thumbprint of a"}
@@ -133,12 +130,7 @@ def test_migrate_creates_the_function_that_prepares_statements(url: str, db: Dat
 
 def test_searches_of_the_previous_version_keep_what_waits_and_what_was_served(url: str, db: Database) -> None:
     """Revision 0030 noted neither the posting that was served last nor a snapshot."""
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    engine = create_engine("postgresql+psycopg2://", creator=lambda: psycopg2.connect(url), poolclass=NullPool)
-    with engine.connect() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0030")
+    upgrade_to(url, "0030")
     for statement in SEARCH_OF_0030:
         db.run(statement)
     migrate(url, NOTHING)
