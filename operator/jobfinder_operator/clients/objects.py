@@ -176,20 +176,17 @@ def database(spec: PodSpec | None) -> str:
     A part that is in a Secret is replaced by `secret <name>/<key>`, or by the path of its file if no Secret is found:
     pods that use the same Secret use the same database.
     """
-    host, port, name = (_told(spec, each) for each in SERVER)
+    given = _pooler_environment(spec)
+    host, port, name = (given.get(each) or _in_secret(spec, given.get(f"{each}_FILE", "")) for each in SERVER)
     return f"{host.lower().rstrip('.')}:{port or 5432}/{name}" if host else ""
 
 
-def _told(spec: PodSpec | None, variable: str) -> str:
-    given = _pooler_environment(spec)
-    path = given.get(f"{variable}_FILE", "")
-    if given.get(variable) or not path:
-        return given.get(variable, "")
-    for secret in (volume.secret for volume in (spec and spec.volumes) or ()):
-        for item in (secret and secret.items) or ():
-            if secret is not None and item.path == path.rpartition("/")[2]:
-                return f"secret {secret.secretName}/{item.key}"
-    return path
+def _in_secret(spec: PodSpec | None, path: str) -> str:
+    """`secret <name>/<key>` of the file at `path`; `path` itself if no Secret has it."""
+    secrets = [volume.secret for volume in (spec and spec.volumes) or () if volume.secret is not None]
+    file = path.rpartition("/")[2]
+    items = ((each.secretName, item) for each in secrets for item in each.items or ())
+    return next((f"secret {name}/{item.key}" for name, item in items if item.path == file), path)
 
 
 def _born_with(spec: PodSpec | None, replica: str = "") -> int | None:
